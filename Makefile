@@ -1,0 +1,60 @@
+# One command each; `make help` lists them. Needs make and Python 3.11 or newer with its venv module; no network beyond
+# the package index that pip is configured for.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# More words for pip, for example an index that has the CPU build of torch (deploy/README.md, "CPU or GPU").
+PIP_ARGS ?=
+# More words for `make demo` and for pytest in `make test`.
+ARGS ?=
+
+INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test-setup demo test lint format wheel clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.setup ## make .venv with streamlearner in it (again only when pyproject.toml or constraints.txt changed)
+
+demo: setup ## learn a stream of digits on this machine, no broker needed; ARGS="..." goes to `streamlearner demo`
+	$(BIN)/streamlearner demo $(ARGS)
+
+test: test-setup ## run every test; those whose tools are missing skip and say why; ARGS="..." goes to pytest
+	@tests/system-packages
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -p tests.plugin_required $(ARGS)
+
+lint: test-setup ## style, types and the direction of imports, as in CI
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: test-setup ## put the style right where that can be done safely
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: setup ## build dist/streamlearner-*.whl
+	rm -rf build
+	$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-deps $(PIP_ARGS) --wheel-dir dist .
+	@ls dist/*.whl
+
+clean: ## remove .venv and everything built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+test-setup: $(VENV)/.test-setup
+
+$(VENV)/.setup: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(None if sys.version_info >= (3, 11) else \
+	"streamlearner needs Python 3.11 or newer; $(PYTHON) is " + v + ". Name another: make setup PYTHON=python3.12")'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo 'Installing streamlearner into $(VENV): about a minute the first time'
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.test-setup: $(VENV)/.setup
+	@$(INSTALL) --editable '.[test,bench]'
+	@touch $@

@@ -1,0 +1,161 @@
+"""Where rejected messages go, with all that is needed to mend and send them again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from streamlearner.errors import StreamlearnerError
+from streamlearner.stream import Message, Reject
+
+FILE_NAME = "dead_letters.jsonl"
+TAIL_BYTES = 8 * 2**20  # of the file, read at start to know what a replay would write again
+KNOWN_LIMIT = 100_000  # identities held, about 20 MB
+
+
+class DeadLettersNotDurable(StreamlearnerError):
+    """Rejects are still only in memory: the checkpoint that passes them must wait."""
+
+
+class DeadLetters(ABC):
+    """A durable place for rejects. The daemon calls every method from its one learning thread.
+
+    The promise that an implementer gives with the daemon: no checkpoint passes a reject that is not durable.
+    The daemon calls `write` for each batch's rejects and `flush` before a checkpoint; where `flush` raises,
+    it delays the checkpoint and calls `flush` again later. What was not durable stays in memory until it is.
+    After a crash and a replay the same message may be written again: `(topic, partition, offset)` names it
+    for ever.
+    """
+
+    @abstractmethod
+    def write(self, rejects: Sequence[Reject]) -> None:
+        """Takes the rejects. Never raises for the outside's sake and never blocks for long."""
+
+    @abstractmethod
+    def flush(self, timeout_s: float) -> None:
+        """Returns once everything written is durable; raises `DeadLettersNotDurable` where it is not."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Frees everything; what was not flushed may be lost. Safe to call twice."""
+
+
+class FileDeadLetters(DeadLetters):
+    """One line of JSON for each reject in `folder`/dead_letters.jsonl; bytes in base64; durable by fsync.
+
+    A line: topic, partition, offset, timestamp_ms, reason, detail, key, value, headers, size, sha256 (of the
+    value). A value above `max_body_bytes` is left out (null, with its size and digest). A torn last line,
+    which no flush ever promised, is cut off at start. A message already among the file's last 8 MiB is not
+    written again.
+    """
+
+    def __init__(self, folder: Path, *, max_body_bytes: int = 2**20) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / FILE_NAME
+        self._max_body_bytes = max_body_bytes
+        self._waiting: list[bytes] = []
+        self._known: dict[tuple[str, int, int, str | None], None] = {}
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._end = self._mend()
+        sync_folder(folder)
+
+    def write(self, rejects: Sequence[Reject]) -> None:
+        for reject in rejects:
+            entry = line(reject, self._max_body_bytes)
+            name = identity(entry)
+            if name not in self._known:
+                self._remember(name)
+                self._waiting.append(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+
+    def flush(self, timeout_s: float) -> None:
+        if not self._waiting:
+            return
+        block = b"".join(self._waiting)
+        try:
+            write_all(self._file, block, self._end)
+            os.fsync(self._file)
+        except OSError as error:
+            raise DeadLettersNotDurable(
+                f"{len(self._waiting)} dead letters could not be written to {self._path}: {error}: free space there "
+                f"or make it writable; they are kept in memory and written by the next flush"
+            ) from error
+        self._end += len(block)
+        self._waiting.clear()
+
+    def close(self) -> None:
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    def _mend(self) -> int:
+        """Cuts a torn last line off and learns which messages the end of the file holds. Returns its size."""
+        size = os.fstat(self._file).st_size
+        start = max(0, size - TAIL_BYTES)
+        tail = os.pread(self._file, size - start, start)
+        whole = tail.rfind(b"\n") + 1
+        os.ftruncate(self._file, start + whole)
+        lines = tail[:whole].splitlines()
+        for text in lines[1:] if start else lines:  # the first may have begun before the tail
+            try:
+                self._remember(identity(json.loads(text)))
+            except (ValueError, KeyError, TypeError):
+                continue  # not ours to judge: another hand wrote it
+        return start + whole
+
+    def _remember(self, name: tuple[str, int, int, str | None]) -> None:
+        self._known[name] = None
+        if len(self._known) > KNOWN_LIMIT:
+            del self._known[next(iter(self._known))]
+
+
+def line(reject: Reject, max_body_bytes: int) -> dict[str, Any]:
+    """The JSON object of one reject."""
+    message = reject.message
+    return {
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": message.offset,
+        "timestamp_ms": message.timestamp_ms,
+        "reason": reject.reason,
+        "detail": reject.detail,
+        "key": text(message.key),
+        "value": None if oversized(message, max_body_bytes) else text(message.value),
+        "headers": [[name, text(content)] for name, content in message.headers],
+        "size": None if message.value is None else len(message.value),
+        "sha256": None if message.value is None else hashlib.sha256(message.value).hexdigest(),
+    }
+
+
+def identity(entry: dict[str, Any]) -> tuple[str, int, int, str | None]:
+    """What tells two dead letters apart; the digest because a topic may be made again."""
+    return entry["topic"], entry["partition"], entry["offset"], entry["sha256"]
+
+
+def oversized(message: Message, max_body_bytes: int) -> bool:
+    return message.value is not None and len(message.value) > max_body_bytes
+
+
+def text(content: bytes | None) -> str | None:
+    return None if content is None else base64.b64encode(content).decode()
+
+
+def write_all(file: int, block: bytes, at: int) -> None:
+    """Writes over whatever a failed attempt left behind `at`."""
+    view = memoryview(block)
+    while view:
+        written = os.pwrite(file, view, at)
+        view, at = view[written:], at + written
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

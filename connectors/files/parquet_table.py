@@ -1,0 +1,216 @@
+"""The rows of Parquet files as messages: streamed in stored order, or picked by number."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from streamlearner.errors import ConfigError, SourceError, SourceUnreachable
+from streamlearner.stream import Message
+
+_BLOCK_ROWS = 512
+_MAGIC = ((b"\x89PNG", b"image/png"), (b"\xff\xd8\xff", b"image/jpeg"), (b"RIFF", b"image/webp"))
+
+
+class ParquetTable:
+    """Several files with the same columns as one numbered list of rows.
+
+    `count` rows; `image_bytes` is what the image column holds uncompressed; `footers` names the content: for each
+    file its size and its footer's bytes.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        *,
+        image_column: str,
+        label_column: str,
+        task_column: str | None,
+        label_names: bool,
+        topic: str,
+    ) -> None:
+        self._topic = topic
+        self._files: list[Any] = []
+        self.footers: list[bytes] = []
+        for path in _expand(paths, topic=topic):
+            try:
+                self.footers.append(_footer(path))
+                self._files.append(parquet.ParquetFile(path, memory_map=True))
+            except (OSError, pa.ArrowInvalid) as error:
+                self.close()
+                raise SourceError(f"{topic}: {path} is not a readable Parquet file: {error}") from error
+        schema = self._files[0].schema_arrow
+        for column in filter(None, (image_column, label_column, task_column)):
+            if column not in schema.names:
+                raise ConfigError(
+                    f"{topic}: no column {column!r} in {paths[0]}; it has {', '.join(schema.names)}"
+                )
+        self._image_column, self._label_column, self._task_column = image_column, label_column, task_column
+        self._vectors = _holds_vectors(schema.field(image_column).type, column=image_column, topic=topic)
+        nested = pa.types.is_struct(schema.field(image_column).type)
+        self._images = f"{image_column}.bytes" if nested else image_column
+        self._names = _class_names(schema, label_column, topic=topic) if label_names else None
+        self._groups = [(file, group) for file in self._files for group in range(file.num_row_groups)]
+        sizes = [file.metadata.row_group(group).num_rows for file, group in self._groups]
+        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
+        self.count = int(self._starts[-1])
+        self.image_bytes = sum(self._image_bytes(file, group) for file, group in self._groups)
+
+    def _image_bytes(self, file: Any, group: int) -> int:
+        row_group = file.metadata.row_group(group)
+        chunks = (row_group.column(i) for i in range(row_group.num_columns))
+        return sum(
+            chunk.total_uncompressed_size
+            for chunk in chunks
+            if chunk.path_in_schema == self._images or chunk.path_in_schema.startswith(f"{self._images}.")
+        )
+
+    def sorted_by(self, column: str | None) -> NDArray[np.int64]:
+        """The row numbers in the order of `column`'s values, equal ones as stored, nulls last."""
+        values = pa.chunked_array(
+            [chunk for file in self._files for chunk in file.read(columns=[column]).column(0).chunks]
+        )
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        return np.asarray(pc.sort_indices(values).to_numpy(), dtype=np.int64)
+
+    def stream(self, start: int) -> Iterator[list[Message]]:
+        """The messages from row `start` on, in blocks; one block of one row group is in memory at a time."""
+        first = int(np.searchsorted(self._starts, start, side="right")) - 1
+        for number in range(first, len(self._groups)):
+            for row, batch in self._batches(number):
+                skipped = max(0, start - row)
+                if skipped < batch.num_rows:
+                    rows = range(row + skipped, row + batch.num_rows)
+                    yield self._messages(batch.slice(skipped), rows)
+
+    def pick(self, rows: NDArray[np.int64], *, offset: int) -> list[Message]:
+        """The messages of `rows` in that order, numbered from `offset`; each row group is read at most once."""
+        by_row = np.argsort(rows, kind="stable")
+        ascending = rows[by_row]
+        found: list[tuple[int, Message]] = []
+        for number in np.unique(np.searchsorted(self._starts, ascending, side="right") - 1):
+            for row, batch in self._batches(int(number)):
+                low, high = np.searchsorted(ascending, [row, row + batch.num_rows])
+                if low < high:
+                    places = by_row[low:high].tolist()
+                    taken = batch.take(pa.array(ascending[low:high] - row))
+                    found += zip(places, self._messages(taken, [offset + at for at in places]), strict=True)
+        found.sort(key=lambda entry: entry[0])
+        return [message for _, message in found]
+
+    def _batches(self, number: int) -> Iterator[tuple[int, Any]]:
+        """(number of its first row, record batch) over one row group."""
+        file, group = self._groups[number]
+        row = int(self._starts[number])
+        columns = [column for column in (self._images, self._label_column, self._task_column) if column]
+        try:
+            for batch in file.iter_batches(batch_size=_BLOCK_ROWS, row_groups=[group], columns=columns):
+                yield row, batch
+                row += batch.num_rows
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(
+                f"{self._topic}: row group {group}, from row {row} on, cannot be read: {error}"
+            ) from error
+
+    def _messages(self, batch: Any, offsets: Sequence[int]) -> list[Message]:
+        images = batch.column(self._image_column)
+        if pa.types.is_struct(images.type):
+            images = images.field("bytes")
+        inputs = _vectors(images) if self._vectors else [(v, _content_type(v)) for v in images.to_pylist()]
+        labels = [self._label(value) for value in batch.column(self._label_column).to_pylist()]
+        tasks = batch.column(self._task_column).to_pylist() if self._task_column else [None] * len(labels)
+        return [
+            Message(value, self._topic, 0, offset, headers=headers + label + _header("task", task))
+            for (value, headers), label, task, offset in zip(inputs, labels, tasks, offsets, strict=True)
+        ]
+
+    def _label(self, value: Any) -> tuple[tuple[str, bytes], ...]:
+        if self._names is not None and value is not None:
+            value = self._names[value] if 0 <= value < len(self._names) else None
+        return _header("label", value)
+
+    def close(self) -> None:
+        """Closes the files."""
+        for file in self._files:
+            file.close()
+        self._files = []
+        self._groups = []
+
+
+def _header(name: str, value: Any) -> tuple[tuple[str, bytes], ...]:
+    return () if value is None else ((name, str(value).encode()),)
+
+
+def _content_type(value: bytes | None) -> tuple[tuple[str, bytes], ...]:
+    kind = next(
+        (kind for magic, kind in _MAGIC if value and value.startswith(magic)), b"application/octet-stream"
+    )
+    return (("content-type", kind),)
+
+
+def _vectors(column: Any) -> Iterator[tuple[bytes | None, tuple[tuple[str, bytes], ...]]]:
+    """Each list as (float32 bytes, headers)."""
+    for scalar in column:
+        if not scalar.is_valid:
+            yield None, ()
+            continue
+        vector = scalar.values.to_numpy(zero_copy_only=False).astype("<f4")
+        headers = (("content-type", b"application/octet-stream"), ("shape", str(vector.size).encode()))
+        yield vector.tobytes(), (*headers, ("dtype", b"float32"))
+
+
+def _expand(paths: Sequence[str], *, topic: str) -> list[str]:
+    files = [file for path in paths for file in ([path] if os.path.isfile(path) else sorted(glob.glob(path)))]
+    if not files:
+        raise SourceUnreachable(f"{topic}: no file matches {', '.join(paths)}")
+    return files
+
+
+def _footer(path: str) -> bytes:
+    """The file's size and the bytes of its footer (schema, offsets and statistics of every row group)."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as handle:
+        handle.seek(max(0, size - 8))
+        length = int.from_bytes(handle.read(4), "little")
+        handle.seek(max(0, size - 8 - length))
+        return size.to_bytes(8, "little") + handle.read(length)
+
+
+def _holds_vectors(kind: Any, *, column: str, topic: str) -> bool:
+    """Whether the column holds lists of numbers; False for bytes; a ConfigError for anything else."""
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return False
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        return True
+    raise ConfigError(
+        f"{topic}: column {column!r} is {kind}; expected bytes, struct<bytes, path> or a list of numbers"
+    )
+
+
+def _class_names(schema: Any, column: str, *, topic: str) -> list[str]:
+    """The names of the classes, from Hugging Face's metadata or a `<column>_names` list beside it."""
+    metadata = {key.decode(): value for key, value in (schema.metadata or {}).items()}
+    features = json.loads(metadata.get("huggingface", "{}")).get("info", {}).get("features", {})
+    names = features.get(column, {}).get("names") if isinstance(features, dict) else None
+    stem = column.removesuffix("label").removesuffix("_")
+    for key in (f"{column}_names", f"{stem}_names", "names"):
+        if names is None and key in metadata:
+            names = json.loads(metadata[key])
+    if not isinstance(names, list):
+        raise ConfigError(
+            f"{topic}: no class names for column {column!r} in the schema's metadata; set label_names off"
+        )
+    return [str(name) for name in names]

@@ -1,0 +1,225 @@
+"""A Kafka topic as a Source: every partition, no consumer group, merged by timestamp."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from connectors import kafka_identity as identity
+from connectors.kafka_client import admin_options, consumer_options
+from connectors.kafka_fetch import Fetch
+from connectors.kafka_gaps import Gaps
+from connectors.kafka_identity import Bookmark, KafkaPosition, Witness
+from connectors.kafka_merge import Merge, Record
+from connectors.kafka_pulse import Answer, Pulse
+from connectors.kafka_start import Start
+from connectors.kafka_supply import Supply
+from connectors.watchdog import Watchdog
+from streamlearner.errors import ConfigError
+from streamlearner.stream import Message, Position, Source
+
+PREFETCH_EVERY_S = 0.05  # a fetch costs 0.2 ms, so 0.4 % of the time while the buffer alone would do
+SILENCE_S = 5.0  # without an answer for longer than this the broker counts as away
+
+
+class KafkaSource(Source):
+    """Reads all partitions of a topic, also those added later, in the order of the records' timestamps.
+
+    `client` holds any kafka-python consumer option (TLS, SASL, timeouts, fetch sizes). `start` says where a
+    learner without a checkpoint begins. `on_gap` says what happens where retention overtook the position or a
+    batch cannot be read. An empty partition that may hold more is waited for at most
+    `empty_partition_wait_s`, not counting the time the broker is away. Every `discover_every_s` the broker is
+    asked for partitions, ends and the topic's id. A fetch that hangs `poll_hang_timeout_s` past its timeout
+    ends the process with code 70 (`end_process`). With a `group_id` checkpointed offsets are shown to lag
+    displays; nothing reads them back. A null value is delivered: the codec decides. One object is opened
+    once; all methods are called from one thread.
+    """
+
+    name = "kafka"
+
+    def __init__(
+        self,
+        *,
+        bootstrap_servers: str,
+        topic: str,
+        client: Mapping[str, Any] | None = None,
+        start: Literal["earliest", "latest"] = "earliest",
+        on_gap: Literal["stop", "skip"] = "stop",
+        group_id: str | None = None,
+        empty_partition_wait_s: float = 60.0,
+        start_timeout_s: float = 60.0,
+        discover_every_s: float = 1.0,
+        poll_hang_timeout_s: float = 120.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        end_process: Callable[[int], object] = os._exit,
+    ) -> None:
+        if start not in ("earliest", "latest"):
+            raise ConfigError(f"kafka: start is {start!r}; expected 'earliest' or 'latest'")
+        self._options = consumer_options(bootstrap_servers, client or {})
+        self._topic, self._start, self._group_id = topic, start, group_id
+        self._start_timeout_s = start_timeout_s
+        self._ask_every_s = discover_every_s
+        self._silence_s = max(SILENCE_S, 5 * discover_every_s)
+        self._clock, self._sleep = clock, sleep
+        self._gaps = Gaps(topic=topic, on_gap=on_gap)
+        self._merge = Merge(wait_s=empty_partition_wait_s, fresh_s=self._silence_s)
+        self._watchdog = Watchdog(limit_s=poll_hang_timeout_s, end=end_process)
+        self._fetch = Fetch(topic=topic, options=self._options, watchdog=self._watchdog)
+        self._supply = Supply(
+            topic=topic,
+            merge=self._merge,
+            fetch=self._fetch,
+            gaps=self._gaps,
+            records_per_fetch=int(self._options["max_poll_records"]),
+            clock=clock,
+            sleep=sleep,
+        )
+        self._pulse: Pulse | None = None
+        self._seen: Answer | None = None
+        self._topic_id = ""
+        self._last: dict[int, Record | Witness] = {}
+        self._refilled_s = 0.0
+        self._paused = False
+
+    def open(self, position: Position | None) -> None:
+        wanted = None if position is None else KafkaPosition.from_json(position)
+        start = Start(
+            topic=self._topic,
+            servers=",".join(self._options["bootstrap_servers"]),
+            pulse=self._new_pulse,
+            deadline_s=self._clock() + self._start_timeout_s,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
+        self._watchdog.start()
+        try:
+            self._pulse = start.connect()
+            answer = start.reach(self._pulse)
+            marks = start.begin(answer, self._start)
+            if wanted is not None:
+                marks = start.resume(
+                    wanted, pulse=self._pulse, answer=answer, fetch=self._fetch, gaps=self._gaps
+                )
+        except BaseException:
+            self.close()
+            raise
+        self._adopt(answer.topic_id, marks)
+        self._see(answer)
+        self._pulse.start()
+
+    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """Gives `max_messages` wherever the broker is known to hold that many, within `timeout_s`."""
+        if self._paused:
+            return []
+        now_s = self._clock()
+        deadline_s = now_s + timeout_s
+        if now_s - self._refilled_s >= PREFETCH_EVERY_S:
+            self._refill(0.0)
+        taken = self._merge.take(max_messages, now_s, heard=self._heard(now_s))
+        while len(taken) < max_messages and (not taken or self._merge.backlog()):
+            self._refill(max(0.0, deadline_s - now_s))
+            now_s = self._clock()
+            taken += self._merge.take(max_messages - len(taken), now_s, heard=self._heard(now_s))
+            if now_s >= deadline_s:
+                break
+        if not taken and self._supply.failure is not None:
+            raise self._supply.failure
+        for record in taken:
+            self._last[record.partition] = record
+        return [message(record) for record in taken]
+
+    @property
+    def position(self) -> Position:
+        marks = {n: Bookmark(lane.next_offset, self._witness(n)) for n, lane in self._merge.lanes.items()}
+        return KafkaPosition(self._topic, self._topic_id, marks).to_json()
+
+    def commit(self, position: Position) -> None:
+        if self._pulse is not None and self._group_id is not None:
+            self._pulse.commit(identity.offsets(KafkaPosition.from_json(position)))
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        self._supply.forgive()
+
+    def lag(self) -> dict[int, int]:
+        self._look()
+        return {number: lane.lag for number, lane in self._merge.lanes.items() if lane.lag is not None}
+
+    def close(self) -> None:
+        self._supply.close()
+        if self._pulse is not None:
+            self._pulse.close()
+        self._watchdog.close()
+
+    @property
+    def connected(self) -> bool:
+        """The broker answered within 5 s, for every partition, and fetches bring what is known to exist."""
+        answer = self._pulse.answer if self._pulse is not None else None
+        if answer is None or not answer.complete:
+            return False
+        return self._clock() - answer.at_s <= self._silence_s and self._supply.stalled_s <= self._silence_s
+
+    @property
+    def gaps(self) -> int:
+        return self._gaps.count
+
+    def _new_pulse(self, timeout_s: float) -> Pulse:
+        options = admin_options(self._options) | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
+        return Pulse(
+            topic=self._topic,
+            options=options,
+            isolation_level=str(self._options["isolation_level"]),
+            group_id=self._group_id,
+            every_s=self._ask_every_s,
+            clock=self._clock,
+        )
+
+    def _adopt(self, topic_id: str, marks: Mapping[int, Bookmark]) -> None:
+        self._topic_id = topic_id
+        for number, mark in marks.items():
+            self._supply.admit(number, mark.offset)
+            if mark.last is not None:
+                self._last[number] = mark.last
+
+    def _refill(self, timeout_s: float) -> None:
+        self._look()
+        self._supply.refill(timeout_s, self._seen)
+        self._refilled_s = self._clock()
+
+    def _look(self) -> None:
+        """Takes in what the pulse's thread has learned since."""
+        answer = self._pulse.answer if self._pulse is not None else None
+        if answer is not None and answer is not self._seen:
+            self._see(answer)
+
+    def _see(self, answer: Answer) -> None:
+        if answer.topic_id != self._topic_id:
+            offsets = {number: lane.next_offset for number, lane in self._merge.lanes.items()}
+            raise identity.recreated(self._topic, self._topic_id, answer.topic_id, offsets)
+        self._seen = answer
+        for number in sorted(answer.partitions - self._merge.lanes.keys()):
+            if number in answer.begins:
+                self._supply.admit(number, answer.begins[number])
+        self._merge.learn_ends(answer.ends, answer.at_s)
+
+    def _heard(self, now_s: float) -> bool:
+        return self._seen is not None and now_s - self._seen.at_s <= self._silence_s
+
+    def _witness(self, number: int) -> Witness | None:
+        last = self._last.get(number)
+        if last is not None and not isinstance(last, Witness):
+            last = self._last[number] = Witness.of(last)  # hashed once, when a checkpoint asks
+        return last
+
+
+def message(record: Record) -> Message:
+    headers = tuple((name, content or b"") for name, content in record.headers) if record.headers else ()
+    return Message(
+        record.value, record.topic, record.partition, record.offset, record.key, headers, record.timestamp
+    )

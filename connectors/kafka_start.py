@@ -1,0 +1,128 @@
+"""Reaching a topic at start-up, and proving that the checkpoint's position still means the same place."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from connectors import kafka_identity as identity
+from connectors.kafka_fetch import Fetch, FetchFailed, broken_batch
+from connectors.kafka_gaps import Gaps
+from connectors.kafka_identity import Bookmark, KafkaPosition
+from connectors.kafka_pulse import Answer, Pulse
+from streamlearner.errors import SourceUnreachable
+
+log = logging.getLogger(__name__)
+
+ASK_EVERY_S = 0.25
+SETTLE_S = 3.0  # a broker that just restarted may show an older end for a moment
+
+
+class Start:
+    """One start-up, to be done before `deadline_s` of the clock."""
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        servers: str,
+        pulse: Callable[[float], Pulse],
+        deadline_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._topic = topic
+        self._servers = servers
+        self._build_pulse = pulse
+        self._deadline_s = deadline_s
+        self._clock = clock
+        self._sleep = sleep
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self._deadline_s - self._clock())
+
+    def connect(self) -> Pulse:
+        """A pulse that a broker answered. Raises `SourceUnreachable`."""
+        try:
+            return self._build_pulse(self.left_s)
+        except Exception as error:  # timeouts, refused names, handshakes and credentials: the text says which
+            raise SourceUnreachable(
+                f"kafka: no broker answers at {self._servers} ({type(error).__name__}: {error}): check the "
+                f"address, the network, security_protocol and the credentials"
+            ) from error
+
+    def reach(self, pulse: Pulse) -> Answer:
+        """The first complete answer about the topic; waits for it to be made. Raises `SourceUnreachable`."""
+        while True:
+            try:
+                answer = pulse.ask()
+                why = "the topic does not exist" if answer is None else "some partitions have no leader"
+            except Exception as error:
+                answer, why = None, f"{type(error).__name__}: {error}"
+            if answer is not None and answer.complete:
+                return answer
+            if self.left_s == 0:
+                raise SourceUnreachable(
+                    f"kafka: topic {self._topic!r} at {self._servers} cannot be read: {why}: create it, or "
+                    f"correct source.kafka.topic or the permissions"
+                )
+            log.info("kafka: waiting for topic %r at %s: %s", self._topic, self._servers, why)
+            self._sleep(min(ASK_EVERY_S, self.left_s))
+
+    def begin(self, answer: Answer, start: Literal["earliest", "latest"]) -> dict[int, Bookmark]:
+        """Where a learner without a checkpoint begins."""
+        return {
+            n: Bookmark(offset)
+            for n, offset in (answer.begins if start == "earliest" else answer.ends).items()
+        }
+
+    def resume(
+        self, position: KafkaPosition, *, pulse: Pulse, answer: Answer, fetch: Fetch, gaps: Gaps
+    ) -> dict[int, Bookmark]:
+        """Where to go on. Raises `PositionLost` where the position no longer means the same place."""
+        identity.check_topic(
+            position,
+            topic=self._topic,
+            topic_id=answer.topic_id,
+            partitions=dict.fromkeys(answer.partitions, 0),
+        )
+        marks = self._reconcile(position, pulse, answer, gaps)
+        held = {
+            n: mark.last.offset
+            for n, mark in marks.items()
+            if mark.last is not None and mark.last.offset >= answer.begins[n]
+        }
+        self._recognise(held, marks, fetch, gaps)
+        return marks
+
+    def _reconcile(
+        self, position: KafkaPosition, pulse: Pulse, answer: Answer, gaps: Gaps
+    ) -> dict[int, Bookmark]:
+        settled_s = self._clock() + SETTLE_S
+        while True:
+            beyond = any(mark.offset > answer.ends[n] for n, mark in position.partitions.items())
+            if not beyond or self._clock() > settled_s:
+                return gaps.reconcile(position, answer)
+            self._sleep(ASK_EVERY_S)
+            answer = self.reach(pulse)
+
+    def _recognise(self, held: dict[int, int], marks: dict[int, Bookmark], fetch: Fetch, gaps: Gaps) -> None:
+        """Reads the record before each position again: it must be the one that was learned."""
+        while held:
+            try:
+                found = fetch.reread(held, max(1.0, self.left_s))
+            except FetchFailed as failed:
+                batch = broken_batch(failed.cause)
+                if batch is None or batch.partition not in held:
+                    raise SourceUnreachable(
+                        f"kafka: {self._topic} cannot be read: {failed.cause!r}"
+                    ) from failed
+                offset = held.pop(batch.partition)
+                gaps.doubtful(batch.partition, offset, batch, failed.cause)
+                continue
+            for number in held:
+                identity.check_witness(self._topic, number, marks[number], found.get(number))
+            return

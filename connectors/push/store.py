@@ -1,0 +1,197 @@
+"""The SQLite file of a PushLog: a table of records, and one of the ids seen lately."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from streamlearner.errors import SourceError, StateInUse
+
+
+class Entry(NamedTuple):
+    """One record as it is stored; `size` is what the backlog's bytes count."""
+
+    id_digest: bytes | None
+    size: int
+    timestamp_ms: int
+    key: bytes | None
+    headers: str
+    value: bytes
+
+
+_FORMAT = 1
+_SCHEMA = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    # AUTOINCREMENT: an offset is never used again, also after every row was deleted. The value comes last, so
+    # that the other columns are read without walking its overflow pages.
+    "CREATE TABLE log (offset INTEGER PRIMARY KEY AUTOINCREMENT, size INTEGER NOT NULL,"
+    " timestamp_ms INTEGER NOT NULL, key BLOB, headers TEXT NOT NULL, value BLOB NOT NULL)",
+    "CREATE TABLE ids (digest BLOB PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX ids_by_offset ON ids (offset)",
+)
+_COUNT_START = (
+    "INSERT INTO meta VALUES ('starts', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"  # a write:
+)
+"""Makes SQLite create and sync the write-ahead log, so that its name can be made durable before any record is."""
+
+
+class PushStore:
+    """What is on disk. The caller sees to it that no two threads are in the writing methods, nor two in `read`.
+
+    Write-ahead log with synchronous=FULL: a commit returns after fsync, so it outlives kill -9 and power loss.
+    secure_delete overwrites what is deleted with zeros. flock on `<path>.lock` keeps a second process out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = _lock(path)
+        self._connections: list[sqlite3.Connection] = []
+        try:
+            with self.explained("opened"):
+                self._writer, self._reader = self._connect(), self._connect()
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._connections.append(connection)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "trusted_schema=OFF"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return connection
+
+    def _prepare(self) -> None:
+        """Creates or checks the tables, makes the files' names durable, and reads the counters."""
+        with self._transaction() as writer:
+            if not writer.execute("SELECT 1 FROM sqlite_schema").fetchone():
+                for statement in _SCHEMA:
+                    writer.execute(statement)
+                meta = (("format", _FORMAT), ("log", uuid.uuid4().hex))
+                writer.executemany("INSERT INTO meta VALUES (?, ?)", meta)
+            writer.execute(_COUNT_START)
+        _fsync_folder(self.path.parent)
+        problem = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if problem != "ok":
+            raise sqlite3.DatabaseError(problem)
+        found = dict(self._writer.execute("SELECT name, value FROM meta").fetchall())
+        if found.get("format") != _FORMAT:
+            raise sqlite3.DatabaseError(f"format {found.get('format')}; this version reads {_FORMAT}")
+        self.log = str(found["log"])
+        last = self._writer.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+        self.end = 1 + (last[0] if last else 0)
+        begin, self.messages, self.bytes = self._writer.execute(
+            "SELECT min(offset), count(*), coalesce(sum(size), 0) FROM log"
+        ).fetchone()
+        self.begin = self.end if begin is None else begin
+        if self.messages != self.end - self.begin:
+            raise sqlite3.DatabaseError(f"{self.messages} records in offsets [{self.begin}, {self.end})")
+
+    def append(self, groups: Sequence[Sequence[Entry]], *, remembered_ids: int) -> list[tuple[int, int]]:
+        """Writes all groups in one transaction; for each (records accepted, offset behind its last)."""
+        end, results, rows = self.end, [], []
+        with self.explained("written to"), self._transaction() as writer:
+            for group in groups:
+                before = len(rows)
+                for entry in group:
+                    if entry.id_digest is not None and remembered_ids:
+                        known = "INSERT OR IGNORE INTO ids VALUES (?, ?)"
+                        if not writer.execute(known, (entry.id_digest, end)).rowcount:
+                            continue
+                    rows.append((end, *entry[1:]))
+                    end += 1
+                results.append((len(rows) - before, end))
+            writer.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
+            writer.execute("DELETE FROM ids WHERE offset < ?", (end - remembered_ids,))
+        self.end = end
+        self.messages += len(rows)
+        self.bytes += sum(row[1] for row in rows)
+        return results
+
+    def read(self, offset: int, max_messages: int) -> list[tuple[int, int, bytes | None, str, bytes]]:
+        """(offset, timestamp, key, headers, value) from `offset` on, in order."""
+        query = "SELECT offset, timestamp_ms, key, headers, value FROM log WHERE offset >= ? ORDER BY offset LIMIT ?"
+        with self.explained("read"):
+            return self._reader.execute(query, (offset, max_messages)).fetchall()
+
+    def delete(self, offset: int) -> None:
+        """Deletes the records before `offset`."""
+        with self.explained("written to"), self._transaction() as writer:
+            where = "FROM log WHERE offset < ?"
+            messages, size = writer.execute(
+                f"SELECT count(*), coalesce(sum(size), 0) {where}", (offset,)
+            ).fetchone()
+            writer.execute(f"DELETE {where}", (offset,))
+        self.messages -= messages
+        self.bytes -= size
+        self.begin = max(self.begin, offset)
+
+    def truncate(self) -> None:
+        """Moves the write-ahead log into the file and empties it: it too holds what was deleted."""
+        with self.explained("written to"):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._writer
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:  # a full disk has rolled back by itself
+                self._writer.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def explained(self, done: str) -> Iterator[None]:
+        """Turns SQLite's errors into a SourceError that says which file, and how to mend it."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise SourceError(
+                f"the push log {self.path} cannot be {done}: {error}; nothing of this call was stored. "
+                "It must lie on a local, writable disk with space left"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise SourceError(
+                f"the push log {self.path} is damaged: {error}. Restore it, or move it away together with "
+                f"{self.path.name}-wal: examples in it that were not learned yet are then lost, and their producers "
+                "must send them again"
+            ) from error
+
+    def close(self) -> None:
+        """Closes the file and lets the next process in; safe to call twice."""
+        for connection in self._connections:
+            connection.close()
+        self._connections = []
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _lock(path: Path) -> int:
+    """An exclusive lock that the kernel frees however the process ends. The file stays behind, empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StateInUse(
+            f"the push log {path} is open in another process ({error.strerror}); stop that one, or use another path"
+        ) from error
+    return descriptor
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""The recollection memory that favours rare classes: the largest class makes room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from streamlearner.class_index import ClassIndex
+from streamlearner.packing import CodeError
+from streamlearner.recollection import RecollectionMemory
+from streamlearner.shares import levelled, shares
+
+
+class BalancedRecollectionMemory(RecollectionMemory):
+    """Keeps the classes as equal as the stream allows, and inside each class a uniform sample of what was
+    seen of it.
+
+    Class-balancing reservoir sampling (Chrysakis and Moens, "Online continual learning from imbalanced data",
+    2020). An example of a class that has lost nothing and is not the largest takes the place of a random
+    record of the largest class; any other takes the place of one of its own, with the chance that keeps its
+    class uniform.
+
+    Differs: the paper marks a class "full" once it was the largest and remembers the mark; here a class is
+    full if it is the largest or has lost records, which marks the same classes and needs no memory. It also
+    evicts, merges and refills by class. Beside the buffer it always holds the class index and one count per
+    class seen.
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = (*RecollectionMemory.STATE, "seen_by_class")
+
+    def __init__(self, *, budget_bits: int, radices: Iterable[int], generator: torch.Generator) -> None:
+        super().__init__(budget_bits=budget_bits, radices=tuple(radices), generator=generator)
+        self._seen_by_class: dict[int, int] = {}
+
+    def _choose(self, classes: list[int]) -> dict[int, int]:
+        self._classes()
+        return super()._choose(classes)
+
+    def _place(self, label: int, draw: float, seen: int) -> int:
+        index = self._classes()
+        own, before = index.places(label), self._seen_by_class.get(label, 0)
+        self._seen_by_class[label] = before + 1
+        if len(self) < self.capacity:
+            return len(self) if len(own) == before or draw * before < max(len(own), 1) else -1
+        if (
+            not own and before
+        ):  # all of its records made room for others: come back with the chance that is due
+            draw *= before + 1
+            return index.of_largest(draw) if draw < 1 else -1
+        if len(own) == before and len(own) < index.largest:
+            return index.of_largest(draw)
+        chosen = int(draw * (before + 1))
+        return own[chosen] if chosen < len(own) else -1
+
+    def _victims(self, count: int) -> Iterable[int]:
+        """One by one from whichever class is then the largest."""
+        index, victims = ClassIndex(self._records.labels()), []
+        for draw in torch.rand(count, dtype=torch.float64, generator=self._generator).tolist():
+            place = index.of_largest(draw)
+            index.remove(place, self._records.label_at(place))
+            victims.append(place)
+        return victims
+
+    def _union(self, other: RecollectionMemory, capacity: int) -> tuple[list[int], list[int]]:
+        """Class by class, as many of each as fit when the largest are levelled."""
+        assert isinstance(other, BalancedRecollectionMemory)
+        mine, theirs = self._classes(), other._classes()
+        labels = sorted(self._seen_by_class.keys() | other._seen_by_class.keys())
+        draws = torch.rand(len(labels), dtype=torch.float64, generator=self._generator).tolist()
+        pairs = [
+            (
+                (len(mine.places(label)), self._seen_by_class.get(label, 0)),
+                (len(theirs.places(label)), other._seen_by_class.get(label, 0)),
+            )
+            for label in labels
+        ]
+        most = [
+            sum(shares(*pair, sum(n for _, n in pair), draw)) for pair, draw in zip(pairs, draws, strict=True)
+        ]
+        leaving, coming = [], []
+        for label, pair, draw, room in zip(labels, pairs, draws, levelled(most, capacity), strict=True):
+            kept, added = shares(*pair, room, draw)
+            leaving.append(_picked(mine.places(label), self._shuffled(pair[0][0])[kept:]))
+            coming.append(_picked(theirs.places(label), self._shuffled(pair[1][0])[:added]))
+            self._seen_by_class[label] = pair[0][1] + pair[1][1]
+        return list(chain(*leaving)), list(chain(*coming))
+
+    def _state(self) -> dict[str, Tensor]:
+        seen = sorted(self._seen_by_class.items())
+        return {**super()._state(), "seen_by_class": torch.tensor(seen, dtype=torch.int64).reshape(-1, 2)}
+
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        seen = state["seen_by_class"]
+        if seen.dtype != torch.int64 or seen.ndim != 2 or seen.shape[1] != 2:
+            raise CodeError(f"seen_by_class {list(seen.shape)} {seen.dtype}: expected int64 [classes, 2]")
+        super()._restore(state)
+        self._seen_by_class = {label: count for label, count in seen.tolist()}
+
+
+def _picked(places: Iterable[int], which: list[int]) -> list[int]:
+    listed = list(places)
+    return [listed[nth] for nth in which]

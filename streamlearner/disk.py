@@ -1,0 +1,108 @@
+"""Files that are on the disk when the call returns, and errors of the disk that a person can act on."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamlearner.errors import CheckpointError
+
+CHUNK_BYTES = 1 << 18  # small enough to be hashed while still in the CPU's cache
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """What a file must be: its SHA-256 in hexadecimal and its size."""
+
+    sha256: str
+    size_bytes: int
+
+
+def write_file(path: Path, data: bytes, fault: Callable[[str], None]) -> FileDigest:
+    """Writes and hashes `data`, and returns once it is on the disk. Raises `OSError` that names the file."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("xb", buffering=0) as file:
+            fault(f"{path.name} created")
+            for start in range(0, len(data), CHUNK_BYTES):
+                chunk = memoryview(data)[start : start + CHUNK_BYTES]
+                digest.update(chunk)
+                while chunk:  # a full disk may take part of a chunk before it refuses the rest
+                    chunk = chunk[file.write(chunk) :]
+                fault(f"{path.name} written up to byte {start + CHUNK_BYTES}")
+            os.fsync(file.fileno())
+            fault(f"{path.name} synced")
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    return FileDigest(digest.hexdigest(), len(data))
+
+
+def read_file(path: Path, expected: FileDigest | None = None) -> bytes:
+    """The content of a file; raises `CheckpointError` where it cannot be read or is not what was expected."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    if expected and len(data) != expected.size_bytes:
+        raise CheckpointError(
+            f"{path} is torn: it has {len(data)} bytes, the manifest says {expected.size_bytes}"
+        )
+    if expected and hashlib.sha256(data).hexdigest() != expected.sha256:
+        raise CheckpointError(f"{path} is altered: its SHA-256 is not the one in the manifest")
+    return data
+
+
+def sync_folder(path: Path) -> None:
+    """Returns once the names in a directory are on the disk: else a rename may be lost with the power."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def size_bytes(folder: Path) -> int:
+    """Bytes in all files below `folder`; those that another process deletes meanwhile count as 0."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+@contextmanager
+def explained(what: str, folder: Path) -> Iterator[None]:
+    """Turns an `OSError` of its body into a `CheckpointError`: what failed, why, where, how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        code = errno.errorcode.get(error.errno or 0, "no error number")
+        raise CheckpointError(
+            f"{what}: {error.strerror or error} ({code}) at {error.filename or folder}; "
+            f"{_mending(error.errno, folder)}"
+        ) from error
+
+
+def _mending(code: int | None, folder: Path) -> str:
+    if code in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(folder).free
+        return f"{free:,} bytes are free there: free some more (or raise the quota), or lower checkpoint.keep"
+    if code == errno.EFBIG:
+        return "raise the limit on the size of a file (ulimit -f, LimitFSIZE)"
+    if code == errno.EROFS:
+        return "mount the file system writable, or set state_dir to one that is"
+    if code in (errno.EACCES, errno.EPERM):
+        return f"give user {os.getuid()} permission to read and write there, or set another state_dir"
+    if code == errno.EIO:
+        return "the device fails: look into the kernel log, and move state_dir to another disk"
+    return "make state_dir a folder on a local disk that this process may write to"

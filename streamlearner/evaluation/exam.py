@@ -1,0 +1,139 @@
+"""The exam: examples withheld from learning, within their own bit budget, that measure retention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+FACTS_BITS = 3 * 32
+"""Label, task and period of one withheld example: three int32."""
+
+
+class Exam(nn.Module):
+    """A class-balanced sample of the stream that is never trained on. The one place where raw inputs rest.
+
+    Each example is a candidate with probability `fraction`. While there is room it is withheld. Afterwards it takes the
+    place of one of the largest class, if its own is smaller; else of one of its own class with the probability that
+    keeps the sample of that class uniform (class-balancing reservoir, Chrysakis & Moens, 2020), else it is learned.
+    So the exam costs the learner fewer and fewer examples as the stream goes on.
+    """
+
+    def __init__(self, *, budget_bits: int, fraction: float, input_shape: Sequence[int], dtype: torch.dtype, seed: int):
+        super().__init__()
+        self.budget_bits = budget_bits
+        self.fraction = fraction
+        self.input_shape = tuple(input_shape)
+        self.dtype = dtype
+        self._input_bytes = math.prod(self.input_shape) * dtype.itemsize
+        self.capacity = budget_bits // (8 * self._input_bytes + FACTS_BITS)
+        self._inputs = np.zeros((0, self._input_bytes), dtype=np.uint8)
+        self._facts = np.zeros((0, 3), dtype=np.int32)
+        self._candidates: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
+        self._held = 0
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return self._held
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of the arrays that are really held."""
+        return 8 * (self._inputs.nbytes + self._facts.nbytes)
+
+    def withhold(self, inputs: Tensor, labels: Tensor, tasks: Tensor | None, *, period: int) -> list[int]:
+        """Takes some of a batch into the exam; the indices of those taken, which must not be learned.
+
+        `inputs` [n, *input_shape] raw; `labels` [n] and `tasks` [n] int64 indices; `period` counts sleeps.
+        """
+        if not self.capacity:
+            return []
+        drawn = torch.rand(len(labels), generator=self._generator) < self.fraction
+        return [i for i in drawn.nonzero().flatten().tolist() if self._take(inputs[i], labels[i], tasks, i, period)]
+
+    def _take(self, example: Tensor, label: Tensor, tasks: Tensor | None, i: int, period: int) -> bool:
+        cls = int(label)
+        self._candidates[cls] = self._candidates.get(cls, 0) + 1
+        place = self._place(cls)
+        if place is None:
+            return False
+        self._inputs[place] = example.contiguous().numpy().reshape(-1).view(np.uint8)
+        self._facts[place] = (cls, -1 if tasks is None else int(tasks[i]), period)
+        self._counts[cls] = self._counts.get(cls, 0) + 1
+        return True
+
+    def _place(self, cls: int) -> int | None:
+        """A free place, or one that a victim leaves, or None where the example should be learned instead."""
+        if self._held < self.capacity:
+            self._reserve(self._held + 1)
+            self._held += 1
+            return self._held - 1
+        largest = max(self._counts.values())
+        own = self._counts.get(cls, 0)
+        if own < largest:
+            victims = [c for c, count in self._counts.items() if count == largest]
+            leaving = victims[self._draw(len(victims))]
+        elif self._draw(self._candidates[cls]) < own:
+            leaving = cls
+        else:
+            return None
+        self._counts[leaving] -= 1
+        members = np.flatnonzero(self._facts[: self._held, 0] == leaving)
+        return int(members[self._draw(len(members))])
+
+    def _draw(self, below: int) -> int:
+        return int(torch.randint(below, (1,), generator=self._generator))
+
+    def _reserve(self, places: int) -> None:
+        """Grows the arrays by 1 % at a time, so that what is held stays what is reported."""
+        if places > len(self._facts):
+            room = min(self.capacity, places + places // 100)
+            grown_inputs, grown_facts = np.zeros((room, self._input_bytes), np.uint8), np.zeros((room, 3), np.int32)
+            grown_inputs[: self._held], grown_facts[: self._held] = (
+                self._inputs[: self._held],
+                self._facts[: self._held],
+            )
+            self._inputs, self._facts = grown_inputs, grown_facts
+
+    @property
+    def inputs(self) -> Tensor:
+        """[n, *input_shape], raw."""
+        flat = torch.from_numpy(self._inputs[: self._held].copy()).view(self.dtype)
+        return flat.reshape(self._held, *self.input_shape)
+
+    @property
+    def labels(self) -> Tensor:
+        """[n] int64 class indices."""
+        return torch.from_numpy(self._facts[: self._held, 0].astype(np.int64))
+
+    @property
+    def tasks(self) -> Tensor:
+        """[n] int64 task indices, -1 where the stream named none."""
+        return torch.from_numpy(self._facts[: self._held, 1].astype(np.int64))
+
+    @property
+    def periods(self) -> Tensor:
+        """[n] int64: the period in which each was withheld."""
+        return torch.from_numpy(self._facts[: self._held, 2].astype(np.int64))
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        candidates = sorted(self._candidates.items())
+        destination[prefix + "inputs"] = torch.from_numpy(self._inputs[: self._held].copy())
+        destination[prefix + "facts"] = torch.from_numpy(self._facts[: self._held].copy())
+        destination[prefix + "candidates"] = torch.tensor(candidates, dtype=torch.int64).reshape(-1, 2)
+        destination[prefix + "generator"] = self._generator.get_state()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        facts = state_dict.pop(prefix + "facts").numpy()
+        inputs = state_dict.pop(prefix + "inputs").numpy()
+        self._inputs, self._facts, self._held = inputs[: self.capacity].copy(), facts[: self.capacity].copy(), 0
+        self._held = len(self._facts)
+        self._candidates = dict(state_dict.pop(prefix + "candidates").tolist())
+        classes, counts = np.unique(self._facts[:, 0], return_counts=True)
+        self._counts = dict(zip(classes.tolist(), counts.tolist(), strict=True))
+        self._generator.set_state(state_dict.pop(prefix + "generator"))

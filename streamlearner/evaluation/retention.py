@@ -1,0 +1,86 @@
+"""Retention and forgetting: grades of the exam, and the matrix R that the field's formulas are read from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Grades:
+    """Accuracy on the exam. `overall` is the mean over classes, so that a frequent class cannot hide a forgotten one;
+    None where the exam is empty. Class and task by index, period by number."""
+
+    overall: float | None
+    by_class: dict[int, float]
+    by_task: dict[int, float]
+    by_period: dict[int, float]
+
+
+def grade(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tensor) -> Grades:
+    """`hits` [n] bool, the right answers; `labels`, `tasks` (-1: none), `periods` [n] int64."""
+    by_class = _share(hits, labels)
+    return Grades(
+        overall=sum(by_class.values()) / len(by_class) if by_class else None,
+        by_class=by_class,
+        by_task={task: share for task, share in _share(hits, tasks).items() if task >= 0},
+        by_period=_share(hits, periods),
+    )
+
+
+def _share(hits: Tensor, groups: Tensor) -> dict[int, float]:
+    return {int(group): float(hits[groups == group].float().mean()) for group in groups.unique()}
+
+
+class RetentionMatrix:
+    """R[i][j]: accuracy after sleep i on exam examples of period j; None where the exam holds none of that period.
+
+    Keeps the last `most_sleeps` rows and as many periods, so that months of sleeps stay bounded; `first` is the
+    number of the oldest period still shown.
+    """
+
+    def __init__(self, *, most_sleeps: int = 100) -> None:
+        self.most_sleeps = most_sleeps
+        self.first = 0
+        self.rows: list[list[float | None]] = []
+
+    def add(self, by_period: dict[int, float]) -> None:
+        """The grades after one more sleep."""
+        last = self.first + len(self.rows)
+        self.rows.append([by_period.get(j) for j in range(self.first, last + 1)])
+        if len(self.rows) > self.most_sleeps:
+            self.first += 1
+            self.rows = [row[1:] for row in self.rows[1:]]
+
+    @property
+    def forgetting(self) -> float | None:
+        """Mean over earlier periods of the best accuracy ever less the last (Chaudhry et al., 2018)."""
+        falls = [
+            max(best) - now
+            for j, now in enumerate(self.rows[-1][:-1] if self.rows else [])
+            if now is not None and (best := _known(row[j] for row in self.rows[j:-1]))
+        ]
+        return sum(falls) / len(falls) if falls else None
+
+    @property
+    def backward_transfer(self) -> float | None:
+        """Mean over earlier periods of R[last][j] - R[j][j] (Lopez-Paz & Ranzato, 2017); negative is forgetting."""
+        gains = [
+            now - first
+            for j, now in enumerate(self.rows[-1][:-1] if self.rows else [])
+            if now is not None and (first := self.rows[j][j]) is not None
+        ]
+        return sum(gains) / len(gains) if gains else None
+
+    def state(self) -> dict[str, Any]:
+        return {"first": self.first, "rows": self.rows}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.first, self.rows = int(state["first"]), [list(row) for row in state["rows"]]
+
+
+def _known(values: Sequence[float | None] | Any) -> list[float]:
+    return [value for value in values if value is not None]

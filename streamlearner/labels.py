@@ -1,0 +1,149 @@
+"""Labels: which values may name a class, and the open set of classes seen so far.
+
+One rule everywhere. Headers are text and JSON is typed, so a text that is a canonical decimal integer
+("3", "-1"; not "03", "+3", "1.0") *is* that integer: 3 and "3" are the same class. Nothing is stripped,
+folded or normalised: "cat", " cat" and "Cat" are three classes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from reprlib import repr as short_repr
+
+import torch
+from torch import Tensor
+
+from .errors import CheckpointError, InvalidInput
+from .stream import Label
+
+MAX_TEXT_CHARACTERS = 256
+"""Long enough for a path or a UUID, short enough for a metric label and a log line."""
+
+_CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_INTEGER_LIMIT = 2**63
+_INTEGER_MAX_CHARACTERS = 20
+"""`-9223372036854775807`; longer is out of range, and int() of megabytes of digits is not cheap."""
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, lone surrogates (no valid UTF-8), line and paragraph separators."""
+
+
+def parse_label(value: object) -> Label:
+    """The class that `value` names: a str of 1 to 256 characters, none a control, or an int, |n| < 2**63.
+
+    Raises `InvalidInput("label")` for anything else: bool, float, None, list. A mapping of factors
+    (`{factor: value}`) is refused by name, so that a reader can tell "not yet" from "never".
+    """
+    if type(value) is str:
+        if _CANONICAL_INTEGER.fullmatch(value) is None:
+            return parse_text(value, "label")
+        return _in_range(int(value) if len(value) <= _INTEGER_MAX_CHARACTERS else _INTEGER_LIMIT)
+    if type(value) is int:
+        return _in_range(value)
+    if isinstance(value, Mapping):
+        raise InvalidInput(
+            "label", "label is a mapping of factors, which is not supported yet; send one string or integer"
+        )
+    raise InvalidInput("label", f"label is {shown(value)}; expected a string or an integer")
+
+
+def parse_text(value: object, reason: str) -> str:
+    """A name (label, task or id): 1 to 256 characters, none a control; an int becomes its text.
+
+    Raises `InvalidInput(reason)`; `reason` is also what the text calls the value.
+    """
+    if type(value) is int:
+        return str(_in_range(value, reason))
+    if type(value) is not str:
+        raise InvalidInput(reason, f"{reason} is {shown(value)}; expected a string or an integer")
+    if not 1 <= len(value) <= MAX_TEXT_CHARACTERS:
+        raise InvalidInput(
+            reason, f"{reason} has {len(value)} characters; expected 1 to {MAX_TEXT_CHARACTERS}"
+        )
+    if not value.isprintable():  # also False for harmless spaces such as U+3000, hence the second look
+        for place, character in enumerate(value):
+            if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
+                text = f"{reason} has U+{ord(character):04X} at character {place}; expected no controls"
+                raise InvalidInput(reason, text)
+    return value
+
+
+def _in_range(number: int, reason: str = "label") -> int:
+    if not -_INTEGER_LIMIT < number < _INTEGER_LIMIT:
+        raise InvalidInput(
+            reason, f"{reason} is an integer beyond 63 bits; expected |n| < 2**63 (or add a letter to it)"
+        )
+    return number
+
+
+def shown(value: object) -> str:
+    """A bounded picture of any value, for a message: a container by its size, a scalar by type and value."""
+    if value is None:
+        return "null"
+    kind = type(value).__name__
+    if isinstance(value, (Mapping, list, tuple)):
+        return f"a {kind} of {len(value)}"
+    if type(value) is int and abs(value) >= _INTEGER_LIMIT:
+        return "an int beyond 63 bits"
+    return f"{kind} {short_repr(value)}"
+
+
+class LabelSpace:
+    """An open set of labels with dense class indices in order of arrival; append only, so an index stays.
+
+    The same class serves tasks. One thread adds (`index`, `indices`, `restore`); any thread may look.
+    """
+
+    def __init__(self, labels: Iterable[Label] = ()) -> None:
+        self._labels: list[Label] = []
+        self._index_of: dict[Label, int] = {}
+        for label in labels:
+            self.index(label)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __contains__(self, label: Label) -> bool:
+        return label in self._index_of
+
+    def index(self, label: Label) -> int:
+        """The index of `label`; a new label gets the next one."""
+        found = self._index_of.get(label)
+        if found is None:
+            found = len(self._labels)
+            self._labels.append(label)
+            self._index_of[label] = found
+        return found
+
+    def find(self, label: Label) -> int | None:
+        """The index of `label`, or None where it never arrived; adds nothing."""
+        return self._index_of.get(label)
+
+    def indices(self, labels: Sequence[Label]) -> Tensor:
+        """[n] int64, the index of each label; new ones are added in their order."""
+        return torch.tensor([self.index(label) for label in labels], dtype=torch.int64)
+
+    def label(self, index: int) -> Label:
+        """The label at `index`. Raises `IndexError` outside 0..len-1 (a negative index is an error too)."""
+        if index < 0:
+            raise IndexError(f"class index {index}; expected 0..{len(self._labels) - 1}")
+        return self._labels[index]
+
+    def state(self) -> list[Label]:
+        """The labels in order of arrival: JSON-serialisable, and all there is to restore."""
+        return list(self._labels)
+
+    def restore(self, labels: Sequence[Label]) -> None:
+        """Takes `state()` back. Raises `CheckpointError` for a label twice or a value that is none."""
+        for place, label in enumerate(labels):
+            if type(label) not in (str, int):
+                raise CheckpointError(
+                    f"label space: entry {place} is {shown(label)}; expected a string or an integer"
+                )
+        index_of = {label: index for index, label in enumerate(labels)}
+        if len(index_of) != len(labels):
+            raise CheckpointError(
+                f"label space: {len(labels)} labels, only {len(index_of)} distinct; expected each once"
+            )
+        self._labels, self._index_of = list(labels), index_of

@@ -1,0 +1,264 @@
+"""All that is learned from the stream, as one unit: saved, restored and compared byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamlearner.evaluation.exam import Exam
+from streamlearner.evaluation.prequential import Prequential
+from streamlearner.evaluation.readout import readout_hits
+from streamlearner.evaluation.retention import Grades, RetentionMatrix, grade
+from streamlearner.labels import LabelSpace
+from streamlearner.methods.base import DualMemory, Experience, Observation
+from streamlearner.predictor import Predictor
+from streamlearner.stream import Batch
+
+GRADING_BATCH = 256
+"""Exam examples answered at once: bounds the memory that grading takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What one batch became: examples withheld for the exam, examples learned, and the method's own report."""
+
+    withheld: int
+    learned: int
+    observation: Observation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a sleep ended: `adopted` or refused, what the exam said before and after, and the version that answers now."""
+
+    adopted: bool
+    steps: int
+    before: float | None
+    after: float | None
+    version: int
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever given."""
+
+    learned: int = 0
+    withheld: int = 0
+    period: int = 0
+    version: int = 0
+    newest: int = 0
+    adopted: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class Dream:
+    """A sleep under way. `start` is the candidate as it was when the sleep began: with it and the number of `steps`
+    taken, a restart dreams the same sleep again, so an interrupted sleep changes nothing."""
+
+    candidate: DualMemory
+    course: Iterator[None]
+    start: dict[str, Tensor]
+    steps: int = 0
+
+
+class Learner:
+    """The method with everything that must agree with it: label spaces, exam, prequential window, R, versions, dream.
+
+    `make_method` builds a fresh method, the same each time. Everything here runs on the daemon's one learning thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        make_method: Callable[[], DualMemory],
+        exam: Exam,
+        prequential: Prequential,
+        tolerance: float,
+        measures_readout: bool,
+        uses_tasks: bool,
+    ) -> None:
+        self._make_method = make_method
+        self.method = make_method()
+        self.exam = exam
+        self.prequential = prequential
+        self.tolerance = tolerance
+        self.measures_readout = measures_readout
+        self.uses_tasks = uses_tasks
+        self.labels = LabelSpace()
+        self.tasks = LabelSpace()
+        self.matrix = RetentionMatrix()
+        self.progress = Progress()
+        self.grades: Grades | None = None
+        self.readout: dict[str, float] = {}
+        self.dream: Dream | None = None
+
+    # wake
+
+    def learn(self, batch: Batch) -> Lesson:
+        """Withholds some of the batch for the exam; predicts, then learns, each of the others once."""
+        labels, tasks = self.labels.indices(batch.labels), self._task_indices(batch)
+        withheld = self.exam.withhold(batch.inputs, labels, tasks, period=self.progress.period)
+        self.progress.withheld += len(withheld)
+        inputs = batch.inputs
+        if withheld:
+            kept = [i for i in range(len(batch)) if i not in set(withheld)]
+            inputs, labels, tasks = inputs[kept], labels[kept], None if tasks is None else tasks[kept]
+        if not len(labels):
+            return Lesson(withheld=len(withheld), learned=0, observation=None)
+        observation = self.method.observe(Experience(inputs=inputs, labels=labels, tasks=tasks))
+        self.prequential.update((observation.predicted == labels).tolist())
+        self.progress.learned += len(labels)
+        return Lesson(withheld=len(withheld), learned=len(labels), observation=observation)
+
+    def _task_indices(self, batch: Batch) -> Tensor | None:
+        """Indices of the named tasks; None while the stream has never named one (then no bits are spent on them)."""
+        if not self.uses_tasks:
+            return None
+        if not any(task is not None for task in batch.tasks):
+            return torch.full((len(batch),), -1, dtype=torch.int64) if len(self.tasks) else None
+        return torch.tensor([-1 if task is None else self.tasks.index(task) for task in batch.tasks])
+
+    # sleep
+
+    @property
+    def asleep(self) -> bool:
+        return self.dream is not None
+
+    def fall_asleep(self) -> None:
+        """Takes the candidate: a clone that remembers what is remembered now."""
+        self.dream = self._begin(self.method.clone())
+
+    def _begin(self, candidate: DualMemory) -> Dream:
+        start = {name: tensor.clone() for name, tensor in candidate.state_dict().items()}
+        return Dream(candidate=candidate, course=self.method.consolidate(candidate), start=start)
+
+    def consolidate(self, steps: int) -> Verdict | None:
+        """The next few steps of the sleep; at its end the candidate sits the exam and the verdict is given."""
+        dream = self.dream
+        if dream is None:
+            return None
+        for _ in range(steps):
+            if next(dream.course, self) is self:
+                return self._wake_up(dream)
+            dream.steps += 1
+        return None
+
+    def _wake_up(self, dream: Dream) -> Verdict:
+        """Adopts the candidate where the exam, sat by what would answer, loses no more than the tolerance."""
+        before = self.grade().overall
+        trial = self.method.frozen()
+        trial.adopt(dream.candidate)
+        after = self._grade(trial).overall
+        adopted = before is None or after is None or after >= before - self.tolerance
+        if adopted:
+            self.method.adopt(dream.candidate)
+            self.progress.newest += 1
+            self.progress.version = self.progress.newest
+        self.progress.adopted += adopted
+        self.progress.refused += not adopted
+        self._close_period(dream)
+        return Verdict(
+            adopted=adopted, steps=dream.steps, before=before, after=after, version=self.progress.version
+        )
+
+    def _close_period(self, dream: Dream) -> None:
+        self.dream = None
+        self.matrix.add(self.grade().by_period)
+        self.progress.period += 1
+        if self.measures_readout:
+            self.readout = self._measure_readout()
+
+    def revert(self, *, version: int, neocortex: dict[str, Tensor]) -> None:
+        """Answers and learns on from an earlier version's neocortex. A sleep under way is given up."""
+        self.dream = None
+        self.method.revert(neocortex)
+        self.progress.version = version
+
+    # evaluation
+
+    def grade(self) -> Grades:
+        """Sits the exam with what answers now, and keeps the grades."""
+        self.grades = self._grade(self.method)
+        return self.grades
+
+    def _grade(self, method: DualMemory) -> Grades:
+        exam = self.exam
+        hits = torch.zeros(len(exam), dtype=torch.bool)
+        if method.classes:
+            inputs, tasks = exam.inputs, exam.tasks if len(self.tasks) else None
+            for i in range(0, len(exam), GRADING_BATCH):
+                part = slice(i, i + GRADING_BATCH)
+                proba = method.predict_proba(inputs[part], None if tasks is None else tasks[part])
+                hits[part] = proba.argmax(1) == exam.labels[part]
+        return grade(hits, labels=exam.labels, tasks=exam.tasks, periods=exam.periods)
+
+    def _measure_readout(self) -> dict[str, float]:
+        exam = self.exam
+        if len(exam) < 2:
+            return {}
+        features = torch.cat([self.method.features(part) for part in exam.inputs.split(GRADING_BATCH)])
+        grades = grade(
+            readout_hits(features, exam.labels), labels=exam.labels, tasks=exam.tasks, periods=exam.periods
+        )
+        shown = {f"class:{self.labels.label(i)}": share for i, share in grades.by_class.items()}
+        shown |= {f"task:{self.tasks.label(i)}": share for i, share in grades.by_task.items()}
+        return {"overall": grades.overall or 0.0} | shown
+
+    def predictor(self) -> Predictor:
+        """What answers now, under its version: adopted version, a point, examples learned."""
+        return Predictor(
+            method=self.method,
+            labels=self.labels,
+            tasks=self.tasks,
+            version=self.version,
+            input_shape=self.exam.input_shape,
+        )
+
+    @property
+    def version(self) -> str:
+        return f"{self.progress.version}.{self.progress.learned}"
+
+    def stored_bits(self) -> dict[str, int]:
+        """Bits held for experience, by store."""
+        return self.method.stored_bits() | {"exam": self.exam.stored_bits}
+
+    # checkpoint
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """State as flat tensors, by file."""
+        files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
+        return files | ({"dream": self.dream.start} if self.dream else {})
+
+    def facts(self) -> dict[str, Any]:
+        """State as JSON."""
+        return {
+            "progress": asdict(self.progress),
+            "labels": self.labels.state(),
+            "tasks": self.tasks.state(),
+            "prequential": self.prequential.state(),
+            "matrix": self.matrix.state(),
+            "readout": self.readout,
+            "dream_steps": self.dream.steps if self.dream else None,
+        }
+
+    def restore(self, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
+        """Takes over `tensors()` and `facts()`; a sleep that was under way is dreamt again up to its step."""
+        self.labels.restore(facts["labels"])
+        self.tasks.restore(facts["tasks"])
+        self.prequential.restore(facts["prequential"])
+        self.matrix.restore(facts["matrix"])
+        self.progress = Progress(**facts["progress"])
+        self.readout = facts["readout"]
+        self.method.load_state_dict(tensors["method"])
+        self.exam.load_state_dict(tensors["exam"])
+        if facts["dream_steps"] is not None:
+            candidate = self._make_method()
+            candidate.load_state_dict(tensors["dream"])
+            self.dream = self._begin(candidate)
+            self.consolidate(facts["dream_steps"])
+        self.grade()

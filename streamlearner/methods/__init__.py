@@ -1,0 +1,12 @@
+"""Methods: one paper, one file, one class. `METHODS` maps the name in the configuration to the class."""
+
+from streamlearner.methods.base import DualMemory
+from streamlearner.methods.finetune import Finetune
+from streamlearner.methods.recollection_replay import RecollectionReplay
+from streamlearner.methods.rehearsal import Rehearsal
+
+METHODS: dict[str, type[DualMemory]] = {
+    "recollection_replay": RecollectionReplay,
+    "finetune": Finetune,
+    "rehearsal": Rehearsal,
+}

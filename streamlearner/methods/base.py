@@ -1,0 +1,206 @@
+"""The contract of a method: a hippocampus that learns while awake, a neocortex that outlives every sleep."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What a method learns from in one wake step.
+
+    `inputs` [n, C, H, W] uint8 or [n, d] float32; `labels` [n] int64 class indices (dense, open: a new class has the
+    next index); `tasks` [n] int64 task indices, or None where the stream names no task.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    tasks: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one wake step tells the daemon: `predicted` [n] int64, answered *before* learning (prequential), and
+    the mean loss of the step. `distortion_l1` is the mean absolute error of the codes it stored, where it stores any."""
+
+    predicted: Tensor
+    loss: float
+    distortion_l1: float | None = None
+
+
+class DualMemory(nn.Module, ABC):
+    """A method. The daemon calls everything here from its one learning thread, except on frozen copies.
+
+    For implementers:
+
+    - Register all state as submodules, parameters and buffers (a generator or an optimiser goes through
+      `get_extra_state` as a flat tensor): clone, adopt, checkpoint, bit accounting and serving then work by themselves.
+      `state_dict()` must be a flat mapping of tensors that `load_state_dict` puts exactly into a freshly built
+      method, however much the first one had grown.
+    - Draw only from generators given at construction. Two methods in the same state that observe the same
+      experiences stay bit-identical.
+    - `hippocampus` and `neocortex` are submodules of the same shape or not, as the paper has it.
+    - Keep nothing of an input beyond the step that learned it, but codes, generators' weights and counted buffers.
+    """
+
+    hippocampus: nn.Module
+    neocortex: nn.Module
+    curriculum: Curriculum
+
+    waking_only: ClassVar[tuple[str, ...]] = ("memory",)
+    """Submodules that no prediction needs; a frozen copy is made without them."""
+
+    @abstractmethod
+    def observe(self, experience: Experience) -> Observation:
+        """Wake learning: predicts, learns from each example once, remembers. New classes may appear at any time."""
+
+    @abstractmethod
+    def consolidate(self, candidate: Self) -> Iterator[None]:
+        """Sleep: teaches `candidate.neocortex`; each `yield` is one optimiser step.
+
+        `candidate` is a clone taken when the sleep began: what it remembers does not change while `self` goes on
+        learning awake. Must not change `self`, and must not read what changes while awake, so that the same sleep
+        can be dreamt again after a crash.
+        """
+
+    @abstractmethod
+    def adopt(self, candidate: Self) -> None:
+        """Takes over the neocortex of a candidate that passed the exam. `self` may have learned since the sleep began."""
+
+    @abstractmethod
+    def revert(self, neocortex: dict[str, Tensor]) -> None:
+        """Goes back to an earlier version's neocortex, given as its state; the hippocampus starts again from there."""
+
+    @abstractmethod
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        """Probabilities [n, classes] float32 for raw `inputs` (as in Experience). A task (index, -1 for none)
+        restricts the answer to the classes seen with it. No gradient, no draw, no change of state."""
+
+    @abstractmethod
+    def features(self, inputs: Tensor) -> Tensor:
+        """The representation [n, f] float32 that a linear readout is trained on (002, section 3)."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes have been seen."""
+        return self.curriculum.classes
+
+    @property
+    def route(self) -> str:
+        """Which memory answers now: `hippocampus` or `neocortex`."""
+        return "hippocampus"
+
+    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
+        """Up to `per_class` decoded recollections of each class: (class index, inputs [k, *shape] uint8 or float32).
+        Empty for a method that remembers no inputs. Changes no state."""
+        return []
+
+    @property
+    def remembered(self) -> int:
+        """Recollections held now."""
+        return 0
+
+    def remembered_by_class(self) -> dict[int, int]:
+        """Recollections held of each class index."""
+        return {}
+
+    def stored_bits(self) -> dict[str, int]:
+        """Bits really held for what was experienced, by store; all inside the budget."""
+        return {}
+
+    def parameter_bits(self) -> dict[str, int]:
+        """Bits of parameters and buffers, by top-level module, the stores left out."""
+        return {
+            name: sum(tensor.numel() * tensor.element_size() * 8 for tensor in module.state_dict().values())
+            for name, module in self.named_children()
+            if name not in self.waking_only
+        }
+
+    @property
+    def full(self) -> bool:
+        """True once the memory has no free place left."""
+        return False
+
+    def clone(self) -> Self:
+        """A copy that shares nothing, generators included."""
+        return copy.deepcopy(self)
+
+    def frozen(self) -> Self:
+        """A copy for predictions only: no gradients, evaluation mode, without what only waking needs."""
+        left_out = {id(getattr(self, name)): nn.Identity() for name in self.waking_only if hasattr(self, name)}
+        twin = copy.deepcopy(self, memo=left_out)
+        return twin.eval().requires_grad_(False)
+
+
+class Chance(nn.Module):
+    """A method's own random generator as a submodule: its state is checkpointed and cloned with everything else.
+
+    Register it before any submodule that was handed its `generator`, so that a clone's draw from the clone's.
+    """
+
+    def __init__(self, *, seed: int) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def get_extra_state(self) -> Tensor:
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.generator.set_state(state)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Chance:
+        twin = Chance(seed=0)
+        twin.set_extra_state(self.get_extra_state())
+        memo[id(self)] = twin
+        memo[id(self.generator)] = twin.generator  # others that were handed this generator follow
+        return twin
+
+
+class Curriculum(nn.Module):
+    """Which classes were seen at all, and which with each task. `seen` [tasks + 1, classes] bool; the last row is
+    for examples that name no task and stands for every class."""
+
+    seen: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1, 0, dtype=torch.bool))
+
+    @property
+    def classes(self) -> int:
+        return self.seen.shape[1]
+
+    def meet(self, labels: Tensor, tasks: Tensor | None) -> None:
+        """Takes note of the classes and tasks of new examples: labels [n], tasks [n] or None."""
+        classes = max(self.classes, int(labels.max()) + 1)
+        known_tasks = max(len(self.seen) - 1, int(tasks.max()) + 1 if tasks is not None else 0)
+        if (known_tasks + 1, classes) != self.seen.shape:
+            grown = torch.zeros(known_tasks + 1, classes, dtype=torch.bool)
+            grown[: len(self.seen) - 1, : self.classes] = self.seen[:-1]
+            grown[-1] = True
+            self.seen = grown
+        if tasks is not None:
+            self.seen[tasks, labels] = True
+
+    def allowed(self, tasks: Tensor | None, count: int) -> Tensor:
+        """The classes that may answer for `count` examples: bool [count, classes]. No task (-1): every class."""
+        if tasks is None:
+            return self.seen[-1:].expand(count, -1)
+        return self.seen[tasks]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        if prefix + "seen" in state_dict:
+            self.seen = torch.zeros_like(state_dict[prefix + "seen"])
+        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+
+
+def unit_interval(inputs: Tensor) -> Tensor:
+    """Raw inputs as networks and associations take them: uint8 images to float32 in [0, 1], features unchanged."""
+    return inputs.to(torch.float32).div_(255.0) if inputs.dtype == torch.uint8 else inputs

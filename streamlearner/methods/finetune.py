@@ -1,0 +1,22 @@
+"""Learns each example and remembers nothing: the lower bound that every memory must beat."""
+
+from __future__ import annotations
+
+from torch.nn import functional as F
+
+from streamlearner.methods.base import Experience, Observation, unit_interval
+from streamlearner.methods.baseline import Baseline
+from streamlearner.networks import descend
+
+
+class Finetune(Baseline):
+    """Plain stochastic gradient descent on the stream, in its order. A named task restricts the competing classes."""
+
+    def observe(self, experience: Experience) -> Observation:
+        self._meet(experience)
+        network = self.hippocampus.train()
+        logits = self._answer(network(unit_interval(experience.inputs))[:, : self.classes], experience.tasks)
+        loss = F.cross_entropy(logits, experience.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        descend(list(network.parameters()), learning_rate=self.learning_rate)
+        return Observation(predicted=logits.detach().argmax(1), loss=float(loss.detach()))

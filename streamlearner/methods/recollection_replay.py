@@ -1,0 +1,225 @@
+"""Learns each new example beside recollections of old ones, decoded from a reservoir of short codes.
+
+After Riemer, Franceschini and Klinger, "Generation and Consolidation of Recollections for Efficient Deep Lifelong
+Learning" (paper 003), sections 4.3 and 4.4.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.association import Association
+from streamlearner.methods.base import Chance, Curriculum, DualMemory, Experience, Observation, unit_interval
+from streamlearner.networks import Network, augment, blend, descend
+from streamlearner.recollection import RecollectionMemory
+from streamlearner.records import Recollections
+
+
+class Hippocampus(nn.Module):
+    """The fast learner and the running average of its weights, which answers (Polyak averaging, decay `1 - pace`)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.average = copy.deepcopy(network).requires_grad_(False)
+
+
+class Step(NamedTuple):
+    """One optimiser step: the answers [n] for the new inputs before it, its loss, the recollections it decoded."""
+
+    predicted: Tensor
+    loss: float
+    recollected: Tensor
+
+
+class RecollectionReplay(DualMemory):
+    """The default method: retention per bit by replaying decoded codes.
+
+    One wake step (`observe`): sample recollections; learn new and old together; store the code of the new. Sleep
+    (`consolidate`): learn class-balanced recollections with a falling step size, from the averaged weights and distilled
+    from them, so that the answer stays and the classes are evened out.
+
+    Differs from the paper: the association may also be a transform codec that needs no training; new examples compete
+    only among the classes of their own batch, recollections among all (asymmetric loss of ER-ACE, Caccia et al., 2022),
+    because a blurry recollection must not be told from a sharp input by its blur; averaged weights answer; a task named
+    by the stream restricts the competition to its classes (GEM's protocol).
+    """
+
+    def __init__(
+        self,
+        *,
+        chance: Chance,
+        network: Network,
+        association: Association,
+        memory: RecollectionMemory,
+        learning_rate: float,
+        recollections_per_step: int,
+        steps: int,
+        averaging_pace: float,
+        distillation: float,
+        shift_pixels: int,
+        flip: bool,
+        sleep_steps: int,
+        sleep_batch: int,
+        sleep_learning_rate: float,
+    ) -> None:
+        super().__init__()
+        self.chance = chance
+        self.hippocampus = Hippocampus(network)
+        self.neocortex = copy.deepcopy(network).requires_grad_(False)
+        self.association = association
+        self.memory = memory
+        self.curriculum = Curriculum()
+        self.learning_rate = learning_rate
+        self.recollections_per_step = recollections_per_step
+        self.steps = steps
+        self.averaging_pace = averaging_pace
+        self.distillation = distillation
+        self.shift_pixels = shift_pixels
+        self.flip = flip
+        self.sleep_steps = sleep_steps
+        self.sleep_batch = sleep_batch
+        self.sleep_learning_rate = sleep_learning_rate
+
+    def observe(self, experience: Experience) -> Observation:
+        self._meet(experience)
+        new = unit_interval(experience.inputs)
+        first = step = self._learn(new, experience)
+        for _ in range(self.steps - 1):
+            step = self._learn(self._augmented(new), experience)
+        distortion = self._remember(new, experience, step.recollected)
+        return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=distortion)
+
+    def _meet(self, experience: Experience) -> None:
+        self.curriculum.meet(experience.labels, experience.tasks)
+        for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
+            network.head.grow(self.classes)
+
+    def _learn(self, new: Tensor, experience: Experience) -> Step:
+        """One optimiser step on new inputs and recollections together."""
+        n = len(new)
+        remembered = self.memory.sample(self.recollections_per_step)
+        recollected = self.association.decode(remembered.symbols)
+        inputs = torch.cat([new, self._augmented(recollected)])
+        network = self.hippocampus.network.train()
+        logits = network(inputs)[:, : self.classes]
+        loss = self._loss(logits, experience, remembered)
+        if self.distillation and len(recollected):
+            loss = loss + self.distillation * self._drift(logits[n:], inputs[n:])
+        loss.backward()  # type: ignore[no-untyped-call]
+        descend(list(network.parameters()), learning_rate=self.learning_rate)
+        blend(self.hippocampus.average, network, weight=self.averaging_pace)
+        allowed = self.curriculum.allowed(experience.tasks, n)
+        predicted = logits[:n].detach().masked_fill(~allowed, -torch.inf).argmax(1)
+        return Step(predicted=predicted, loss=float(loss.detach()), recollected=recollected)
+
+    def _loss(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
+        """Asymmetric cross-entropy: new examples compete inside their batch (or task), recollections among all."""
+        n = len(experience.labels)
+        present = torch.zeros(self.classes, dtype=torch.bool)
+        present[experience.labels] = True
+        new = present.expand(n, -1) if experience.tasks is None else self.curriculum.allowed(experience.tasks, n)
+        allowed = torch.cat([new, self.curriculum.allowed(remembered.tasks, len(remembered.labels))])
+        labels = torch.cat([experience.labels, remembered.labels])
+        return F.cross_entropy(logits.masked_fill(~allowed, -torch.inf), labels)
+
+    def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
+        """How far the answers for recollections have left those of the averaged weights (mean square of logits)."""
+        with torch.no_grad():
+            teacher = self.hippocampus.average.eval()(inputs)[:, : self.classes]
+        return F.mse_loss(logits, teacher)
+
+    def _remember(self, new: Tensor, experience: Experience, recollected: Tensor) -> float:
+        """Stores the codes of the new inputs; the association may have learned enough to renew itself first."""
+        self.association.learn(new, recollected if len(recollected) else None)
+        renewed = self.association.renew()
+        if renewed is not None:
+            former = self.association
+            self.memory.recode(renewed.radices, lambda symbols: renewed.encode(former.decode(symbols)))
+            self.association = renewed
+        with torch.no_grad():
+            symbols = self.association.encode(new)
+            self.memory.insert(symbols, experience.labels, experience.tasks)
+            return float((self.association.decode(symbols[:1]) - new[:1]).abs().mean())
+
+    def _augmented(self, inputs: Tensor) -> Tensor:
+        return augment(inputs, shift=self.shift_pixels, flip=self.flip, generator=self.chance.generator)
+
+    def consolidate(self, candidate: Self) -> Iterator[None]:
+        teacher = candidate.hippocampus.average.eval()
+        candidate.neocortex.load_state_dict(teacher.state_dict())
+        student = candidate.neocortex.requires_grad_(True)
+        for step in range(self.sleep_steps):
+            dreamt = candidate.memory.sample_balanced(self.sleep_batch)
+            inputs = candidate._augmented(candidate.association.decode(dreamt.symbols))
+            logits = student.train()(inputs)[:, : candidate.classes]
+            with torch.no_grad():
+                before = teacher(inputs)[:, : candidate.classes]
+            allowed = candidate.curriculum.allowed(dreamt.tasks, len(inputs))
+            loss = F.cross_entropy(logits.masked_fill(~allowed, -torch.inf), dreamt.labels)
+            (loss + F.mse_loss(logits, before) * self.distillation).backward()  # type: ignore[no-untyped-call]
+            rate = self.sleep_learning_rate * (1 - step / self.sleep_steps)
+            descend(list(student.parameters()), learning_rate=rate)
+            yield
+        student.requires_grad_(False)
+
+    @torch.no_grad()
+    def adopt(self, candidate: Self) -> None:
+        """The averaged weights move by what sleep changed, keeping what was learned awake meanwhile; the fast learner
+        starts again from them."""
+        before, after = candidate.hippocampus.average, candidate.neocortex
+        average = self.hippocampus.average
+        for network in (before, after):
+            network.head.grow(average.head.rows)
+        for now, old, new in zip(average.parameters(), before.parameters(), after.parameters(), strict=True):
+            now += new - old
+        for now, new in zip(average.buffers(), after.buffers(), strict=True):
+            now.copy_(new)
+        self.neocortex.load_state_dict(after.state_dict())
+        self.hippocampus.network.load_state_dict(average.state_dict())
+
+    def revert(self, neocortex: dict[str, Tensor]) -> None:
+        self.neocortex.load_state_dict(neocortex)
+        for network in (self.neocortex, self.hippocampus.network, self.hippocampus.average):
+            if network is not self.neocortex:
+                network.load_state_dict(neocortex)
+            network.head.grow(self.classes)
+
+    @torch.no_grad()
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        logits = self.hippocampus.average.eval()(unit_interval(inputs))[:, : self.classes]
+        allowed = self.curriculum.allowed(tasks, len(inputs))
+        return logits.masked_fill(~allowed, -torch.inf).softmax(1)
+
+    @torch.no_grad()
+    def features(self, inputs: Tensor) -> Tensor:
+        return self.hippocampus.average.eval().features(unit_interval(inputs))
+
+    @torch.no_grad()
+    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
+        held = self.memory.contents()
+        sheets = []
+        for label in held.labels.unique().tolist():
+            chosen = (held.labels == label).nonzero().flatten()[:per_class]
+            sheets.append((label, self.association.decode(held.symbols[chosen])))
+        return sheets
+
+    @property
+    def remembered(self) -> int:
+        return len(self.memory)
+
+    def remembered_by_class(self) -> dict[int, int]:
+        return self.memory.counts()
+
+    def stored_bits(self) -> dict[str, int]:
+        return {"recollections": self.memory.stored_bits}
+
+    @property
+    def full(self) -> bool:
+        return len(self.memory) >= self.memory.capacity

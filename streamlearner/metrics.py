@@ -1,0 +1,196 @@
+"""What is counted and when: the daemon and serving call these methods; `series` declares what they count in.
+
+Label sets are bounded: at most `max_class_slices` classes and as many newest periods are shown one by one; with
+more classes than that, only the overall figure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from streamlearner.series import Samples, Series
+from streamlearner.stream import Label
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Metrics:
+    """Every series on `registry`. Any thread may call any method."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        version: str = "unknown",
+        reject_reasons: Iterable[str] = (),
+        max_class_slices: int = 100,
+    ) -> None:
+        self.registry = registry
+        self.max_class_slices = max_class_slices
+        self._series = Series(registry, version=version, reject_reasons=reject_reasons)
+
+    # -- the learning thread
+
+    def observe_batch(
+        self,
+        *,
+        learned: int,
+        withheld: int,
+        duplicates: int,
+        seconds: float,
+        now_s: float,
+        loss: float | None = None,
+        distortion_l1: float | None = None,
+        prequential_accuracy: float | None = None,
+    ) -> None:
+        """One wake batch. `seconds` it took; `now_s` since the epoch. About 5 us."""
+        self._series.learned.inc(learned)
+        if withheld:
+            self._series.withheld.inc(withheld)
+        if duplicates:
+            self._series.duplicates.inc(duplicates)
+        self._series.learn_seconds.observe(seconds)
+        self._series.last_batch.set(now_s)
+        if loss is not None:
+            self._series.loss.set(loss)
+        if distortion_l1 is not None:
+            self._series.distortion.set(distortion_l1)
+        if prequential_accuracy is not None:
+            self._series.prequential.set(prequential_accuracy)
+
+    def count_reject(self, reason: str) -> None:
+        """One message that could not become an example; `reason` is from the codec's small fixed set."""
+        self._series.rejected.inc()
+        self._series.rejects.labels(reason).inc()
+
+    def count_gaps(self, messages: int) -> None:
+        """Messages newly known to be lost before they could be read."""
+        self._series.gaps.inc(messages)
+
+    def publish_dead_letters(self, *, delivered: int = 0, failed: int = 0, pending: int) -> None:
+        """Newly delivered and newly failed ones, and how many wait now."""
+        self._series.letters_delivered.inc(delivered)
+        self._series.letters_failed.inc(failed)
+        self._series.letters_pending.set(pending)
+
+    def publish_source(self, *, connected: bool, lag: Mapping[int, int]) -> None:
+        """How the source stands; `lag` in messages by partition, unknown ones left out."""
+        self._series.connected.set(connected)
+        self._series.lag.publish({str(partition): float(messages) for partition, messages in lag.items()})
+
+    def publish_retention(
+        self,
+        *,
+        overall: float | None,
+        by_class: Mapping[Label, float],
+        by_period: Sequence[float | None],
+        forgetting: float | None,
+        backward_transfer: float | None,
+    ) -> None:
+        """The exam's figures, all from 0 to 1 (backward transfer from -1); None where there is none yet."""
+        slices = self._slices(overall, by_class)
+        first = max(0, len(by_period) - self.max_class_slices)
+        slices |= {f"period:{first + i}": v for i, v in enumerate(by_period[first:]) if v is not None}
+        self._series.retention.publish(slices)
+        self._series.forgetting.set(_or_nan(forgetting))
+        self._series.transfer.set(_or_nan(backward_transfer))
+
+    def publish_readout(self, *, overall: float | None, by_class: Mapping[Label, float]) -> None:
+        """Accuracy of a linear probe on frozen features, 0 to 1."""
+        self._series.readout.publish(self._slices(overall, by_class))
+
+    def publish_memory(
+        self,
+        *,
+        stored_bits: Mapping[str, int],
+        budget_bits: Mapping[str, int],
+        parameter_bits: Mapping[str, int],
+        bits_per_example: float | None,
+        recollections: Mapping[Label, int],
+        classes: int,
+    ) -> None:
+        """What is held: bits by store and by module, recollections by class."""
+        self._series.bits.publish(stored_bits)
+        self._series.budget.publish(budget_bits)
+        self._series.parameters.publish(parameter_bits)
+        self._series.bits_per_example.set(_or_nan(bits_per_example))
+        self._series.recollections.publish(self._slices(sum(recollections.values()), recollections))
+        self._series.classes.set(classes)
+
+    def begin_sleep(self) -> None:
+        """A sleep began."""
+        self._series.asleep.set(1)
+
+    def count_sleep_steps(self, steps: int) -> None:
+        """Steps of consolidation done since the last call."""
+        self._series.sleep_steps.inc(steps)
+
+    def end_sleep(self, *, outcome: str, seconds: float) -> None:
+        """The sleep ended: `adopted`, `refused` (the exam) or `interrupted`."""
+        self._series.asleep.set(0)
+        self._series.sleeps.labels(outcome).inc()
+        self._series.sleep_seconds.observe(seconds)
+
+    def publish_version(self, version: str, *, adopted_s: float) -> None:
+        """The adopted model version and when it was adopted, in seconds since the epoch."""
+        self._series.version.info({"version": version})
+        self._series.adopted.set(adopted_s)
+
+    def observe_checkpoint(self, *, seconds: float, size_bytes: int, now_s: float) -> None:
+        """A checkpoint is durable. `now_s` since the epoch."""
+        self._series.saved.inc()
+        self._series.save_seconds.observe(seconds)
+        self.publish_checkpoint(size_bytes=size_bytes, saved_s=now_s)
+
+    def publish_checkpoint(self, *, size_bytes: int, saved_s: float) -> None:
+        """The newest good checkpoint, also one found at start-up."""
+        self._series.save_bytes.set(size_bytes)
+        self._series.save_time.set(saved_s)
+
+    def count_checkpoint_failure(self) -> None:
+        """A checkpoint could not be saved; the former one stays good."""
+        self._series.save_failed.inc()
+
+    def count_unreadable_checkpoint(self) -> None:
+        """A torn or altered checkpoint was passed over at start-up."""
+        self._series.unreadable.inc()
+
+    # -- serving
+
+    def observe_prediction(self, *, route: str, inputs: int, seconds: float) -> None:
+        """One answered request of `inputs` inputs. `route` is `hippocampus` or `neocortex`."""
+        answered, duration = self._series.predicted[route]
+        answered.inc(inputs)
+        duration.observe(seconds)
+
+    def count_request(self, *, path: str, code: int) -> None:
+        """One HTTP request. `path` is a route of the application, never what the client wrote."""
+        self._series.requests.labels(path, str(code)).inc()
+
+    def count_pushed(self, *, accepted: int, duplicates: int) -> None:
+        """Examples that a push made durable, and those it had before."""
+        self._series.push_accepted.inc(accepted)
+        self._series.push_duplicates.inc(duplicates)
+
+    def publish_served(self, *, examples: int, frozen_s: float) -> None:
+        """The model being served: examples it learned, and when it was frozen (seconds since the epoch)."""
+        self._series.served_examples.set(examples)
+        self._series.served_time.set(frozen_s)
+
+    def exposition(self) -> bytes:
+        """Everything in the Prometheus text format, of type `CONTENT_TYPE`."""
+        return generate_latest(Samples(self.registry))
+
+    def _slices(self, overall: float | None, by_class: Mapping[Label, float]) -> dict[str, float]:
+        slices = {} if overall is None else {"overall": float(overall)}
+        if len(by_class) <= self.max_class_slices:
+            slices |= {f"class:{label}": float(value) for label, value in by_class.items()}
+        return slices
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

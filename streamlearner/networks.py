@@ -1,0 +1,187 @@
+"""Plain networks. Each has `features(x) -> [n, f]` and a `head` whose classes are an open set.
+
+Inputs are float32: images [n, C, H, W] in [0, 1], feature vectors [n, d]. `build` chooses by name and input shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+HEAD_BLOCK = 16
+"""Classes are added to a head in blocks, so that a stream of new classes does not reallocate at each of them."""
+
+
+class OpenHead(nn.Module):
+    """A linear layer whose outputs grow: unused rows are zero, so an unseen class starts from logit 0.
+
+    `load_state_dict` accepts any number of rows and takes it over.
+    """
+
+    def __init__(self, *, features: int) -> None:
+        super().__init__()
+        self.in_features = features
+        self.weight = nn.Parameter(torch.zeros(HEAD_BLOCK, features))
+        self.bias = nn.Parameter(torch.zeros(HEAD_BLOCK))
+
+    @property
+    def rows(self) -> int:
+        return self.weight.shape[0]
+
+    def grow(self, classes: int) -> bool:
+        """Makes room for `classes` outputs; True when rows were added. Known rows keep their weights."""
+        if classes <= self.rows:
+            return False
+        self._resize(math.ceil(classes / HEAD_BLOCK) * HEAD_BLOCK)
+        return True
+
+    def _resize(self, rows: int) -> None:
+        kept = min(rows, self.rows)
+        weight, bias = self.weight.data.new_zeros(rows, self.in_features), self.bias.data.new_zeros(rows)
+        weight[:kept], bias[:kept] = self.weight.data[:kept], self.bias.data[:kept]
+        requires_grad = self.weight.requires_grad
+        self.weight = nn.Parameter(weight, requires_grad=requires_grad)
+        self.bias = nn.Parameter(bias, requires_grad=requires_grad)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.linear(features, self.weight, self.bias)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        found = state_dict.get(prefix + "weight")
+        if isinstance(found, Tensor) and found.ndim == 2 and found.shape[0] != self.rows:
+            self._resize(found.shape[0])
+        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+
+
+class Network(nn.Module):
+    """A body that makes features [n, f] and an open head that makes logits [n, rows]."""
+
+    def __init__(self, *, body: nn.Module, features: int) -> None:
+        super().__init__()
+        self.body = body
+        self.head = OpenHead(features=features)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """[n, *input_shape] to [n, f]: what the head, and a linear readout, see."""
+        return self.body(inputs)  # type: ignore[no-any-return]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.features(inputs))  # type: ignore[no-any-return]
+
+
+def mlp(*, input_shape: Sequence[int], hidden: Sequence[int]) -> Network:
+    """Fully connected, ReLU: for feature vectors and very small images."""
+    widths = [math.prod(input_shape), *hidden]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before, after in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return Network(body=nn.Sequential(*layers), features=widths[-1])
+
+
+def lenet(*, input_shape: Sequence[int], channels: Sequence[int] = (16, 32), hidden: int = 128) -> Network:
+    """Two 5x5 convolutions with pooling and one hidden layer (after LeCun et al., 1998); for images up to about 40x40."""
+    depth, height, width = input_shape
+    body = nn.Sequential(
+        nn.Conv2d(depth, channels[0], 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(channels[0], channels[1], 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(channels[1] * (height // 4) * (width // 4), hidden), nn.ReLU(),
+    )  # fmt: skip
+    return Network(body=body, features=hidden)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with batch normalisation and a shortcut (He et al., 2016)."""
+
+    def __init__(self, *, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.convolve = nn.Sequential(
+            nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(),
+            nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after),
+        )  # fmt: skip
+        same = stride == 1 and before == after
+        self.shortcut: nn.Module = nn.Identity() if same else nn.Sequential(
+            nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.convolve(x) + self.shortcut(x))
+
+
+def resnet18_reduced(*, input_shape: Sequence[int], width: int = 16) -> Network:
+    """ResNet-18 with `width` instead of 64 first channels (Lopez-Paz & Ranzato, 2017 use 20; multiples of 16 are faster)."""
+    layers: list[nn.Module] = [nn.Conv2d(input_shape[0], width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    before = width
+    for stage in range(4):
+        after = width * 2**stage
+        layers.append(ResidualBlock(before=before, after=after, stride=1 if stage == 0 else 2))
+        layers.append(ResidualBlock(before=after, after=after, stride=1))
+        before = after
+    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return Network(body=nn.Sequential(*layers), features=before)
+
+
+def auto(*, input_shape: Sequence[int]) -> Network:
+    """Vectors and images under 16 pixels: MLP 400-400. One channel: LeNet. Colour: reduced ResNet-18."""
+    if len(input_shape) == 1 or min(input_shape[1:]) < 16:
+        return mlp(input_shape=input_shape, hidden=(400, 400))
+    return lenet(input_shape=input_shape) if input_shape[0] == 1 else resnet18_reduced(input_shape=input_shape)
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {
+    "auto": auto,
+    "mlp": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(400, 400)),
+    "lenet": lenet,
+    "resnet18_reduced": resnet18_reduced,
+}
+
+
+def build(*, name: str, input_shape: Sequence[int], generator: torch.Generator) -> Network:
+    """A freshly initialised network by name, its weights drawn from `generator` only.
+
+    Raises ValueError for a network that cannot take this input shape.
+    """
+    image_only = name in ("lenet", "resnet18_reduced")
+    if image_only and len(input_shape) != 3:
+        raise ValueError(f"network {name} needs images [C, H, W], found inputs of shape {list(input_shape)}; use mlp")
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    with torch.random.fork_rng(devices=[]):  # torch's initialisers draw from the global generator: lend it our seed
+        torch.manual_seed(seed)
+        return NETWORKS[name](input_shape=tuple(input_shape))
+
+
+@torch.no_grad()
+def blend(slow: nn.Module, fast: nn.Module, *, weight: float) -> None:
+    """Moves every parameter of `slow` towards `fast` by `weight` (an exponential moving average); buffers are copied."""
+    torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), weight)
+    for to, source in zip(slow.buffers(), fast.buffers(), strict=True):
+        to.copy_(source)
+
+
+@torch.no_grad()
+def descend(parameters: list[nn.Parameter], *, learning_rate: float) -> None:
+    """One plain gradient step and the gradients freed: what SGD without momentum does, with less overhead a step."""
+    moved = [p for p in parameters if p.grad is not None]
+    torch._foreach_add_(moved, [p.grad for p in moved], alpha=-learning_rate)
+    for p in moved:
+        p.grad = None
+
+
+def augment(inputs: Tensor, *, shift: int, flip: bool, generator: torch.Generator) -> Tensor:
+    """Random shifts by up to `shift` pixels (zero padding) and mirror images. Images [n, C, H, W]; vectors pass."""
+    if inputs.ndim != 4 or (shift == 0 and not flip):
+        return inputs
+    n, depth, height, width = inputs.shape
+    across = torch.randint(2 * shift + 1, (2, n, 1), generator=generator)
+    rows = torch.arange(height) + across[0]
+    columns = torch.arange(width) + across[1]
+    if flip:
+        mirrored = torch.rand(n, 1, generator=generator) < 0.5
+        columns = torch.where(mirrored, columns.flip(1), columns)
+    padded = F.pad(inputs, (shift,) * 4)
+    flat = (rows[:, :, None] * (width + 2 * shift) + columns[:, None, :]).reshape(n, 1, height * width).expand(-1, depth, -1)
+    return padded.reshape(n, depth, (height + 2 * shift) * (width + 2 * shift)).gather(2, flat).reshape(n, depth, height, width)

@@ -1,0 +1,250 @@
+"""The recollection memory: a reservoir of packed codes with labels and tasks, inside a hard budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamlearner.class_index import ClassIndex
+from streamlearner.packing import CodeError, Packing
+from streamlearner.records import CHUNK, NO_TASK, Recollections, Records, integers
+from streamlearner.shares import shares
+from streamlearner.tensor_state import TensorState
+
+__all__ = ["NO_TASK", "CodeError", "RecollectionMemory", "Recollections"]
+
+
+class RecollectionMemory(TensorState):
+    """Keeps a uniform sample of all codes ever inserted, as many as `budget_bits` hold.
+
+    Algorithm R (Vitter, "Random sampling with a reservoir", 1985). A record is code | label | task; the label
+    field is as wide as the largest class index so far needs (at least 1 bit), the task field likewise (0 bits
+    if none is named). When a field widens, records chosen uniformly leave first and the rest is re-packed in
+    place: the buffer never exceeds the budget. Beside it are a counter, the generator (5 kB) and, once
+    `sample_balanced` was used, a derived index (`index_bytes`); `stored_bits` does not count these.
+
+    If room appears after examples were dropped (shorter codes, a larger budget at a restart, `merge`), new
+    ones are added with the probability with which old ones are still held: all seen stay equally likely.
+
+    All chance comes from `generator`, which must be this memory's own: it is saved, restored and copied.
+    One thread only; give another a deep copy. Raises `CodeError` where not one record fits the budget.
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ("records", "counters", "radices", "generator")
+
+    def __init__(self, *, budget_bits: int, radices: Sequence[int], generator: torch.Generator) -> None:
+        super().__init__()
+        self.budget_bits = int(budget_bits)
+        self._generator = generator
+        self._records = Records(budget_bits=self.budget_bits, packing=Packing(radices, (1, 0)))
+        self._seen = 0
+        self._index: ClassIndex | None = None
+        if self.capacity < 1:
+            raise CodeError(
+                f"budget_bits is {budget_bits}, but one record takes {self.record_bits} bits in whole bytes: "
+                "raise the budget or shorten the code"
+            )
+
+    def __len__(self) -> int:
+        return self._records.held
+
+    @property
+    def seen(self) -> int:
+        """Examples ever inserted, kept or not."""
+        return self._seen
+
+    @property
+    def radices(self) -> tuple[int, ...]:
+        """Values per symbol of the codes held now."""
+        return self._records.packing.radices
+
+    @property
+    def record_bits(self) -> int:
+        """Bits of one record: code, label and task."""
+        return self._records.packing.record_bits
+
+    @property
+    def capacity(self) -> int:
+        """Records that fit the budget at the present record width."""
+        return self._records.capacity
+
+    @property
+    def stored_bits(self) -> int:
+        """Bytes held by the buffer, times eight; at most `budget_bits`."""
+        return self._records.bits.content.nbytes * 8
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of the derived class index; 0 until something asked for balanced classes."""
+        return self._index.nbytes if self._index else 0
+
+    def counts(self) -> dict[int, int]:
+        """Records held of each class index, ascending; reads all labels unless the class index exists."""
+        return (self._index or ClassIndex(self._records.labels())).counts()
+
+    def insert(self, symbols: Tensor, labels: Tensor, tasks: Tensor | None = None) -> None:
+        """Offers codes in their order: symbols [n, c], class indices [n] from 0, tasks [n] (-1 or None:
+        none).
+
+        Raises `CodeError`, with the memory unchanged, for wrong shapes and values out of range.
+        """
+        codes = symbols.detach().cpu().numpy()
+        self._records.packing.check(codes)
+        classes = integers("labels", labels, len(codes), lowest=0)
+        named = (
+            integers("tasks", tasks, len(codes), lowest=NO_TASK)
+            if tasks is not None
+            else [NO_TASK] * len(codes)
+        )
+        if not classes:
+            return
+        self._widen(max(classes).bit_length(), (max(named) + 1).bit_length())
+        chosen = self._choose(classes)
+        if chosen:
+            rows = list(chosen.values())
+            fields = np.asarray(
+                [(classes[row], named[row] + 1) for row in rows], np.int64
+            )  # 0: none was named
+            self._records.write(list(chosen), codes[rows], fields)
+
+    def _choose(self, classes: list[int]) -> dict[int, int]:
+        """Passes the batch by the reservoir: which row of it ends up in which place."""
+        draws = torch.rand(len(classes), dtype=torch.float64, generator=self._generator).tolist()
+        chosen: dict[int, int] = {}
+        records, index, seen = self._records, self._index, self._seen
+        for row, draw in enumerate(draws):
+            place = self._place(classes[row], draw, seen + row)
+            if place < 0:
+                continue
+            if place == records.held:
+                records.held += 1
+            elif index is not None:
+                index.remove(place, classes[chosen[place]] if place in chosen else records.label_at(place))
+            if index is not None:
+                index.add(place, classes[row])
+            chosen[place] = row
+        self._seen = seen + len(classes)
+        return chosen
+
+    def _place(self, label: int, draw: float, seen: int) -> int:
+        """Where the example after `seen` others goes (-1: nowhere), by one draw from [0, 1)."""
+        held, capacity = self._records.held, self._records.capacity
+        if held < capacity:
+            return held if held == seen or draw * seen < max(held, 1) else -1
+        place = int(draw * (seen + 1))
+        return place if place < capacity else -1
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Recollections:
+        """`n` records, uniformly: all different where n <= len(self), else with replacement; none from an
+        empty one.
+
+        Draws from `generator`, or from the memory's own.
+        """
+        held, source = len(self), generator or self._generator
+        if n <= 0 or held == 0:
+            return self._records.recall([])
+        if n <= held < n * n:
+            return self._records.recall(torch.randperm(held, generator=source)[:n].tolist())
+        while True:  # at most 4 draws in 10 are repeated, and no call costs more for a larger memory
+            places = torch.randint(held, (n,), generator=source).tolist()
+            if n > held or len(set(places)) == n:
+                return self._records.recall(places)
+
+    def sample_balanced(self, n: int, generator: torch.Generator | None = None) -> Recollections:
+        """`n` records: each time a class uniformly, then one of its records uniformly (with replacement)."""
+        index, n = self._classes(), n if len(self) else 0
+        draws = torch.rand(max(n, 0), dtype=torch.float64, generator=generator or self._generator)
+        return self._records.recall([index.balanced(draw) for draw in draws.tolist()])
+
+    def contents(self) -> Recollections:
+        """Everything held, in order of place (symbols take 8 bytes each here)."""
+        return self._records.recall(range(len(self)))
+
+    def recode(self, radices: Sequence[int], translate: Callable[[Tensor], Tensor]) -> None:
+        """The association was renewed: every code becomes `translate(symbols [m, c]) -> [m, c']`.
+
+        `radices` [c'] are those of the new codes. If codes grew, records chosen uniformly leave first.
+        `translate` sees at most 256 codes a call. If it raises or gives symbols out of range, the memory ends
+        empty (codes were overwritten already): restore a checkpoint.
+        """
+        try:
+            self._repack(Packing(radices, self._records.packing.field_bits), translate)
+        except BaseException:
+            self._index = None
+            raise
+
+    def merge(self, other: RecollectionMemory) -> None:
+        """Takes in a memory of the same kind and radices, which stays as it is.
+
+        Every example seen by either is then equally likely to be held: shares follow the seen counts, and the
+        total is the largest for which that is so. Raises `CodeError` for another kind or other radices.
+        """
+        if type(other) is not type(self) or other.radices != self.radices or other is self:
+            kinds = [f"{type(memory).__name__} of {len(memory.radices)} symbols" for memory in (other, self)]
+            raise CodeError(f"cannot merge {kinds[0]} into {kinds[1]}: expected the same kind and radices")
+        pairs = zip(self._records.packing.field_bits, other._records.packing.field_bits, strict=True)
+        packing = Packing(self.radices, [max(pair) for pair in pairs])
+        leaving, coming = self._union(other, self._records.capacity_for(packing))
+        self._index = None
+        self._records.drop(leaving)
+        self._records.repack(packing)
+        self._seen += other.seen
+        for start in range(0, len(coming), CHUNK):
+            self._records.append(*other._records.read(coming[start : start + CHUNK]))
+
+    def _union(self, other: RecollectionMemory, capacity: int) -> tuple[list[int], list[int]]:
+        """The places that leave this memory and those of `other` that come in."""
+        draw = torch.rand((), dtype=torch.float64, generator=self._generator).item()
+        own, theirs = shares((len(self), self.seen), (len(other), other.seen), capacity, draw)
+        return self._shuffled(len(self))[own:], self._shuffled(len(other))[:theirs]
+
+    def _shuffled(self, count: int) -> list[int]:
+        places: list[int] = torch.randperm(count, generator=self._generator).tolist()
+        return places
+
+    def _widen(self, label_bits: int, task_bits: int) -> None:
+        label, task = self._records.packing.field_bits
+        if label_bits > label or task_bits > task:
+            self._repack(Packing(self.radices, (max(label_bits, label), max(task_bits, task))))
+
+    def _repack(self, packing: Packing, translate: Callable[[Tensor], Tensor] | None = None) -> None:
+        """Changes the layout of every record; victims leave before anything grows."""
+        excess = len(self) - self._records.capacity_for(packing)
+        if excess > 0:
+            self._records.drop(self._victims(excess))
+            self._index = None
+        self._records.repack(packing, translate)
+
+    def _victims(self, count: int) -> Iterable[int]:
+        return self._shuffled(len(self))[:count]
+
+    def _classes(self) -> ClassIndex:
+        if self._index is None:
+            self._index = ClassIndex(self._records.labels())
+        return self._index
+
+    def _state(self) -> dict[str, Tensor]:
+        return {
+            **self._records.state(),
+            "counters": torch.tensor([self._seen, len(self), *self._records.packing.field_bits]),
+            "generator": self._generator.get_state(),
+        }
+
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        """Radices come from what was saved; the budget does not: a smaller one evicts."""
+        seen, held, *field_bits = integers("counters", state["counters"], 4, lowest=0, highest=2**63 - 1)
+        if held > seen:
+            raise CodeError(f"counters say {held} records are held of {seen} seen: the state is damaged")
+        records = Records.restored(state, budget_bits=self.budget_bits, held=held, field_bits=field_bits)
+        try:
+            self._generator.set_state(state["generator"].cpu())
+        except (RuntimeError, TypeError) as error:
+            raise CodeError(
+                f"generator: not the state of a torch generator on this device ({error})"
+            ) from error
+        self._records, self._seen, self._index = records, seen, None
+        self._repack(records.packing)

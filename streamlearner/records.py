@@ -1,0 +1,231 @@
+"""Records side by side in one run of bytes: record i takes bits [i * record_bits, (i + 1) * record_bits).
+
+Places are dense: the last record moves where one leaves. What is kept, and why, the recollection memory
+decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from streamlearner.packing import CodeError, Ints, Packing, Words
+
+NO_TASK = -1
+"""The task of an example where the stream named none."""
+
+CHUNK = 256
+"""Records re-packed at a time: the only ones that are ever held twice, and then for one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recollections:
+    """Remembered codes: `symbols` [n, c], `labels` [n], `tasks` [n] (-1: none was named), all int64 on the
+    CPU.
+    """
+
+    symbols: Tensor
+    labels: Tensor
+    tasks: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class BitBuffer:
+    """One contiguous run of bytes, addressed in bits, least significant first; never above `limit_bytes`.
+
+    It grows in place, by at most 0.5 % more than asked: filling it copies each byte a bounded number of
+    times.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.content: NDArray[np.uint8] = np.zeros(0, np.uint8)
+
+    def resize(self, bits: int, *, spare: bool = False) -> None:
+        """Holds `bits`, in whole bytes; with `spare`, keeps or adds a little room for what comes next."""
+        size = -(-bits // 8)
+        if size > self.limit_bytes:
+            raise CodeError(
+                f"{size} bytes asked of a buffer limited to {self.limit_bytes}: evict before growing"
+            )
+        if spare and size <= self.content.size:
+            return
+        size = min(self.limit_bytes, size + size // 200) if spare else size
+        try:
+            self.content.resize(size)
+        except ValueError:  # someone still reads these bytes: leave them theirs
+            grown = np.zeros(size, np.uint8)
+            grown[: self.content.size] = self.content[:size]
+            self.content = grown
+
+    def read(self, start: int, width: int) -> int:
+        """The `width` bits from bit `start` on, as an unsigned number."""
+        window = self.content[start >> 3 : (start + width + 7) >> 3].tobytes()
+        return (int.from_bytes(window, "little") >> (start & 7)) & ((1 << width) - 1)
+
+    def write(self, start: int, width: int, value: int) -> None:
+        """Puts `value` (below 2**width) into the `width` bits from bit `start` on; no other bit changes."""
+        first, last, shift = start >> 3, (start + width + 7) >> 3, start & 7
+        window = int.from_bytes(self.content[first:last].tobytes(), "little")
+        window ^= (((window >> shift) & ((1 << width) - 1)) ^ value) << shift
+        self.content[first:last] = np.frombuffer(window.to_bytes(last - first, "little"), np.uint8)
+
+    def gather(self, starts: Ints, width: int) -> Words:
+        """The `width` bits from each of `starts` [n] on, as [n, 64-bit words]; bits past `width` are
+        undefined.
+        """
+        count = max(1, -(-width // 64))
+        window = np.zeros((len(starts), 8 * (count + 1)), np.uint8)
+        length = min((width + 14) // 8, self.content.size)
+        if len(starts) and length:
+            first = np.minimum(starts >> 3, self.content.size - length)
+            shape = (self.content.size - length + 1, length)
+            every: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer=self.content, strides=(1, 1))
+            window[:, :length] = every[first]
+            starts = starts - (first << 3)
+        words = window.view("<u8").astype(np.uint64, copy=False)
+        shift = starts.astype(np.uint64)[:, None]
+        gathered: Words = (words[:, :-1] >> shift) | (
+            (words[:, 1:] << np.uint64(1)) << (np.uint64(63) - shift)
+        )
+        return gathered
+
+
+class Records:
+    """`held` records of `packing` (fields: label and task) in at most `budget_bits`, in whole bytes."""
+
+    def __init__(self, *, budget_bits: int, packing: Packing) -> None:
+        self.budget_bits = budget_bits
+        self.bits = BitBuffer(max(0, budget_bits) // 8)
+        self.held = 0
+        self._adopt(packing)
+
+    def _adopt(self, packing: Packing) -> None:
+        self.packing = packing
+        self.capacity = self.capacity_for(packing)
+
+    def capacity_for(self, packing: Packing) -> int:
+        """Records of `packing` that fit the budget."""
+        return self.bits.limit_bytes * 8 // max(1, packing.record_bits)
+
+    def read(self, places: Iterable[int]) -> tuple[Ints, Ints]:
+        """Symbols [n, c] and fields [n, 2] of the records at `places` [n]."""
+        width = self.packing.record_bits
+        starts = np.asarray(list(places), np.int64) * width
+        return self.packing.unpack(self.bits.gather(starts, width))
+
+    def recall(self, places: Iterable[int]) -> Recollections:
+        """The records at `places` [n] as tensors."""
+        symbols, fields = self.read(places)
+        return Recollections(
+            symbols=torch.from_numpy(symbols),
+            labels=torch.from_numpy(fields[:, 0].copy()),
+            tasks=torch.from_numpy(fields[:, 1] - 1),  # the field holds 0 where no task was named
+        )
+
+    def append(self, symbols: NDArray[Any], fields: NDArray[Any]) -> None:
+        """Puts records after the last one; the caller knows that they fit."""
+        first = self.held
+        self.held += len(symbols)
+        self.write(range(first, self.held), symbols, fields)
+
+    def write(self, places: Sequence[int], symbols: NDArray[Any], fields: NDArray[Any]) -> None:
+        """Puts records at `places`, all of them below `held`, which the caller has raised for new ones."""
+        self._put(places, self.packing.pack(symbols, fields), self.packing.record_bits)
+
+    def _put(self, places: Sequence[int], records: Words, width: int) -> None:
+        self.bits.resize(self.held * width, spare=True)
+        size, data = records.shape[1] * 8, records.astype("<u8", copy=False).tobytes()
+        for row, place in enumerate(places):
+            self.bits.write(
+                place * width, width, int.from_bytes(data[row * size : (row + 1) * size], "little")
+            )
+
+    def label_at(self, place: int) -> int:
+        """The label of one record, without unpacking the rest of it."""
+        packing = self.packing
+        return self.bits.read(place * packing.record_bits + packing.code_bits, packing.field_bits[0])
+
+    def labels(self) -> Ints:
+        """The labels of all records [held]."""
+        packing = self.packing
+        starts = np.arange(self.held, dtype=np.int64) * packing.record_bits + packing.code_bits
+        words = self.bits.gather(starts, packing.field_bits[0])[:, 0]
+        return (words & np.uint64((1 << packing.field_bits[0]) - 1)).view(np.int64)
+
+    def drop(self, places: Iterable[int]) -> None:
+        """Removes the records at `places`; records from the end move into the gaps."""
+        leaving = set(places)
+        kept, width = self.held - len(leaving), self.packing.record_bits
+        moving = (place for place in range(kept, self.held) if place not in leaving)
+        for gap in sorted(place for place in leaving if place < kept):
+            self.bits.write(gap * width, width, self.bits.read(next(moving) * width, width))
+        self.held = kept
+        self.bits.resize(kept * width)
+
+    def repack(self, packing: Packing, translate: Callable[[Tensor], Tensor] | None = None) -> None:
+        """Re-writes every record under `packing`, in place; the caller has made room for it by `drop`.
+
+        If `translate` raises after some records were written, none can be told from another: all are dropped.
+        """
+        width, old = packing.record_bits, self.packing
+        wider = width > old.record_bits
+        starts = range(0, self.held, CHUNK)
+        self.bits.resize(self.held * max(width, old.record_bits))
+        try:
+            # Wider ones from the end, narrower ones from the start: no write reaches a record not yet read.
+            for start in reversed(starts) if wider else starts:
+                places = range(start, min(self.held, start + CHUNK))
+                symbols, fields = self.read(places)
+                if translate is not None:
+                    symbols = translate(torch.from_numpy(symbols)).detach().cpu().numpy()
+                self._put(places, packing.pack(symbols, fields), width)
+        except BaseException:
+            self.drop(range(self.held))
+            raise
+        self._adopt(packing)
+        self.bits.resize(self.held * width)
+
+    def state(self) -> dict[str, Tensor]:
+        """Copies of the bytes in use and of the radices; `held` and the widths of the fields are the
+        caller's.
+        """
+        used = -(-self.held * self.packing.record_bits // 8)
+        return {
+            "records": torch.from_numpy(self.bits.content[:used].copy()),
+            "radices": torch.tensor(self.packing.radices),
+        }
+
+    @classmethod
+    def restored(
+        cls, state: Mapping[str, Tensor], *, budget_bits: int, held: int, field_bits: Sequence[int]
+    ) -> Self:
+        """The records saved as `state`; the caller drops what exceeds `budget_bits`. Raises `CodeError`."""
+        content, packing = state["records"], Packing(state["radices"].tolist(), field_bits)
+        expected = -(-held * packing.record_bits // 8)
+        if content.dtype != torch.uint8 or content.shape != (expected,):
+            raise CodeError(
+                f"records {list(content.shape)} {content.dtype}: expected [{expected}] bytes "
+                f"for {held} records of {packing.record_bits} bits"
+            )
+        records = cls(budget_bits=budget_bits, packing=packing)
+        records.bits.content, records.held = content.cpu().numpy().copy(), held
+        return records
+
+
+def integers(name: str, values: Tensor, rows: int, *, lowest: int, highest: int = 2**31 - 1) -> list[int]:
+    """`values` [rows] as integers, each from `lowest` to `highest`; raises `CodeError` otherwise."""
+    if values.shape != (rows,) or values.is_floating_point():
+        raise CodeError(f"{name} {list(values.shape)} {values.dtype}: expected integers of shape [{rows}]")
+    listed: list[int] = values.tolist()
+    if listed and not (lowest <= min(listed) and max(listed) <= highest):
+        raise CodeError(f"{name} from {min(listed)} to {max(listed)}: expected {lowest} to {highest}")
+    return listed

@@ -1,0 +1,166 @@
+"""The series themselves: every Prometheus series, declared once, and two shapes that the library lacks.
+
+All names start with `streamlearner_`. Base units, with one documented exception: `_bits`, the unit of
+budgets. Gauges that have no value yet are NaN, so that no alarm takes 0 for a measurement. Gauges of time are
+timestamps, so that an age is `time() - x` and goes on growing when the process hangs.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client.metrics_core import Metric
+
+OUTCOMES = ("learned", "withheld", "rejected", "duplicate")
+SLEEP_OUTCOMES = ("adopted", "refused", "interrupted")
+ROUTES = ("hippocampus", "neocortex")
+_STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_LONG_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
+
+
+class Series:
+    """Declares every series on `registry`; children of labels are looked up once, here.
+
+    `reject_reasons` are the known ones: their counters start at 0, so that the first one is a rate.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, version: str, reject_reasons: Iterable[str]) -> None:
+        counter = partial(Counter, namespace="streamlearner", registry=registry)
+        gauge = partial(Gauge, namespace="streamlearner", registry=registry)
+        histogram = partial(Histogram, namespace="streamlearner", registry=registry)
+        info = partial(Info, namespace="streamlearner", registry=registry)
+        ProcessCollector(registry=registry)
+        info("build", "The running code.").info({"version": version, "python": platform.python_version()})
+        self.version = info("model_version", "The adopted model version.")
+        self._declare_stream(counter, gauge)
+        self._declare_learning(gauge, histogram)
+        self._declare_sleep(counter, gauge, histogram)
+        self._declare_memory(gauge)
+        self._declare_checkpoint(counter, gauge, histogram)
+        self._declare_serving(counter, gauge, histogram)
+        for reason in reject_reasons:
+            self.rejects.labels(reason)
+
+    def _declare_stream(self, counter: partial[Counter], gauge: partial[Gauge]) -> None:
+        examples = counter("examples", "Examples taken from the stream, by what became of them.", ["outcome"])
+        self.learned, self.withheld, self.rejected, self.duplicates = map(examples.labels, OUTCOMES)
+        self.rejects = counter("rejects", "Messages that could not become an example, by reason.", ["reason"])
+        self.gaps = counter("stream_gaps", "Messages that were lost before they could be read.")
+        letters = counter("dead_letters", "Rejects written to the dead letters, by outcome.", ["outcome"])
+        self.letters_delivered, self.letters_failed = map(letters.labels, ("delivered", "failed"))
+        self.letters_pending = gauge("dead_letters_pending", "Rejects not yet in the dead letters.")
+        self.lag = Family(gauge("stream_lag", "Messages still to be polled, by partition.", ["partition"]))
+        self.connected = gauge("source_connected", "1 while the source answers, else 0.")
+
+    def _declare_learning(self, gauge: partial[Gauge], histogram: partial[Histogram]) -> None:
+        self.learn_seconds = histogram("learn_seconds", "Time to learn one batch.", buckets=_STEP_SECONDS)
+        self.loss = unknown(gauge("learn_loss", "Mean loss of the last batch."))
+        self.distortion = unknown(
+            gauge("distortion_l1", "Mean absolute error of the last batch's codes, on inputs from 0 to 1.")
+        )
+        self.prequential = unknown(
+            gauge(
+                "prequential_accuracy_ratio", "Share of examples answered rightly before they were learned."
+            )
+        )
+        self.last_batch = gauge("learn_last_batch_timestamp_seconds", "When the last batch was learned.")
+        self.retention = Family(gauge("retention_ratio", "Accuracy on the exam, by slice.", ["slice"]))
+        self.readout = Family(gauge("readout_ratio", "Accuracy of a linear readout, by slice.", ["slice"]))
+        self.forgetting = unknown(gauge("forgetting_ratio", "Mean fall from each period's best retention."))
+        self.transfer = unknown(
+            gauge("backward_transfer_ratio", "Mean change of retention since each period was learned.")
+        )
+
+    def _declare_sleep(
+        self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]
+    ) -> None:
+        self.asleep = gauge("asleep", "1 while a sleep goes on, else 0.")
+        self.sleep_steps = counter("sleep_steps", "Optimiser steps of consolidation.")
+        self.sleep_seconds = histogram(
+            "sleep_seconds", "Time from falling asleep to waking.", buckets=_LONG_SECONDS
+        )
+        self.sleeps = counter("sleeps", "Sleeps that ended, by what became of the candidate.", ["outcome"])
+        for outcome in SLEEP_OUTCOMES:
+            self.sleeps.labels(outcome)
+        self.adopted = gauge("model_adopted_timestamp_seconds", "When the model version was adopted.")
+
+    def _declare_memory(self, gauge: partial[Gauge]) -> None:
+        self.bits = Family(gauge("memory_bits", "Bits held of what was experienced, by store.", ["store"]))
+        self.budget = Family(gauge("memory_budget_bits", "Bits that a store may hold.", ["store"]))
+        self.parameters = Family(gauge("memory_parameter_bits", "Bits of parameters, by module.", ["module"]))
+        self.bits_per_example = unknown(
+            gauge("memory_bits_per_example", "Bits held, divided by the examples that were seen.")
+        )
+        self.recollections = Family(gauge("recollections", "Recollections held, by slice.", ["slice"]))
+        self.classes = gauge("classes", "Classes seen so far.")
+
+    def _declare_checkpoint(
+        self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]
+    ) -> None:
+        saves = counter("checkpoint_saves", "Attempts to save a checkpoint, by outcome.", ["outcome"])
+        self.saved, self.save_failed = map(saves.labels, ("saved", "failed"))
+        self.save_seconds = histogram(
+            "checkpoint_seconds", "Time to save a checkpoint.", buckets=_LONG_SECONDS[:8]
+        )
+        self.save_bytes = gauge("checkpoint_bytes", "Size of the last checkpoint.")
+        self.save_time = gauge(
+            "checkpoint_last_success_timestamp_seconds", "When the last good checkpoint was saved."
+        )
+        self.unreadable = counter(
+            "checkpoint_unreadable", "Checkpoints found torn or altered and passed over."
+        )
+
+    def _declare_serving(
+        self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]
+    ) -> None:
+        predictions = counter("predictions", "Inputs answered, by the memory that answered.", ["route"])
+        seconds = histogram("predict_seconds", "Time to answer a request.", ["route"], buckets=_STEP_SECONDS)
+        self.predicted = {route: (predictions.labels(route), seconds.labels(route)) for route in ROUTES}
+        self.requests = counter("http_requests", "HTTP requests, by path and status.", ["path", "code"])
+        pushed = counter("pushed_examples", "Examples pushed by HTTP, by outcome.", ["outcome"])
+        self.push_accepted, self.push_duplicates = map(pushed.labels, ("accepted", "duplicate"))
+        self.served_examples = gauge(
+            "served_model_examples", "Examples that the model being served has learned."
+        )
+        self.served_time = gauge("served_model_timestamp_seconds", "When the model being served was frozen.")
+
+
+class Family:
+    """A gauge with one label whose values come and go: what is no longer published disappears, the rest never
+    blinks."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._children: dict[str, Gauge] = {}
+
+    def publish(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            child = self._children.get(name)
+            if child is None:
+                child = self._children[name] = self._gauge.labels(name)
+            child.set(value)
+        for name in self._children.keys() - values.keys():
+            self._gauge.remove(name)
+            del self._children[name]
+
+
+class Samples:
+    """A registry without the `_created` samples: a third more series that nobody reads (switching them off
+    in the library would be a global)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+def unknown(gauge: Gauge) -> Gauge:
+    gauge.set(math.nan)
+    return gauge

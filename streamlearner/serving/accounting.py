@@ -1,0 +1,27 @@
+"""Counts every answer by route and status."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streamlearner.metrics import Metrics
+
+
+class Accounting:
+    """ASGI middleware. The path it counts is the route's, so that clients cannot invent series."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                path = getattr(scope.get("route"), "path", "other")
+                self._metrics.count_request(path=path, code=message["status"])
+            await send(message)
+
+        await self._app(scope, receive, counted)

@@ -1,0 +1,48 @@
+"""POST /v1/sleep, /v1/checkpoint, /v1/rollback: requests that the learning thread takes up after its batch."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from streamlearner.serving.bodies import AnyBody, Bodies, NoBody, RollbackBody, parse, require_json
+from streamlearner.serving.guard import Guard
+from streamlearner.serving.port import Port
+from streamlearner.serving.problems import Json, Problem
+
+
+class Admin:
+    """Each answers 202: heard, not yet done."""
+
+    def __init__(self, *, port: Port, bodies: Bodies, guard: Guard) -> None:
+        self._port = port
+        self._bodies = bodies
+        self._guard = guard
+
+    async def sleep(self, request: Request) -> Json:
+        """Asks for a sleep."""
+        await self._read(NoBody, request)
+        self._port.request_sleep()
+        return Json({"requested": "sleep"}, status_code=202)
+
+    async def checkpoint(self, request: Request) -> Json:
+        """Asks for a checkpoint."""
+        await self._read(NoBody, request)
+        self._port.request_checkpoint()
+        return Json({"requested": "checkpoint"}, status_code=202)
+
+    async def rollback(self, request: Request) -> Json:
+        """Asks to go back to an adopted model version, by default the one before."""
+        body = await self._read(RollbackBody, request)
+        try:
+            self._port.request_rollback(body.version)
+        except LookupError as error:
+            text = str(error.args[0]) if error.args else "no such model version"
+            raise Problem(404, text) from None
+        return Json({"requested": "rollback", "version": body.version}, status_code=202)
+
+    async def _read(self, kind: type[AnyBody], request: Request) -> AnyBody:
+        self._guard.admit_admin(request)
+        body = await self._bodies.read(request)
+        if body:
+            require_json(request)
+        return parse(kind, body)

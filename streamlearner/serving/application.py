@@ -1,0 +1,95 @@
+"""Assembly: which path is answered by whom, and how it is described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from streamlearner.metrics import Metrics
+from streamlearner.serving.accounting import Accounting
+from streamlearner.serving.admin import Admin
+from streamlearner.serving.bodies import Body, ExamplesBody, NoBody, PredictBody, RollbackBody
+from streamlearner.serving.examples import Examples
+from streamlearner.serving.health import Health
+from streamlearner.serving.page import Page
+from streamlearner.serving.predictions import IMAGES, RAW, Predictions
+from streamlearner.serving.problems import HANDLERS
+from streamlearner.serving.recollections import Recollections
+from streamlearner.serving.reports import Reports
+
+ERROR = {
+    "description": 'every error: {"error": "what was found, and what was expected"}',
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+        }
+    },
+}
+
+
+def assemble(
+    *,
+    predictions: Predictions,
+    examples: Examples,
+    reports: Reports,
+    recollections: Recollections,
+    admin: Admin,
+    health: Health,
+    page: Page,
+    metrics: Metrics,
+    version: str,
+) -> FastAPI:
+    """The application. No interactive docs: they load their scripts from elsewhere."""
+    app = FastAPI(
+        title="streamlearner",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=HANDLERS,
+    )
+    app.add_middleware(Accounting, metrics=metrics)
+    pictures = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
+    _post(app, "/v1/predict", predictions.predict, PredictBody, status=200, more=pictures)
+    _post(app, "/v1/examples", examples.push, ExamplesBody)
+    _post(app, "/v1/sleep", admin.sleep, NoBody)
+    _post(app, "/v1/checkpoint", admin.checkpoint, NoBody)
+    _post(app, "/v1/rollback", admin.rollback, RollbackBody)
+    _get(app, "/v1/status", reports.status)
+    _get(app, "/v1/retention", reports.retention)
+    _get(app, "/v1/memory", reports.memory)
+    _get(app, "/v1/recollections", recollections.show)
+    _get(app, "/livez", health.live)
+    _get(app, "/readyz", health.ready)
+    _get(app, "/metrics", health.metrics)
+    _get(app, "/", page.show)
+    return app
+
+
+def _get(app: FastAPI, path: str, endpoint: Callable[..., Any]) -> None:
+    responses: dict[int | str, dict[str, Any]] = {"default": ERROR}
+    app.add_api_route(path, endpoint, methods=["GET"], response_class=Response, responses=responses)
+    app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
+
+
+def _post(
+    app: FastAPI,
+    path: str,
+    endpoint: Callable[..., Any],
+    body: type[Body],
+    *,
+    status: int = 202,
+    more: dict[str, Any] | None = None,
+) -> None:
+    content = {"application/json": {"schema": body.model_json_schema(by_alias=True)}} | (more or {})
+    app.add_api_route(
+        path,
+        endpoint,
+        methods=["POST"],
+        status_code=status,
+        responses={"default": ERROR},
+        openapi_extra={"requestBody": {"content": content}},
+    )

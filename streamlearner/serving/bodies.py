@@ -1,0 +1,161 @@
+"""Request bodies: read within limits, parsed, and checked against what is declared here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, from_json
+from starlette.requests import ClientDisconnect, Request
+
+from streamlearner.errors import InvalidInput
+from streamlearner.serving.problems import Problem, nearest
+
+_DRAINED_BYTES = 4 * 2**20
+"""Of a body that is too large: read and dropped, so that a client still writing sees the 413 and not a reset."""
+_DRAIN_TIMEOUT_S = 2.0
+
+
+class Body(BaseModel):
+    """A JSON object; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PredictBody(Body):
+    inputs: list[Any] = Field(
+        description='each a nested list of numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP}'
+    )
+    task: str | int | None = Field(
+        None, description="restricts the answer to the classes seen with it; an unknown task counts as none"
+    )
+    returns: list[Literal["probabilities"]] = Field(
+        default_factory=list, alias="return", description="probabilities: of every class, in each prediction"
+    )
+
+
+class ExampleBody(Body):
+    input: Any = Field(description="as in predict")
+    label: Any = Field(description="a string or an integer")
+    task: str | int | None = None
+    id: str | int | None = Field(
+        None, description="one that was accepted before is a duplicate and learned once"
+    )
+
+
+class ExamplesBody(Body):
+    examples: list[Any] = Field(description="labelled examples; one invalid example refuses them all")
+
+
+class RollbackBody(Body):
+    version: str | int | None = Field(None, description="an adopted model version; null for the one before")
+
+
+class NoBody(Body):
+    """Nothing, or an empty object."""
+
+
+AnyBody = TypeVar("AnyBody", bound=Body)
+
+
+class Bodies:
+    """Reads bodies of at most `max_bytes`; the whole must have arrived within `timeout_s`."""
+
+    def __init__(self, *, max_bytes: int, timeout_s: float) -> None:
+        self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
+
+    async def read(self, request: Request) -> bytes:
+        """The body. A larger one is refused from its Content-Length, before it is read, or as soon as it is too long.
+
+        Raises `Problem`: 413 too large, 408 too slow, 400 for a client that went away.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._read(request)
+        except TimeoutError:
+            text = f"the body did not arrive within {self._timeout_s:g} s"
+            raise Problem(408, text, headers={"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise Problem(400, "the client closed the connection before its body was complete") from None
+
+    async def _read(self, request: Request) -> bytes:
+        stated = request.headers.get("content-length", "")
+        if stated.isdecimal() and (len(stated) > 18 or int(stated) > self._max_bytes):
+            await self._refuse(request, f"the body has {stated[:20]} bytes")
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in request.stream():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._max_bytes:
+                await self._refuse(request, f"the body has {size} bytes or more")
+        return b"".join(chunks)
+
+    async def _refuse(self, request: Request, found: str) -> None:
+        """Raises the 413. Drops a little of what is still coming: a client that gets a reset reads no answer."""
+        dropped = 0
+        if request.headers.get("expect", "").lower() != "100-continue":
+            with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):
+                async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+                    async for chunk in request.stream():
+                        dropped += len(chunk)
+                        if dropped > _DRAINED_BYTES:
+                            break
+        text = f"{found}; expected at most {self._max_bytes} (serving.max_body_bytes)"
+        raise Problem(413, text, headers={"Connection": "close"})
+
+
+def media_type(request: Request) -> str:
+    """The content type without its parameters; JSON where the client states none."""
+    return request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+def require_json(request: Request) -> None:
+    """Raises the 415 for a body that does not claim to be JSON."""
+    found = media_type(request)
+    if found != "application/json":
+        raise Problem(415, f"content-type is {found[:80]!r}; expected application/json")
+
+
+def parse(kind: type[AnyBody], body: bytes) -> AnyBody:
+    """The body as a `kind`; an empty one is an empty object. Raises `InvalidInput`."""
+    try:
+        value = from_json(body, allow_inf_nan=False) if body else {}
+    except ValueError as error:
+        raise InvalidInput("json", f"the body is not JSON: {error}") from None
+    return check(kind, value)
+
+
+def check(kind: type[AnyBody], value: object) -> AnyBody:
+    """A parsed JSON value as a `kind`. Raises `InvalidInput`, which names the key and the nearest valid one."""
+    if not isinstance(value, dict):
+        raise InvalidInput(
+            "json", f"expected a JSON object with {_keys(kind)}, found a {type(value).__name__}"
+        )
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False)  # an unknown key first: it often is why another one is missing
+        first = min(found, key=lambda one: one["type"] != "extra_forbidden")
+        raise InvalidInput("json", _describe(kind, first)) from None
+
+
+def _describe(kind: type[Body], error: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in error["loc"])[:100]
+    if error["type"] == "extra_forbidden":
+        valid = [field.alias or name for name, field in kind.model_fields.items()]
+        return f'unknown key "{place}"; expected {_keys(kind)}{nearest(place, valid)}'
+    if error["type"] == "missing":
+        return f'"{place}" is missing; expected {_keys(kind)}'
+    return f"{place}: {error['msg']}"
+
+
+def _keys(kind: type[Body]) -> str:
+    names = [
+        f"{field.alias or name}{'' if field.is_required() else '?'}"
+        for name, field in kind.model_fields.items()
+    ]
+    return ", ".join(names) if names else "no keys"

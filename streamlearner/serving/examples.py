@@ -1,0 +1,82 @@
+"""POST /v1/examples: labelled examples pushed by HTTP, answered once they are durable."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from streamlearner.codec import Codec
+from streamlearner.errors import InvalidInput
+from streamlearner.metrics import Metrics
+from streamlearner.serving.bodies import Bodies, ExampleBody, ExamplesBody, check, parse, require_json
+from streamlearner.serving.guard import Guard
+from streamlearner.serving.port import IngestExample, Port
+from streamlearner.serving.problems import Json, Problem
+from streamlearner.serving.workers import Workers
+
+NOT_PUSH = (
+    "this daemon does not learn from pushed examples: its source is another; "
+    "send them there, or start it with source.type: push"
+)
+
+
+class Examples:
+    """All or nothing: one invalid example refuses the batch."""
+
+    def __init__(
+        self,
+        *,
+        port: Port,
+        codec: Codec,
+        bodies: Bodies,
+        workers: Workers,
+        metrics: Metrics,
+        guard: Guard,
+        max_batch: int,
+    ) -> None:
+        self._port = port
+        self._codec = codec
+        self._bodies = bodies
+        self._workers = workers
+        self._metrics = metrics
+        self._guard = guard
+        self._max_batch = max_batch
+
+    async def push(self, request: Request) -> Json:
+        """202 once every example of the body is in the local log."""
+        self._guard.admit_origin(request)
+        require_json(request)
+        body = await self._bodies.read(request)
+        return await self._workers.run(lambda: self._ingest(body))
+
+    def _ingest(self, body: bytes) -> Json:
+        receipt = self._port.ingest(self._decode(body))
+        if receipt is None:
+            raise Problem(409, NOT_PUSH)
+        self._metrics.count_pushed(accepted=receipt.accepted, duplicates=receipt.duplicates)
+        content = {
+            "accepted": receipt.accepted,
+            "duplicates": receipt.duplicates,
+            "position": receipt.position,
+        }
+        return Json(content, status_code=202)
+
+    def _decode(self, body: bytes) -> list[IngestExample]:
+        found = parse(ExamplesBody, body).examples
+        if not 1 <= len(found) <= self._max_batch:
+            text = f"{len(found)} examples; expected 1 to {self._max_batch} (serving.max_batch)"
+            raise InvalidInput("empty" if not found else "too_large", text)
+        examples: list[IngestExample] = []
+        for index, value in enumerate(found):
+            try:
+                check(ExampleBody, value)
+                example = self._codec.decode_example(value)
+            except InvalidInput as error:
+                raise InvalidInput(
+                    error.reason, f"examples[{index}]: {error}; nothing was accepted"
+                ) from None
+            first = examples[0] if examples else example
+            if example.input.shape != first.input.shape:  # of the very first batch, before there is a schema
+                text = f"examples[{index}]: input is {list(example.input.shape)}, but examples[0] is"
+                raise InvalidInput("schema", f"{text} {list(first.input.shape)}; nothing was accepted")
+            examples.append(example)
+        return examples

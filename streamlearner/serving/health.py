@@ -1,0 +1,53 @@
+"""GET /livez, /readyz, /metrics."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from streamlearner.metrics import CONTENT_TYPE, Metrics
+from streamlearner.serving.port import Port
+from streamlearner.serving.problems import Json, Problem, nearest
+from streamlearner.serving.served import Served
+
+CHECKS = ("model", "source", "learning")
+
+
+class Health:
+    """Live: this process answers. Ready: it also has a model, a source and a running learning loop."""
+
+    def __init__(self, *, port: Port, served: Served, metrics: Metrics) -> None:
+        self._port = port
+        self._served = served
+        self._metrics = metrics
+
+    async def live(self) -> Json:
+        """200 as long as the process answers at all."""
+        return Json({"live": True})
+
+    async def ready(self, request: Request) -> Json:
+        """200, or 503 with the reasons. `?exclude=source` leaves a check out: predictions go on without a broker."""
+        excluded = request.query_params.getlist("exclude")
+        for name in excluded:
+            if name not in CHECKS:
+                expected = f"expected one of {', '.join(CHECKS)}{nearest(name, CHECKS)}"
+                raise Problem(400, f'exclude is "{name[:40]}"; {expected}')
+        reasons = {name: text for name, text in self._reasons().items() if name not in excluded}
+        if not reasons:
+            return Json({"ready": True, "reasons": {}})
+        text = "not ready: " + "; ".join(reasons.values())
+        return Json({"error": text, "ready": False, "reasons": reasons}, status_code=503)
+
+    async def metrics(self) -> Response:
+        """Every series, in the Prometheus text format."""
+        return Response(self._metrics.exposition(), media_type=CONTENT_TYPE)
+
+    def _reasons(self) -> dict[str, str]:
+        reasons = {}
+        if self._served.current is None:
+            reasons["model"] = "no model answers yet, as nothing was learned"
+        if not self._port.connected:
+            reasons["source"] = "the source does not answer"
+        if not self._port.learning:
+            reasons["learning"] = "the learning loop does not run"
+        return reasons

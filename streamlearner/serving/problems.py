@@ -1,0 +1,110 @@
+"""Every error as `{"error": "..."}`, whoever raised it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import math
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from streamlearner.errors import InvalidInput
+from streamlearner.serving.port import BacklogFull, Unavailable
+
+LOG = logging.getLogger(__name__)
+
+
+class Problem(Exception):
+    """An answer that is not a success: an HTTP status and a text for a person."""
+
+    def __init__(self, status: int, text: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = headers
+
+
+class Json(Response):
+    """A JSON answer in ASCII, so that no text that came in (a lone surrogate, say) can fail on its way out."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def finite(value: Any) -> Any:
+    """`value` with null for NaN and infinity, which JSON does not have; keys become texts."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """`; did you mean "x"?` where one of `valid` is close, else nothing."""
+    close = difflib.get_close_matches(name[:100], list(valid), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Json:
+    """The one form of an error."""
+    return Json({"error": text}, status_code=status, headers=dict(headers or {}))
+
+
+async def _problem(request: Request, error: Problem) -> Response:
+    return answer(error.status, str(error), error.headers)
+
+
+async def _invalid_input(request: Request, error: InvalidInput) -> Response:
+    return answer(400, str(error))
+
+
+async def _backlog_full(request: Request, error: BacklogFull) -> Response:
+    return answer(429, str(error), {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))})
+
+
+async def _unavailable(request: Request, error: Unavailable) -> Response:
+    return answer(503, str(error), {"Retry-After": "1"})
+
+
+async def _parameters(request: Request, error: RequestValidationError) -> Response:
+    """FastAPI's 422 for query parameters."""
+    first = error.errors()[0]
+    return answer(400, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    """404 and 405 of the router."""
+    path = request.url.path
+    if error.status_code == 404:
+        paths = [str(getattr(route, "path", "")) for route in request.app.routes]
+        return answer(404, f"no such path: {path[:200]}{nearest(path, paths)}")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return answer(
+            405, f"{path[:200]} does not take {request.method[:20]}; it takes {allowed}", error.headers
+        )
+    return answer(error.status_code, str(error.detail), error.headers)
+
+
+async def _crash(request: Request, error: Exception) -> Response:
+    LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(500, "internal error; the daemon's log has the details")
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    Problem: _problem,
+    InvalidInput: _invalid_input,
+    BacklogFull: _backlog_full,
+    Unavailable: _unavailable,
+    RequestValidationError: _parameters,
+    HTTPException: _http,
+    Exception: _crash,
+}

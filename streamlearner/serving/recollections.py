@@ -1,0 +1,82 @@
+"""GET /v1/recollections: what the memory would show when asked for each class."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+from torch import Tensor
+
+from streamlearner.serving.port import Port
+from streamlearner.serving.problems import Json, Problem
+from streamlearner.serving.sheet import draw_sheet
+from streamlearner.serving.workers import Workers
+from streamlearner.stream import Label
+
+
+class Recollections:
+    """Decoded by the learning thread between two batches, so at most a few are asked for at a time."""
+
+    def __init__(self, *, port: Port, workers: Workers, timeout_s: float) -> None:
+        self._port = port
+        self._workers = workers
+        self._timeout_s = timeout_s
+
+    async def show(
+        self,
+        request: Request,
+        per_class: Annotated[int, Query(ge=1, le=64, description="recollections of each class, at most")] = 8,
+        label: Annotated[str | None, Query(description="only this class")] = None,
+        form: Annotated[
+            Literal["json", "lists", "png"] | None,
+            Query(
+                alias="format", description="json: base64, as predict takes it; lists: nested; png: a sheet"
+            ),
+        ] = None,
+    ) -> Response:
+        """Inputs decoded from the recollection memory, by class, as JSON or as one picture."""
+        if form is None:
+            form = "png" if request.headers.get("accept", "").startswith("image/") else "json"
+        return await self._workers.run(lambda: self._answer(form, per_class=per_class, label=label))
+
+    def _answer(self, form: str, *, per_class: int, label: str | None) -> Response:
+        try:
+            found = self._port.recollections(per_class, self._timeout_s)
+        except TimeoutError:
+            text = f"the learning loop did not get to it within {self._timeout_s:g} s; try again"
+            raise Problem(503, text, headers={"Retry-After": "1"}) from None
+        if label is not None:
+            found = [(name, inputs) for name, inputs in found if str(name) == label]
+            if not found:
+                raise Problem(404, f"no recollections of a class {label[:80]!r}")
+        if form == "png":
+            return _picture(found, columns=per_class)
+        encode = _nested if form == "lists" else _base64
+        classes = [{"label": name, "inputs": [encode(one) for one in inputs]} for name, inputs in found]
+        return Json({"recollections": classes})
+
+
+def _picture(found: list[tuple[Label, Tensor]], *, columns: int) -> Response:
+    if not found:
+        raise Problem(404, "no recollections: nothing was learned yet, or this method remembers no inputs")
+    if found[0][1].dim() != 4:
+        raise Problem(409, "these recollections are feature vectors, not images; ask for format=json")
+    return Response(draw_sheet(found, columns=columns), media_type="image/png")
+
+
+def _outward(one: Tensor) -> Tensor:
+    """[C, H, W] to HxWxC, as inputs are written outside; [d] stays."""
+    return one.permute(1, 2, 0).contiguous() if one.dim() == 3 else one.contiguous()
+
+
+def _base64(one: Tensor) -> dict[str, Any]:
+    array = _outward(one).numpy()
+    encoded = base64.b64encode(array.tobytes()).decode("ascii")
+    return {"b64": encoded, "shape": list(array.shape), "dtype": str(array.dtype)}
+
+
+def _nested(one: Tensor) -> Any:
+    return _outward(one).tolist()

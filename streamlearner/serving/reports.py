@@ -1,0 +1,25 @@
+"""GET /v1/status, /v1/retention, /v1/memory: the daemon's snapshots, as they are."""
+
+from __future__ import annotations
+
+from streamlearner.serving.port import Port
+from streamlearner.serving.problems import Json, finite
+
+
+class Reports:
+    """Answers on the event loop: a snapshot is published by reference and costs nothing to read."""
+
+    def __init__(self, *, port: Port) -> None:
+        self._port = port
+
+    async def status(self) -> Json:
+        """Counts, position, lag, prequential accuracy, model version."""
+        return Json(finite(self._port.status()))
+
+    async def retention(self) -> Json:
+        """What the exam says: accuracy overall, by class and by period, forgetting, backward transfer."""
+        return Json(finite(self._port.retention()))
+
+    async def memory(self) -> Json:
+        """Bits held and allowed, by store and module."""
+        return Json(finite(self._port.memory()))

@@ -1,0 +1,37 @@
+"""Threads that do what would hold up the event loop, with a bound on how much may wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from streamlearner.serving.problems import Problem
+
+Result = TypeVar("Result")
+
+
+class Workers:
+    """A pool of `threads` and at most `waiting` requests before it; the next one is told to come back."""
+
+    def __init__(self, *, name: str, threads: int, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"serving-{name}")
+        self._name = name
+        self._most = threads + waiting
+        self._inside = 0  # only the event loop's thread touches it
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, done by a thread of the pool. Raises `Problem` 429 when too many wait."""
+        if self._inside >= self._most:
+            text = f"{self._inside} requests for {self._name} are being worked on or wait; try again"
+            raise Problem(429, text, headers={"Retry-After": "1"})
+        self._inside += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._inside -= 1
+
+    def stop(self) -> None:
+        """Takes no more work, drops what waits, and does not wait for what runs."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,204 @@
+"""When to sleep: by examples, seconds or calendar, when memory fills or accuracy drifts, on request."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from croniter import croniter
+
+
+class SleepSchedule:
+    """Decides when the daemon sleeps. Every trigger that is None or False is off; with all off, only
+    `request` counts.
+
+    - `every_examples`: that many examples learned since the last sleep began.
+    - `every_s`: that many seconds of wall time since the last sleep began.
+    - `cron`: five fields (or six, seconds last), in UTC; times missed while the process was down fire once.
+    - `on_memory_full`: the memory turned full; once for each time that it fills.
+    - `drift`: the prequential accuracy (a fraction) fell this far, absolutely, below its best since the last
+      sleep began.
+    - `min_examples`: nothing but a request fires before that many examples since the last sleep began. What
+      came due earlier is not lost: it fires then. With 0, the time-based triggers put an idle stream to sleep
+      too.
+
+    The daemon's thread calls everything but `request`, which any thread may call. `clock` gives wall time in
+    seconds since 1970, not a monotonic one: seconds that pass while the process is down count, so a restart
+    decides as if it had run on. A clock that is set back postpones a time-based sleep by at most one
+    interval. Raises `ValueError` for settings that cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        every_examples: int | None,
+        every_s: float | None,
+        cron: str | None,
+        on_memory_full: bool,
+        drift: float | None,
+        min_examples: int,
+        clock: Callable[[], float],
+    ) -> None:
+        _check(
+            every_examples=every_examples, every_s=every_s, cron=cron, drift=drift, min_examples=min_examples
+        )
+        self._every_examples = every_examples
+        self._every_s = every_s
+        self._cron = cron
+        self._on_memory_full = on_memory_full
+        self._drift = drift
+        self._min_examples = min_examples
+        self._clock = clock
+        self._requested = threading.Event()
+        self._asleep = False
+        self._since_examples = 0
+        self._since_s = clock()
+        self._cron_s = self._next_cron_s()
+        self._memory_full = False
+        self._fill_served = False
+        self._best_accuracy: float | None = None
+
+    def due(self, *, examples: int, memory_full: bool, prequential_accuracy: float | None) -> str | None:
+        """Why to sleep now: "request", "memory_full", "drift", "examples", "seconds", "cron"; None: stay
+        awake.
+
+        `examples` counts all examples learned since the beginning of time; `prequential_accuracy` is a
+        fraction, None while unknown. Call it after each batch, asleep or not: it also takes note of the
+        memory filling and emptying. The answer stays the same until `began` is called.
+        """
+        self._note(memory_full, prequential_accuracy)
+        if self._asleep:
+            return None
+        if self._requested.is_set():
+            return "request"
+        learned = examples - self._since_examples
+        if learned < self._min_examples:
+            return None
+        if self._on_memory_full and memory_full and not self._fill_served:
+            return "memory_full"
+        if self._has_drifted(prequential_accuracy):
+            return "drift"
+        if self._every_examples is not None and learned >= self._every_examples:
+            return "examples"
+        return self._time_due()
+
+    def request(self) -> None:
+        """Asks for a sleep, from any thread; while asleep, for another one after it. Twice is once."""
+        self._requested.set()
+
+    def began(self, examples: int) -> None:
+        """A sleep begins after `examples` in all: every count starts anew, requests so far are granted."""
+        self._requested.clear()
+        self._asleep = True
+        self._since_examples = examples
+        self._since_s = self._clock()
+        self._cron_s = self._next_cron_s()
+        self._fill_served = self._memory_full
+        self._best_accuracy = None
+
+    def ended(self) -> None:
+        """The sleep is over: adopted, discarded, or lost in a restart that does not take it up again."""
+        self._asleep = False
+
+    def state(self) -> dict[str, Any]:
+        """All that decides besides the settings, as JSON; after `restore`, equal settings decide the same."""
+        return {
+            "requested": self._requested.is_set(),
+            "asleep": self._asleep,
+            "since_examples": self._since_examples,
+            "since_s": self._since_s,
+            "memory_full": self._memory_full,
+            "fill_served": self._fill_served,
+            "best_accuracy": self._best_accuracy,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes up what `state` gave. Settings may have changed since: they apply from the last sleep on."""
+        self._asleep = state["asleep"]
+        self._since_examples = state["since_examples"]
+        self._since_s = state["since_s"]
+        self._memory_full = state["memory_full"]
+        self._fill_served = state["fill_served"]
+        self._best_accuracy = state["best_accuracy"]
+        self._cron_s = self._next_cron_s()
+        if state["requested"]:
+            self._requested.set()
+        else:
+            self._requested.clear()
+
+    def _note(self, memory_full: bool, accuracy: float | None) -> None:
+        self._memory_full = memory_full
+        self._fill_served = self._fill_served and memory_full
+        known = accuracy is not None and not math.isnan(accuracy)
+        if known and not self._asleep:  # while asleep the accuracy is still that of the model being replaced
+            self._best_accuracy = max(accuracy or 0.0, self._best_accuracy or 0.0)
+
+    def _has_drifted(self, accuracy: float | None) -> bool:
+        if self._drift is None or accuracy is None or self._best_accuracy is None:
+            return False
+        return self._best_accuracy - accuracy >= self._drift - 1e-12  # .9 - .8 must count as a fall of .1
+
+    def _time_due(self) -> str | None:
+        now_s = self._clock()
+        if (
+            now_s < self._since_s
+        ):  # the clock was set back: count from here rather than wait for it to catch up
+            self._since_s = now_s
+            self._cron_s = self._next_cron_s()
+        if self._every_s is not None and now_s - self._since_s >= self._every_s:
+            return "seconds"
+        return "cron" if now_s >= self._cron_s else None
+
+    def _next_cron_s(self) -> float:
+        return math.inf if self._cron is None else _next_fire_s(self._cron, self._since_s)
+
+
+def _next_fire_s(cron: str, after_s: float) -> float:
+    # a datetime with its zone, so that the host's own zone can never matter
+    fire: datetime = croniter(cron, datetime.fromtimestamp(after_s, UTC)).get_next(datetime)
+    return fire.timestamp()
+
+
+def _check(
+    *,
+    every_examples: int | None,
+    every_s: float | None,
+    cron: str | None,
+    drift: float | None,
+    min_examples: int,
+) -> None:
+    if every_examples is not None and every_examples < 1:
+        raise ValueError(
+            f"sleep.every_examples is {every_examples}: expected at least 1, or none to switch it off"
+        )
+    if every_s is not None and not 0 < every_s < math.inf:
+        raise ValueError(f"sleep.every_s is {every_s}: expected seconds above 0, or none to switch it off")
+    if drift is not None and not 0 < drift <= 1:
+        raise ValueError(
+            f"sleep.drift is {drift}: expected a fall in accuracy above 0 and up to 1, such as 0.1"
+        )
+    if min_examples < 0:
+        raise ValueError(f"sleep.min_examples is {min_examples}: expected 0 or more")
+    if cron is not None:
+        _check_cron(cron)
+
+
+def _check_cron(cron: str) -> None:
+    example = (
+        'expected five fields (minute hour day month weekday, UTC), such as "0 3 * * *": 03:00 every night'
+    )
+    if len(cron.split()) > 6:  # a year as the seventh would run out
+        raise ValueError(f"sleep.cron is {cron!r}: it has more than six fields; {example}")
+    # croniter's R draws from the global random generator: a restart would decide otherwise
+    if re.search(r"(^|[\s,])[Rr]($|[\s,(/])", cron):
+        raise ValueError(
+            f"sleep.cron is {cron!r}: random fields (R) cannot be repeated after a restart; {example}"
+        )
+    try:
+        _next_fire_s(cron, 0.0)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"sleep.cron is {cron!r}: {error}; {example}") from error

@@ -1,0 +1,148 @@
+"""The stream: what travels on it, and the contract of a Source.
+
+No torch here: connectors import this module, and a connector must stay light.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Label: TypeAlias = str | int
+Position: TypeAlias = dict[str, Any]
+"""Opaque and JSON-serialisable: how far a Source has been consumed. Only its Source reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One record as the outside world wrote it. `(topic, partition, offset)` names it for ever."""
+
+    value: bytes | None
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int = 0
+
+    def where(self) -> str:
+        """`topic[partition]@offset`, as every error and log line writes it."""
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decoded, validated examples, in the order of the stream.
+
+    `inputs` is [n, C, H, W] uint8 for images (channel first) or [n, d] float32 for feature vectors.
+    `labels`, `tasks`, `ids` and `messages` have n entries; a task or id is None where the stream names none.
+    """
+
+    inputs: Tensor
+    labels: tuple[Label, ...]
+    tasks: tuple[str | None, ...]
+    ids: tuple[str | None, ...]
+    messages: tuple[Message, ...] = field(repr=False, default=())
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, indices: list[int]) -> Batch:
+        """The examples at `indices`, in that order."""
+        return Batch(
+            inputs=self.inputs[indices],
+            labels=tuple(self.labels[i] for i in indices),
+            tasks=tuple(self.tasks[i] for i in indices),
+            ids=tuple(self.ids[i] for i in indices),
+            messages=tuple(self.messages[i] for i in indices) if self.messages else (),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A Message that could not become an Example. `reason` is from a small fixed set; `detail` is for a person."""
+
+    message: Message
+    reason: str
+    detail: str
+
+
+class Source(ABC):
+    """Where messages come from. The daemon calls every method from its one learning thread.
+
+    Guarantees that an implementer must give:
+
+    - **Replay**: after `open(position)`, `poll` gives exactly the messages that followed when `position` was read,
+      in the same order, as long as the outside still has them. That and the position inside the checkpoint give
+      each example exactly one effect on the model.
+    - **Order**: a deterministic order over a complete backlog, however the polls are cut.
+    - **No silent gap**: messages that are gone (retention, truncation, a re-created topic) raise `PositionLost`,
+      or are counted in `gaps` where the source's policy says to go on.
+    - **Patience**: a lost broker is not an error after `open`; `poll` returns [] and `connected` turns False.
+
+    Not guaranteed: that `commit` was heard; it is advice for lag displays.
+    """
+
+    name: str = "source"
+
+    @abstractmethod
+    def open(self, position: Position | None) -> None:
+        """Connects and goes to `position`; None means the beginning (or what the source's settings say).
+
+        Raises `SourceUnreachable` past the start-up deadline, `PositionLost` where the position means another place.
+        """
+
+    @abstractmethod
+    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
+        """At most `max_messages` next messages; waits up to `timeout_s` for the first; [] when there are none."""
+
+    @property
+    @abstractmethod
+    def position(self) -> Position:
+        """The place after the last message that `poll` returned. A fresh, JSON-serialisable value each time."""
+
+    @abstractmethod
+    def commit(self, position: Position) -> None:
+        """Tells the outside how far a durable checkpoint reaches. Advisory, may fail silently, never blocks for long."""
+
+    def release(self, position: Position) -> None:
+        """No kept checkpoint will ever ask for messages before `position`: a source that owns its storage may
+        delete them. Called after each durable checkpoint with the position of the oldest one that is kept."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Stops fetching (not being a member, not heartbeating): `poll` returns [] until `resume`."""
+
+    @abstractmethod
+    def resume(self) -> None:
+        """Ends a pause."""
+
+    @abstractmethod
+    def lag(self) -> dict[int, int]:
+        """Messages still to be polled, for each partition; a partition whose end is unknown is left out."""
+
+    def interrupt(self) -> None:
+        """From a signal handler or any thread: an `open` that still waits for the outside gives up soon."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Frees everything; safe to call twice."""
+
+    @property
+    def connected(self) -> bool:
+        """False while the outside does not answer (readiness and an alarm go by it)."""
+        return True
+
+    @property
+    def exhausted(self) -> bool:
+        """True when no message can ever follow (a finite file read to its end)."""
+        return False
+
+    @property
+    def gaps(self) -> int:
+        """Messages known to be lost to this reader and passed over by policy since `open`."""
+        return 0

@@ -1,0 +1,150 @@
+"""The wire: the headers a message may carry, and the default format that producers write.
+
+A header may be written plainly (`label`) or as a CloudEvents binary-mode attribute (`ce_label`). Names are
+not case-sensitive, and unknown ones are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+import msgpack
+import numpy as np
+
+from .errors import InvalidInput
+from .inputs import DTYPES, Array, read_dtype, read_raw, read_shape
+from .labels import parse_label, parse_text
+
+Headers = tuple[tuple[str, bytes], ...]
+Media = Literal["raw", "image", "json", "msgpack"]
+
+_MEDIA: dict[str, Media] = {
+    "application/octet-stream": "raw",
+    "image/png": "image",
+    "image/jpeg": "image",
+    "image/webp": "image",
+    "application/json": "json",
+    "application/msgpack": "msgpack",
+    "application/x-msgpack": "msgpack",
+    "application/vnd.msgpack": "msgpack",
+}
+_ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-type"} | {
+    prefix + name: name for name in ("shape", "dtype", "label", "task", "id") for prefix in ("", "ce_")
+}
+_MSGPACK_LIST_ITEMS = 2**16
+"""msgpack reserves a list as long as its header claims, at each of 1,024 levels. Longer ones: as bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the value of a message is to be read. `shape` and `dtype` count for raw bytes only."""
+
+    media: Media
+    shape: tuple[int, ...] = ()
+    dtype: np.dtype[Any] = DTYPES["uint8"]
+
+
+def read_headers(headers: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
+    """The headers that count, by their plain name. Raises `InvalidInput("headers")` where two disagree."""
+    found: dict[str, bytes] = {}
+    for name, value in headers:
+        attribute = _ATTRIBUTES.get(name) or _ATTRIBUTES.get(name.lower())
+        if attribute is None:
+            continue
+        value = value or b""  # Kafka allows a header without a value
+        if found.setdefault(attribute, value) != value:
+            both = f"{found[attribute][:40]!r} and {value[:40]!r}"
+            raise InvalidInput("headers", f"header {attribute} is given twice, as {both}; expected one value")
+    return found
+
+
+def read_form(content_type: bytes | None, shape: bytes | None, dtype: bytes | None) -> Form:
+    """The form that three headers describe; no content-type is raw, no dtype uint8. Raises `InvalidInput`."""
+    name = (
+        header_text(content_type or b"application/octet-stream", "content_type")
+        .partition(";")[0]
+        .strip()
+        .lower()
+    )
+    media = _MEDIA.get(name)
+    if media is None:
+        raise InvalidInput(
+            "content_type", f"content-type is {name[:80]!r}; expected one of {', '.join(_MEDIA)}"
+        )
+    if media != "raw":
+        return Form(media)
+    if shape is None:
+        expected = "one such as 28,28,1 with raw bytes, or a content-type such as application/json"
+        raise InvalidInput("headers", f"no shape header; expected {expected}")
+    spelled = None if dtype is None else header_text(dtype, "dtype")
+    return Form(media, read_shape(header_text(shape, "shape")), read_dtype(spelled))
+
+
+def header_text(value: bytes, reason: str) -> str:
+    """The UTF-8 text of a header. Raises `InvalidInput(reason)`."""
+    try:
+        return str(value, "utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput(reason, f"header {reason} is {value[:40]!r}; expected UTF-8 text") from None
+
+
+def parse_json(value: bytes) -> object:
+    """UTF-8 JSON without NaN and Infinity, which are not standard. Raises `InvalidInput("json")`."""
+    try:
+        return _JSON.decode(str(value, "utf-8"))
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise InvalidInput(
+            "json", f"value is not JSON ({type(error).__name__}: {str(error)[:120]})"
+        ) from None
+
+
+def parse_msgpack(value: bytes) -> object:
+    """MessagePack without extension types. Raises `InvalidInput("msgpack")`."""
+    items = min(len(value), _MSGPACK_LIST_ITEMS)
+    try:
+        return msgpack.unpackb(value, max_array_len=items, max_map_len=items, ext_hook=_refuse_extension)
+    except (
+        Exception
+    ) as error:  # no closed set is documented: its own, ValueError, TypeError, UnicodeDecodeError
+        text = f"value is not MessagePack ({type(error).__name__}: {str(error)[:120]})"
+        raise InvalidInput("msgpack", text) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_extension(code: int, data: bytes) -> NoReturn:
+    raise ValueError(f"extension type {code} with {len(data)} bytes")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def encode_raw(
+    array: Array, *, label: object, id: object = None, task: object = None
+) -> tuple[bytes, Headers]:
+    """One example in the default wire format: (value, headers), for a producer.
+
+    `array` is d, HxW or HxWxC (channels last), uint8, float32 or float64. Raises `InvalidInput` for what
+    the codec would refuse, so that a mistake shows at the producer and not in the dead letters.
+    """
+    dtype = read_dtype(array.dtype.newbyteorder("<").str)
+    shape = read_shape(list(array.shape))
+    value = np.ascontiguousarray(array, dtype).tobytes()
+    read_raw(value, shape=shape, dtype=dtype)
+    headers = [
+        ("content-type", b"application/octet-stream"),
+        ("shape", ",".join(map(str, shape)).encode()),
+        ("dtype", dtype.name.encode()),
+        ("label", str(parse_label(label)).encode()),
+    ]
+    headers += [
+        (name, parse_text(text, name).encode())
+        for name, text in (("id", id), ("task", task))
+        if text is not None
+    ]
+    return value, tuple(headers)

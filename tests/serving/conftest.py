@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
+
+from streamlearner.codec import Codec, Schema
+from streamlearner.metrics import Metrics
+from streamlearner.serving import Serving
+from tests.serving.fakes import SHAPE, FakeDaemon, tiny_predictor
+
+MakeServing = Callable[..., Serving]
+
+
+@pytest.fixture
+def daemon() -> FakeDaemon:
+    return FakeDaemon()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+@pytest.fixture
+def make_serving(daemon: FakeDaemon, metrics: Metrics) -> Iterator[MakeServing]:
+    """Makes a Serving that is not started; its threads end with the test."""
+    made: list[Serving] = []
+
+    def make(**settings: Any) -> Serving:
+        settings = {"codec": Codec(schema=Schema(SHAPE, "uint8")), "id_prefix": "run"} | settings
+        made.append(Serving(host="127.0.0.1", port=0, reception=daemon, metrics=metrics, **settings))
+        return made[-1]
+
+    yield make
+    for serving in made:
+        serving.stop()
+
+
+@pytest.fixture
+def serving(make_serving: MakeServing) -> Serving:
+    """With a model that has learned."""
+    serving = make_serving()
+    serving.refresh(tiny_predictor(), version="3", examples=1200)
+    return serving
+
+
+@pytest.fixture
+def client(serving: Serving) -> TestClient:
+    """In the same process, without a socket. A crash in the application is a 500, as it would be outside."""
+    return TestClient(serving.application, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def wire(serving: Serving) -> Iterator[httpx.Client]:
+    """Over real HTTP."""
+    serving.start()
+    host, port = serving.address
+    with httpx.Client(base_url=f"http://{host}:{port}", timeout=10.0, trust_env=False) as client:
+        yield client

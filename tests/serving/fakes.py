@@ -1,0 +1,140 @@
+"""A tiny method, a daemon that only remembers what it was asked, and a client over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from streamlearner.labels import LabelSpace
+from streamlearner.methods.base import Curriculum, DualMemory, Experience, Observation
+from streamlearner.predictor import Predictor
+from streamlearner.serving import BacklogFull, IngestExample, Receipt, Unavailable
+from streamlearner.stream import Label
+
+SHAPE = (1, 4, 4)
+
+
+class Brightness(DualMemory):
+    """Class i answers for inputs whose mean is near i; `bias` is what learning changes."""
+
+    def __init__(self, *, classes: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.hippocampus = nn.Linear(1, 1, bias=False)
+        self.neocortex = nn.Identity()
+        self.curriculum = Curriculum()
+        self.bias = nn.Parameter(torch.zeros(1))
+        self.scale = scale
+        if classes:
+            self.curriculum.meet(torch.arange(classes), None)
+
+    def observe(self, experience: Experience) -> Observation:
+        self.curriculum.meet(experience.labels, experience.tasks)
+        with torch.no_grad():
+            self.bias += 1.0
+        return Observation(predicted=experience.labels, loss=0.0)
+
+    def consolidate(self, candidate: Self) -> Iterator[None]:
+        yield from ()
+
+    def adopt(self, candidate: Self) -> None:
+        self.load_state_dict(candidate.state_dict())
+
+    def revert(self, neocortex: dict[str, Tensor]) -> None:
+        return None
+
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        level = inputs.to(torch.float32).flatten(1).mul(self.scale).mean(1, keepdim=True) + self.bias
+        distance = (level - torch.arange(self.classes, dtype=torch.float32)) ** 2
+        allowed = self.curriculum.allowed(tasks, len(inputs))
+        return torch.softmax(-distance.masked_fill(~allowed, torch.inf), dim=1)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        return inputs.to(torch.float32).flatten(1)
+
+
+def tiny_predictor(
+    *,
+    labels: tuple[Label, ...] = ("zero", "one", 2),
+    input_shape: tuple[int, ...] = SHAPE,
+    scale: float = 1.0,
+) -> Predictor:
+    """Answers label i for a picture of which every byte is i. Task `odd` has only seen `one`."""
+    method = Brightness(classes=len(labels), scale=scale)
+    if len(labels) > 1:
+        method.curriculum.meet(torch.tensor([1]), torch.tensor([0]))
+    return Predictor(
+        method=method,
+        labels=LabelSpace(labels),
+        tasks=LabelSpace(("odd",)),
+        version="0",
+        input_shape=input_shape,
+    )
+
+
+def picture(level: int, *, side: int = 4) -> list[list[int]]:
+    """A plain list of lists, all `level`."""
+    return [[level] * side for _ in range(side)]
+
+
+@dataclass
+class FakeDaemon:
+    """A `Port` whose answers a test sets; `asked` is what it was told to do."""
+
+    connected: bool = True
+    learning: bool = True
+    push: bool = True
+    full: bool = False
+    broken: bool = False
+    stuck: bool = False
+    versions: tuple[str | int, ...] = ("3", 2)
+    shown: list[tuple[Label, Tensor]] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
+    log: list[IngestExample] = field(default_factory=list)
+    known_ids: set[str] = field(default_factory=set)
+    figures: dict[str, Any] = field(default_factory=dict)
+    threads: set[str] = field(default_factory=set)
+
+    def status(self) -> Mapping[str, Any]:
+        return {"examples": {"learned": 7}, "model_version": "0.7"} | self.figures
+
+    def retention(self) -> Mapping[str, Any]:
+        return {"overall": float("nan"), "by_class": {2: 0.5, "one": None}, "matrix": [[1.0, float("inf")]]}
+
+    def memory(self) -> Mapping[str, Any]:
+        return {"budget_bits": 1000, "stored_bits": {"codes": 10}}
+
+    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[Label, Tensor]]:
+        self.threads.add(threading.current_thread().name)
+        if self.stuck:
+            raise TimeoutError
+        return [(label, inputs[:per_class]) for label, inputs in self.shown]
+
+    def ingest(self, examples: list[IngestExample]) -> Receipt | None:
+        if not self.push:
+            return None
+        if self.full:
+            raise BacklogFull("1000 examples wait to be learned", retry_after_s=2.5)
+        if self.broken:
+            raise Unavailable("the log cannot be written: no space left on device")
+        fresh = [example for example in examples if example.id is None or example.id not in self.known_ids]
+        self.known_ids |= {example.id for example in fresh if example.id is not None}
+        self.log += fresh
+        return Receipt(
+            accepted=len(fresh), duplicates=len(examples) - len(fresh), position={"row": len(self.log)}
+        )
+
+    def request_sleep(self) -> None:
+        self.asked.append("sleep")
+
+    def request_checkpoint(self) -> None:
+        self.asked.append("checkpoint")
+
+    def request_rollback(self, version: str | int | None) -> None:
+        if version is not None and version not in self.versions:
+            raise LookupError(f"model version {version} is not kept; kept are 2, 3")
+        self.asked.append(("rollback", version))

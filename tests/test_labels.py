@@ -1,0 +1,148 @@
+"""Labels: one rule for what names a class, and indices that never change."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamlearner.errors import CheckpointError, InvalidInput
+from streamlearner.labels import LabelSpace, parse_label, parse_text, shown
+
+LABELS = st.one_of(
+    st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1),
+    st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=16).map(
+        parse_label
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"), [("3", 3), ("-1", -1), ("0", 0), ("9223372036854775807", 2**63 - 1)]
+)
+def test_a_canonical_decimal_integer_in_text_is_that_integer(text: str, label: int) -> None:
+    assert parse_label(text) == label
+    assert type(parse_label(text)) is int
+    assert parse_label(label) == label
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["03", "+3", "1.0", "-0", "3 ", " 3", "1e3", "٣", "0x1", "-", "cat", "ñandú", "a\u3000b", "\u200d"],
+)
+def test_any_other_text_names_its_class_as_it_is_written(text: str) -> None:
+    assert parse_label(text) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        False,
+        3.0,
+        None,
+        [],
+        [1],
+        b"3",
+        "",
+        "x" * 257,
+        "a\nb",
+        "a\x00",
+        "\x7f",
+        "\ud800",
+        "\u2028",
+        2**63,
+        -(2**63),
+        "9223372036854775808",
+        "9" * 5000,
+        10**5000,
+    ],
+    ids=lambda value: shown(value)[:20],
+)
+def test_a_value_that_cannot_name_a_class_is_refused_with_reason_label(value: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_label(value)
+    assert caught.value.reason == "label"
+    assert "expected" in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_mapping_of_factors_is_refused_as_not_yet_supported() -> None:
+    with pytest.raises(InvalidInput, match="not supported yet") as caught:
+        parse_label({"category": 3})
+    assert caught.value.reason == "label"
+
+
+def test_the_longest_label_has_256_characters() -> None:
+    assert parse_label("é" * 256) == "é" * 256
+
+
+def test_a_task_or_id_stays_text_even_where_it_is_a_number() -> None:
+    assert parse_text("3", "task") == "3"
+    assert parse_text(3, "task") == "3"
+    with pytest.raises(InvalidInput) as caught:
+        parse_text(True, "id")
+    assert caught.value.reason == "id"
+
+
+@given(LABELS)
+def test_a_label_written_as_text_and_read_again_is_the_same_class(label: str | int) -> None:
+    assert parse_label(str(label)) == label
+
+
+def test_a_deeply_nested_value_is_shown_by_its_size() -> None:
+    nested: list[object] = []
+    for _ in range(10_000):
+        nested = [nested, nested]
+    assert shown(nested) == "a list of 2"
+
+
+def test_indices_follow_the_order_of_arrival_and_never_change() -> None:
+    space = LabelSpace()
+    assert space.indices(["b", 7, "b", "a"]).tolist() == [0, 1, 0, 2]
+    space.index(-5)
+    assert [space.index(label) for label in ("b", 7, "a", -5)] == [0, 1, 2, 3]
+    assert [space.label(index) for index in range(len(space))] == ["b", 7, "a", -5]
+
+
+def test_indices_are_int64_also_for_no_labels() -> None:
+    assert LabelSpace().indices([]).dtype is torch.int64
+    assert LabelSpace().indices([]).shape == (0,)
+
+
+def test_find_adds_nothing() -> None:
+    space = LabelSpace(["cat"])
+    assert space.find("dog") is None
+    assert (space.find("cat"), len(space), "dog" in space, "cat" in space) == (0, 1, False, True)
+
+
+@pytest.mark.parametrize("index", [-1, 2])
+def test_an_index_outside_the_space_is_an_error(index: int) -> None:
+    with pytest.raises(IndexError):
+        LabelSpace(["a", "b"]).label(index)
+
+
+@given(st.lists(LABELS, max_size=30))
+def test_a_restored_space_gives_the_same_indices(labels: list[str | int]) -> None:
+    space = LabelSpace(labels)
+    copy = LabelSpace(["something else"])
+    copy.restore(space.state())
+    assert copy.state() == space.state()
+    assert torch.equal(copy.indices(labels), space.indices(labels))
+
+
+def test_the_state_is_a_copy() -> None:
+    space = LabelSpace(["a"])
+    space.state().append("b")
+    assert space.state() == ["a"]
+
+
+@pytest.mark.parametrize("state", [["a", "b", "a"], ["a", True], ["a", 1.5], [None]])
+def test_a_state_that_no_space_could_have_written_is_refused_and_changes_nothing(
+    state: list[str | int],
+) -> None:
+    space = LabelSpace(["kept"])
+    with pytest.raises(CheckpointError, match="label space"):
+        space.restore(state)
+    assert space.state() == ["kept"]
