@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, RetriableError
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
@@ -128,15 +128,14 @@ class Pulse:
                 log.debug("kafka: no answer about %s: %r", self._topic, error)
 
     def _send_commit(self) -> None:
-        offsets, self._to_commit = self._to_commit, None
+        offsets = self._to_commit
         if offsets is None or self._group_id is None:
             return
         marks = {TopicPartition(self._topic, p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
-        for partition, outcome in self._admin.alter_group_offsets(self._group_id, marks).items():
-            if outcome.errno != 0:
-                log.info(
-                    "kafka: group %s: offset of %s not recorded: %s",
-                    self._group_id,
-                    partition,
-                    outcome.__name__,
-                )
+        outcomes = self._admin.alter_group_offsets(self._group_id, marks)
+        failed = {str(partition): error.__name__ for partition, error in outcomes.items() if error.errno != 0}
+        if failed:
+            log.info("kafka: group %s: offsets not recorded: %s", self._group_id, failed)
+        again = any(issubclass(error, RetriableError) for error in outcomes.values())
+        if not again and self._to_commit is offsets:  # else a newer one came meanwhile, or the next second tries again
+            self._to_commit = None

@@ -1,4 +1,4 @@
-"""A source in memory: for tests (with markers that crash or end a run) and for benches (a poll is one slice)."""
+"""A source in memory: for tests (markers crash or end a run) and for benches (a poll is one slice)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from streamlearner.stream import Message, Position, Source
 
 
 class CrashMarker(RuntimeError):
-    """The stand-in for a crash: raised by `poll` where the backlog holds a `Crash`. Nothing ought to catch it."""
+    """The stand-in for a crash: raised by `poll` where the backlog holds a `Crash`."""
 
 
 @dataclass(slots=True)
 class Crash:
-    """Among messages: the poll that reaches it raises `CrashMarker`. Once: a restart over the same list goes on."""
+    """Among messages: the poll that reaches it raises `CrashMarker`. Once: a restart passes it."""
 
     reached: bool = False
 
 
 @dataclass(slots=True)
 class End:
-    """Among messages: the run that reaches it finds the source exhausted. Once: the next `open` goes on behind it."""
+    """Among messages: the run that reaches it finds the source exhausted. Once: the next `open` passes it."""
 
     reached: bool = False
 
@@ -31,9 +31,9 @@ class End:
 class MemorySource(Source):
     """Messages from a sequence, in its order; position `{"index": messages taken}`, markers not counted.
 
-    `append` may be called from any thread; the rest, as for every Source, from one. With `finite=False` a poll
-    waits for what `append` brings. `outage = True` plays a lost broker: polls are empty, `connected` is False.
-    `committed` and `released` hold the last positions that were told, for a test to look at.
+    `append` may be called from any thread; the rest, as for every Source, from one. With `finite=False` a
+    poll waits for what `append` brings. `outage = True` plays a lost broker: polls are empty, `connected`
+    is False. `committed` and `released` hold the last positions that were told, for a test to look at.
     """
 
     def __init__(
@@ -79,9 +79,7 @@ class MemorySource(Source):
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
         if max_messages < 1:
             raise ConfigError(f"{self.name}: poll asks for {max_messages} messages; expected at least 1")
-        if self._paused or self.outage:
-            self._wait(timeout_s)
-        elif self._at_end() and not self.exhausted:
+        if self._paused or self.outage or (self._at_end() and not self.exhausted):
             self._wait(timeout_s)
         if self._paused or self.outage:
             return []

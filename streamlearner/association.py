@@ -158,7 +158,7 @@ class TransformAssociation(Association):
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
         """Count `inputs` [n, *input_shape] in the running statistics; recollections were counted when new."""
         values: Tensor = self.transform(inputs)
-        self._count_cells(values[:, self.index])
+        self._count_cells(values.index_select(1, self.index))
         if not self.examples:
             self.centre.copy_(values.mean(0))
         self.examples += inputs.shape[0]
@@ -182,7 +182,7 @@ class TransformAssociation(Association):
     @torch.no_grad()
     def encode(self, inputs: Tensor) -> Tensor:
         """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape]: each coefficient's cell."""
-        return self._symbols(self.transform(inputs)[:, self.index])
+        return self._symbols(self.transform(inputs).index_select(1, self.index))
 
     @torch.no_grad()
     def decode(self, symbols: Tensor) -> Tensor:
@@ -460,11 +460,11 @@ class _Transform(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Coefficients [n, k] of `inputs` [n, *input_shape]."""
         if not self.image:
-            return inputs[:, self.order]
+            return inputs.index_select(1, self.order)
         values = self.down @ inputs @ self.across.T
         if self.colour.shape[0] == 3:
             values = self.colour @ values.flatten(2)
-        return values.flatten(1)[:, self.order]
+        return values.flatten(1).index_select(1, self.order)
 
     def inverse(self, values: Tensor) -> Tensor:
         """Inputs [n, *input_shape] of coefficients [n, k], the others zero; images clamped to [0, 1]."""

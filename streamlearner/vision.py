@@ -6,8 +6,8 @@ without asking whether it is there. Declaring two operators by signature is enou
 with them, and calling one still says that it has no implementation. Where the compiled ones load, this
 declares nothing.
 
-Take torchvision from `load()`, never by an import of your own. The first call takes about a second, so that nobody
-pays for it who needs neither a dataset nor a model.
+Take torchvision from `load()`, never by an import of your own. The first call takes about a second, which
+nobody pays who needs neither a dataset nor a model.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _PROBES = 64  # examples whose content goes into the digest: 64 of MNIST take 2 
 
 
 class Dataset(Protocol):
-    """A finite sequence of (image, label): image a PIL image or an array [H, W], [H, W, C] or [d]; label int or str."""
+    """A finite sequence of (image, label): a PIL image or array [H, W], [H, W, C] or [d]; an int or str."""
 
     def __len__(self) -> int: ...
 
@@ -26,9 +26,9 @@ class Dataset(Protocol):
 class DatasetSource(IndexedSource):
     """Each pair becomes one message of raw bytes with headers content-type, shape, dtype and label.
 
-    Order "stored", "label" (stable within a label) or "shuffled" with `seed`. Sorting by label reads the dataset's
-    `targets` (or `labels`) where it has as many as examples, and decodes every example only where it has none.
-    The digest covers name, length, order and the content of 64 examples spread over the whole.
+    Order "stored", "label" (stable within a label) or "shuffled" with `seed`. Sorting by label reads the
+    dataset's `targets` (or `labels`) where it has as many as examples, and decodes every example only where
+    it has none. The digest covers name, length, order and the content of 64 examples spread over the whole.
     """
 
     def __init__(

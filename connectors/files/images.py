@@ -20,12 +20,13 @@ _CONTENT_TYPES = {
 
 
 class ImageFolderSource(IndexedSource):
-    """`root/<label>/<name>.(png|jpg|jpeg|webp)`: the value is the file's bytes, the key its path below the root.
+    """`root/<label>/<name>.(png|jpg|jpeg|webp)`: the value is the file, the key its path below the root.
 
-    Order "label" (or "stored") sorts by label, then name; "name" by name, then label; "shuffled" permutes that of "label" with
-    `seed`. The manifest digest covers every path and size in that order: after a file was added, removed or resized
-    a position no longer fits. Other files in the folder are passed over. A file that is there at `open` and gone
-    when its turn comes is a SourceError: to go on would lose it silently.
+    Order "label" (or "stored") sorts by label, then name; "name" by name, then label; "shuffled" permutes
+    that of "label" with `seed`. The manifest digest covers every path and size in that order: after a file
+    was added, removed or resized a position no longer fits. Other files in the folder are passed over. A
+    file that is there at `open` and gone when its turn comes is a SourceError: to go on would lose it
+    silently.
     """
 
     def __init__(
@@ -80,8 +81,8 @@ class ImageFolderSource(IndexedSource):
             value = path.read_bytes()
         except OSError as error:
             raise SourceError(
-                f"{self.name}[0]@{index}: {path} was there when the folder was opened and cannot be read now: {error}; "
-                "put it back, or begin anew with a new state folder"
+                f"{self.name}[0]@{index}: {path} was there at open and cannot be read now: "
+                f"{error}; put it back, or begin anew with a new state folder"
             ) from error
         content_type = _CONTENT_TYPES[path.suffix.lower()]
         return Message(

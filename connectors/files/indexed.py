@@ -17,8 +17,8 @@ from streamlearner.stream import Message, Position, Source
 class IndexedSource(Source):
     """A finite, ordered backlog; position `{"manifest": digest, "index": messages taken}`.
 
-    The digest covers all that decides which message stands at an index: the outside's content as far as it can
-    be told cheaply, the order, the seed. An implementer gives `_load` (called by `open`) and `_read`.
+    The digest covers all that decides which message stands at an index: the outside's content as far as it
+    can be told cheaply, the order, the seed. An implementer gives `_load` (called by `open`) and `_read`.
     Timestamps are 0, so that a replay gives the same messages bit for bit.
     """
 
@@ -37,7 +37,7 @@ class IndexedSource(Source):
 
     @abstractmethod
     def _read(self, start: int, stop: int) -> list[Message]:
-        """The messages [start, stop) of the order; 0 <= start < stop <= count. Mostly called with growing starts."""
+        """The messages [start, stop) of the order; 0 <= start < stop <= count."""
 
     def open(self, position: Position | None) -> None:
         self._count, self._manifest = self._load()
@@ -48,9 +48,10 @@ class IndexedSource(Source):
         manifest, index = position.get("manifest"), position.get("index")
         if manifest != self._manifest:
             raise PositionLost(
-                f"{self.name}: the position was taken over content or an order with digest {str(manifest)[:12]}..., "
-                f"but this is {self._manifest[:12]}... ({self._count} messages): files were added, removed or changed, "
-                "or the order or its seed is another. Restore them, or begin anew with a new state folder"
+                f"{self.name}: the position belongs to content or an order with digest {str(manifest)[:12]}, "
+                f"but this is {self._manifest[:12]} ({self._count} messages): files were added, removed or "
+                "changed, or the order or its seed is another. Restore them, or begin anew with a new state "
+                "folder"
             )
         if not isinstance(index, int) or not 0 <= index <= self._count:
             raise PositionLost(f"{self.name}: position {index!r} is outside of its {self._count} messages")

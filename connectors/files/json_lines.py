@@ -19,19 +19,21 @@ _CUT_HEADERS = (*_HEADERS, ("truncated", b"true"))
 
 
 class JsonLinesSource(Source):
-    """One message for each line of the files that match `path` (a file or a glob), in sorted order of their names.
+    """One message for each line of the files that match `path` (a file or a glob), in order of their names.
 
-    Message: topic = the file's path below the glob's fixed folder, partition 0, offset = the byte where the line
-    begins, value = the line without its newline, timestamp 0 (a replay gives the same bits). Lines of white space
-    are passed over. A line above `max_line_bytes` comes cut, with a header `truncated`, for the codec to reject.
+    Message: topic = the file's path below the glob's fixed folder, partition 0, offset = the byte where the
+    line begins, value = the line without its newline, timestamp 0 (a replay gives the same bits). Lines of
+    white space are passed over. A line above `max_line_bytes` comes cut, with a header `truncated`, for the
+    codec to reject.
 
-    With `follow` the files are looked at every `look_every_s`, new files join, a last line without its newline is
-    waited for, and the source never ends. Without, the files that are there at `open` are read to their end.
-    While several files grow at once, the order between them (never within one) depends on when each grew.
+    With `follow` the files are looked at every `look_every_s`, new files join, a last line without its
+    newline is waited for, and the source never ends. Without, the files that are there at `open` are read
+    to their end. While several files grow at once, the order between them (never within one) depends on
+    when each grew.
 
-    Position: for each file its offset and a SHA-256 of the up to 4 KiB read last. Before more is read those bytes
-    are read again: a file truncated or replaced is PositionLost. A file may be deleted once it was read to its end.
-    The position takes about 180 bytes for each file.
+    Position: for each file its offset and a SHA-256 of the up to 4 KiB read last. Before more is read those
+    bytes are read again: a file truncated or replaced is PositionLost. A file may be deleted once it was
+    read to its end. The position takes about 180 bytes for each file.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class JsonLinesSource(Source):
     ) -> None:
         if max_line_bytes < 1 or look_every_s <= 0:
             raise ConfigError(
-                f"{name}: max_line_bytes is {max_line_bytes} and look_every_s {look_every_s}; both must be above 0"
+                f"{name}: max_line_bytes {max_line_bytes} and look_every_s {look_every_s} must be above 0"
             )
         self.name = name
         self._pattern = os.fspath(path)
@@ -79,8 +81,8 @@ class JsonLinesSource(Source):
                 self._tails[file].restore(state)
             elif not state["ended"]:
                 raise PositionLost(
-                    f"{self.name}: {self._folder / file} is gone, but was read only up to byte {state['offset']}; "
-                    "put it back, or begin anew with a new state folder"
+                    f"{self.name}: {self._folder / file} is gone, but was read only up to byte "
+                    f"{state['offset']}; put it back, or begin anew with a new state folder"
                 )
 
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
@@ -166,7 +168,7 @@ class JsonLinesSource(Source):
 
 
 def _fixed_folder(pattern: str) -> Path:
-    """The folder of the file, or the longest part of a glob before its first magic: what message topics leave out."""
+    """The folder of the file, or of the part of a glob before its first magic: what topics leave out."""
     folder = Path(pattern).parent
     if os.path.isfile(pattern):
         return folder

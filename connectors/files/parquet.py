@@ -23,15 +23,16 @@ _ORDERS = ("stored", "label", "task", "shuffled")
 class ParquetSource(IndexedSource):
     """One message for each row of the files `paths` (paths or globs; a glob's files in sorted order).
 
-    `image_column` holds struct{bytes, path} or bytes (sent as they are, content-type told from their first bytes)
-    or lists of numbers (sent as raw little-endian float32 with shape and dtype). The label is the column's value,
-    or with `label_names` the class name that the schema's metadata gives it. A null becomes a missing header or
-    value, for the codec to reject.
+    `image_column` holds struct{bytes, path} or bytes (sent as they are, content-type told from their first
+    bytes) or lists of numbers (sent as raw little-endian float32 with shape and dtype). The label is the
+    column's value, or with `label_names` the class name that the schema's metadata gives it. A null becomes
+    a missing header or value, for the codec to reject.
 
-    Order "stored" streams row group by row group. "label", "task" (rows within one stay as stored) and "shuffled"
-    (by `seed`) read the label columns first, then rows in windows of about `max_index_bytes` of images: files up to
-    that size are read once and kept; larger ones are passed over once for each window. Memory is about two windows.
-    The digest covers each file's size and footer (schema, row groups, statistics) and the whole order.
+    Order "stored" streams row group by row group. "label", "task" (rows within one stay as stored) and
+    "shuffled" (by `seed`) read the label columns first, then rows in windows of about `max_index_bytes` of
+    images: files up to that size are read once and kept; larger ones are passed over once for each window.
+    Memory is about two windows. The digest covers each file's size and footer (schema, row groups,
+    statistics) and the whole order.
     """
 
     def __init__(

@@ -24,8 +24,8 @@ _MAGIC = ((b"\x89PNG", b"image/png"), (b"\xff\xd8\xff", b"image/jpeg"), (b"RIFF"
 class ParquetTable:
     """Several files with the same columns as one numbered list of rows.
 
-    `count` rows; `image_bytes` is what the image column holds uncompressed; `footers` names the content: for each
-    file its size and its footer's bytes.
+    `count` rows; `image_bytes` is what the image column holds uncompressed; `footers` names the content:
+    for each file its size and its footer's bytes.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class ParquetTable:
                     yield self._messages(batch.slice(skipped), rows)
 
     def pick(self, rows: NDArray[np.int64], *, offset: int) -> list[Message]:
-        """The messages of `rows` in that order, numbered from `offset`; each row group is read at most once."""
+        """The messages of `rows` in that order, numbered from `offset`; a row group is read at most once."""
         by_row = np.argsort(rows, kind="stable")
         ascending = rows[by_row]
         found: list[tuple[int, Message]] = []

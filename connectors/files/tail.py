@@ -26,8 +26,8 @@ class Line:
 class Tail:
     """The lines of one file, in order, while it grows.
 
-    `state()` is JSON: offset, the SHA-256 of the up to 4 KiB before it, and whether that was the end of the file.
-    Whenever the file is opened to read on, those bytes are read again; a mismatch is PositionLost.
+    `state()` is JSON: offset, the SHA-256 of the up to 4 KiB before it, and whether that was the end of the
+    file. Whenever the file is opened to read on, those bytes are read again; a mismatch is PositionLost.
     """
 
     def __init__(self, path: Path, *, max_line_bytes: int) -> None:
@@ -71,7 +71,7 @@ class Tail:
             self._verify(handle)
 
     def next_line(self, *, whole: bool) -> Line | None:
-        """The next line, or None at the end; with `whole`, a last line without a newline is left for later."""
+        """The next line, or None at the end; with `whole`, a last line without newline is left for later."""
         handle = self._handle or self._reopen()
         if handle is None:
             return None
@@ -123,8 +123,8 @@ class Tail:
         size = os.fstat(handle.fileno()).st_size
         if size < self.offset:
             raise PositionLost(
-                f"{self.path} was truncated or replaced: it has {size} bytes, but was read up to byte {self.offset}; "
-                "put the old content back, or begin anew with a new state folder"
+                f"{self.path} was truncated or replaced: it has {size} bytes, but was read up to byte "
+                f"{self.offset}; put the old content back, or begin anew with a new state folder"
             )
         handle.seek(self.offset - self._check_bytes)
         before = handle.read(self._check_bytes)
@@ -135,13 +135,15 @@ class Tail:
         )
         if not same:
             raise PositionLost(
-                f"{self.path} was replaced or rewritten: the {self._check_bytes} bytes before byte {self.offset} are "
-                "not those that were read; put the old content back, or begin anew with a new state folder"
+                f"{self.path} was replaced or rewritten: the {self._check_bytes} bytes before byte "
+                f"{self.offset} are not those that were read; put the old content back, or begin anew with "
+                "a new state folder"
             )
         if before and not before.endswith(b"\n") and handle.read(1) not in (b"", b"\n", b"\r"):
             raise PositionLost(
-                f"{self.path}: the last line had no newline when it was read, and was continued at byte {self.offset} "
-                "since; finish lines before the file is read, or set follow, which waits for the newline"
+                f"{self.path}: the last line had no newline when it was read, and was continued at byte "
+                f"{self.offset} since; finish lines before the file is read, or set follow, which waits for "
+                "the newline"
             )
         handle.seek(self.offset)
 

@@ -19,7 +19,7 @@ _DELETE_ROWS = 1000  # in one transaction: appends wait for it, 10 to 30 ms with
 
 
 class BacklogFull(StreamlearnerError):
-    """The log holds as much as it may; nothing of the call was stored. The sender tries again later (HTTP 429)."""
+    """The log holds as much as it may; nothing of the call was stored. Send it again later (HTTP 429)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,23 @@ class _Ticket:
         self.size = sum(entry.size for entry in entries)
         self.receipt: Receipt | None = None
         self.error: BaseException | None = None
-        self.turn = threading.Event()  # set when written or refused, or when it is this caller's turn to write
+        self.turn = (
+            threading.Event()
+        )  # set when written or refused, or when it is this caller's turn to write
 
 
 class PushLog:
     """Appends are durable (fsync) when `append` returns; appends that run at the same time share one fsync.
 
-    Group commit by leader and followers, with no thread of its own: a caller queues its records; if nobody writes,
-    it writes all that is queued, in one transaction, wakes those callers, and hands over to the first that queued
-    meanwhile. (Waiting on one lock instead forms a convoy: a third of the appends a second with 64 callers.)
+    Group commit by leader and followers, with no thread of its own: a caller queues its records; if nobody
+    writes, it writes all that is queued, in one transaction, wakes those callers, and hands over to the
+    first that queued meanwhile. (Waiting on one lock instead forms a convoy: a third of the appends a
+    second with 64 callers.)
 
-    Of each id 16 bytes of BLAKE2b are remembered for the last `remembered_ids` records (about 80 bytes each on disk),
-    also when their records were released. `append`, `wait` and the counters may be called from any thread.
-    Raises `StateInUse` where another process holds the log, `SourceError` where the file is damaged.
+    Of each id 16 bytes of BLAKE2b are remembered for the last `remembered_ids` records (about 80 bytes each
+    on disk), also when their records were released. `append`, `wait` and the counters may be called from
+    any thread. Raises `StateInUse` where another process holds the log, `SourceError` where the file is
+    damaged.
     """
 
     def __init__(
@@ -75,10 +79,11 @@ class PushLog:
     ) -> None:
         if max_backlog_messages < 1 or max_backlog_bytes < 1 or remembered_ids < 0:
             raise ConfigError(
-                f"push log: max_backlog_messages {max_backlog_messages} and max_backlog_bytes {max_backlog_bytes} "
-                f"must be at least 1, remembered_ids {remembered_ids} at least 0"
+                f"push log: max_backlog_messages {max_backlog_messages} and max_backlog_bytes "
+                f"{max_backlog_bytes} must be at least 1, remembered_ids {remembered_ids} at least 0"
             )
-        self._max_messages, self._max_bytes = max_backlog_messages, max_backlog_bytes
+        self._max_messages = max_backlog_messages
+        self._max_bytes = max_backlog_bytes
         self._remembered_ids = remembered_ids
         self._store = PushStore(Path(path))
         self._queue: list[_Ticket] = []
@@ -91,7 +96,7 @@ class PushLog:
         self._closed = False
 
     def append(self, records: Sequence[PushRecord]) -> Receipt:
-        """Stores all the records or none. A record whose id is remembered counts as a duplicate and is skipped.
+        """Stores all the records or none. A record whose id is remembered is skipped as a duplicate.
 
         Raises `BacklogFull`, and `SourceError` where the disk does not take them (full, gone).
         """
@@ -144,9 +149,9 @@ class PushLog:
         for ticket in queued:
             if messages + len(ticket.entries) > self._max_messages or size + ticket.size > self._max_bytes:
                 ticket.error = BacklogFull(
-                    f"{len(ticket.entries)} more ({ticket.size} bytes) do not fit beside {messages} examples "
-                    f"({size} bytes) that wait to be learned; the limits are {self._max_messages} examples and "
-                    f"{self._max_bytes} bytes. Send them again later"
+                    f"{len(ticket.entries)} more ({ticket.size} bytes) do not fit beside {messages} "
+                    f"examples ({size} bytes) that wait to be learned; the limits are {self._max_messages} "
+                    f"examples and {self._max_bytes} bytes. Send them again later"
                 )
                 continue
             messages += len(ticket.entries)
@@ -170,7 +175,7 @@ class PushLog:
             self._grown.wait_for(lambda: self._end > offset or self._closed, timeout_s)
 
     def release(self, offset: int) -> None:
-        """Deletes the records before `offset` for good: overwritten with zeros, in the write-ahead log too."""
+        """Deletes the records before `offset` for good: zeros over them, in the write-ahead log too."""
         at = self._store.begin
         if offset <= at:
             return
@@ -232,7 +237,9 @@ def _entry(record: PushRecord) -> Entry:
     headers = record.headers
     if record.id is not None and not any(name == "id" for name, _ in headers):
         headers = (*headers, ("id", record.id.encode()))
-    text = json.dumps([(name, value.decode("latin-1")) for name, value in headers])  # latin-1: any byte, and back
+    text = json.dumps(
+        [(name, value.decode("latin-1")) for name, value in headers]
+    )  # latin-1: any byte, and back
     digest = None if record.id is None else blake2b(record.id.encode(), digest_size=16).digest()
     size = len(record.value) + len(record.key or b"") + len(text)
     return Entry(digest, size, record.timestamp_ms, record.key, text, record.value)

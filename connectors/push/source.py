@@ -13,8 +13,8 @@ from streamlearner.stream import Message, Position, Source
 class PushSource(Source):
     """Reads a PushLog in the order of its appends; position `{"log": identity, "offset": next}`, partition 0.
 
-    Without a position it begins at the oldest record that is kept. `release` deletes what was learned. The log
-    belongs to whoever opened it: `close` leaves it open for the threads that append.
+    Without a position it begins at the oldest record that is kept. `release` deletes what was learned. The
+    log belongs to whoever opened it: `close` leaves it open for the threads that append.
     """
 
     def __init__(
@@ -33,14 +33,14 @@ class PushSource(Source):
         log, offset = position.get("log"), position.get("offset")
         if log != self._log.log:
             raise PositionLost(
-                f"{self.name}: the position belongs to push log {log}, but this one is {self._log.log}: the file was "
-                "re-created. Put the old one back, or begin anew with a new state folder"
+                f"{self.name}: the position belongs to push log {log}, but this one is {self._log.log}: "
+                "the file was re-created. Put the old one back, or begin anew with a new state folder"
             )
         if not isinstance(offset, int) or not self._log.begin <= offset <= self._log.end:
             raise PositionLost(
                 f"{self.name}: position {offset!r} is outside of what push log {log} holds, offsets "
-                f"[{self._log.begin}, {self._log.end}): an older copy of the checkpoint or of the log was restored. "
-                "Put back the one that belongs to the other, or begin anew with a new state folder"
+                f"[{self._log.begin}, {self._log.end}): an older copy of the checkpoint or of the log was "
+                "restored. Put back the one that belongs to the other, or begin anew with a new state folder"
             )
         return offset
 
@@ -57,7 +57,8 @@ class PushSource(Source):
         if not messages or messages[0].offset != self._offset or messages[-1].offset != end - 1:
             raise PositionLost(
                 f"{self.name}[0]@{self._offset}: records are missing; found offsets "
-                f"{[message.offset for message in messages[:3]]}, kept are [{self._log.begin}, {self._log.end})"
+                f"{[message.offset for message in messages[:3]]}, expected [{self._log.begin}, "
+                f"{self._log.end}); restore the push log, or begin anew with a new state folder"
             )
         self._offset = end
         return messages

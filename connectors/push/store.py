@@ -35,17 +35,17 @@ _SCHEMA = (
     "CREATE TABLE ids (digest BLOB PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX ids_by_offset ON ids (offset)",
 )
-_COUNT_START = (
-    "INSERT INTO meta VALUES ('starts', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"  # a write:
-)
-"""Makes SQLite create and sync the write-ahead log, so that its name can be made durable before any record is."""
+# A write at each start makes SQLite create and sync its write-ahead log, so that the file's name can be made
+# durable before the first record relies on it.
+_COUNT_START = "INSERT INTO meta VALUES ('starts', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 
 
 class PushStore:
-    """What is on disk. The caller sees to it that no two threads are in the writing methods, nor two in `read`.
+    """What is on disk. The caller lets no two threads into the writing methods, nor two into `read`.
 
-    Write-ahead log with synchronous=FULL: a commit returns after fsync, so it outlives kill -9 and power loss.
-    secure_delete overwrites what is deleted with zeros. flock on `<path>.lock` keeps a second process out.
+    Write-ahead log with synchronous=FULL: a commit returns after fsync, so it outlives kill -9 and power
+    loss. secure_delete overwrites what is deleted with zeros. flock on `<path>.lock` keeps a second process
+    out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,8 +84,11 @@ class PushStore:
         if found.get("format") != _FORMAT:
             raise sqlite3.DatabaseError(f"format {found.get('format')}; this version reads {_FORMAT}")
         self.log = str(found["log"])
+        self.begin: int  # the offset of the oldest record kept
+        self.messages: int  # records kept
+        self.bytes: int  # their sizes together
         last = self._writer.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
-        self.end = 1 + (last[0] if last else 0)
+        self.end = 1 + (int(last[0]) if last else 0)
         begin, self.messages, self.bytes = self._writer.execute(
             "SELECT min(offset), count(*), coalesce(sum(size), 0) FROM log"
         ).fetchone()
@@ -95,7 +98,9 @@ class PushStore:
 
     def append(self, groups: Sequence[Sequence[Entry]], *, remembered_ids: int) -> list[tuple[int, int]]:
         """Writes all groups in one transaction; for each (records accepted, offset behind its last)."""
-        end, results, rows = self.end, [], []
+        end = self.end
+        results: list[tuple[int, int]] = []
+        rows: list[tuple[int, int, int, bytes | None, str, bytes]] = []
         with self.explained("written to"), self._transaction() as writer:
             for group in groups:
                 before = len(rows)
@@ -104,7 +109,7 @@ class PushStore:
                         known = "INSERT OR IGNORE INTO ids VALUES (?, ?)"
                         if not writer.execute(known, (entry.id_digest, end)).rowcount:
                             continue
-                    rows.append((end, *entry[1:]))
+                    rows.append((end, entry.size, entry.timestamp_ms, entry.key, entry.headers, entry.value))
                     end += 1
                 results.append((len(rows) - before, end))
             writer.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -116,7 +121,8 @@ class PushStore:
 
     def read(self, offset: int, max_messages: int) -> list[tuple[int, int, bytes | None, str, bytes]]:
         """(offset, timestamp, key, headers, value) from `offset` on, in order."""
-        query = "SELECT offset, timestamp_ms, key, headers, value FROM log WHERE offset >= ? ORDER BY offset LIMIT ?"
+        columns = "offset, timestamp_ms, key, headers, value"
+        query = f"SELECT {columns} FROM log WHERE offset >= ? ORDER BY offset LIMIT ?"
         with self.explained("read"):
             return self._reader.execute(query, (offset, max_messages)).fetchall()
 
@@ -161,8 +167,8 @@ class PushStore:
         except sqlite3.DatabaseError as error:
             raise SourceError(
                 f"the push log {self.path} is damaged: {error}. Restore it, or move it away together with "
-                f"{self.path.name}-wal: examples in it that were not learned yet are then lost, and their producers "
-                "must send them again"
+                f"{self.path.name}-wal: examples in it that were not learned yet are then lost, and their "
+                "producers must send them again"
             ) from error
 
     def close(self) -> None:
@@ -184,7 +190,8 @@ def _lock(path: Path) -> int:
     except OSError as error:
         os.close(descriptor)
         raise StateInUse(
-            f"the push log {path} is open in another process ({error.strerror}); stop that one, or use another path"
+            f"the push log {path} is open in another process ({error.strerror}); stop that one, or use "
+            "another path"
         ) from error
     return descriptor
 

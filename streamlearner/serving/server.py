@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import threading
@@ -168,7 +169,8 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG_CONNECTIONS)
     except OSError as error:
-        text = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        found = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        text = f"cannot listen on {host}:{port}: {found}"
         raise ConfigError(
             f"{text}; set serving.host and serving.port to a free address of this machine"
         ) from error

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,13 +29,12 @@ NAP_S = 0.01
 
 @dataclass
 class Outside:
-    """A backlog of COUNT messages in the outside world. `connect` makes one more Source over it, not opened."""
+    """A backlog of COUNT messages in the outside world. `connect` makes one more Source over it, unopened."""
 
     connect: Callable[[], Source]
     alien: Position  # a position of the same connector that means nothing here
     finite: bool = True
     timeout_s: float = NAP_S  # of one poll
-    patience: int = 1  # polls in a row that must be empty before the backlog counts as read
     cleanup: Callable[[], None] = lambda: None
     sources: list[Source] = field(default_factory=list)
 
@@ -45,14 +44,25 @@ class Outside:
         source.open(position)
         return source
 
+    def polls(self, source: Source, max_messages: int) -> Iterator[list[Message]]:
+        """Polls that gave something, until one is empty with nothing left: a broker may answer late."""
+        for _ in range(1000):
+            if polled := source.poll(max_messages, self.timeout_s):
+                yield polled
+            elif not any(source.lag().values()):
+                return
+
     def drain(self, source: Source, max_messages: int = COUNT) -> list[Message]:
         """All that follows."""
+        return list(itertools.chain.from_iterable(self.polls(source, max_messages)))
+
+    def take(self, source: Source, count: int) -> list[Message]:
+        """The next `count` messages, however many polls they take."""
         messages: list[Message] = []
-        empty = 0
-        while empty < self.patience:
-            polled = source.poll(max_messages, self.timeout_s)
-            empty = 0 if polled else empty + 1
+        for polled in self.polls(source, 1):
             messages += polled
+            if len(messages) == count:
+                break
         return messages
 
     def close(self) -> None:
@@ -134,7 +144,7 @@ def parquet_in(order: str, **limits: int) -> Callable[[Path], Outside]:
 class Digits:
     """A dataset as torchvision makes them: images by index, `targets` beside them."""
 
-    targets = [i % 4 for i in range(COUNT)]
+    targets: ClassVar = [i % 4 for i in range(COUNT)]
 
     def __len__(self) -> int:
         return COUNT
@@ -171,6 +181,27 @@ LOCAL: dict[str, Callable[[Path], Outside]] = {
 }
 
 
+@pytest.fixture
+def kafka(broker: Any, topic: Callable[..., str]) -> Outside:
+    """Two partitions of a real broker, each record at its own millisecond."""
+    from kafka import KafkaProducer
+
+    from connectors.kafka import KafkaSource
+
+    name = topic(partitions=2)
+    producer = KafkaProducer(bootstrap_servers=broker.address)
+    for i in range(COUNT):
+        producer.send(name, b"%d" % i, partition=i * 7 % 3 % 2, timestamp_ms=1_700_000_000_000 + i)
+    producer.flush()
+    producer.close()
+
+    def connect() -> Source:
+        return KafkaSource(bootstrap_servers=broker.address, topic=name)
+
+    alien = {"topic": name, "topic_id": "another", "partitions": {}}
+    return Outside(connect, alien=alien, finite=False, timeout_s=0.1)
+
+
 @pytest.fixture(params=[*LOCAL, "kafka"])
 def outside(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outside]:
     if request.param == "kafka":
@@ -191,7 +222,7 @@ def test_the_beginning_is_where_no_position_leads(outside: Outside) -> None:
 def test_every_recorded_position_replays_exactly_what_followed(outside: Outside) -> None:
     source = outside.open()
     positions, messages = [source.position], []
-    while polled := source.poll(3, outside.timeout_s):
+    for polled in outside.polls(source, 3):
         messages.append(polled)
         positions.append(source.position)
     assert sum(map(len, messages)) == COUNT
@@ -202,7 +233,7 @@ def test_every_recorded_position_replays_exactly_what_followed(outside: Outside)
 
 def test_a_position_is_the_same_after_json(outside: Outside) -> None:
     source = outside.open()
-    source.poll(5, outside.timeout_s)
+    outside.take(source, 5)
     position = source.position
     assert json.loads(json.dumps(position)) == position
     rest = outside.drain(source)
@@ -211,17 +242,17 @@ def test_a_position_is_the_same_after_json(outside: Outside) -> None:
 
 def test_a_position_is_a_fresh_value_each_time(outside: Outside) -> None:
     source = outside.open()
-    source.poll(5, outside.timeout_s)
+    outside.take(source, 5)
     position = source.position
     before = json.dumps(position)
-    source.poll(5, outside.timeout_s)
+    outside.take(source, 5)
     assert json.dumps(position) == before
     assert json.dumps(source.position) != before
 
 
 def test_replaying_twice_from_a_restored_position_is_stable(outside: Outside) -> None:
     source = outside.open()
-    source.poll(7, outside.timeout_s)
+    outside.take(source, 7)
     again = outside.open(source.position)
     assert outside.drain(outside.open(again.position)) == outside.drain(again) == outside.drain(source)
 
@@ -233,7 +264,7 @@ def test_a_poll_gives_no_more_than_asked_and_the_order_does_not_depend_on_it(
     source, one_by_one = outside.open(), outside.open()
     expected = outside.drain(one_by_one, 1)
     messages: list[Message] = []
-    while polled := source.poll(max_messages, outside.timeout_s):
+    for polled in outside.polls(source, max_messages):
         assert len(polled) <= max_messages
         messages += polled
     assert messages == expected
@@ -278,7 +309,7 @@ def test_commits_and_releases_do_not_disturb_the_reading(outside: Outside) -> No
     expected = outside.drain(outside.open())
     source, messages = outside.open(), []
     kept: list[tuple[int, Position]] = []  # as many as the daemon keeps checkpoints, say three
-    while polled := source.poll(4, outside.timeout_s):
+    for polled in outside.polls(source, 4):
         messages += polled
         kept = [*kept, (len(messages), source.position)][-3:]
         source.commit(source.position)
@@ -291,7 +322,7 @@ def test_commits_and_releases_do_not_disturb_the_reading(outside: Outside) -> No
 def test_a_pause_gives_nothing_and_loses_nothing(outside: Outside) -> None:
     expected = outside.drain(outside.open())
     source = outside.open()
-    before = source.poll(5, outside.timeout_s)
+    before = outside.take(source, 5)
     position = source.position
     source.pause()
     assert source.poll(5, outside.timeout_s) == []
@@ -304,9 +335,8 @@ def test_a_pause_gives_nothing_and_loses_nothing(outside: Outside) -> None:
 def test_the_lag_falls_to_zero(outside: Outside) -> None:
     source = outside.open()
     seen = [sum(source.lag().values())]
-    while source.poll(4, outside.timeout_s):
+    for _ in outside.polls(source, 4):
         seen.append(sum(source.lag().values()))
-    outside.drain(source)
     assert seen == sorted(seen, reverse=True)
     assert seen[0] >= COUNT
     assert set(source.lag().values()) == {0}
@@ -320,7 +350,7 @@ def test_no_gaps_are_counted_where_nothing_is_missing(outside: Outside) -> None:
 
 def test_closing_twice_is_safe(outside: Outside) -> None:
     source = outside.open()
-    source.poll(1, outside.timeout_s)
+    outside.take(source, 1)
     source.close()
     source.close()
     assert len(outside.drain(outside.open())) == COUNT
@@ -334,7 +364,7 @@ def test_a_position_that_means_another_place_is_refused(outside: Outside) -> Non
 def test_only_a_finite_source_at_its_end_is_exhausted(outside: Outside) -> None:
     source = outside.open()
     assert not source.exhausted
-    source.poll(COUNT - 1, outside.timeout_s)
+    outside.take(source, COUNT - 1)
     assert not source.exhausted
     outside.drain(source)
     assert source.exhausted == outside.finite

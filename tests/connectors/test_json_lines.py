@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -183,7 +184,7 @@ def test_a_file_written_in_any_pieces_gives_its_lines(
     data = b"".join(line + b"\n" for line in lines)
     bounds = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
     source, found = opened(path, follow=True), []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         append(path, data[start:stop])
         found += [message.value for message in source.poll(100, 0.0)]
         if restart:

@@ -81,7 +81,7 @@ def test_the_oldest_ids_are_forgotten_first(tmp_path: Path) -> None:
 def test_a_full_backlog_refuses_the_whole_call_and_takes_it_after_a_release(tmp_path: Path) -> None:
     with PushLog(tmp_path / "log", max_backlog_messages=3) as log:
         log.append([record(0), record(1)])
-        with pytest.raises(BacklogFull, match="2 more .* beside 2 examples"):
+        with pytest.raises(BacklogFull, match=r"2 more .* beside 2 examples"):
             log.append([record(2), record(3)])
         source = source_over(log)
         assert len(source.poll(5, 0.0)) == 2

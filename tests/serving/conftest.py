@@ -5,13 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry
 
 from streamlearner.codec import Codec, Schema
 from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
-from tests.serving.fakes import SHAPE, FakeDaemon, tiny_predictor
+from tests.serving.fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor
 
 MakeServing = Callable[..., Serving]
 
@@ -50,9 +49,9 @@ def serving(make_serving: MakeServing) -> Serving:
 
 
 @pytest.fixture
-def client(serving: Serving) -> TestClient:
+def client(serving: Serving) -> InProcess:
     """In the same process, without a socket. A crash in the application is a 500, as it would be outside."""
-    return TestClient(serving.application, raise_server_exceptions=False)
+    return InProcess(serving)
 
 
 @pytest.fixture

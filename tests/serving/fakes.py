@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import httpx
 import torch
 from torch import Tensor, nn
 
 from streamlearner.labels import LabelSpace
 from streamlearner.methods.base import Curriculum, DualMemory, Experience, Observation
 from streamlearner.predictor import Predictor
-from streamlearner.serving import BacklogFull, IngestExample, Receipt, Unavailable
+from streamlearner.serving import BacklogFull, IngestExample, Receipt, Serving, Unavailable
 from streamlearner.stream import Label
 
 SHAPE = (1, 4, 4)
@@ -138,3 +140,23 @@ class FakeDaemon:
         if version is not None and version not in self.versions:
             raise LookupError(f"model version {version} is not kept; kept are 2, 3")
         self.asked.append(("rollback", version))
+
+
+class InProcess(httpx.Client):
+    """A client of the application itself, without a socket."""
+
+    def __init__(self, serving: Serving) -> None:
+        super().__init__(base_url="http://testserver", transport=_InProcessTransport(serving))
+
+
+class _InProcessTransport(httpx.BaseTransport):
+    def __init__(self, serving: Serving) -> None:
+        self._inner = httpx.ASGITransport(serving.application, raise_app_exceptions=False)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return asyncio.run(self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._inner.handle_async_request(request)
+        content = b"".join([part async for part in answer.aiter_raw()])
+        return httpx.Response(answer.status_code, headers=answer.headers, content=content)

@@ -1,0 +1,238 @@
+"""The demo: a daemon on the embedded default learns real handwritten digits, class after class, while you watch.
+
+The examples go over HTTP into the daemon's durable log, as a user's would. At the end its retention on digits that it
+never saw stands beside that of a network that was only fine-tuned on the same stream.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.bar import Bar
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+
+from connectors.memory import MemorySource
+from streamlearner import config as configuration
+from streamlearner.app import build, digits
+from streamlearner.client import Client
+from streamlearner.codec import encode_raw
+from streamlearner.daemon import Daemon
+from streamlearner.errors import StreamlearnerError
+from streamlearner.inputs import wire_input
+from streamlearner.produce import push
+from streamlearner.stream import Message
+
+HELD_OUT_EVERY = 5
+"""Every fifth digit is never sent: the test of the summary."""
+LOOK_EVERY_S = 0.25
+LINE_EVERY_S = 2.0
+DEADLINE_S = 600.0
+
+SETTINGS: dict[str, Any] = {
+    "memory.budget_bits": 25_600,  # the bits of fifty raw digits
+    "memory.sampling": "balanced",
+    "exam.budget_bits": 65_536,
+    "exam.fraction": 0.06,
+    "sleep.every_examples": 250,
+    "sleep.min_examples": 100,
+    "sleep.steps": 100,
+    "sleep.tolerance": 0.02,
+    "evaluation.every_examples": 50,
+    "evaluation.prequential_window": 200,
+    "checkpoint.every_examples": 200,
+    "serving.refresh_every_examples": 20,
+    "daemon.linger_s": 0.5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """The stream in class order, and the digits held out from it: images [n, 8, 8] uint8, labels [n]."""
+
+    messages: list[Message]
+    test_images: np.ndarray[Any, Any]
+    test_labels: list[int]
+
+
+def class_ordered() -> Digits:
+    data = digits()
+    held_out = [i for i in range(len(data)) if i % HELD_OUT_EVERY == 0]
+    sent = sorted((i for i in range(len(data)) if i % HELD_OUT_EVERY), key=lambda i: data.targets[i])
+    messages = []
+    for offset, i in enumerate(sent):
+        value, headers = encode_raw(data.images[i], label=data.targets[i])
+        messages.append(Message(value, "digits", 0, offset, headers=headers))
+    return Digits(messages, data.images[held_out], [data.targets[i] for i in held_out])
+
+
+def settings(state_dir: Path, more: dict[str, Any]) -> configuration.Config:
+    """The demo's configuration; the user's environment and file do not apply."""
+    return configuration.load(path=None, settings={"state_dir": str(state_dir)} | SETTINGS | more, environ={})
+
+
+def run(*, exit_at_end: bool, port: int, examples_per_s: float) -> int:
+    """Runs the demo; 0, or 1 where retention did not beat the baseline or the stream did not end in time."""
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="streamlearner-demo-") as folder:
+        daemon = build(settings(Path(folder) / "daemon", {"serving.port": port}))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: daemon.stop())
+        outcome = [1]
+
+        def watch() -> None:
+            try:
+                outcome[0] = tell(daemon, console, folder=Path(folder), examples_per_s=examples_per_s)
+            except StreamlearnerError as error:
+                console.print(f"[bold red]error:[/] {error}")
+            if exit_at_end:
+                daemon.stop()
+            elif not daemon.stopping:
+                console.print(f"Still serving on [bold]{address(daemon)}[/]: open it in a browser. Ctrl-C ends.")
+
+        watcher = threading.Thread(target=watch, name="demo", daemon=True)
+        watcher.start()
+        daemon.run()
+        watcher.join(timeout=5)
+    return outcome[0] if exit_at_end else 0
+
+
+def address(daemon: Daemon) -> str:
+    host, port = daemon.serving.address
+    return f"http://{host}:{port}"
+
+
+def tell(daemon: Daemon, console: Console, *, folder: Path, examples_per_s: float) -> int:
+    """Pushes the stream, shows what happens, then compares with the baseline."""
+    stream = class_ordered()
+    while not daemon.reception.status().get("uptime_s"):
+        time.sleep(0.05)
+    client = Client(address(daemon))
+    console.print(
+        f"{len(stream.messages)} handwritten digits go to [bold]{address(daemon)}[/] one class after the other, "
+        f"{examples_per_s:g} a second. Forgetting would show in the bars of the early classes."
+    )
+    pusher = threading.Thread(
+        target=push, args=(iter(stream.messages),), kwargs={"client": client, "examples_per_s": examples_per_s}, daemon=True
+    )
+    pusher.start()
+    if not show(client, console, expected=len(stream.messages)):
+        return 1
+    ours = accuracies(stream, lambda inputs: client.post("/v1/predict", {"inputs": inputs})["predictions"])
+    console.print("The same stream again, for a network that is only fine-tuned ...")
+    return compare(console, ours=ours, baseline=finetuned(stream, folder=folder), answers=look(client))
+
+
+def look(client: Client) -> dict[str, Any]:
+    return {name: client.get(f"/v1/{name}") for name in ("status", "retention", "memory")}
+
+
+def show(client: Client, console: Console, *, expected: int) -> bool:
+    """Live progress in a terminal, a line now and then elsewhere; True once all was taken and the last sleep ended."""
+    deadline, next_line = time.monotonic() + DEADLINE_S, 0.0
+    with Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else nullcontext() as live:
+        while time.monotonic() < deadline:
+            answers = look(client)
+            done = answers["status"]["messages"] >= expected and not answers["status"]["asleep"]
+            if live is not None:
+                live.update(picture(answers, expected=expected, address=client.address), refresh=True)
+            elif done or time.monotonic() >= next_line:
+                next_line = time.monotonic() + LINE_EVERY_S
+                console.print(line(answers, expected=expected), highlight=False, soft_wrap=True)
+            if done:
+                return True
+            time.sleep(LOOK_EVERY_S)
+    console.print(f"[red]the stream was not learned within {DEADLINE_S:g} s[/]")
+    return False
+
+
+def facts(answers: dict[str, Any], *, expected: int) -> dict[str, str]:
+    """What both the picture and the line tell."""
+    now, memory = answers["status"], answers["memory"]
+    stored = memory["stored_bits"].get("recollections", 0)
+    sleeps = f"{now['sleeps']['adopted']} adopted, {now['sleeps']['refused']} refused"
+    return {
+        "examples": f"{now['messages']} of {expected}",
+        "prequential accuracy": share(now["prequential_accuracy"]),
+        "retention": share(answers["retention"]["overall"]),
+        "memory": f"{stored:,} of {memory['budget_bits']:,} bits, {memory['recollections']} recollections",
+        "sleeps": sleeps + (", asleep now" if now["asleep"] else ""),
+        "model version": str(now["model_version"]),
+    }
+
+
+def line(answers: dict[str, Any], *, expected: int) -> str:
+    told = " | ".join(f"{name} {value}" for name, value in facts(answers, expected=expected).items())
+    kept = " ".join(f"{label}:{value:.0%}" for label, value in answers["retention"]["by_class"].items())
+    return f"{told} | by class {kept or '-'}"
+
+
+def picture(answers: dict[str, Any], *, expected: int, address: str) -> Panel:
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name, value in facts(answers, expected=expected).items():
+        table.add_row(f"[dim]{name}[/]", value)
+    bars = Table(show_header=False, box=None, padding=(0, 1))
+    for label, value in sorted(answers["retention"]["by_class"].items()):
+        bars.add_row(f"digit {label}", Bar(1.0, 0.0, value, width=30, color="green"), f"{value:.0%}")
+    return Panel(Group(table, "", bars), title=f"streamlearner on {address}", width=80)
+
+
+def accuracies(stream: Digits, answer: Callable[[list[Any]], list[dict[str, Any]]]) -> dict[int, float]:
+    """Accuracy on the held-out digits, by class."""
+    inputs = [wire_input(image[None]) for image in stream.test_images]
+    answers = [int(found["label"]) for found in answer(inputs)]
+    right: dict[int, list[bool]] = {}
+    for found, label in zip(answers, stream.test_labels, strict=True):
+        right.setdefault(label, []).append(found == label)
+    return {label: sum(hits) / len(hits) for label, hits in sorted(right.items())}
+
+
+def finetuned(stream: Digits, *, folder: Path) -> dict[int, float]:
+    """The baseline: the same daemon code and network, without memory or sleep, from the memory source."""
+    more = {"method.name": "finetune", "daemon.at_end": "exit", "serving.port": 0, "sleep.every_examples": None}
+    baseline = build(settings(folder / "baseline", more), source=MemorySource(stream.messages))
+    baseline.run()
+    assert baseline.learner is not None
+    predictor = baseline.learner.predictor()
+    return accuracies(
+        stream,
+        lambda _: [{"label": a.label} for a in predictor.predict(torch.from_numpy(stream.test_images)[:, None])],
+    )
+
+
+def compare(
+    console: Console, *, ours: dict[int, float], baseline: dict[int, float], answers: dict[str, Any]
+) -> int:
+    table = Table(title="Accuracy on digits that were never sent, after the whole stream")
+    for heading in ("class", "streamlearner", "finetune"):
+        table.add_column(heading, justify="right")
+    for label, value in ours.items():
+        table.add_row(str(label), f"{value:.0%}", f"{baseline.get(label, 0.0):.0%}")
+    mean, other = (sum(kept.values()) / len(kept) for kept in (ours, baseline))
+    table.add_section()
+    table.add_row("retention", f"[bold]{mean:.1%}[/]", f"[bold]{other:.1%}[/]")
+    console.print(table)
+    memory = answers["memory"]
+    console.print(
+        f"Remembered in {memory['stored_bits']['recollections']:,} bits: {memory['recollections']} recollections, "
+        f"where raw digits would be {memory['budget_bits'] // (8 * 64 + 4)}. Model version "
+        f"{answers['status']['model_version']}, {answers['status']['sleeps']['adopted']} sleeps adopted."
+    )
+    console.print("[green]Retention beat the baseline.[/]" if mean > other else "[red]Retention did not beat the baseline.[/]")
+    return 0 if mean > other else 1
+
+
+def share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -1,0 +1,105 @@
+"""Fixtures over what lies beside the repository: the shared folder, and a real Apache Kafka broker in it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+START_TIMEOUT_S = 90
+USER, PASSWORD = "alice", "secret"
+SETTINGS = (
+    "auto.create.topics.enable=false",
+    "sasl.enabled.mechanisms=PLAIN",
+    "listener.name.sasl_plaintext.plain.sasl.jaas.config="
+    f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
+)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A real broker whose data live in `data`: stopped or killed and started again, it has the same address."""
+
+    script: Path
+    data: Path
+    address: str
+    sasl_address: str
+
+    def start(self) -> None:
+        command(self.script, "start", self.data)
+
+    def stop(self) -> None:
+        command(self.script, "stop", self.data)
+
+    def kill(self) -> None:
+        command(self.script, "stop", self.data, "--kill")
+
+    def segment(self, topic: str, partition: int = 0) -> Path:
+        """The only log segment of a small topic: what a test may damage while the broker is stopped."""
+        (path,) = (self.data / "log" / f"{topic}-{partition}").glob("*.log")
+        return path
+
+
+def command(script: Path, *arguments: str | Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, script, *arguments], capture_output=True, text=True, timeout=START_TIMEOUT_S
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"broker {arguments[0]}: {done.stderr or done.stdout}")
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared material beside the repository (or where STREAMLEARNER_SHARED says)."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("STREAMLEARNER_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"the shared folder is absent ({folder}); set STREAMLEARNER_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def broker(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for the session, with a SASL listener. A test that stops it must start it again."""
+    script = shared / "kafka" / "broker"
+    if not script.exists():
+        pytest.skip(f"no Kafka broker in the shared folder ({script})")
+    if shutil.which("java") is None:
+        pytest.skip("java is not on the PATH: the Kafka broker needs Java 17 or newer")
+    data = tmp_path_factory.mktemp("broker")
+    settings = [part for setting in SETTINGS for part in ("--set", setting)]
+    plain, sasl = command(script, "start", data, "--listener", "SASL_PLAINTEXT", *settings)
+    yield Broker(script, data, address=plain, sasl_address=sasl.split()[1])
+    command(script, "stop", data, "--kill")
+    shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture
+def topic(broker: Broker, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Makes fresh topics: `topic(partitions=3, config={...})`. Old timestamps stay: retention is off."""
+    from kafka import KafkaAdminClient
+    from kafka.admin import NewTopic
+
+    numbers = itertools.count()
+    prefix = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
+
+    def make(partitions: int = 1, config: dict[str, str] | None = None, name: str | None = None) -> str:
+        name = name or f"{prefix}-{os.getpid()}-{next(numbers)}"
+        admin = KafkaAdminClient(bootstrap_servers=broker.address, reconnect_backoff_max_ms=500)
+        try:
+            settings = {"retention.ms": "-1"} | (config or {})
+            admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
+            admin.wait_for_topics([name])
+        finally:
+            admin.close()
+        return name
+
+    return make
