@@ -82,8 +82,8 @@ class FileDeadLetters(DeadLetters):
             os.fsync(self._file)
         except OSError as error:
             raise DeadLettersNotDurable(
-                f"{len(self._waiting)} dead letters could not be written to {self._path}: {error}: free space there "
-                f"or make it writable; they are kept in memory and written by the next flush"
+                f"{len(self._waiting)} dead letters could not be written to {self._path}: {error}: free "
+                f"space there or make it writable; they are kept in memory and written by the next flush"
             ) from error
         self._end += len(block)
         self._waiting.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -83,6 +84,7 @@ class KafkaSource(Source):
         self._last: dict[int, Record | Witness] = {}
         self._refilled_s = 0.0
         self._paused = False
+        self._interrupted = threading.Event()
 
     def open(self, position: Position | None) -> None:
         wanted = None if position is None else KafkaPosition.from_json(position)
@@ -93,6 +95,7 @@ class KafkaSource(Source):
             deadline_s=self._clock() + self._start_timeout_s,
             clock=self._clock,
             sleep=self._sleep,
+            interrupted=self._interrupted.is_set,
         )
         self._watchdog.start()
         try:
@@ -103,6 +106,7 @@ class KafkaSource(Source):
                 marks = start.resume(
                     wanted, pulse=self._pulse, answer=answer, fetch=self._fetch, gaps=self._gaps
                 )
+            start.prime(self._fetch, marks)
         except BaseException:
             self.close()
             raise
@@ -145,11 +149,15 @@ class KafkaSource(Source):
 
     def resume(self) -> None:
         self._paused = False
-        self._supply.forgive()
 
     def lag(self) -> dict[int, int]:
-        self._look()
+        answer = self._pulse.answer if self._pulse is not None else None
+        if answer is not None and answer.topic_id == self._topic_id:
+            self._merge.learn_ends(answer.ends, answer.at_s)
         return {number: lane.lag for number, lane in self._merge.lanes.items() if lane.lag is not None}
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
 
     def close(self) -> None:
         self._supply.close()

@@ -18,6 +18,7 @@ DEFAULTS: Mapping[str, Any] = {
     "fetch_max_wait_ms": 250,
     "max_poll_records": 2000,
     "metadata_max_age_ms": 30_000,
+    "bootstrap_timeout_ms": 5_000,
 }
 PROTOCOL: Mapping[str, Any] = {
     "group_id": None,

@@ -53,6 +53,9 @@ class KafkaDeadLetters(DeadLetters):
         options = producer_options(bootstrap_servers, client or {}) | {
             "max_block_ms": SEND_BLOCK_MS,
             "linger_ms": 20,
+            # One record too large for the topic is fatal to an idempotent producer: nothing more is sent.
+            # The price is a letter sent twice now and then, which a replay does anyway.
+            "enable_idempotence": False,
             "bootstrap_timeout_ms": int(start_timeout_s * 1000),
         }
         try:
@@ -60,8 +63,8 @@ class KafkaDeadLetters(DeadLetters):
         except KafkaError as error:
             raise SourceUnreachable(
                 f"kafka: no broker answers at {bootstrap_servers} for the dead letters "
-                f"({type(error).__name__}: {error}): check the address, the network, security_protocol and the "
-                f"credentials"
+                f"({type(error).__name__}: {error}): check the address, the network, security_protocol "
+                f"and the credentials"
             ) from error
 
     def write(self, rejects: Sequence[Reject]) -> None:
@@ -87,7 +90,10 @@ class KafkaDeadLetters(DeadLetters):
                 self._producer.flush(timeout=left_s)
             except KafkaError as error:
                 failed = error
-            failed = self._collect() or failed
+            refused = self._collect()
+            if refused is not None and not isinstance(refused, MessageSizeTooLargeError):
+                raise self._not_durable(refused)  # the producer has tried for long enough
+            failed = refused or failed
         self._write_again_s = 0.0
 
     def close(self) -> None:

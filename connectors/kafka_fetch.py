@@ -62,9 +62,12 @@ class Fetch:
         return self._consumer is not None
 
     def start(self, offsets: Mapping[int, int]) -> None:
-        """A new consumer at these offsets. Only the first needs the network: it learns the broker's version."""
+        """A new consumer at these offsets. Only the first needs the network, for the broker's version."""
         self.close()
-        consumer = self._build(**self._options)
+        try:
+            consumer = self._build(**self._options)
+        except Exception as error:
+            raise FetchFailed(error) from error
         # With the version known the next needs no answer to be built: it never blocks on a lost broker.
         self._options["api_version"] = consumer.config["api_version"]
         self._consumer, self._reading = consumer, set()

@@ -60,7 +60,7 @@ class KafkaPosition:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PositionLost(
                 f"kafka: the checkpoint's position is not one of a Kafka topic ({error!r}; keys "
-                f"{sorted(position)}): point source.type at what the checkpoint was learned from, or {START_OVER}"
+                f"{sorted(position)}): point source.type at what it was learned from, or {START_OVER}"
             ) from error
 
 
@@ -111,16 +111,16 @@ def recreated(topic: str, expected: str, found: str, offsets: Mapping[int, int])
 
 def overtaken(topic: str, partition: int, offset: int, begin: int) -> PositionLost:
     return PositionLost(
-        f"kafka: {topic}[{partition}]: retention overtook the position: next offset {offset}, the broker begins "
-        f"at {begin}, so up to {begin - offset} messages are gone: set on_gap to 'skip' to go on there and count "
-        f"the gap, and raise the topic's retention"
+        f"kafka: {topic}[{partition}]: retention overtook the position: next offset {offset}, the broker "
+        f"begins at {begin}, so up to {begin - offset} messages are gone: set on_gap to 'skip' to go on "
+        f"there and count the gap, and raise the topic's retention"
     )
 
 
 def truncated(topic: str, partition: int, offset: int, end: int) -> PositionLost:
     return PositionLost(
-        f"kafka: {topic}[{partition}]: the position {offset} is beyond the end {end}: the broker lost its tail "
-        f"or the topic was emptied: roll back to a checkpoint before offset {end}, or {START_OVER}"
+        f"kafka: {topic}[{partition}]: the position {offset} is beyond the end {end}: the broker lost its "
+        f"tail or the topic was emptied: roll back to a checkpoint before offset {end}, or {START_OVER}"
     )
 
 
@@ -137,8 +137,8 @@ def check_witness(topic: str, partition: int, mark: Bookmark, found: Record | No
         return
     raise PositionLost(
         f"kafka: {topic}[{partition}]@{mark.last.offset} is another record than the one learned (was "
-        f"{brief(mark.last)}, is {brief(now)}): the log was truncated and refilled: roll back to a checkpoint "
-        f"before it, or {START_OVER}"
+        f"{brief(mark.last)}, is {brief(now)}): the log was truncated and refilled: roll back to a "
+        f"checkpoint before it, or {START_OVER}"
     )
 
 

@@ -84,7 +84,7 @@ class Merge:
         self._lanes: dict[int, Lane] = {}
         self._empty: dict[int, Lane] = {}
         self._heads: list[tuple[int, int]] = []  # (timestamp, partition) of each lane that holds records
-        self.overtaken = 0  # how often an empty lane was not waited for any longer
+        self.not_awaited: set[int] = set()  # partitions that were waited for long enough
 
     def add(self, partition: int, next_fetch: int) -> None:
         """A new partition, to be read from `next_fetch`."""
@@ -111,9 +111,18 @@ class Merge:
         if not lane.records:
             del self._empty[partition]
             lane.awaited_since_s = None
+            self.not_awaited.discard(partition)
             heapq.heappush(self._heads, (records[0].timestamp, partition))
         lane.records.extend(records)
         lane.next_fetch = records[-1].offset + 1
+
+    def drop(self) -> None:
+        """Forgets everything fetched and not taken."""
+        for lane in self._lanes.values():
+            lane.next_fetch = lane.next_offset
+            lane.records.clear()
+        self._empty = dict(self._lanes)
+        self._heads.clear()
 
     def learn_ends(self, ends: Mapping[int, int], now_s: float) -> None:
         """What the broker said at `now_s`: the offset after the last readable record, for each partition."""
@@ -165,10 +174,11 @@ class Merge:
         """An empty lane is passed over only where it is freshly known to be at its end, or after `wait_s`."""
         if not lane.unfetched and now_s - lane.end_known_s <= self._fresh_s:
             lane.awaited_since_s = None
+            self.not_awaited.discard(lane.partition)
             return False
         if lane.awaited_since_s is None or not heard:
             lane.awaited_since_s = now_s
         if now_s - lane.awaited_since_s < self._wait_s:
             return True
-        self.overtaken += 1
+        self.not_awaited.add(lane.partition)
         return False

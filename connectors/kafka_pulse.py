@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.errors import KafkaError, RetriableError
+from kafka.errors import KafkaError, RetriableError, UnknownTopicOrPartitionError, for_code
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
@@ -86,8 +86,11 @@ class Pulse:
         """Asks now: None where the topic does not exist; raises the client's errors where none answers."""
         (described,) = self._admin.describe_topics([self._topic])
         numbers = frozenset(int(entry["partition_index"]) for entry in described["partitions"])
-        if described["error_code"] != 0 or not numbers:
+        refusal = for_code(described["error_code"])
+        if refusal is UnknownTopicOrPartitionError:
             return None
+        if refusal.errno != 0 or not numbers:
+            raise refusal(f"topic {self._topic} cannot be described")
         at_s = self._clock()  # before the offsets are asked for: what is known is at least this old
         begins = self._offsets(numbers, OffsetSpec.EARLIEST)
         ends = self._offsets(numbers, OffsetSpec.LATEST)
@@ -137,5 +140,7 @@ class Pulse:
         if failed:
             log.info("kafka: group %s: offsets not recorded: %s", self._group_id, failed)
         again = any(issubclass(error, RetriableError) for error in outcomes.values())
-        if not again and self._to_commit is offsets:  # else a newer one came meanwhile, or the next second tries again
+        if (
+            not again and self._to_commit is offsets
+        ):  # else a newer one came meanwhile, or the next second tries again
             self._to_commit = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from connectors import kafka_identity as identity
@@ -17,11 +17,12 @@ from streamlearner.errors import SourceUnreachable
 log = logging.getLogger(__name__)
 
 ASK_EVERY_S = 0.25
+CONNECT_S = 3.0  # one attempt to connect: an interrupted start-up ends that soon
 SETTLE_S = 3.0  # a broker that just restarted may show an older end for a moment
 
 
 class Start:
-    """One start-up, to be done before `deadline_s` of the clock."""
+    """One start-up, to be done before `deadline_s` of the clock, or given up when `interrupted`."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Start:
         deadline_s: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._topic = topic
         self._servers = servers
@@ -39,20 +41,26 @@ class Start:
         self._deadline_s = deadline_s
         self._clock = clock
         self._sleep = sleep
+        self._interrupted = interrupted
 
     @property
     def left_s(self) -> float:
-        return max(0.0, self._deadline_s - self._clock())
+        return 0.0 if self._interrupted() else max(0.0, self._deadline_s - self._clock())
 
     def connect(self) -> Pulse:
         """A pulse that a broker answered. Raises `SourceUnreachable`."""
-        try:
-            return self._build_pulse(self.left_s)
-        except Exception as error:  # timeouts, refused names, handshakes and credentials: the text says which
-            raise SourceUnreachable(
-                f"kafka: no broker answers at {self._servers} ({type(error).__name__}: {error}): check the "
-                f"address, the network, security_protocol and the credentials"
-            ) from error
+        while True:
+            attempt_s = min(CONNECT_S, self.left_s)
+            again_s = self._clock() + attempt_s
+            try:
+                return self._build_pulse(attempt_s)
+            except Exception as error:  # timeouts, names, handshakes and credentials: the text says which
+                if self._clock() >= again_s and self.left_s > 0:  # it was only short of time
+                    continue
+                raise SourceUnreachable(
+                    f"kafka: no broker answers at {self._servers} ({type(error).__name__}: {error}): check "
+                    f"the address, the network, security_protocol and the credentials"
+                ) from error
 
     def reach(self, pulse: Pulse) -> Answer:
         """The first complete answer about the topic; waits for it to be made. Raises `SourceUnreachable`."""
@@ -98,6 +106,13 @@ class Start:
         self._recognise(held, marks, fetch, gaps)
         return marks
 
+    def prime(self, fetch: Fetch, marks: Mapping[int, Bookmark]) -> None:
+        """The first consumer of the stream, while start-up may still fail."""
+        try:
+            fetch.start({number: mark.offset for number, mark in marks.items()})
+        except FetchFailed as failed:
+            raise SourceUnreachable(f"kafka: {self._topic} cannot be read: {failed.cause!r}") from failed
+
     def _reconcile(
         self, position: KafkaPosition, pulse: Pulse, answer: Answer, gaps: Gaps
     ) -> dict[int, Bookmark]:
@@ -123,6 +138,11 @@ class Start:
                 offset = held.pop(batch.partition)
                 gaps.doubtful(batch.partition, offset, batch, failed.cause)
                 continue
-            for number in held:
-                identity.check_witness(self._topic, number, marks[number], found.get(number))
+            if silent := sorted(set(held) - set(found)):
+                raise SourceUnreachable(
+                    f"kafka: {self._topic}: partitions {silent} did not give the last record learned again "
+                    f"in time, so the position is unproven: check their leaders, or raise start_timeout_s"
+                )
+            for number, record in found.items():
+                identity.check_witness(self._topic, number, marks[number], record)
             return

@@ -22,6 +22,7 @@ BUFFER_BYTES = 64 * 2**20  # held over all partitions, about; the library holds 
 FETCHES_HELD = 4  # of full size, in each lane: one that rests and starts again throws a fetch under way away
 RETRY_S = 1.0  # between consumers that fail without having brought anything
 SETTLE_S = 3.0  # a broker that just restarted may show an older end for a moment
+REST_S = 5.0  # between two fetches: the learner slept or was paused, and nothing was expected
 STALL_S = 30.0  # records are known to exist and the broker answers, but no fetch brings them: a new consumer
 
 
@@ -52,16 +53,18 @@ class Supply:
         self._clock = clock
         self._sleep = sleep
         self._resting: set[int] = set()
+        self._warned: set[int] = set()
         self._retry_s = 0.0
         self._disputed: dict[int, int] = {}  # partition -> offset that the broker called out of range
         self._disputed_s = 0.0
+        self._tried_s = 0.0
         self._unanswered_s: float | None = None  # since when fetches bring nothing of what is known to exist
         self.failure: SourceError | None = None
 
     @property
     def stalled_s(self) -> float:
         """For how long fetches have brought nothing though records are known to exist."""
-        return 0.0 if self._unanswered_s is None else self._clock() - self._unanswered_s
+        return 0.0 if self._unanswered_s is None else self._tried_s - self._unanswered_s
 
     def admit(self, partition: int, offset: int) -> None:
         """Reads one more partition, from `offset`."""
@@ -73,8 +76,8 @@ class Supply:
         `answer` is the newest about the topic: it settles whether an offset out of range is retention or
         truncation.
         """
-        wanted = self._wanted()
-        if not wanted or self.failure is not None or not self._ready(answer):
+        wanted = self._wanted() if self._ready(answer) else {}
+        if not wanted:
             self._sleep(min(timeout_s, PAUSE_S))
             return
         try:
@@ -90,10 +93,7 @@ class Supply:
             self._recover(failed.cause)
         else:
             self._note(arrived)
-
-    def forgive(self) -> None:
-        """Forgets how long nothing was brought: nobody asked in the meantime."""
-        self._unanswered_s = None
+        self._warn()
 
     def close(self) -> None:
         self._fetch.close()
@@ -121,10 +121,11 @@ class Supply:
             mean_bytes = 100 + sum(len(record.value or b"") for record in records) / len(records)
             share_bytes = BUFFER_BYTES / len(self._merge.lanes)
             self._limit = max(1, min(self._most, int(share_bytes / mean_bytes / FETCHES_HELD)))
+        before_s, self._tried_s = self._tried_s, self._clock()
         if arrived or not any(self._merge.catching_up()):
             self._unanswered_s = None
-        elif self._unanswered_s is None:
-            self._unanswered_s = self._clock()
+        elif self._unanswered_s is None or self._tried_s - before_s > REST_S:
+            self._unanswered_s = self._tried_s
         elif self.stalled_s > STALL_S:
             log.warning(
                 "kafka: %s: no fetch in %.0f s brought records known to exist (offsets %s): new consumer",
@@ -133,12 +134,18 @@ class Supply:
                 self._offsets(),
             )
             self._fetch.close()
-            self._unanswered_s = self._clock()
+            self._unanswered_s = None
+
+    def _warn(self) -> None:
+        late = self._merge.not_awaited
+        if late - self._warned:
+            log.warning("kafka: %s: going on without partitions %s, out of order", self._topic, sorted(late))
+        self._warned = set(late)
 
     def _recover(self, cause: Any) -> None:
         """The consumer raised and is closed: learn why, so that the next one can start behind it."""
         if isinstance(cause, LogTruncationError):
-            self.failure = self._diverged(cause)
+            self._refuse(self._diverged(cause))
         elif isinstance(cause, OffsetOutOfRangeError):
             self._disputed = {name.partition: offset for name, offset in cause.args[0].items()}
             self._disputed_s = self._clock()
@@ -159,10 +166,15 @@ class Supply:
                 continue
             del self._disputed[number]
             if offset > end:
-                self.failure = identity.truncated(self._topic, number, offset, end)
+                self._refuse(identity.truncated(self._topic, number, offset, end))
             elif offset < begin:
                 lane = self._merge.lanes[number]
                 self._leap(lane, lambda n=number, o=offset, b=begin: self._gaps.retained(n, o, b))  # type: ignore[misc]
+
+    def _refuse(self, failure: PositionLost) -> None:
+        """The log was truncated: what was fetched and not taken may be gone, so none of it is given out."""
+        self._merge.drop()
+        self.failure = failure
 
     def _leap(self, lane: Lane, following: Callable[[], int]) -> None:
         try:
@@ -175,6 +187,7 @@ class Supply:
             f"{self._topic}[{name.partition}]": str(mark) for name, mark in cause.divergent_offsets.items()
         }
         return PositionLost(
-            f"kafka: the broker's log no longer holds what was read (offsets {self._offsets()}, the logs part "
-            f"at {places}): it was truncated: roll back to a checkpoint before that, or {identity.START_OVER}"
+            f"kafka: the broker's log no longer holds what was read (offsets {self._offsets()}, the logs "
+            f"part at {places}): it was truncated: roll back to a checkpoint before that, or "
+            f"{identity.START_OVER}"
         )

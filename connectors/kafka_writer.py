@@ -23,7 +23,13 @@ class KafkaWriter:
     """
 
     def __init__(
-        self, *, bootstrap_servers: str, topic: str, partitions: int, client: Mapping[str, Any], start_timeout_s: float
+        self,
+        *,
+        bootstrap_servers: str,
+        topic: str,
+        partitions: int,
+        client: Mapping[str, Any],
+        start_timeout_s: float,
     ) -> None:
         options = producer_options(bootstrap_servers, client) | {"linger_ms": 20, "batch_size": 256 * 1024}
         options["bootstrap_timeout_ms"] = int(start_timeout_s * 1000)
@@ -36,7 +42,9 @@ class KafkaWriter:
             self._producer = KafkaProducer(**options)
             self._partitions = sorted(self._producer.partitions_for(topic))
         except KafkaError as error:
-            raise SourceUnreachable(f"kafka at {bootstrap_servers}: topic {topic} cannot be written: {error!r}") from error
+            raise SourceUnreachable(
+                f"kafka at {bootstrap_servers}: topic {topic} cannot be written: {error!r}"
+            ) from error
 
     def _create(self, options: Mapping[str, Any], partitions: int) -> None:
         admin = KafkaAdminClient(**admin_options(options))

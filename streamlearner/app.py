@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from prometheus_client import CollectorRegistry
 
@@ -16,14 +17,18 @@ from connectors.dead_letters import DeadLetters, FileDeadLetters
 from connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
 from connectors.kafka import KafkaSource
 from connectors.kafka_dead_letters import KafkaDeadLetters
+from connectors.memory import MemorySource
 from connectors.push import BacklogFull as LogFull
 from connectors.push import PushLog, PushRecord, PushSource
 from streamlearner import __version__, vision
+from streamlearner.archive import Archive
+from streamlearner.augmentation import Augmentation
 from streamlearner.balanced_recollection import BalancedRecollectionMemory
 from streamlearner.association import Association, GumbelAssociation, TransformAssociation
+from streamlearner.bench.workbench import Pictures, Workbench
 from streamlearner.checkpoint import CheckpointStore
 from streamlearner.codec import Codec, Example, Schema, encode_raw
-from streamlearner.config import Config
+from streamlearner.config import Config, load
 from streamlearner.daemon import Daemon
 from streamlearner.errors import ConfigError
 from streamlearner.evaluation.exam import Exam
@@ -38,6 +43,7 @@ from streamlearner.metrics import Metrics
 from streamlearner.networks import build as build_network
 from streamlearner.reception import Reception
 from streamlearner.recollection import RecollectionMemory
+from streamlearner.reporter import Reporter
 from streamlearner.serving import BacklogFull, Receipt, Serving
 from streamlearner.sleep import SleepSchedule
 from streamlearner.stream import Source
@@ -71,27 +77,19 @@ def build(config: Config, *, source: Source | None = None) -> Daemon:
     return Daemon(
         source=source,
         intake=make_intake(config, source=source, codec=codec, dead_letters=dead_letters),
-        dead_letters=dead_letters,
         make_learner=lambda schema: make_learner(config, schema=schema),
         schedule=schedule,
-        checkpoints=CheckpointStore(
-            config.state_dir / "checkpoints", keep=config.checkpoint.keep, clock=time.time, code_version=__version__
+        archive=make_archive(
+            config, source=source, versions=versions, dead_letters=dead_letters, metrics=metrics
         ),
-        versions=versions,
         serving=make_serving(config, reception=reception, metrics=metrics, codec=codec),
         reception=reception,
-        metrics=metrics,
-        method=config.method.name,
-        config_digest=config.digest(),
+        reporter=Reporter(metrics=metrics, clock=time.monotonic, wall_clock=time.time),
         steps_per_batch=config.sleep.steps_per_batch,
         grade_every_examples=config.evaluation.every_examples,
-        checkpoint_every_examples=config.checkpoint.every_examples,
-        checkpoint_every_s=config.checkpoint.every_s,
-        checkpoint_retry_s=config.checkpoint.retry_s,
         poll_timeout_s=config.daemon.poll_timeout_s,
         stop_at_end=config.daemon.at_end == "exit",
         clock=time.monotonic,
-        wall_clock=time.time,
     )
 
 
@@ -214,6 +212,31 @@ def make_dead_letters(config: Config) -> DeadLetters:
     return FileDeadLetters(Path(section.path) if section.path else config.state_dir / "dead-letters")
 
 
+# what is kept
+
+
+def make_archive(
+    config: Config, *, source: Source, versions: Versions, dead_letters: DeadLetters, metrics: Metrics
+) -> Archive:
+    section = config.checkpoint
+    return Archive(
+        checkpoints=CheckpointStore(
+            config.state_dir / "checkpoints", keep=section.keep, clock=time.time, code_version=__version__
+        ),
+        versions=versions,
+        dead_letters=dead_letters,
+        source=source,
+        metrics=metrics,
+        method=config.method.name,
+        config_digest=config.digest(),
+        every_examples=section.every_examples,
+        every_s=section.every_s,
+        retry_s=section.retry_s,
+        clock=time.monotonic,
+        wall_clock=time.time,
+    )
+
+
 # the learning
 
 
@@ -265,23 +288,32 @@ def make_method(config: Config, *, input_shape: tuple[int, ...], dtype: torch.dt
         )
     chance = Chance(seed=config.seed * 1000 + SEEDS["method"])
     association = make_association(config, input_shape=input_shape, dtype=dtype, chance=chance)
-    colour = len(input_shape) == 3 and input_shape[0] > 1
-    default_shift = input_shape[-1] // 12 if len(input_shape) == 3 else 0
     return METHODS["recollection_replay"](
         chance=chance,
         network=network,
         association=association,
         memory=make_memory(config, association=association),
+        augmentation=make_augmentation(config, input_shape=input_shape),
         learning_rate=rate,
         recollections_per_step=method.recollections_per_step,
+        echoes_per_step=method.echoes_per_step,
         steps=method.steps,
         averaging_pace=method.averaging_pace,
         distillation=method.distillation,
-        shift_pixels=default_shift if method.shift_pixels is None else method.shift_pixels,
-        flip=colour if method.flip is None else method.flip,
         sleep_steps=config.sleep.steps,
         sleep_batch=config.sleep.batch_size,
         sleep_learning_rate=config.sleep.learning_rate or rate,
+    )
+
+
+def make_augmentation(config: Config, *, input_shape: tuple[int, ...]) -> Augmentation:
+    """What is not set is chosen by input shape: mirror images for colour only, turns for one channel only."""
+    method, colour = config.method, len(input_shape) == 3 and input_shape[0] > 1
+    return Augmentation(
+        shift_pixels=input_shape[-1] // 12 if method.shift_pixels is None else method.shift_pixels,
+        rotation_degrees=(0.0 if colour else 12.0) if method.rotation_degrees is None else method.rotation_degrees,
+        scaling=(0.0 if colour else 0.1) if method.scaling is None else method.scaling,
+        flip=colour if method.flip is None else method.flip,
     )
 
 
@@ -312,7 +344,9 @@ def make_association(
             learning_rate=section.learning_rate,
         )
     values = input_shape[0] * (input_shape[1] * input_shape[2] if len(input_shape) == 3 else 1)
-    default_bits = 70 if name == "thumbnail" else 240 if len(input_shape) == 3 and not grey else min(256, 2 * values)
+    default_bits = 240 if len(input_shape) == 3 and not grey else min(256, 2 * values)
+    if name == "thumbnail":  # chosen on held-out MNIST: more detail pays once there are codes enough
+        default_bits = 100 if config.memory.budget_bits < 200_000 else 140
     return TransformAssociation(
         input_shape=input_shape,
         code_bits=section.code_bits or default_bits,
@@ -354,3 +388,21 @@ def make_serving(config: Config, *, reception: Reception, metrics: Metrics, code
 
 def _generator(config: Config, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(config.seed * 1000 + SEEDS[purpose])
+
+
+# the bench
+
+
+def workbench(*, data: Path) -> Workbench:
+    """What experiments need: daemons of this very code, and the data sets under `data`."""
+    return Workbench(
+        build_daemon=lambda settings, source: build(load(path=None, settings=settings, environ={}), source=source),
+        build_source=MemorySource,
+        load_pictures=lambda name, train: _pictures(name, data=data, train=train),
+        encode=encode_raw,
+    )
+
+
+def _pictures(name: str, *, data: Path, train: bool) -> Pictures:
+    dataset = vision.dataset(name, root=data, train=train)
+    return Pictures(images=np.asarray(dataset.data), labels=[int(label) for label in dataset.targets])

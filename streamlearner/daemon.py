@@ -4,119 +4,79 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict
 
-from streamlearner.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.archive import Archive, Moment
 from streamlearner.codec import Schema
-from streamlearner.errors import ConfigError, StreamlearnerError
+from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.intake import Delivery, Intake
-from streamlearner.learner import Learner, Verdict
-from streamlearner.metrics import Metrics
+from streamlearner.learner import Learner
 from streamlearner.reception import Reception
+from streamlearner.reporter import Reporter, Tally
 from streamlearner.serving import Serving
 from streamlearner.sleep import SleepSchedule
-from streamlearner.stream import Position, Reject, Source
-from streamlearner.versions import Versions
+from streamlearner.stream import Position, Source
 
 log = logging.getLogger(__name__)
 
 IDLE_SLEEP_STEPS = 16
-"""Steps at a time while nothing arrives, or while the stream waits for the sleep: some tens of milliseconds, so that
-requests and signals are still heard."""
-
-
-class DeadLetters(Protocol):
-    """Where rejects rest (`connectors.dead_letters` has two)."""
-
-    def write(self, rejects: list[Reject]) -> None: ...
-    def flush(self, timeout_s: float) -> None: ...
-    def close(self) -> None: ...
-
-
-@dataclass(slots=True)
-class Tally:
-    """Messages by what became of them. With the learner's own counts they add up to all that was taken."""
-
-    messages: int = 0
-    rejected: int = 0
-    duplicate: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
+"""Steps at a time while nothing arrives, or while the stream waits for the sleep: tens of milliseconds, so
+that requests and signals are heard."""
 
 
 class Daemon:
-    """Learns from a stream while it answers. Everything but serving runs on the one thread that calls `run`."""
+    """Learns from a stream while it answers. All but serving runs on the one thread that calls `run`."""
 
     def __init__(
         self,
         *,
         source: Source,
         intake: Intake,
-        dead_letters: DeadLetters,
         make_learner: Callable[[Schema], Learner],
         schedule: SleepSchedule,
-        checkpoints: CheckpointStore,
-        versions: Versions,
+        archive: Archive,
         serving: Serving,
         reception: Reception,
-        metrics: Metrics,
-        method: str,
-        config_digest: str,
+        reporter: Reporter,
         steps_per_batch: int,
         grade_every_examples: int,
-        checkpoint_every_examples: int | None,
-        checkpoint_every_s: float | None,
-        checkpoint_retry_s: float,
         poll_timeout_s: float,
         stop_at_end: bool,
         clock: Callable[[], float],
-        wall_clock: Callable[[], float],
     ) -> None:
         self.source = source
         self.intake = intake
-        self.dead_letters = dead_letters
         self.make_learner = make_learner
         self.schedule = schedule
-        self.checkpoints = checkpoints
-        self.versions = versions
+        self.archive = archive
         self.serving = serving
         self.reception = reception
-        self.metrics = metrics
-        self.method = method
-        self.config_digest = config_digest
+        self.reporter = reporter
         self.steps_per_batch = steps_per_batch
         self.grade_every_examples = grade_every_examples
-        self.checkpoint_every_examples = checkpoint_every_examples
-        self.checkpoint_every_s = checkpoint_every_s
-        self.checkpoint_retry_s = checkpoint_retry_s
         self.poll_timeout_s = poll_timeout_s
         self.stop_at_end = stop_at_end
         self.clock = clock
-        self.wall_clock = wall_clock
-        self.stopping = False
-        self.learner: Learner | None = None
-        self.position: Position | None = None
+        self.learner: Learner | None = None  # until the first good example
+        self.position: Position | None = None  # of what was learned; until then what the source begins with
         self.tally = Tally()
-        self.saved_at = clock()
-        self.saved_messages = 0
-        self.blocked_until = 0.0
-        self.unsaved_version = False
-        self.learned_now = False
-        self.asleep_since = clock()
+        self.took_batch = False
+        self.stopping = False
 
     def run(self) -> None:
-        """Restores, then learns until `stopping`; drains with a last checkpoint."""
-        self.restore()
-        self.serving.start()
+        """Restores, learns until `stop`, drains with a last checkpoint. Raises what cannot be lived with."""
         try:
-            self.source.open(self.position)
+            self.restore()
+            self.serving.start()
+            self.answer()
+            self.open()
             while not self.stopping:
                 self.wake()
                 self.dream()
                 self.answer()
-                if self.checkpoint_due():
+                if self.archive.due(self.tally.messages):
                     self.checkpoint()
-            self.checkpoint()
+            self.drain()
         finally:
             self.close()
 
@@ -125,72 +85,59 @@ class Daemon:
         self.stopping = True
         self.source.interrupt()
 
+    def open(self) -> None:
+        try:
+            self.source.open(self.position)
+        except SourceUnreachable:
+            if not self.stopping:  # then it only gave up waiting because it was told to
+                raise
+
     # wake
 
     def wake(self) -> None:
         """Poll, decode, withhold for the exam, predict, learn."""
-        self.learned_now = False
-        if self.stream_waits:
-            return
-        delivery = self.intake.take(timeout_s=0.0 if self.dreaming else self.poll_timeout_s)
-        if delivery is None:
-            self.stopping |= self.stop_at_end and self.intake.finished and not self.dreaming
-            return
-        self.learn(delivery)
-        self.position = delivery.position
-        self.learned_now = True
+        self.took_batch = False
+        if self.archive.waiting or (self.asleep and self.steps_per_batch == 0):
+            return  # the stream pauses
+        idle = self.asleep and self.intake.idle
+        delivery = self.intake.take(timeout_s=0.0 if idle else self.poll_timeout_s)
+        if delivery is not None:
+            self.learn(delivery)
+            self.position = delivery.position
+            self.took_batch = True
+        elif self.stop_at_end and self.intake.finished and not self.asleep:
+            self.stopping = True
 
     def learn(self, delivery: Delivery) -> None:
         """Each valid new example once; the rest is counted."""
-        started = self.clock()
-        self.tally.messages += delivery.messages
-        self.tally.duplicate += delivery.duplicates
-        for reason, count in delivery.rejects.items():
-            self.tally.rejected += count
-            self.tally.reasons[reason] = self.tally.reasons.get(reason, 0) + count
-            for _ in range(count):
-                self.metrics.count_reject(reason)
-        lesson = None
+        started_s, lesson = self.clock(), None
+        self.tally.add(delivery)
         if len(delivery.batch):
-            self.learner = self.learner or self.born()
-            before = self.learner.progress.learned // self.grade_every_examples
-            lesson = self.learner.learn(delivery.batch)
-            if self.learner.progress.learned // self.grade_every_examples > before:
-                self.learner.grade()
-        seen = lesson.observation if lesson else None
-        self.metrics.observe_batch(
-            learned=lesson.learned if lesson else 0,
-            withheld=lesson.withheld if lesson else 0,
-            duplicates=delivery.duplicates,
-            seconds=self.clock() - started,
-            now_s=self.wall_clock(),
-            loss=seen.loss if seen else None,
-            distortion_l1=seen.distortion_l1 if seen else None,
-            prequential_accuracy=self.learner.prequential.accuracy if self.learner else None,
-        )
+            self.learner = learner = self.learner or self.born()
+            exams = learner.progress.learned // self.grade_every_examples
+            lesson = learner.learn(delivery.batch)
+            if learner.progress.learned // self.grade_every_examples > exams:
+                learner.grade()
+        accuracy = self.learner.prequential.accuracy if self.learner else None
+        self.reporter.took(delivery, lesson=lesson, accuracy=accuracy, seconds=self.clock() - started_s)
 
     def born(self) -> Learner:
         """The first good example says what inputs look like; now the networks can be built."""
         schema = self.intake.codec.schema
         assert schema is not None, "a decoded batch without a schema"
-        log.info("first example: inputs are %s %s", schema.dtype, list(schema.shape))
+        log.info("inputs are %s %s", schema.dtype, list(schema.shape))
         return self.make_learner(schema)
-
-    @property
-    def stream_waits(self) -> bool:
-        """While a checkpoint cannot be written, and during a sleep that pauses the stream."""
-        return self.blocked_until > 0 or (self.dreaming and self.steps_per_batch == 0)
 
     # sleep
 
     @property
-    def dreaming(self) -> bool:
+    def asleep(self) -> bool:
         return self.learner is not None and self.learner.asleep
 
     def dream(self) -> None:
-        """If it is time, falls asleep; if asleep, the next few consolidation steps; adopts or discards at the end."""
+        """Falls asleep when it is time; then the next few steps; at the end of the sleep, adopts or discards."""
         learner = self.learner
-        if learner is None or not learner.progress.learned or self.blocked_until > 0:
+        if learner is None or not learner.progress.learned or self.archive.waiting:
             return
         reason = self.schedule.due(
             examples=learner.progress.learned,
@@ -200,35 +147,23 @@ class Daemon:
         if reason is not None:
             self.schedule.began(learner.progress.learned)
             learner.fall_asleep()
-            self.metrics.begin_sleep()
-            self.asleep_since = self.clock()
-            log.info("asleep (%s) after %d examples", reason, learner.progress.learned)
+            self.reporter.fell_asleep(reason, examples=learner.progress.learned)
         if learner.asleep and (steps := self.steps_now()):
             verdict = learner.consolidate(steps)
-            self.metrics.count_sleep_steps(steps)
+            self.reporter.dreamt(steps)
             if verdict is not None:
-                self.wake_up(learner, verdict)
+                self.schedule.ended()
+                self.reporter.woke_up(verdict)
+                if verdict.adopted:
+                    self.archive.keep_version(verdict.version, learner.method.neocortex.state_dict())
 
     def steps_now(self) -> int:
-        """Steps go with batches, so that a run can be repeated; alone only where no batch is to come for a while."""
+        """Steps go with batches, so that a run can be repeated; alone only where no batch is to come soon."""
         if self.steps_per_batch == 0:
             return IDLE_SLEEP_STEPS
-        if self.learned_now:
+        if self.took_batch:
             return self.steps_per_batch
         return IDLE_SLEEP_STEPS if self.intake.idle else 0
-
-    def wake_up(self, learner: Learner, verdict: Verdict) -> None:
-        self.schedule.ended()
-        if verdict.adopted:
-            self.unsaved_version = True
-            self.metrics.publish_version(str(verdict.version), adopted_s=self.wall_clock())
-        outcome = "adopted" if verdict.adopted else "refused"
-        self.metrics.end_sleep(outcome=outcome, seconds=self.clock() - self.asleep_since)
-        log.info(
-            "sleep %s after %d steps: exam %s before, %s after; model version %d",
-            outcome, verdict.steps,
-            _percent(verdict.before), _percent(verdict.after), verdict.version,
-        )  # fmt: skip
 
     # serve
 
@@ -236,88 +171,55 @@ class Daemon:
         """Serving gets its fresh copy and the figures; requests that need this thread are done here."""
         self.reception.run_errands(self)
         if self.learner is not None:
+            progress = self.learner.progress
             self.serving.refresh(
-                self.learner.predictor(),
-                version=str(self.learner.progress.version),
-                examples=self.learner.progress.learned,
+                self.learner.predictor(), version=str(progress.version), examples=progress.learned
             )
         self.reception.publish(self)
 
     def rollback(self, version: int) -> None:
-        """Returns to an adopted version and makes that durable. Raises LookupError for one that is not kept."""
+        """Returns to an adopted version, durably. Raises LookupError for one that is not kept."""
         if self.learner is None:
             raise LookupError("no model version yet: nothing has been learned")
-        self.learner.revert(version=version, neocortex=self.versions.load(version))
+        neocortex = self.archive.versions.load(version)
+        self.reporter.rolled_back(version, while_asleep=self.asleep)
+        self.learner.revert(version=version, neocortex=neocortex)
         self.schedule.ended()
         self.learner.grade()
-        log.warning("rolled back to model version %d", version)
         self.checkpoint()
 
     # checkpoint
 
-    def checkpoint_due(self) -> bool:
-        if self.blocked_until > 0:
-            return self.clock() >= self.blocked_until
-        if self.unsaved_version:
-            return True
-        fresh = self.tally.messages - self.saved_messages
-        if self.checkpoint_every_examples is not None and fresh >= self.checkpoint_every_examples:
-            return True
-        waited = self.clock() - self.saved_at
-        return fresh > 0 and self.checkpoint_every_s is not None and waited >= self.checkpoint_every_s
-
     def checkpoint(self) -> None:
-        """Weights, memory, generators and position, as one unit. On failure the stream waits and it is tried again."""
+        """Weights, memory, generators and position: one unit. On failure the stream waits for a later try."""
         if self.position is None:
             return
-        started = self.clock()
         try:
-            self.dead_letters.flush(timeout_s=self.checkpoint_retry_s)
-            if self.learner and self.unsaved_version:
-                self.versions.save(self.learner.progress.version, self.learner.method.neocortex.state_dict())
-            self.checkpoints.save(
-                tensors=self.tensors(),
-                facts=self.facts(),
-                position=self.position,
-                method=self.method,
-                config_digest=self.config_digest,
-                examples=self.learner.progress.learned if self.learner else 0,
-            )
-            self.checkpoints.prune()
+            self.archive.save(self.moment(self.position))
         except StreamlearnerError as error:
-            self.blocked_until = self.clock() + self.checkpoint_retry_s
-            self.metrics.count_checkpoint_failure()
-            log.error("%s; the stream waits, next try in %g s", error, self.checkpoint_retry_s)
-            return
-        self.blocked_until, self.unsaved_version = 0.0, False
-        self.saved_at, self.saved_messages = self.clock(), self.tally.messages
-        self.metrics.observe_checkpoint(
-            seconds=self.clock() - started, size_bytes=self.checkpoints.size_bytes(), now_s=self.wall_clock()
-        )
-        self.source.commit(self.position)
-        oldest = self.checkpoints.oldest_position()
-        if oldest is not None:
-            self.source.release(oldest)
+            log.error("%s; the stream waits, next try in %g s", error, self.archive.retry_s)
 
-    def tensors(self) -> dict[str, Any]:
-        intake = {"intake": {"ids": self.intake.ids.state()}}
-        return intake | (self.learner.tensors() if self.learner else {})
-
-    def facts(self) -> dict[str, Any]:
-        schema = self.intake.codec.schema
-        return {
+    def moment(self, position: Position) -> Moment:
+        learner, schema = self.learner, self.intake.codec.schema
+        facts = {
             "tally": asdict(self.tally),
             "schedule": self.schedule.state(),
             "schema": None if schema is None else schema.state(),
-            "learner": self.learner.facts() if self.learner else None,
+            "learner": None if learner is None else learner.facts(),
         }
+        return Moment(
+            tensors={"intake": {"ids": self.intake.ids.state()}} | (learner.tensors() if learner else {}),
+            facts=facts,
+            position=position,
+            messages=self.tally.messages,
+            examples=learner.progress.learned if learner else 0,
+        )
 
     def restore(self) -> None:
         """Takes up the newest checkpoint that can be read, if there is any."""
-        found = self.checkpoints.latest()
+        found = self.archive.latest()
         if found is None:
             return
-        self._check_same_method(found)
         facts = found.facts
         self.position = found.manifest.position
         self.tally = Tally(**facts["tally"])
@@ -328,26 +230,21 @@ class Daemon:
         if facts["learner"] is not None:
             self.learner = self.born()
             self.learner.restore(found.tensors, facts["learner"])
-        self.saved_messages = self.tally.messages
-        for skipped in found.skipped:
-            self.metrics.count_unreadable_checkpoint()
-            log.error("checkpoint %d was skipped: %s", skipped.number, skipped.problem)
+            self.reporter.restored(self.learner)
+        self.archive.restored(self.tally.messages)
         log.info("restored checkpoint %d: %d messages taken", found.number, self.tally.messages)
 
-    def _check_same_method(self, found: Checkpoint) -> None:
-        if found.manifest.method != self.method:
-            raise ConfigError(
-                f"checkpoint {found.path} was learned by method {found.manifest.method}, the configuration says "
-                f"{self.method}: set method.name back, or choose another state_dir"
+    def drain(self) -> None:
+        """The last checkpoint. Raises CheckpointError without it: nothing is lost, but read again."""
+        self.checkpoint()
+        if self.archive.waiting:
+            raise CheckpointError(
+                "stopped without a last checkpoint (the log says why): nothing is lost, the next run reads "
+                "the stream again from the checkpoint before"
             )
-        if found.manifest.config_digest != self.config_digest:
-            log.warning("settings that shape learning have changed since checkpoint %d", found.number)
 
     def close(self) -> None:
+        self.reception.close()
         self.serving.stop()
         self.source.close()
-        self.dead_letters.close()
-
-
-def _percent(share: float | None) -> str:
-    return "nothing to sit" if share is None else f"{share:.1%}"
+        self.archive.close()

@@ -1,7 +1,7 @@
 """What is counted and when: the daemon and serving call these methods; `series` declares what they count in.
 
-Label sets are bounded: at most `max_class_slices` classes and as many newest periods are shown one by one; with
-more classes than that, only the overall figure.
+Label sets are bounded: at most `max_class_slices` classes and as many newest periods are shown one by one;
+with more classes than that, only the overall figure.
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
 from streamlearner.reports import memory_report, publish_metrics, retention_report, status_report
+from streamlearner.serving import Unavailable
 from streamlearner.stream import Label
 
 if TYPE_CHECKING:
@@ -21,13 +22,16 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 PUBLISH_EVERY_S = 0.25
 """How old published figures may be while learning goes on; building them takes well under a millisecond."""
+HANGS_AFTER_S = 60.0
+"""A learning loop not heard of for so long hangs: a round takes milliseconds, a large exam seconds."""
 
 
 class Reception:
     """What serving may ask of the daemon, from any thread (`serving.Port`).
 
-    Figures are immutable snapshots swapped by reference. What needs the learning thread becomes an errand, run between
-    two batches. `ingest` is the push log's append, or None where another source feeds the daemon.
+    Figures are immutable snapshots swapped by reference. What needs the learning thread becomes an errand,
+    run between two batches. `ingest` is the push log's append, or None where another source feeds the
+    daemon.
     """
 
     def __init__(
@@ -50,19 +54,20 @@ class Reception:
         self._status: dict[str, Any] = {"ready": False}
         self._retention: dict[str, Any] = {}
         self._memory: dict[str, Any] = {}
+        self._heard_s = float("-inf")
+        self._closed = False
         self.connected = False
-        self.learning = False
 
     # the learning thread
 
     def publish(self, daemon: Daemon) -> None:
         """New snapshots, at most every PUBLISH_EVERY_S."""
         now = self._clock()
+        self._heard_s = now if not daemon.archive.waiting else float("-inf")
         if now - self._published_at < PUBLISH_EVERY_S:
             return
         self._published_at = now
         self.connected = daemon.source.connected
-        self.learning = daemon.blocked_until == 0
         self._status = status_report(daemon, uptime_s=now - self._started_at)
         self._retention = retention_report(daemon.learner)
         self._memory = memory_report(daemon.learner, budget_bits=self._budget_bits)
@@ -80,7 +85,19 @@ class Reception:
                 log.warning("a request to the learning thread failed: %s", error)
                 answer.set_exception(error)
 
+    def close(self) -> None:
+        """No more errands; who still waits for one is told so."""
+        self._closed, self._heard_s = True, float("-inf")
+        while not self._errands.empty():
+            self._errands.get_nowait()[1].cancel()
+
     # any thread
+
+    @property
+    def learning(self) -> bool:
+        """Whether the learning loop goes round: not before it starts or while it stops, hangs, or waits for a
+        checkpoint that cannot be written."""
+        return self._clock() - self._heard_s < HANGS_AFTER_S
 
     def status(self) -> dict[str, Any]:
         return self._status
@@ -92,8 +109,16 @@ class Reception:
         return self._memory
 
     def recollections(self, per_class: int, timeout_s: float) -> list[tuple[Label, Tensor]]:
-        """Decoded recollections of each class. Raises TimeoutError where the learning thread is busy for longer."""
-        return self._ask(lambda daemon: _recollections(daemon, per_class)).result(timeout_s)
+        """Decoded recollections of each class. Raises TimeoutError where the learning thread is busy for
+        longer, Unavailable while the daemon stops."""
+        answer = self._ask(lambda daemon: _recollections(daemon, per_class))
+        try:
+            return answer.result(timeout_s)
+        except TimeoutError:
+            answer.cancel()  # nobody waits any more
+            raise
+        except CancelledError:
+            raise Unavailable("the daemon is shutting down; ask again once it runs") from None
 
     def ingest(self, examples: Sequence[Any]) -> Any:
         """Durable in the local log when it returns; None where the source is not push."""
@@ -112,12 +137,15 @@ class Reception:
         earlier = [number for number in kept if number < present]
         text = str(version).split(".")[0] if version is not None else str(earlier[-1] if earlier else "")
         if not text.isdigit() or int(text) not in kept:
-            raise LookupError(f"model version {version or 'before this one'} is not kept; kept are {kept or 'none yet'}")
+            wanted = "before this one" if version is None else version
+            raise LookupError(f"model version {wanted} is not kept; kept are {kept or 'none yet'}")
         self._ask(lambda daemon: daemon.rollback(int(text)))
 
     def _ask(self, errand: Callable[[Daemon], T]) -> Future[T]:
         answer: Future[T] = Future()
         self._errands.put((errand, answer))
+        if self._closed:  # perhaps after `close` had emptied the queue
+            answer.cancel()
         return answer
 
 

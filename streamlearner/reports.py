@@ -28,12 +28,15 @@ def status_report(daemon: Daemon, *, uptime_s: float) -> dict[str, Any]:
         "lag": {str(partition): count for partition, count in daemon.source.lag().items()},
         "connected": daemon.source.connected,
         "gaps": daemon.source.gaps,
-        "asleep": daemon.dreaming,
-        "sleeps": {"adopted": progress.adopted if progress else 0, "refused": progress.refused if progress else 0},
+        "asleep": daemon.asleep,
+        "sleeps": {
+            "adopted": progress.adopted if progress else 0,
+            "refused": progress.refused if progress else 0,
+        },
         "model_version": daemon.serving.version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
-        "method": daemon.method,
-        "waiting_for_checkpoint": daemon.blocked_until > 0,
+        "method": daemon.archive.method,
+        "waiting_for_checkpoint": daemon.archive.waiting,
         "uptime_s": round(uptime_s, 3),
     }
 
@@ -42,7 +45,13 @@ def retention_report(learner: Learner | None) -> dict[str, Any]:
     """What the exam says. Shares are fractions; None (null) where nothing was measured yet."""
     grades = learner.grades if learner else None
     if learner is None or grades is None:
-        empty: dict[str, Any] = {"overall": None, "by_class": {}, "by_period": [], "by_task": {}, "matrix": []}
+        empty: dict[str, Any] = {
+            "overall": None,
+            "by_class": {},
+            "by_period": [],
+            "by_task": {},
+            "matrix": [],
+        }
         return empty | {"forgetting": None, "backward_transfer": None, "readout": {}, "exam": 0}
     periods = range(learner.matrix.first, learner.progress.period + 1)
     return {
@@ -60,8 +69,8 @@ def retention_report(learner: Learner | None) -> dict[str, Any]:
 
 
 def memory_report(learner: Learner | None, *, budget_bits: int) -> dict[str, Any]:
-    """What remembering costs. `bits_per_example` is the paper's storage rate: bits of recollections for each example
-    ever seen by the memory (003, eq. 3)."""
+    """What remembering costs. `bits_per_example` is the paper's storage rate: bits of recollections for each
+    example ever seen by the memory (003, eq. 3)."""
     if learner is None:
         nothing: dict[str, Any] = {"budget_bits": budget_bits, "stored_bits": {}, "parameter_bits": {}}
         return nothing | {"recollections": 0, "bits_per_example": None, "seen": 0}
@@ -84,15 +93,17 @@ def memory_report(learner: Learner | None, *, budget_bits: int) -> dict[str, Any
 
 def publish_metrics(daemon: Daemon, *, memory: dict[str, Any]) -> None:
     """The same figures as Prometheus gauges."""
-    metrics, learner = daemon.metrics, daemon.learner
+    metrics, learner = daemon.reporter.metrics, daemon.learner
     metrics.publish_source(connected=daemon.source.connected, lag=daemon.source.lag())
+    daemon.reporter.passed_over(daemon.source.gaps)
     if learner is None:
         return
     names, grades = learner.labels, learner.grades
+    periods = range(learner.progress.period + 1)
     metrics.publish_retention(
         overall=grades.overall if grades else None,
         by_class={names.label(i): share for i, share in grades.by_class.items()} if grades else {},
-        by_period=[grades.by_period.get(period) for period in range(learner.progress.period + 1)] if grades else [],
+        by_period=[grades.by_period.get(period) for period in periods] if grades else [],
         forgetting=learner.matrix.forgetting,
         backward_transfer=learner.matrix.backward_transfer,
     )

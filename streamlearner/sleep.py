@@ -105,12 +105,15 @@ class SleepSchedule:
         self._asleep = False
 
     def state(self) -> dict[str, Any]:
-        """All that decides besides the settings, as JSON; after `restore`, equal settings decide the same."""
+        """All that decides besides the settings, as JSON; after `restore`, equal settings decide the same.
+
+        The time of the last sleep is in it only where time decides: else equal streams give equal states.
+        """
         return {
             "requested": self._requested.is_set(),
             "asleep": self._asleep,
             "since_examples": self._since_examples,
-            "since_s": self._since_s,
+            "since_s": self._since_s if self._goes_by_time else None,
             "memory_full": self._memory_full,
             "fill_served": self._fill_served,
             "best_accuracy": self._best_accuracy,
@@ -120,7 +123,7 @@ class SleepSchedule:
         """Takes up what `state` gave. Settings may have changed since: they apply from the last sleep on."""
         self._asleep = state["asleep"]
         self._since_examples = state["since_examples"]
-        self._since_s = state["since_s"]
+        self._since_s = self._clock() if state["since_s"] is None else state["since_s"]
         self._memory_full = state["memory_full"]
         self._fill_served = state["fill_served"]
         self._best_accuracy = state["best_accuracy"]
@@ -129,6 +132,10 @@ class SleepSchedule:
             self._requested.set()
         else:
             self._requested.clear()
+
+    @property
+    def _goes_by_time(self) -> bool:
+        return self._every_s is not None or self._cron is not None
 
     def _note(self, memory_full: bool, accuracy: float | None) -> None:
         self._memory_full = memory_full

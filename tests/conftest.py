@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Broker:
-    """A real broker whose data live in `data`: stopped or killed and started again, it has the same address."""
+    """A real broker whose data live in `data`: stopped or killed and started again, it keeps its address."""
 
     script: Path
     data: Path
@@ -88,11 +88,10 @@ def topic(broker: Broker, request: pytest.FixtureRequest) -> Callable[..., str]:
     from kafka import KafkaAdminClient
     from kafka.admin import NewTopic
 
-    numbers = itertools.count()
     prefix = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
 
     def make(partitions: int = 1, config: dict[str, str] | None = None, name: str | None = None) -> str:
-        name = name or f"{prefix}-{os.getpid()}-{next(numbers)}"
+        name = name or f"{prefix}-{uuid.uuid4().hex[:12]}"
         admin = KafkaAdminClient(bootstrap_servers=broker.address, reconnect_backoff_max_ms=500)
         try:
             settings = {"retention.ms": "-1"} | (config or {})

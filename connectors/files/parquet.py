@@ -110,9 +110,12 @@ class ParquetSource(IndexedSource):
             self._window = []  # freed before the next is built
             self._window = table.pick(self._rows[start : start + rows], offset=start)
         else:
-            if self._stream is None or start != self._window_start + len(self._window):
-                self._stream = table.stream(start)
-            self._window = next(self._stream)
+            stream, self._stream = (
+                self._stream or table.stream(start),
+                None,
+            )  # one that raised is not used again
+            self._window = next(stream)
+            self._stream = stream
         self._window_start = start
 
     def close(self) -> None:

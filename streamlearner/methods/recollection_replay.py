@@ -15,19 +15,35 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.association import Association
+from streamlearner.augmentation import Augmentation
 from streamlearner.methods.base import Chance, Curriculum, DualMemory, Experience, Observation, unit_interval
-from streamlearner.networks import Network, augment, blend, descend
+from streamlearner.networks import Network, blend, descend
 from streamlearner.recollection import RecollectionMemory
-from streamlearner.records import Recollections
 
 
 class Hippocampus(nn.Module):
-    """The fast learner and the running average of its weights, which answers (Polyak averaging, decay `1 - pace`)."""
+    """The fast learner and the running average of its weights, which answers (Polyak averaging)."""
+
+    steps: Tensor
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
         self.average = copy.deepcopy(network).requires_grad_(False)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def follow(self, *, pace: float) -> None:
+        """The average moves to the network: by `pace`, or faster while there are few steps to average over."""
+        self.steps += 1
+        blend(self.average, self.network, weight=max(pace, 1.0 / (int(self.steps) + 1)))
+
+
+class Recalled(NamedTuple):
+    """Decoded inputs [m, *input_shape] with labels [m] and tasks [m] (-1: none)."""
+
+    inputs: Tensor
+    labels: Tensor
+    tasks: Tensor
 
 
 class Step(NamedTuple):
@@ -47,8 +63,9 @@ class RecollectionReplay(DualMemory):
 
     Differs from the paper: the association may also be a transform codec that needs no training; new examples compete
     only among the classes of their own batch, recollections among all (asymmetric loss of ER-ACE, Caccia et al., 2022),
-    because a blurry recollection must not be told from a sharp input by its blur; averaged weights answer; a task named
-    by the stream restricts the competition to its classes (GEM's protocol).
+    because a blurry recollection must not be told from a sharp input by its blur; a few of the new inputs are learned
+    as their own recollections too (echoes), so that a class that is alone in its batch is learned at once; averaged
+    weights answer; a task named by the stream restricts the competition to its classes (GEM's protocol).
     """
 
     def __init__(
@@ -58,13 +75,13 @@ class RecollectionReplay(DualMemory):
         network: Network,
         association: Association,
         memory: RecollectionMemory,
+        augmentation: Augmentation,
         learning_rate: float,
         recollections_per_step: int,
+        echoes_per_step: int,
         steps: int,
         averaging_pace: float,
         distillation: float,
-        shift_pixels: int,
-        flip: bool,
         sleep_steps: int,
         sleep_batch: int,
         sleep_learning_rate: float,
@@ -76,13 +93,13 @@ class RecollectionReplay(DualMemory):
         self.association = association
         self.memory = memory
         self.curriculum = Curriculum()
+        self.augmentation = augmentation
         self.learning_rate = learning_rate
         self.recollections_per_step = recollections_per_step
+        self.echoes_per_step = echoes_per_step
         self.steps = steps
         self.averaging_pace = averaging_pace
         self.distillation = distillation
-        self.shift_pixels = shift_pixels
-        self.flip = flip
         self.sleep_steps = sleep_steps
         self.sleep_batch = sleep_batch
         self.sleep_learning_rate = sleep_learning_rate
@@ -104,30 +121,44 @@ class RecollectionReplay(DualMemory):
     def _learn(self, new: Tensor, experience: Experience) -> Step:
         """One optimiser step on new inputs and recollections together."""
         n = len(new)
-        remembered = self.memory.sample(self.recollections_per_step)
-        recollected = self.association.decode(remembered.symbols)
-        inputs = torch.cat([new, self._augmented(recollected)])
+        old = self._recall(new, experience)
+        inputs = torch.cat([new, self._augmented(old.inputs)])
         network = self.hippocampus.network.train()
         logits = network(inputs)[:, : self.classes]
-        loss = self._loss(logits, experience, remembered)
-        if self.distillation and len(recollected):
+        loss = self._loss(logits, experience, old)
+        if self.distillation and len(old.inputs):
             loss = loss + self.distillation * self._drift(logits[n:], inputs[n:])
         loss.backward()  # type: ignore[no-untyped-call]
         descend(list(network.parameters()), learning_rate=self.learning_rate)
-        blend(self.hippocampus.average, network, weight=self.averaging_pace)
+        self.hippocampus.follow(pace=self.averaging_pace)
         allowed = self.curriculum.allowed(experience.tasks, n)
         predicted = logits[:n].detach().masked_fill(~allowed, -torch.inf).argmax(1)
-        return Step(predicted=predicted, loss=float(loss.detach()), recollected=recollected)
+        return Step(predicted=predicted, loss=float(loss.detach()), recollected=old.inputs)
 
-    def _loss(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
+    def _recall(self, new: Tensor, experience: Experience) -> Recalled:
+        """Decoded recollections, and echoes: a few of the new inputs as their own codes will show them."""
+        remembered = self.memory.sample(self.recollections_per_step)
+        echoes = self.association.encode(new[: self.echoes_per_step])
+        tasks = experience.tasks if experience.tasks is not None else torch.full_like(experience.labels, -1)
+        return Recalled(
+            inputs=self.association.decode(torch.cat([remembered.symbols, echoes])),
+            labels=torch.cat([remembered.labels, experience.labels[: len(echoes)]]),
+            tasks=torch.cat([remembered.tasks, tasks[: len(echoes)]]),
+        )
+
+    def _loss(self, logits: Tensor, experience: Experience, old: Recalled) -> Tensor:
         """Asymmetric cross-entropy: new examples compete inside their batch (or task), recollections among all."""
         n = len(experience.labels)
-        present = torch.zeros(self.classes, dtype=torch.bool)
-        present[experience.labels] = True
-        new = present.expand(n, -1) if experience.tasks is None else self.curriculum.allowed(experience.tasks, n)
-        allowed = torch.cat([new, self.curriculum.allowed(remembered.tasks, len(remembered.labels))])
-        labels = torch.cat([experience.labels, remembered.labels])
-        return F.cross_entropy(logits.masked_fill(~allowed, -torch.inf), labels)
+        if experience.tasks is None:
+            present = torch.zeros(1, self.classes, dtype=torch.bool)
+            present[0, experience.labels] = True
+        else:
+            present = self.curriculum.allowed(experience.tasks, n)
+        loss = F.cross_entropy(logits[:n].masked_fill(~present, -torch.inf), experience.labels)
+        if not len(old.labels):
+            return loss
+        allowed = self.curriculum.allowed(old.tasks, len(old.labels))
+        return loss + F.cross_entropy(logits[n:].masked_fill(~allowed, -torch.inf), old.labels)
 
     def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
         """How far the answers for recollections have left those of the averaged weights (mean square of logits)."""
@@ -149,7 +180,7 @@ class RecollectionReplay(DualMemory):
             return float((self.association.decode(symbols[:1]) - new[:1]).abs().mean())
 
     def _augmented(self, inputs: Tensor) -> Tensor:
-        return augment(inputs, shift=self.shift_pixels, flip=self.flip, generator=self.chance.generator)
+        return self.augmentation(inputs, generator=self.chance.generator)
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
         teacher = candidate.hippocampus.average.eval()

@@ -1,4 +1,4 @@
-"""POST /v1/sleep, /v1/checkpoint, /v1/rollback: requests that the learning thread takes up after its batch."""
+"""POST /v1/sleep, /v1/checkpoint, /v1/rollback: what the learning thread takes up after its batch."""
 
 from __future__ import annotations
 

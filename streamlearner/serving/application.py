@@ -8,17 +8,22 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from streamlearner.codec import Codec
 from streamlearner.metrics import Metrics
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
-from streamlearner.serving.bodies import Body, ExamplesBody, NoBody, PredictBody, RollbackBody
+from streamlearner.serving.bodies import Bodies, Body, ExamplesBody, NoBody, PredictBody, RollbackBody
 from streamlearner.serving.examples import Examples
+from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.page import Page
+from streamlearner.serving.port import Port
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.recollections import Recollections
 from streamlearner.serving.reports import Reports
+from streamlearner.serving.served import Served
+from streamlearner.serving.workers import Pools
 
 ERROR = {
     "description": 'every error: {"error": "what was found, and what was expected"}',
@@ -32,17 +37,42 @@ ERROR = {
 
 def assemble(
     *,
-    predictions: Predictions,
-    examples: Examples,
-    reports: Reports,
-    recollections: Recollections,
-    admin: Admin,
-    health: Health,
-    page: Page,
+    served: Served,
+    reception: Port,
     metrics: Metrics,
+    codec: Codec,
+    bodies: Bodies,
+    guard: Guard,
+    pools: Pools,
+    max_batch: int,
+    recollections_timeout_s: float,
+    id_prefix: str,
     version: str,
 ) -> FastAPI:
-    """The application. No interactive docs: they load their scripts from elsewhere."""
+    """The application."""
+    predictions = Predictions(
+        served=served, codec=codec, bodies=bodies, workers=pools.predictions, metrics=metrics,
+        max_batch=max_batch, id_prefix=id_prefix,
+    )  # fmt: skip
+    examples = Examples(
+        port=reception, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
+        guard=guard, max_batch=max_batch,
+    )  # fmt: skip
+    app = _bare(metrics=metrics, version=version)
+    pictures = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
+    _post(app, "/v1/predict", predictions.predict, PredictBody, status=200, more=pictures)
+    _post(app, "/v1/examples", examples.push, ExamplesBody)
+    _administer(app, Admin(port=reception, bodies=bodies, guard=guard))
+    _report(app, Reports(port=reception))
+    workers, timeout_s = pools.recollections, recollections_timeout_s
+    _get(app, "/v1/recollections", Recollections(port=reception, workers=workers, timeout_s=timeout_s).show)
+    _watch(app, Health(port=reception, served=served, metrics=metrics))
+    _get(app, "/", Page().show)
+    return app
+
+
+def _bare(*, metrics: Metrics, version: str) -> FastAPI:
+    """No interactive docs: they load their scripts from elsewhere."""
     app = FastAPI(
         title="streamlearner",
         version=version,
@@ -52,21 +82,25 @@ def assemble(
         exception_handlers=HANDLERS,
     )
     app.add_middleware(Accounting, metrics=metrics)
-    pictures = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
-    _post(app, "/v1/predict", predictions.predict, PredictBody, status=200, more=pictures)
-    _post(app, "/v1/examples", examples.push, ExamplesBody)
+    return app
+
+
+def _administer(app: FastAPI, admin: Admin) -> None:
     _post(app, "/v1/sleep", admin.sleep, NoBody)
     _post(app, "/v1/checkpoint", admin.checkpoint, NoBody)
     _post(app, "/v1/rollback", admin.rollback, RollbackBody)
+
+
+def _report(app: FastAPI, reports: Reports) -> None:
     _get(app, "/v1/status", reports.status)
     _get(app, "/v1/retention", reports.retention)
     _get(app, "/v1/memory", reports.memory)
-    _get(app, "/v1/recollections", recollections.show)
+
+
+def _watch(app: FastAPI, health: Health) -> None:
     _get(app, "/livez", health.live)
     _get(app, "/readyz", health.ready)
     _get(app, "/metrics", health.metrics)
-    _get(app, "/", page.show)
-    return app
 
 
 def _get(app: FastAPI, path: str, endpoint: Callable[..., Any]) -> None:

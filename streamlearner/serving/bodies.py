@@ -14,7 +14,7 @@ from streamlearner.errors import InvalidInput
 from streamlearner.serving.problems import Problem, nearest
 
 _DRAINED_BYTES = 4 * 2**20
-"""Of a body that is too large: read and dropped, so that a client still writing sees the 413 and not a reset."""
+"""Of a body too large: read and dropped, so that a client still writing sees the 413 and not a reset."""
 _DRAIN_TIMEOUT_S = 2.0
 
 
@@ -26,7 +26,7 @@ class Body(BaseModel):
 
 class PredictBody(Body):
     inputs: list[Any] = Field(
-        description='each a nested list of numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP}'
+        description='nested numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP}'
     )
     task: str | int | None = Field(
         None, description="restricts the answer to the classes seen with it; an unknown task counts as none"
@@ -68,7 +68,7 @@ class Bodies:
         self._timeout_s = timeout_s
 
     async def read(self, request: Request) -> bytes:
-        """The body. A larger one is refused from its Content-Length, before it is read, or as soon as it is too long.
+        """The body. One too large is refused by its Content-Length, before it is read, or once it shows.
 
         Raises `Problem`: 413 too large, 408 too slow, 400 for a client that went away.
         """
@@ -95,7 +95,7 @@ class Bodies:
         return b"".join(chunks)
 
     async def _refuse(self, request: Request, found: str) -> None:
-        """Raises the 413. Drops a little of what is still coming: a client that gets a reset reads no answer."""
+        """Raises the 413. Drops some of what is still coming: a client that gets a reset reads no answer."""
         dropped = 0
         if request.headers.get("expect", "").lower() != "100-continue":
             with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):
@@ -130,7 +130,7 @@ def parse(kind: type[AnyBody], body: bytes) -> AnyBody:
 
 
 def check(kind: type[AnyBody], value: object) -> AnyBody:
-    """A parsed JSON value as a `kind`. Raises `InvalidInput`, which names the key and the nearest valid one."""
+    """A parsed JSON value as a `kind`. Raises `InvalidInput`, naming the key and the nearest valid one."""
     if not isinstance(value, dict):
         raise InvalidInput(
             "json", f"expected a JSON object with {_keys(kind)}, found a {type(value).__name__}"
@@ -138,8 +138,10 @@ def check(kind: type[AnyBody], value: object) -> AnyBody:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_url=False)  # an unknown key first: it often is why another one is missing
-        first = min(found, key=lambda one: one["type"] != "extra_forbidden")
+        errors = error.errors(
+            include_url=False
+        )  # an unknown key first: it often is why another one is missing
+        first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
         raise InvalidInput("json", _describe(kind, first)) from None
 
 

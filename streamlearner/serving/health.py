@@ -26,7 +26,7 @@ class Health:
         return Json({"live": True})
 
     async def ready(self, request: Request) -> Json:
-        """200, or 503 with the reasons. `?exclude=source` leaves a check out: predictions go on without a broker."""
+        """200, or 503 with the reasons. `?exclude=source` leaves a check out: answers need no broker."""
         excluded = request.query_params.getlist("exclude")
         for name in excluded:
             if name not in CHECKS:

@@ -9,7 +9,8 @@ from starlette.responses import HTMLResponse
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-        "connect-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src 'self' blob: data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -18,7 +19,7 @@ _HEADERS = {
 
 
 class Page:
-    """Reads the file once. It loads nothing from elsewhere and shows labels as text only, as they come from outside."""
+    """Reads the file once. It loads nothing from elsewhere, and shows labels as text only."""
 
     def __init__(self) -> None:
         self._html = files(__package__).joinpath("page.html").read_text("utf-8")

@@ -18,7 +18,7 @@ IngestExample: TypeAlias = Example
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a push did: examples that are durable now, those that were known by their id, and where the log ends."""
+    """What a push did: examples that are durable now, those known before by their id, where the log ends."""
 
     accepted: int
     duplicates: int
@@ -26,7 +26,7 @@ class Receipt:
 
 
 class BacklogFull(StreamlearnerError):
-    """More examples wait to be learned than the backlog may hold; the client tries again after `retry_after_s`."""
+    """More examples wait to be learned than the backlog holds; the client tries again in `retry_after_s`."""
 
     def __init__(self, text: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(text)
@@ -40,8 +40,8 @@ class Unavailable(StreamlearnerError):
 class Port(Protocol):
     """The daemon as serving sees it. Serving calls everything here from its own threads, at any time.
 
-    `status`, `retention`, `memory`, `connected` and `learning` answer at once, from snapshots that the learning
-    thread published and never changes again; they are asked on the event loop and must not wait for a lock.
+    `status`, `retention`, `memory`, `connected` and `learning` answer at once, from snapshots that the
+    learning thread published and never changes again; the event loop asks, so they must not wait for a lock.
     The three requests only leave a note for the learning thread. The other two may block.
     """
 
@@ -81,4 +81,4 @@ class Port(Protocol):
         """Saves a checkpoint before the next batch."""
 
     def request_rollback(self, version: str | int | None) -> None:
-        """Goes back to an adopted version, None for the one before. Raises `LookupError` for one that is not kept."""
+        """Goes back to an adopted version, None: the one before. Raises `LookupError` if it is not kept."""

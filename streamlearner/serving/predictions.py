@@ -125,7 +125,7 @@ def _check(inputs: Tensor, predictor: Predictor) -> None:
 
 
 def _refuse_not_finite(answers: list[Answer], inputs: Tensor) -> None:
-    """Finite floats can be large enough to overflow inside the network; bytes cannot, so there it is the model."""
+    """Finite floats can be so large that they overflow in the network; bytes cannot: then it is the model."""
     wrong = next((i for i, answer in enumerate(answers) if not math.isfinite(answer.probability)), None)
     if wrong is None:
         return

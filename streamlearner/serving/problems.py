@@ -30,7 +30,7 @@ class Problem(Exception):
 
 
 class Json(Response):
-    """A JSON answer in ASCII, so that no text that came in (a lone surrogate, say) can fail on its way out."""
+    """A JSON answer in ASCII, so that no text that came in (a lone surrogate) can fail on its way out."""
 
     media_type = "application/json"
 

@@ -9,20 +9,15 @@ from streamlearner.predictor import Predictor
 
 
 class Served:
-    """Holds `current`, a frozen Predictor or None. The learning thread refreshes; any thread reads `current` once
-    and works with what it got, whatever is swapped in meanwhile."""
+    """Holds `current`, a frozen Predictor or None. The learning thread refreshes; any thread reads `current`
+    once and works with what it got, whatever is swapped in meanwhile."""
 
     def __init__(
-        self,
-        *,
-        refresh_every_examples: int,
-        refresh_every_s: float,
-        metrics: Metrics,
-        now_s: Callable[[], float],
+        self, *, every_examples: int, every_s: float, metrics: Metrics, now_s: Callable[[], float]
     ) -> None:
         self.current: Predictor | None = None
-        self._every_examples = refresh_every_examples
-        self._every_s = refresh_every_s
+        self._every_examples = every_examples
+        self._every_s = every_s
         self._metrics = metrics
         self._now_s = now_s
         self._version = ""
@@ -30,10 +25,10 @@ class Served:
         self._frozen_s = 0.0
 
     def refresh(self, predictor: Predictor, *, version: str, examples: int) -> bool:
-        """Freezes `predictor` and swaps it in where that is due; tells whether it did. Otherwise takes under 1 us.
+        """Freezes `predictor` and swaps it in where that is due; tells whether it did. If not, 0.2 us.
 
-        Due: the first model, another adopted `version`, `refresh_every_examples` more `examples` learned, or fewer
-        (a rollback), or any more and `refresh_every_s` gone by, so that a slow stream is not served stale for ever.
+        Due: the first model, another adopted `version`, `every_examples` more `examples` learned,
+        fewer (a rollback), or any more and `every_s` gone by: a slow stream is not served stale.
         """
         if not self._due(version=version, examples=examples) or not predictor.ready:
             return False

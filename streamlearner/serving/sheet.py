@@ -10,7 +10,7 @@ from torch import Tensor
 from streamlearner.stream import Label
 
 CELL_PIXELS = 48
-"""Small pictures are enlarged to about this, by a whole factor, so that each of their pixels stays a square."""
+"""Small pictures are enlarged to about this, by a whole factor, so that their pixels stay squares."""
 GAP_PIXELS = 4
 MARGIN_PIXELS = 96
 FONT_PIXELS = 14
@@ -21,7 +21,7 @@ _INK = (214, 218, 226)
 
 
 def draw_sheet(classes: list[tuple[Label, Tensor]], *, columns: int) -> bytes:
-    """A PNG of (label, [k, C, H, W] uint8) rows with room for `columns` pictures each. `classes` is not empty."""
+    """A PNG of (label, [k, C, H, W] uint8) rows with room for `columns` pictures each; at least one row."""
     _, _, height, width = classes[0][1].shape
     factor = max(1, CELL_PIXELS // max(height, width))
     cell = width * factor + GAP_PIXELS, height * factor + GAP_PIXELS

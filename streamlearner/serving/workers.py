@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 from streamlearner.serving.problems import Problem
@@ -35,3 +36,27 @@ class Workers:
     def stop(self) -> None:
         """Takes no more work, drops what waits, and does not wait for what runs."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """One for each kind of work, so that none can hold up another."""
+
+    predictions: Workers
+    examples: Workers
+    recollections: Workers
+
+    @classmethod
+    def start(cls, *, prediction_threads: int) -> Pools:
+        """A push waits for the disk and is committed in groups: the more wait together, the more pass.
+        Recollections are made by the learning thread, one request after the other: few may ask."""
+        return cls(
+            predictions=Workers(name="predictions", threads=prediction_threads, waiting=256),
+            examples=Workers(name="examples", threads=32, waiting=224),
+            recollections=Workers(name="recollections", threads=2, waiting=6),
+        )
+
+    def stop(self) -> None:
+        """Stops them all."""
+        for pool in (self.predictions, self.examples, self.recollections):
+            pool.stop()

@@ -73,6 +73,17 @@ def test_a_line_continued_after_it_was_taken_is_an_error(tmp_path: Path) -> None
         opened(tmp_path / "x", source.position)
 
 
+def test_the_lag_counts_the_lines_that_are_left(tmp_path: Path) -> None:
+    append(tmp_path / "x", b"1\n2\n3\n")
+    source = opened(tmp_path / "x", follow=True)
+    assert source.lag() == {0: 3}
+    source.poll(1, 0.0)
+    assert source.lag() == {0: 2}
+    append(tmp_path / "x", b"4\n5")
+    assert source.lag() == {0: 3}
+    assert opened(tmp_path / "x", source.position).lag() == {0: 4}
+
+
 def test_a_newline_that_comes_later_is_no_line(tmp_path: Path) -> None:
     append(tmp_path / "x", b"1\n2")
     source = opened(tmp_path / "x")

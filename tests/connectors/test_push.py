@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.push import BacklogFull, PushLog, PushRecord, PushSource
-from streamlearner.errors import ConfigError, PositionLost, SourceError, StateInUse
-
-ROOT = Path(__file__).resolve().parents[2]
+from streamlearner.errors import ConfigError, PositionLost, SourceError
 
 
 @pytest.fixture
@@ -193,73 +187,6 @@ def test_many_threads_lose_nothing_and_keep_each_ones_order(log: PushLog) -> Non
     assert len(values) == 240
     for thread in range(12):
         assert [int(n) for t, n in values if t == str(thread)] == list(range(20))
-
-
-APPENDER = """
-import sys
-from connectors.push import PushLog, PushRecord
-log = PushLog(sys.argv[1])
-for number in range(100_000):
-    log.append([PushRecord(b"%d" % number)])
-    print(number, flush=True)
-"""
-
-
-def spawn(code: str, path: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code, str(path)]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
-    process = spawn(APPENDER, tmp_path / "log")
-    assert process.stdout is not None
-    for _ in range(30):
-        process.stdout.readline()
-    process.send_signal(signal.SIGKILL)
-    rest = process.communicate()[0].split()
-    acknowledged = int(rest[-1]) + 1 if rest else 30
-    with PushLog(tmp_path / "log") as log:
-        values = [int(m.value or b"") for m in source_over(log).poll(100_000, 0.0)]
-    assert values == list(range(len(values)))
-    assert len(values) in (acknowledged, acknowledged + 1)  # one may be durable and not yet acknowledged
-
-
-def test_a_second_process_is_refused(log: PushLog, tmp_path: Path) -> None:
-    process = spawn(
-        "import sys; from connectors.push import PushLog; PushLog(sys.argv[1])", tmp_path / "push.sqlite"
-    )
-    assert "StateInUse" in process.communicate(timeout=60)[1]
-    with pytest.raises(StateInUse, match="another process"):
-        PushLog(tmp_path / "push.sqlite")
-
-
-@pytest.mark.parametrize("damage", ["head", "middle"])
-def test_a_damaged_file_says_which_and_what_to_do(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "log"
-    with PushLog(path) as log:
-        log.append([record(i) for i in range(500)])
-    with path.open("r+b") as file:
-        file.seek(0 if damage == "head" else 5000)
-        file.write(b"\xaa" * 9000)
-    with pytest.raises(SourceError, match=r"log is damaged: .*\. Restore it"):
-        PushLog(path)
-    path.unlink()
-    PushLog(path).close()  # the lock was given back
-
-
-def test_a_full_disk_refuses_the_append_and_stores_nothing_of_it(log: PushLog) -> None:
-    log.append([record(0)])
-    pages = log._store._writer.execute("PRAGMA page_count").fetchone()[0]
-    log._store._writer.execute(f"PRAGMA max_page_count={pages + 2}")
-    with pytest.raises(SourceError, match="full"):
-        log.append([record(1, "a"), PushRecord(b"x" * 100_000, id="b")])
-    assert (log.backlog_messages, log.end) == (1, 2)
-    log._store._writer.execute("PRAGMA max_page_count=1000000")
-    assert log.append([record(1, "a"), PushRecord(b"x" * 100_000, id="b")]).accepted == 2
-    assert len(source_over(log).poll(9, 0.0)) == 3
 
 
 def test_a_closed_log_refuses_appends_and_wakes_who_waits(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.serving.fakes import InProcess, picture, tiny_predictor
 
 def encoded(level: int, *, kind: str = "PNG") -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(np.full((4, 4), level, np.uint8)).save(stream, format=kind, **({"lossless": True}))
+    Image.fromarray(np.full((4, 4), level, np.uint8)).save(stream, format=kind, quality=100)
     return stream.getvalue()
 
 
@@ -61,7 +61,7 @@ def test_a_task_restricts_the_answer_and_an_unknown_one_counts_as_none(client: I
     assert label(None) == 2
 
 
-@pytest.mark.parametrize("kind", ["png", "webp"])
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_a_picture_may_be_the_whole_body(client: InProcess, kind: str) -> None:
     headers = {"content-type": f"image/{kind}"}
     answer = client.post("/v1/predict?return=probabilities", content=encoded(1, kind=kind), headers=headers)

@@ -20,7 +20,7 @@ class Clock:
 
 def a_served(clock: Clock, metrics: Metrics | None = None) -> Served:
     metrics = metrics or Metrics(CollectorRegistry())
-    return Served(refresh_every_examples=100, refresh_every_s=5.0, metrics=metrics, now_s=clock)
+    return Served(every_examples=100, every_s=5.0, metrics=metrics, now_s=clock)
 
 
 def test_a_model_without_classes_is_not_served() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 
 from streamlearner.errors import ConfigError
 from streamlearner.serving import Serving
+from streamlearner.serving.listener import bind
 from tests.serving.conftest import MakeServing
 from tests.serving.fakes import FakeDaemon, picture, tiny_predictor
 
@@ -18,13 +20,22 @@ def test_port_zero_picks_a_free_one(serving: Serving, wire: httpx.Client) -> Non
     assert wire.get("/livez").json() == {"live": True}
 
 
-def test_a_port_in_use_is_an_error_before_anything_starts(serving: Serving) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        serving._port = taken.getsockname()[1]
-        with pytest.raises(
-            ConfigError, match=r"cannot listen on 127\.0\.0\.1:\d+: Address already in use; set serving"
-        ):
-            serving.start()
+def test_a_port_in_use_is_an_error_that_says_so(serving: Serving, wire: httpx.Client) -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen on .*:\d+: Address already in use; set serving"):
+        bind(*serving.address)
+
+
+def test_a_host_that_is_not_of_this_machine_is_an_error_that_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:0: .*; set serving"):
+        bind("192.0.2.1", 0)
+
+
+def test_learning_has_its_switch_interval_back_after_the_stop(serving: Serving) -> None:
+    before = sys.getswitchinterval()
+    serving.start()
+    assert sys.getswitchinterval() < before
+    serving.stop()
+    assert sys.getswitchinterval() == before
 
 
 def test_stop_frees_the_port_and_may_be_repeated(serving: Serving, wire: httpx.Client) -> None:
@@ -157,3 +168,11 @@ def test_the_version_is_zero_before_the_first_model(make_serving: MakeServing) -
     assert (serving.current, serving.version) == (None, "0")
     serving.refresh(tiny_predictor(), version="2", examples=5)
     assert serving.version == "2.5"
+
+
+def test_answers_do_not_wait_for_a_delayed_acknowledgement() -> None:
+    """40 ms on every request of a client that keeps its connection."""
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

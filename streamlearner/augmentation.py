@@ -1,0 +1,57 @@
+"""Augmentation: small random changes of images that do not change what they show. Feature vectors pass unchanged."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Augmentation:
+    """Random shifts, rotations, scalings and mirror images, each image its own, drawn from the generator given.
+
+    `shift_pixels`: at most so many, either way. `rotation_degrees`, `scaling` (a fraction): likewise; where either is
+    above 0 the image is resampled bilinearly, else shifts are exact. `flip`: mirror half of them. Zeros come in at the
+    edges.
+    """
+
+    def __init__(self, *, shift_pixels: int, rotation_degrees: float, scaling: float, flip: bool) -> None:
+        self.shift_pixels = shift_pixels
+        self.rotation_degrees = rotation_degrees
+        self.scaling = scaling
+        self.flip = flip
+
+    def __call__(self, inputs: Tensor, *, generator: torch.Generator) -> Tensor:
+        """[n, C, H, W] to the same; [n, d] passes. Draws nothing for an empty batch."""
+        if inputs.ndim != 4 or not len(inputs):
+            return inputs
+        if self.rotation_degrees or self.scaling:
+            return self._resampled(inputs, generator)
+        return self._shifted(inputs, generator) if self.shift_pixels or self.flip else inputs
+
+    def _resampled(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        n, _, height, width = inputs.shape
+        draws = torch.rand(5, n, generator=generator) * 2 - 1
+        angle = draws[0] * math.radians(self.rotation_degrees)
+        scale = 1 + self.scaling * draws[1]
+        mirror = torch.where(draws[4] < 0, -1.0, 1.0) if self.flip else torch.ones(n)
+        across, down = draws[2] * (2 * self.shift_pixels / width), draws[3] * (2 * self.shift_pixels / height)
+        cosine, sine = angle.cos() * scale, angle.sin() * scale
+        first, second = torch.stack([cosine * mirror, -sine, across], 1), torch.stack([sine * mirror, cosine, down], 1)
+        grid = F.affine_grid(torch.stack([first, second], 1), list(inputs.shape), align_corners=False)
+        return F.grid_sample(inputs, grid.to(inputs.device), align_corners=False)
+
+    def _shifted(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+        n, depth, height, width = inputs.shape
+        shift = self.shift_pixels
+        draws = torch.randint(2 * shift + 1, (2, n, 1), generator=generator)
+        rows, columns = torch.arange(height) + draws[0], torch.arange(width) + draws[1]
+        if self.flip:
+            mirrored = torch.rand(n, 1, generator=generator) < 0.5
+            columns = torch.where(mirrored, columns.flip(1), columns)
+        padded = F.pad(inputs, (shift,) * 4)
+        places = (rows[:, :, None] * (width + 2 * shift) + columns[:, None, :]).reshape(n, 1, height * width)
+        flat = padded.reshape(n, depth, (height + 2 * shift) * (width + 2 * shift))
+        return flat.gather(2, places.to(inputs.device).expand(-1, depth, -1)).reshape(inputs.shape)

@@ -1,0 +1,212 @@
+"""What the daemon costs beside its learning, and whether a step's cost grows with what is remembered.
+
+Ratios in one run: the daemon and a bare loop take turns, so that a machine whose speed drifts slows both alike.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.augmentation import Augmentation
+from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.results import Row
+from streamlearner.bench.workbench import Pictures, Workbench
+from streamlearner.methods.base import Experience
+from streamlearner.networks import lenet
+from streamlearner.stream import Message, Source
+
+BATCH = 10
+TURNS = 7
+SETTINGS = {"memory.sampling": "balanced", "memory.budget_bits": 62_720, "sleep.every_examples": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Three comparisons, each the median over turns of a ratio taken within a turn."""
+
+    name: str = "throughput"
+    protocol: str = (
+        "Split-MNIST, default method, batches of 10 new, 10 recollections and 2 echoes, LeNet, no sleep. daemon: messages "
+        "from the memory source to weights, with checkpoints, exam, metrics and serving, over (a) a bare loop of the same "
+        "optimiser steps on ready tensors (same network, batch shapes, augmentation, loss terms, weight averaging; nothing "
+        "encoded or remembered) and (b) a loop of the method's own observe. growth: observe with 10 times the codes and "
+        "10 times the classes over observe with few. Values are medians of ratios of examples/s (daemon) or seconds (growth) "
+        "taken in turns."
+    )
+
+    def trials(self, scope: Scope) -> Iterable[Trial]:
+        return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in ("daemon", "growth")]
+
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+        turns, examples = (2, 600) if scope.quick else (TURNS, 3_000)
+        pictures = workbench.load_pictures("MNIST", True)
+        order = np.random.default_rng(trial.seed).permutation(len(pictures.labels))[: turns * examples]
+        pictures = pictures.select(order[np.argsort(np.array(pictures.labels)[order] // 2, kind="stable")])
+        started = time.perf_counter()
+        measured = daemon_ratios if trial.arm == "daemon" else growth_ratio
+        for metric, value, speed in measured(pictures, workbench, turns=turns, seed=trial.seed):
+            seconds = round(time.perf_counter() - started, 2)
+            yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, speed)
+
+
+class Turns(Source):
+    """Hands out messages until a turn's share is taken; `take_turn` runs a daemon's loop for exactly that long."""
+
+    def __init__(self, inner: Source) -> None:
+        self.inner = inner
+        self.left = 0
+
+    def open(self, position: Any) -> None:
+        self.inner.open(position)
+
+    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
+        taken = self.inner.poll(min(max_messages, self.left), timeout_s) if self.left else []
+        self.left -= len(taken)
+        return taken
+
+    @property
+    def position(self) -> Any:
+        return self.inner.position
+
+    def commit(self, position: Any) -> None:
+        self.inner.commit(position)
+
+    def pause(self) -> None:
+        self.inner.pause()
+
+    def resume(self) -> None:
+        self.inner.resume()
+
+    def lag(self) -> dict[int, int]:
+        return self.inner.lag()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def daemon_ratios(
+    pictures: Pictures, workbench: Workbench, *, turns: int, seed: int
+) -> Iterator[tuple[str, float, float]]:
+    """(metric, ratio, examples/s of the daemon) against the bare loop and against observe alone."""
+    share = len(pictures.labels) // turns // BATCH * BATCH
+    images = torch.from_numpy(pictures.images)[:, None]
+    labels = torch.tensor([int(label) for label in pictures.labels])
+    bare = BareLoop(seed=seed)
+    with workbench.daemon({**SETTINGS, "seed": seed}, workbench.messages(pictures)) as daemon:
+        source = Turns(daemon.source)
+        daemon.source = daemon.intake.source = source
+        daemon.serving.start()
+        source.open(None)
+        observer = None
+        speeds: dict[str, list[float]] = {"daemon": [], "bare": [], "observe": []}
+        for turn in range(turns):
+            part = slice(turn * share, (turn + 1) * share)
+            source.left = share
+            speeds["daemon"].append(share / timed(lambda: loop(daemon, source)))
+            speeds["bare"].append(share / timed(lambda: bare.learn(images[part], labels[part])))
+            observer = observer or daemon.learner.method.clone()
+            speeds["observe"].append(share / timed(lambda: observe_all(observer, images[part], labels[part])))
+        daemon.close()
+    speed = round(statistics.median(speeds["daemon"]), 1)
+    for other in ("bare", "observe"):
+        ratios = [ours / theirs for ours, theirs in zip(speeds["daemon"], speeds[other], strict=True)][1:]
+        yield f"ratio_to_{other}", statistics.median(ratios), speed
+
+
+def loop(daemon: Any, source: Turns) -> None:
+    """The daemon's own loop until the turn's share is learned."""
+    while source.left:
+        daemon.wake()
+        daemon.dream()
+        daemon.answer()
+        if daemon.checkpoint_due():
+            daemon.checkpoint()
+
+
+def timed(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+class BareLoop:
+    """The same optimiser steps and nothing else: what a researcher's script would do with ready tensors."""
+
+    def __init__(self, *, seed: int) -> None:
+        self.network: nn.Module = lenet(input_shape=(1, 28, 28))
+        self.average = lenet(input_shape=(1, 28, 28)).requires_grad_(False)
+        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=0.05)
+        self.augmentation = Augmentation(shift_pixels=2, rotation_degrees=12.0, scaling=0.1, flip=False)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.old = torch.rand(600, 1, 28, 28, generator=self.generator)
+        self.old_labels = torch.randint(10, (600,), generator=self.generator)
+
+    def learn(self, images: Tensor, labels: Tensor) -> None:
+        for start in range(0, len(labels), BATCH):
+            self.step(images[start : start + BATCH].float() / 255, labels[start : start + BATCH])
+
+    def step(self, new: Tensor, labels: Tensor) -> None:
+        drawn = torch.randint(len(self.old), (12,), generator=self.generator)
+        old = self.augmentation(self.old[drawn], generator=self.generator)
+        logits = self.network(torch.cat([new, old]))[:, :10]
+        absent = torch.ones(10, dtype=torch.bool)
+        absent[labels] = False
+        loss = F.cross_entropy(logits[:BATCH].masked_fill(absent, -torch.inf), labels)
+        loss = loss + F.cross_entropy(logits[BATCH:], self.old_labels[drawn])
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 0.005)
+
+
+def observe_all(method: Any, images: Tensor, labels: Tensor) -> None:
+    for start in range(0, len(labels), BATCH):
+        method.observe(Experience(inputs=images[start : start + BATCH], labels=labels[start : start + BATCH]))
+
+
+def growth_ratio(
+    pictures: Pictures, workbench: Workbench, *, turns: int, seed: int
+) -> Iterator[tuple[str, float, float]]:
+    """Seconds of observe with 10 times the codes and classes over seconds with few."""
+    images = torch.from_numpy(pictures.images)[:, None]
+    methods = {}
+    for name, budget, classes in (("few", 62_720, 10), ("many", 690_000, 100)):
+        labels = torch.arange(len(images)) % classes
+        settings = {**SETTINGS, "memory.budget_bits": budget, "association.code_bits": 100, "seed": seed}
+        with workbench.daemon(settings, workbench.messages(pictures.select(np.arange(BATCH)))) as daemon:
+            daemon.run()
+            method = daemon.learner.method
+            observe_all(method, images[: classes * BATCH], labels[: classes * BATCH])
+            fill(method, images, labels)
+            methods[name] = (method, labels)
+    ratios = []
+    share = min(1_000, len(images))
+    speed = 0.0
+    for _ in range(turns):
+        few, many = (
+            timed(lambda m=method, y=labels: observe_all(m, images[:share], y[:share]))  # type: ignore[misc]
+            for method, labels in methods.values()
+        )
+        ratios.append(many / few)
+        speed = share / few
+    yield "step_cost_10x_codes_10x_classes", statistics.median(ratios), round(speed, 1)
+
+
+def fill(method: Any, images: Tensor, labels: Tensor) -> None:
+    """Stores codes until the memory is full, without learning them."""
+    while not method.full:
+        for part in torch.arange(len(images)).split(500):
+            method.memory.insert(method.association.encode(images[part].float() / 255), labels[part])
+
+
+THROUGHPUT = Throughput()

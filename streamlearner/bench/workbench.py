@@ -1,0 +1,55 @@
+"""What an experiment is handed: daemons built from settings, as a user's are, and data sets."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamlearner.stream import Label, Message, Source
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Images [n, H, W] or [n, H, W, C] uint8 with their labels."""
+
+    images: NDArray[np.uint8]
+    labels: list[Label]
+
+    def select(self, indices: NDArray[np.int64]) -> Pictures:
+        return Pictures(self.images[indices], [self.labels[i] for i in indices])
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """`build_daemon(settings, source)` assembles a daemon from dotted settings over the defaults; `build_source` a
+    source that holds messages; `load_pictures(name, train)` reads a data set; `encode` makes a message's value and
+    headers of an image and a label."""
+
+    build_daemon: Callable[[Settings, Source], Any]
+    build_source: Callable[[list[Message]], Source]
+    load_pictures: Callable[[str, bool], Pictures]
+    encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
+
+    def messages(self, pictures: Pictures, *, tasks: list[str] | None = None) -> list[Message]:
+        """The pictures as a stream of messages, in their order."""
+        made = []
+        for offset, (image, label) in enumerate(zip(pictures.images, pictures.labels, strict=True)):
+            value, headers = self.encode(image, label=label, task=tasks[offset] if tasks else None)
+            made.append(Message(value, "bench", 0, offset, headers=headers, timestamp_ms=offset))
+        return made
+
+    @contextmanager
+    def daemon(self, settings: Settings, messages: list[Message]) -> Iterator[Any]:
+        """A daemon over these messages in a folder of its own, which goes away with it."""
+        with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
+            fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit"}
+            yield self.build_daemon(dict(settings) | fixed, self.build_source(messages))

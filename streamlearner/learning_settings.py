@@ -1,0 +1,136 @@
+"""The settings that shape learning: what is remembered, who learns, when it sleeps, how it is examined."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from croniter import croniter
+from pydantic import AfterValidator, Field
+
+from streamlearner.settings import Bits, Count, Seconds, Section, Share
+
+
+def _cron(text: str) -> str:
+    if not croniter.is_valid(text):
+        raise ValueError("a cron expression such as '0 3 * * *' (minute, hour, day, month, weekday; UTC)")
+    return text
+
+
+class DaemonSection(Section):
+    """The loop that wakes, learns and sleeps."""
+
+    batch_size: Count = 10
+    """messages learned in one step; batches are cut by count, so that a run can be repeated bit for bit"""
+    linger_s: float = Field(2.0, ge=0)
+    """seconds after which fewer messages are learned, once the source has no more for now"""
+    poll_timeout_s: Seconds = 0.2
+    """seconds one poll may wait; also how soon a request reaches an idle daemon"""
+    at_end: Literal["serve", "exit"] = "serve"
+    """once a finite source has been learned: keep serving, or drain and exit 0"""
+
+
+class MemorySection(Section):
+    """The recollection memory: short codes with their labels."""
+
+    budget_bits: Bits = 64 * 8 * 2**10
+    """hard limit in bits of codes, labels and task ids together; 64 KiB"""
+    sampling: Literal["reservoir", "balanced"] = "reservoir"
+    """reservoir: a uniform sample of everything seen; balanced: equally many of each class"""
+
+
+class AssociationSection(Section):
+    """How an input becomes a code, and a code an input."""
+
+    name: Literal["auto", "transform", "thumbnail", "gumbel", "raw"] = "auto"
+    """transform: cosine transform, quantised, fitted on the stream; thumbnail: means of blocks; gumbel: the
+    paper's discrete autoencoder; raw: the input itself; auto: thumbnail for one-channel images of 16 pixels or
+    more, else transform"""
+    code_bits: Count | None = Field(None, examples=[100])
+    """bits of one code; null chooses by input shape"""
+    variables: Count = 62
+    """gumbel: categorical variables of a code (the paper's c)"""
+    levels: int = Field(2, ge=2)
+    """gumbel: values of each variable (the paper's l)"""
+    learning_rate: float = Field(1e-3, gt=0)
+    """gumbel: step size of Adam"""
+
+
+class NetworkSection(Section):
+    """Who answers."""
+
+    name: Literal["auto", "mlp", "lenet", "resnet18_reduced"] = "auto"
+    """auto: mlp for vectors and images under 16 pixels, lenet for one channel, resnet18_reduced for colour"""
+
+
+class MethodSection(Section):
+    """Who learns."""
+
+    name: Literal["recollection_replay", "finetune", "rehearsal"] = "recollection_replay"
+    """recollection_replay: decoded codes are replayed; rehearsal: raw inputs are; finetune: nothing, a baseline"""
+    learning_rate: float | None = Field(None, gt=0, examples=[0.05])
+    """step size of plain SGD while awake; null chooses by network"""
+    recollections_per_step: int = Field(20, ge=0)
+    """recollections learned beside each batch"""
+    echoes_per_step: int = Field(2, ge=0)
+    """new inputs also learned as their own recollections, so that a class alone in its batch is learned"""
+    steps: Count = 1
+    """optimiser steps for each batch"""
+    averaging_pace: float = Field(0.005, gt=0, le=1)
+    """weight of the newest in the running average of weights that answers"""
+    distillation: float = Field(0.0, ge=0)
+    """weight of staying near the averaged weights' answers for recollections"""
+    shift_pixels: int | None = Field(None, ge=0, examples=[2])
+    """random shift of images, either way; null: a twelfth of the width"""
+    rotation_degrees: float | None = Field(None, ge=0, le=180, examples=[12.0])
+    """random rotation of images, either way; null: 12 for one channel, 0 for colour"""
+    scaling: float | None = Field(None, ge=0, lt=1, examples=[0.1])
+    """random scaling of images, a fraction either way; null: 0.1 for one channel, 0 for colour"""
+    flip: bool | None = Field(None, examples=[True])
+    """random mirror images; null: for colour images only"""
+
+
+class SleepSection(Section):
+    """When and how the neocortex is taught."""
+
+    every_examples: Count | None = Field(5_000, examples=[5_000])
+    """learned examples between sleeps; null: never by this rule"""
+    every_s: Seconds | None = Field(None, examples=[3_600.0])
+    """seconds between sleeps; goes by the clock, so a run cannot be repeated bit for bit"""
+    cron: Annotated[str, AfterValidator(_cron)] | None = Field(None, examples=["0 3 * * *"])
+    """when to sleep, as a cron expression in UTC"""
+    on_memory_full: bool = False
+    """sleep once when the memory has no free place left"""
+    drift: float | None = Field(None, gt=0, le=1, examples=[0.1])
+    """sleep when prequential accuracy (0 to 1) falls this far below its best since the last sleep"""
+    min_examples: int = Field(1_000, ge=0)
+    """learned examples between any two sleeps that nobody asked for"""
+    steps: Count = 200
+    """optimiser steps of one sleep"""
+    batch_size: Count = 64
+    """recollections in one step"""
+    learning_rate: float | None = Field(None, gt=0, examples=[0.05])
+    """first step size, falling to 0; null: that of wake"""
+    steps_per_batch: int = Field(4, ge=0)
+    """sleep steps after each wake batch; 0 pauses the stream until the sleep ends"""
+    tolerance: Share = 0.01
+    """how much of the exam (0 to 1) a candidate may lose and still be adopted"""
+
+
+class ExamSection(Section):
+    """The ruler of retention: examples withheld from learning."""
+
+    budget_bits: Bits = 256 * 8 * 2**10
+    """hard limit in bits of withheld examples, kept raw; 256 KiB"""
+    fraction: Share = 0.02
+    """share of the stream (0 to 1) that is considered for the exam"""
+
+
+class EvaluationSection(Section):
+    """How often it is measured."""
+
+    prequential_window: Count = 1_000
+    """examples in the sliding window of prequential accuracy (answered first, then learned)"""
+    every_examples: Count = 2_000
+    """learned examples between gradings of the exam for the metrics"""
+    readout: bool = True
+    """train a linear readout on the exam at each sleep: what the features still know"""

@@ -1,0 +1,175 @@
+"""The outside worlds of the conformance suite: for every connector a backlog of COUNT messages."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
+from connectors.memory import MemorySource
+from connectors.push import PushLog, PushRecord, PushSource
+from streamlearner.stream import Message, Position, Source
+
+COUNT = 23
+NAP_S = 0.01
+
+
+@dataclass
+class Outside:
+    """A backlog of COUNT messages in the outside world. `connect` makes one more Source over it, unopened."""
+
+    connect: Callable[[], Source]
+    alien: Position  # a position of the same connector that means nothing here
+    finite: bool = True
+    timeout_s: float = NAP_S  # of one poll
+    cleanup: Callable[[], None] = lambda: None
+    sources: list[Source] = field(default_factory=list)
+
+    def open(self, position: Position | None = None) -> Source:
+        source = self.connect()
+        self.sources.append(source)
+        source.open(position)
+        return source
+
+    def polls(self, source: Source, max_messages: int) -> Iterator[list[Message]]:
+        """Polls that gave something, until one is empty with nothing left: a broker may answer late."""
+        for _ in range(1000):
+            if polled := source.poll(max_messages, self.timeout_s):
+                yield polled
+            elif not any(source.lag().values()):
+                return
+
+    def drain(self, source: Source, max_messages: int = COUNT) -> list[Message]:
+        """All that follows."""
+        return list(itertools.chain.from_iterable(self.polls(source, max_messages)))
+
+    def take(self, source: Source, count: int) -> list[Message]:
+        """The next `count` messages, however many polls they take."""
+        messages: list[Message] = []
+        for polled in self.polls(source, 1):
+            messages += polled
+            if len(messages) == count:
+                break
+        return messages
+
+    def close(self) -> None:
+        for source in self.sources:
+            source.close()
+        self.cleanup()
+
+
+def memory(folder: Path) -> Outside:
+    messages = [Message(f"{i}".encode(), "memory", 0, i) for i in range(COUNT)]
+    return Outside(lambda: MemorySource(messages), alien={"index": COUNT + 1})
+
+
+def memory_endless(folder: Path) -> Outside:
+    messages = [Message(f"{i}".encode(), "memory", 0, i) for i in range(COUNT)]
+    return Outside(lambda: MemorySource(messages, finite=False), alien={"index": -1}, finite=False)
+
+
+def write_lines(folder: Path) -> Position:
+    """Three files of which one is empty, with blank lines; and the position of a file that was replaced."""
+    for name, lines in (("a", range(9)), ("b", range(0)), ("c", range(9, COUNT))):
+        text = "".join(f'{{"input": [{i}], "label": {i}}}\n\n' for i in lines)
+        (folder / f"{name}.jsonl").write_text(text)
+    state = {"offset": 10, "check_bytes": 10, "check_sha256": "0" * 64, "ended": False}
+    return {"current": "a.jsonl", "files": {"a.jsonl": state}}
+
+
+def json_lines(folder: Path) -> Outside:
+    alien = write_lines(folder)
+    return Outside(lambda: JsonLinesSource(folder / "*.jsonl"), alien=alien)
+
+
+def json_lines_followed(folder: Path) -> Outside:
+    alien = write_lines(folder)
+    return Outside(
+        lambda: JsonLinesSource(folder / "*.jsonl", follow=True, look_every_s=NAP_S),
+        alien=alien,
+        finite=False,
+    )
+
+
+def images(folder: Path) -> Outside:
+    for i in range(COUNT):
+        path = folder / f"class {i % 3}" / f"{i:03}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\x89PNG" + bytes([i]))
+    return Outside(
+        lambda: ImageFolderSource(folder, order="shuffled", seed=3), alien={"manifest": "0", "index": 3}
+    )
+
+
+def parquet_in(order: str, **limits: int) -> Callable[[Path], Outside]:
+    def make(folder: Path) -> Outside:
+        for name, rows in (("a", range(9)), ("b", range(9, COUNT))):
+            table = pa.table(
+                {
+                    "img": [{"bytes": b"\x89PNG" + bytes([i]) * 40, "path": None} for i in rows],
+                    "label": [i % 3 for i in rows],
+                    "task": [i % 2 for i in rows],
+                }
+            )
+            parquet.write_table(table, folder / f"{name}.parquet", row_group_size=4)
+
+        def connect() -> Source:
+            return ParquetSource(
+                folder / "*.parquet",
+                image_column="img",
+                label_column="label",
+                task_column="task",
+                order=order,
+                **limits,
+            )
+
+        return Outside(connect, alien={"manifest": "0", "index": 3})
+
+    return make
+
+
+class Digits:
+    """A dataset as torchvision makes them: images by index, `targets` beside them."""
+
+    targets: ClassVar = [i % 4 for i in range(COUNT)]
+
+    def __len__(self) -> int:
+        return COUNT
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return np.full((2, 2), index, dtype=np.uint8), self.targets[index]
+
+
+def dataset(folder: Path) -> Outside:
+    return Outside(
+        lambda: DatasetSource(Digits(), name="digits", order="label"), alien={"manifest": "0", "index": 3}
+    )
+
+
+def push(folder: Path) -> Outside:
+    log = PushLog(folder / "push.sqlite")
+    headers = (("label", b"\xff\x00"),)
+    log.append([PushRecord(f"{i}".encode(), key=b"k", headers=headers, id=f"id {i}") for i in range(COUNT)])
+    alien = {"log": "another", "offset": 3}
+    return Outside(lambda: PushSource(log), alien=alien, finite=False, cleanup=log.close)
+
+
+LOCAL: dict[str, Callable[[Path], Outside]] = {
+    "memory": memory,
+    "memory_endless": memory_endless,
+    "json_lines": json_lines,
+    "json_lines_followed": json_lines_followed,
+    "images": images,
+    "parquet_stored": parquet_in("stored"),
+    "parquet_label": parquet_in("label"),
+    "parquet_task_in_small_windows": parquet_in("task", max_index_bytes=200),
+    "dataset": dataset,
+    "push": push,
+}
