@@ -24,6 +24,7 @@ from streamlearner import __version__, vision
 from streamlearner.archive import Archive
 from streamlearner.augmentation import Augmentation
 from streamlearner.balanced_recollection import BalancedRecollectionMemory
+from streamlearner.allocator import keep_freed_memory
 from streamlearner.association import Association, GumbelAssociation, TransformAssociation
 from streamlearner.bench.workbench import Pictures, Workbench
 from streamlearner.checkpoint import CheckpointStore
@@ -58,6 +59,7 @@ def build(config: Config, *, source: Source | None = None) -> Daemon:
 
     Raises ConfigError for settings that contradict each other.
     """
+    keep_freed_memory()
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     config.state_dir.mkdir(parents=True, exist_ok=True)
     log = push_log(config) if source is None and config.source.type == "push" else None

@@ -3,62 +3,126 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from streamlearner.errors import StreamlearnerError
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+INPUTS_PER_REQUEST = 100
+"""Of photographs of 100 KB about 13 MB in base64, under the daemon's default limit of 32 MiB."""
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class Refused(StreamlearnerError):
+    """The daemon answered, but with an error. `status` is HTTP's, `retry_after_s` its advice."""
+
+    def __init__(self, text: str, *, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class Client:
-    """Speaks to the daemon at `address` (http://host:port). Raises StreamlearnerError with the daemon's own words."""
+    """Speaks to the daemon at `address` (http://host:port, or host:port).
+
+    Raises `Refused` with the daemon's own words, StreamlearnerError where no daemon answers.
+    """
 
     def __init__(self, address: str, *, token: str | None = None, timeout_s: float = 30.0) -> None:
-        self.address = address.rstrip("/")
+        self.address = _checked(address)
         self.token = token
         self.timeout_s = timeout_s
+        local = urlsplit(self.address).hostname in _LOOPBACK  # a proxy has another idea of localhost
+        proxies = urllib.request.ProxyHandler({}) if local else urllib.request.ProxyHandler()
+        self._opener = urllib.request.build_opener(proxies)
 
     def get(self, path: str) -> Any:
+        """The JSON at `path`."""
         return self._send(urllib.request.Request(self.address + path))
 
     def post(self, path: str, body: Any) -> Any:
+        """The JSON that answers `body`; the token goes with it, where there is one."""
         headers = {"content-type": "application/json"}
         if self.token:
             headers["authorization"] = f"Bearer {self.token}"
-        request = urllib.request.Request(self.address + path, data=json.dumps(body).encode(), headers=headers)
-        return self._send(request)
+        data = json.dumps(body).encode()
+        return self._send(urllib.request.Request(self.address + path, data=data, headers=headers))
 
-    def predict_files(self, files: Sequence[Path], *, task: str | None = None) -> Any:
-        """Predictions for image files, or JSON files that hold one input each."""
-        body: dict[str, Any] = {"inputs": [_input(file) for file in files]}
-        return self.post("/v1/predict", body | ({"task": task} if task is not None else {}))
+    def predict_files(self, files: Sequence[Path], *, task: str | None = None) -> dict[str, Any]:
+        """Predictions, in order, for image files, or JSON files that hold one input each."""
+        more = {} if task is None else {"task": task}
+        answer: dict[str, Any] = {"predictions": []}
+        for start in range(0, len(files), INPUTS_PER_REQUEST):
+            inputs = [read_input(file) for file in files[start : start + INPUTS_PER_REQUEST]]
+            found = self.post("/v1/predict", {"inputs": inputs} | more)
+            answer = found | {"predictions": answer["predictions"] + found["predictions"]}
+        return answer
 
     def _send(self, request: urllib.request.Request) -> Any:
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
+            with self._opener.open(request, timeout=self.timeout_s) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace")
-            try:
-                text = json.loads(text)["error"]
-            except (ValueError, KeyError, TypeError):
-                pass
-            raise StreamlearnerError(f"{request.full_url} answered {error.code}: {text}") from None
-        except OSError as error:
+            raise _refusal(request.full_url, error) from None
+        except ValueError:
             raise StreamlearnerError(
-                f"{self.address} does not answer ({error}): is the daemon running, and is --address right?"
+                f"{request.full_url} answers, but not in JSON: is --address that of a streamlearner daemon?"
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError | socket.timeout):
+                reason = f"nothing within {self.timeout_s:g} s"
+            raise StreamlearnerError(
+                f"{self.address} does not answer ({reason}): is the daemon running there? "
+                "Another place is named by --address or STREAMLEARNER_ADDRESS"
             ) from None
 
 
-def _input(file: Path) -> Any:
-    if file.suffix.lower() in IMAGE_SUFFIXES:
-        return {"image": base64.b64encode(file.read_bytes()).decode()}
+def read_input(file: Path) -> Any:
+    """One input as a request takes it: an image file in base64, or what a JSON file holds."""
     try:
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            return {"image": base64.b64encode(file.read_bytes()).decode()}
         return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StreamlearnerError(f"{file}: neither an image ({', '.join(sorted(IMAGE_SUFFIXES))}) nor JSON: {error}") from None
+    except OSError as error:
+        raise StreamlearnerError(f"{file}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise StreamlearnerError(
+            f"{file}: expected an image ({kinds}) or JSON that holds one input, such as a nested list"
+        ) from None
+
+
+def _checked(address: str) -> str:
+    whole = address if "://" in address else f"http://{address}"
+    try:
+        parts = urlsplit(whole)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        good = False
+    if not good:
+        raise StreamlearnerError(
+            f"--address {address}: expected http://host:port, for example http://127.0.0.1:8080"
+        )
+    return whole.rstrip("/")
+
+
+def _refusal(url: str, error: urllib.error.HTTPError) -> Refused:
+    body = error.read().decode(errors="replace")
+    try:
+        text = str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        text = body[:200] or error.reason
+    if error.code in (401, 403):
+        text += "; give the daemon's serving.token by --token or STREAMLEARNER_TOKEN"
+    wait = error.headers.get("Retry-After", "")
+    retry_after_s = float(wait) if wait.isdecimal() else None
+    return Refused(f"{url} answered {error.code}: {text}", status=error.code, retry_after_s=retry_after_s)

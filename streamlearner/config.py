@@ -1,7 +1,7 @@
 """The configuration: loaded, checked, shown. Only `app` and the commands read it.
 
-Precedence: flags > `STREAMLEARNER_*` environment (`__` nests) > YAML > defaults. Our own loader, because it has to say
-where each value was found, and because pydantic-settings passes over misspelt names of the environment in silence.
+Precedence: flags > `STREAMLEARNER_*` environment (`__` nests) > YAML > defaults. Our own loader, as it has
+to say where each value was found, and pydantic-settings passes over misspelt names of the environment.
 """
 
 from __future__ import annotations
@@ -49,27 +49,27 @@ class Config(Section):
 
     state_dir: Folder = Path("state")
     """checkpoints, model versions, the local log and dead letters; one daemon at a time"""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """of every random generator"""
-    device: str = Field("cpu", min_length=1)
+    device: str = Field(default="cpu", min_length=1)
     """cpu, or a torch device such as cuda"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto measures both at the first start and keeps the faster"""
-    threads: Count | None = Field(None, examples=[2])
+    threads: Count | None = Field(default=None, examples=[2])
     """threads of one tensor operation; null: the machine's cores less one, which serving uses"""
-    source: SourceSection = SourceSection()
-    codec: CodecSection = CodecSection()
-    daemon: DaemonSection = DaemonSection()
-    memory: MemorySection = MemorySection()
-    association: AssociationSection = AssociationSection()
-    network: NetworkSection = NetworkSection()
-    method: MethodSection = MethodSection()
-    sleep: SleepSection = SleepSection()
-    exam: ExamSection = ExamSection()
-    evaluation: EvaluationSection = EvaluationSection()
-    checkpoint: CheckpointSection = CheckpointSection()
-    serving: ServingSection = ServingSection()
-    dead_letters: DeadLettersSection = DeadLettersSection()
+    source: SourceSection = Field(default_factory=SourceSection)
+    codec: CodecSection = Field(default_factory=CodecSection)
+    daemon: DaemonSection = Field(default_factory=DaemonSection)
+    memory: MemorySection = Field(default_factory=MemorySection)
+    association: AssociationSection = Field(default_factory=AssociationSection)
+    network: NetworkSection = Field(default_factory=NetworkSection)
+    method: MethodSection = Field(default_factory=MethodSection)
+    sleep: SleepSection = Field(default_factory=SleepSection)
+    exam: ExamSection = Field(default_factory=ExamSection)
+    evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
+    checkpoint: CheckpointSection = Field(default_factory=CheckpointSection)
+    serving: ServingSection = Field(default_factory=ServingSection)
+    dead_letters: DeadLettersSection = Field(default_factory=DeadLettersSection)
 
     def digest(self) -> str:
         """SHA-256 of what shapes learning: two runs with equal digests on equal streams learn the same."""
@@ -88,7 +88,7 @@ _NOT_LEARNING = {"state_dir", "source", "serving", "dead_letters", "checkpoint"}
 def load(
     *, path: Path | None, settings: Mapping[str, Any] | None = None, environ: Mapping[str, str] = os.environ
 ) -> Config:
-    """The YAML at `path` (None: defaults), then the environment, then `settings` ({"a.b": value}, from flags).
+    """The YAML at `path` (None: defaults), then the environment, then `settings` ({"a.b": value} of flags).
 
     Raises ConfigError with every problem found: the place, what was found, what is expected, the nearest key.
     """

@@ -1,4 +1,4 @@
-"""Entries: single settings as they were found in a file, the environment or on the command line, with their place."""
+"""Entries: single settings as found in a file, the environment or on the command line, with their place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_LEVELS = 8
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One setting as found. `is_text`: written outside of YAML, so that its type is still to be read from it."""
+    """One setting as found. `is_text`: it comes from where all is text, and its type is still to be read."""
 
     keys: tuple[str, ...]
     value: Any
@@ -67,7 +67,7 @@ def parse_scalar(text: str) -> Any:
 
 
 def file_entries(path: Path) -> list[Entry]:
-    """The settings of a YAML file, each with its line. Raises ConfigError, which quotes no line: it may be secret."""
+    """The settings of a YAML file, each with its line. Raises ConfigError, which quotes nothing secret."""
     loader = None
     try:
         loader = CoreLoader(path.read_text(encoding="utf-8"))
@@ -94,9 +94,9 @@ def _walk(loader: CoreLoader, node: yaml.Node, keys: tuple[str, ...], path: Path
     if not isinstance(node, yaml.MappingNode):
         if not keys:
             raise ConfigError(
-                f"{where}: expected sections with settings, such as `memory:`, found a {node.id}"
+                f"{where}: expected sections with settings, such as `memory:`, found {_kind(node)}"
             )
-        value = loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        value = loader.construct_object(node, deep=True)
         yield Entry(keys, value, where)
         return
     if len(keys) > MOST_LEVELS:
@@ -109,13 +109,17 @@ def _walk(loader: CoreLoader, node: yaml.Node, keys: tuple[str, ...], path: Path
         yield from _walk(loader, value, (*keys, str(key.value)), path)
 
 
+def _kind(node: yaml.Node) -> str:
+    return {yaml.ScalarNode: "a value", yaml.SequenceNode: "a list"}.get(type(node), "a map")
+
+
 def _refuse_duplicates(node: yaml.MappingNode, keys: tuple[str, ...], path: Path) -> None:
     """PyYAML would silently keep the last one."""
     lines: dict[str, int] = {}
     for key, _ in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(f"{path}:{line}: a key is a {key.id}; expected the name of a setting")
+            raise ConfigError(f"{path}:{line}: a key is {_kind(key)}; expected the name of a setting")
         if key.value in lines:
             name = ".".join((*keys, key.value))
             raise ConfigError(

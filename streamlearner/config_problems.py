@@ -28,7 +28,7 @@ _TYPES = {
 
 
 def setting(root: type[Section], keys: tuple[str, ...]) -> type[Section] | FieldInfo | None:
-    """The section or field at `keys`; for what lies inside a map of options, the map's field. None: no such one."""
+    """The section or field at `keys`; inside a map of options, the map's field. None: there is none."""
     here: type[Section] | FieldInfo = root
     for key in keys:
         if isinstance(here, FieldInfo):

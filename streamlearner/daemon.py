@@ -10,7 +10,7 @@ from streamlearner.archive import Archive, Moment
 from streamlearner.codec import Schema
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.intake import Delivery, Intake
-from streamlearner.learner import Learner
+from streamlearner.learner import Learner, Verdict
 from streamlearner.reception import Reception
 from streamlearner.reporter import Reporter, Tally
 from streamlearner.serving import Serving
@@ -135,10 +135,15 @@ class Daemon:
         return self.learner is not None and self.learner.asleep
 
     def dream(self) -> None:
-        """Falls asleep when it is time; then the next few steps; at the end of the sleep, adopts or discards."""
+        """Asleep, takes the next few steps and at the end adopts or discards; awake, sleeps if it is time."""
         learner = self.learner
         if learner is None or not learner.progress.learned or self.archive.waiting:
             return
+        if learner.asleep and (steps := self.steps_now()):
+            verdict = learner.consolidate(steps)
+            self.reporter.dreamt(steps)
+            if verdict is not None:
+                self.wake_up(learner, verdict)
         reason = self.schedule.due(
             examples=learner.progress.learned,
             memory_full=learner.method.full,
@@ -148,14 +153,12 @@ class Daemon:
             self.schedule.began(learner.progress.learned)
             learner.fall_asleep()
             self.reporter.fell_asleep(reason, examples=learner.progress.learned)
-        if learner.asleep and (steps := self.steps_now()):
-            verdict = learner.consolidate(steps)
-            self.reporter.dreamt(steps)
-            if verdict is not None:
-                self.schedule.ended()
-                self.reporter.woke_up(verdict)
-                if verdict.adopted:
-                    self.archive.keep_version(verdict.version, learner.method.neocortex.state_dict())
+
+    def wake_up(self, learner: Learner, verdict: Verdict) -> None:
+        self.schedule.ended()
+        self.reporter.woke_up(verdict)
+        if verdict.adopted:
+            self.archive.keep_version(verdict.version, learner.method.neocortex.state_dict())
 
     def steps_now(self) -> int:
         """Steps go with batches, so that a run can be repeated; alone only where no batch is to come soon."""

@@ -21,7 +21,7 @@ class DaemonSection(Section):
 
     batch_size: Count = 10
     """messages learned in one step; batches are cut by count, so that a run can be repeated bit for bit"""
-    linger_s: float = Field(2.0, ge=0)
+    linger_s: float = Field(default=2.0, ge=0)
     """seconds after which fewer messages are learned, once the source has no more for now"""
     poll_timeout_s: Seconds = 0.2
     """seconds one poll may wait; also how soon a request reaches an idle daemon"""
@@ -43,15 +43,15 @@ class AssociationSection(Section):
 
     name: Literal["auto", "transform", "thumbnail", "gumbel", "raw"] = "auto"
     """transform: cosine transform, quantised, fitted on the stream; thumbnail: means of blocks; gumbel: the
-    paper's discrete autoencoder; raw: the input itself; auto: thumbnail for one-channel images of 16 pixels or
-    more, else transform"""
-    code_bits: Count | None = Field(None, examples=[100])
+    paper's discrete autoencoder; raw: the input itself; auto: thumbnail for one-channel images of 16 pixels
+    or more, else transform"""
+    code_bits: Count | None = Field(default=None, examples=[100])
     """bits of one code; null chooses by input shape"""
     variables: Count = 62
     """gumbel: categorical variables of a code (the paper's c)"""
-    levels: int = Field(2, ge=2)
+    levels: int = Field(default=2, ge=2)
     """gumbel: values of each variable (the paper's l)"""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
     """gumbel: step size of Adam"""
 
 
@@ -66,51 +66,51 @@ class MethodSection(Section):
     """Who learns."""
 
     name: Literal["recollection_replay", "finetune", "rehearsal"] = "recollection_replay"
-    """recollection_replay: decoded codes are replayed; rehearsal: raw inputs are; finetune: nothing, a baseline"""
-    learning_rate: float | None = Field(None, gt=0, examples=[0.05])
+    """recollection_replay: replays decoded codes; rehearsal: raw inputs; finetune: nothing, a baseline"""
+    learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
-    recollections_per_step: int = Field(20, ge=0)
+    recollections_per_step: int = Field(default=10, ge=0)
     """recollections learned beside each batch"""
-    echoes_per_step: int = Field(2, ge=0)
+    echoes_per_step: int = Field(default=2, ge=0)
     """new inputs also learned as their own recollections, so that a class alone in its batch is learned"""
     steps: Count = 1
     """optimiser steps for each batch"""
-    averaging_pace: float = Field(0.005, gt=0, le=1)
+    averaging_pace: float = Field(default=0.005, gt=0, le=1)
     """weight of the newest in the running average of weights that answers"""
-    distillation: float = Field(0.0, ge=0)
+    distillation: float = Field(default=0.0, ge=0)
     """weight of staying near the averaged weights' answers for recollections"""
-    shift_pixels: int | None = Field(None, ge=0, examples=[2])
+    shift_pixels: int | None = Field(default=None, ge=0, examples=[2])
     """random shift of images, either way; null: a twelfth of the width"""
-    rotation_degrees: float | None = Field(None, ge=0, le=180, examples=[12.0])
+    rotation_degrees: float | None = Field(default=None, ge=0, le=180, examples=[12.0])
     """random rotation of images, either way; null: 12 for one channel, 0 for colour"""
-    scaling: float | None = Field(None, ge=0, lt=1, examples=[0.1])
+    scaling: float | None = Field(default=None, ge=0, lt=1, examples=[0.1])
     """random scaling of images, a fraction either way; null: 0.1 for one channel, 0 for colour"""
-    flip: bool | None = Field(None, examples=[True])
+    flip: bool | None = Field(default=None, examples=[True])
     """random mirror images; null: for colour images only"""
 
 
 class SleepSection(Section):
     """When and how the neocortex is taught."""
 
-    every_examples: Count | None = Field(5_000, examples=[5_000])
+    every_examples: Count | None = Field(default=5_000, examples=[5_000])
     """learned examples between sleeps; null: never by this rule"""
-    every_s: Seconds | None = Field(None, examples=[3_600.0])
+    every_s: Seconds | None = Field(default=None, examples=[3_600.0])
     """seconds between sleeps; goes by the clock, so a run cannot be repeated bit for bit"""
-    cron: Annotated[str, AfterValidator(_cron)] | None = Field(None, examples=["0 3 * * *"])
+    cron: Annotated[str, AfterValidator(_cron)] | None = Field(default=None, examples=["0 3 * * *"])
     """when to sleep, as a cron expression in UTC"""
     on_memory_full: bool = False
     """sleep once when the memory has no free place left"""
-    drift: float | None = Field(None, gt=0, le=1, examples=[0.1])
+    drift: float | None = Field(default=None, gt=0, le=1, examples=[0.1])
     """sleep when prequential accuracy (0 to 1) falls this far below its best since the last sleep"""
-    min_examples: int = Field(1_000, ge=0)
+    min_examples: int = Field(default=1_000, ge=0)
     """learned examples between any two sleeps that nobody asked for"""
     steps: Count = 200
     """optimiser steps of one sleep"""
     batch_size: Count = 64
     """recollections in one step"""
-    learning_rate: float | None = Field(None, gt=0, examples=[0.05])
+    learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """first step size, falling to 0; null: that of wake"""
-    steps_per_batch: int = Field(4, ge=0)
+    steps_per_batch: int = Field(default=4, ge=0)
     """sleep steps after each wake batch; 0 pauses the stream until the sleep ends"""
     tolerance: Share = 0.01
     """how much of the exam (0 to 1) a candidate may lose and still be adopted"""

@@ -10,17 +10,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic import WithJsonSchema, model_validator
+import pydantic
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 UNITS = {"": 1, "bit": 1, "bits": 1, "kbit": 1_000, "Mbit": 10**6, "Gbit": 10**9}
-"""Bits in each unit an amount may be written in. `b` and `Kb` are none: some read bits there, others bytes."""
+"""Bits in each unit of an amount. `b` and `Kb` are none: some read bits there, others bytes."""
 UNITS |= {"B": 8, "kB": 8_000, "KB": 8_000, "MB": 8 * 10**6, "GB": 8 * 10**9}
 UNITS |= {"KiB": 8 * 2**10, "MiB": 8 * 2**20, "GiB": 8 * 2**30}
 
 
 class Section(BaseModel):
-    """A section of the configuration. Unknown keys are errors, and nothing is converted: true is no number."""
+    """A section of the configuration. Unknown keys are errors, and true is no number."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, validate_default=True, use_attribute_docstrings=True
@@ -28,7 +28,7 @@ class Section(BaseModel):
 
 
 def parse_bits(value: Any) -> Any:
-    """`62720`, `62720 bits`, `64 KiB` or `1.5 MB` to bits; what is no text stays as it is. Raises ValueError."""
+    """`62720`, `62720 bits`, `64 KiB`, `1.5 MB` to bits; what is no text stays. Raises ValueError."""
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", value)
@@ -41,7 +41,7 @@ def parse_bits(value: Any) -> Any:
 
 
 def read_secret(value: Any) -> Any:
-    """The text of the file in `{file: path}` without its last newline; anything else as it is. Raises ValueError."""
+    """The text of the file in `{file: path}`, less its newline; anything else stays. Raises ValueError."""
     if not (isinstance(value, dict) and set(value) == {"file"}):
         return value
     try:
@@ -52,7 +52,7 @@ def read_secret(value: Any) -> Any:
 
 
 def _readable_secrets(options: dict[str, Any]) -> dict[str, Any]:
-    """Options as they are, once each `{file: path}` among them was found readable; they are read when used."""
+    """The options unchanged, each `{file: path}` among them found readable; `app` reads them."""
     for name, value in options.items():
         try:
             read_secret(value)
@@ -86,23 +86,23 @@ Secret = Annotated[
 class KafkaSection(Section):
     """One learner reads every partition; positions are in the checkpoint, not in the broker."""
 
-    bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1)
+    bootstrap_servers: str = Field(default="127.0.0.1:9092", min_length=1)
     """host:port, several separated by commas"""
-    topic: str = Field("examples", min_length=1)
+    topic: str = Field(default="examples", min_length=1)
     """the topic of labelled examples; all its partitions are read, also those added later"""
     start: Literal["earliest", "latest"] = "earliest"
     """where a learner without a checkpoint begins"""
     on_gap: Literal["stop", "skip"] = "stop"
-    """when messages at the position are gone or unreadable: stop and say so, or skip them and count the gap"""
-    empty_partition_wait_s: float = Field(5.0, ge=0)
+    """where messages at the position are gone or unreadable: stop and say so, or skip and count the gap"""
+    empty_partition_wait_s: float = Field(default=5.0, ge=0)
     """seconds that the merge by timestamp waits for a partition whose records are not yet fetched"""
     start_timeout_s: Seconds = 60.0
     """seconds to reach broker and topic at start-up; then exit code 69"""
     discover_every_s: Seconds = 30.0
     """seconds between looks for new partitions, their ends (lag) and the topic's id"""
     poll_hang_timeout_s: Seconds = 60.0
-    """seconds after which a fetch that hangs ends the process with code 70, to be restarted at the checkpoint"""
-    group_id: str | None = Field(None, examples=["streamlearner"])
+    """seconds after which a fetch that hangs ends the process (code 70), to be restarted"""
+    group_id: str | None = Field(default=None, examples=["streamlearner"])
     """shows the checkpoint's offsets under this group, for lag displays only; null commits nothing"""
     client: Annotated[dict[str, Any], AfterValidator(_readable_secrets)] = Field(
         default_factory=dict,
@@ -116,7 +116,7 @@ class FilesSection(Section):
 
     format: Literal["jsonl", "image_folder", "parquet", "torchvision", "digits"] = "jsonl"
     """what the files are; digits are the 1,797 handwritten ones that come with scikit-learn"""
-    path: str = Field("", examples=["examples.jsonl"])
+    path: str = Field(default="", examples=["examples.jsonl"])
     """file, folder or glob; for torchvision the root of its data; digits needs none"""
     dataset: str = "MNIST"
     """torchvision: name of the data set's class"""
@@ -134,7 +134,7 @@ class FilesSection(Section):
     """parquet: column of images (bytes, or struct of bytes and path) or of feature lists"""
     label_column: str = "label"
     """parquet: column of labels"""
-    task_column: str | None = Field(None, examples=["task"])
+    task_column: str | None = Field(default=None, examples=["task"])
     """parquet: column of tasks; null for none"""
 
 
@@ -145,7 +145,7 @@ class PushSection(Section):
     """examples waiting to be learned before POST /v1/examples answers 429"""
     max_backlog_bytes: Count = 4 * 2**30
     """the same in bytes on disk; 4 GiB"""
-    remembered_ids: int = Field(1_000_000, ge=0)
+    remembered_ids: int = Field(default=1_000_000, ge=0)
     """ids kept so that a re-send is taken once, oldest forgotten first"""
 
 
@@ -154,11 +154,11 @@ class SourceSection(Section):
 
     type: Literal["push", "kafka", "files", "memory"] = "push"
     """push: HTTP into a durable local log; kafka: a topic; files: see below; memory: for tests"""
-    kafka: KafkaSection = KafkaSection()
-    files: FilesSection = FilesSection()
-    push: PushSection = PushSection()
+    kafka: KafkaSection = Field(default_factory=KafkaSection)
+    files: FilesSection = Field(default_factory=FilesSection)
+    push: PushSection = Field(default_factory=PushSection)
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _files_have_a_path(self) -> SourceSection:
         if self.type == "files" and self.files.format != "digits" and not self.files.path:
             raise ValueError(f"source.files.path to be set, as source.files.format is {self.files.format}")
@@ -174,16 +174,16 @@ class CodecSection(Section):
     """bytes a message may have; larger ones are rejected unread. 16 MiB; a broker allows 1 MiB by default"""
     tasks: Literal["use", "ignore"] = "use"
     """use: a task named by the stream restricts which classes compete; ignore: all classes compete, always"""
-    remembered_ids: int = Field(10_000, ge=0)
+    remembered_ids: int = Field(default=10_000, ge=0)
     """ids of the last examples, 8 bytes each in the checkpoint, so that what is sent again is learned once"""
 
 
 class CheckpointSection(Section):
     """When what was learned becomes durable."""
 
-    every_examples: Count | None = Field(2_000, examples=[2_000])
+    every_examples: Count | None = Field(default=2_000, examples=[2_000])
     """messages between checkpoints: the most that is learned again after a crash; null: never by this rule"""
-    every_s: Seconds | None = Field(60.0, examples=[60.0])
+    every_s: Seconds | None = Field(default=60.0, examples=[60.0])
     """seconds between checkpoints while there is something new; null: never by this rule"""
     keep: Count = 3
     """checkpoints kept: one is enough unless a disk damages it"""
@@ -196,11 +196,11 @@ class CheckpointSection(Section):
 class ServingSection(Section):
     """The one port for predictions, admin, metrics and dashboard."""
 
-    host: str = Field("127.0.0.1", min_length=1)
+    host: str = Field(default="127.0.0.1", min_length=1)
     """address to listen on; 0.0.0.0 for all. There is no TLS: put a proxy before it"""
-    port: int = Field(8080, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535)
     """0 picks a free one, for tests"""
-    token: Secret | None = Field(None, examples=[{"file": "/run/secrets/streamlearner"}])
+    token: Secret | None = Field(default=None, examples=[{"file": "/run/secrets/streamlearner"}])
     """bearer token for sleep, checkpoint and rollback, as text or {file: path}; null leaves them open"""
     refresh_every_examples: Count = 200
     """learned examples between fresh copies for predictions: fresher answers against time spent on copying"""
@@ -215,7 +215,7 @@ class DeadLettersSection(Section):
 
     type: Literal["file", "kafka"] = "file"
     """file: lines of JSON in a folder; kafka: a topic"""
-    path: str | None = Field(None, examples=["/var/lib/streamlearner/dead-letters"])
+    path: str | None = Field(default=None, examples=["/var/lib/streamlearner/dead-letters"])
     """folder of the files; null: dead-letters under state_dir"""
-    topic: str = Field("examples.dead-letters", min_length=1)
+    topic: str = Field(default="examples.dead-letters", min_length=1)
     """kafka: the topic; the broker is that of source.kafka"""

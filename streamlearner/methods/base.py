@@ -177,6 +177,11 @@ class Curriculum(nn.Module):
     def classes(self) -> int:
         return self.seen.shape[1]
 
+    @property
+    def names_tasks(self) -> bool:
+        """True once the stream has named a task."""
+        return len(self.seen) > 1
+
     def meet(self, labels: Tensor, tasks: Tensor | None) -> None:
         """Takes note of the classes and tasks of new examples: labels [n], tasks [n] or None."""
         classes = max(self.classes, int(labels.max()) + 1)

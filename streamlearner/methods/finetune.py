@@ -18,5 +18,5 @@ class Finetune(Baseline):
         logits = self._answer(network(unit_interval(experience.inputs))[:, : self.classes], experience.tasks)
         loss = F.cross_entropy(logits, experience.labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(list(network.parameters()), learning_rate=self.learning_rate)
+        descend(network, learning_rate=self.learning_rate)
         return Observation(predicted=logits.detach().argmax(1), loss=float(loss.detach()))

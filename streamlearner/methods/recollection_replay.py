@@ -24,18 +24,22 @@ from streamlearner.recollection import RecollectionMemory
 class Hippocampus(nn.Module):
     """The fast learner and the running average of its weights, which answers (Polyak averaging)."""
 
-    steps: Tensor
-
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
         self.average = copy.deepcopy(network).requires_grad_(False)
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.steps = 0
 
     def follow(self, *, pace: float) -> None:
         """The average moves to the network: by `pace`, or faster while there are few steps to average over."""
         self.steps += 1
-        blend(self.average, self.network, weight=max(pace, 1.0 / (int(self.steps) + 1)))
+        blend(self.average, self.network, weight=max(pace, 1.0 / (self.steps + 1)))
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.steps = int(state)
 
 
 class Recalled(NamedTuple):
@@ -47,10 +51,12 @@ class Recalled(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One optimiser step: the answers [n] for the new inputs before it, its loss, the recollections it decoded."""
+    """One optimiser step: the answers [n] for the new inputs before it, its loss, the mean absolute error of the
+    echoes, and all recollections that it decoded."""
 
     predicted: Tensor
     loss: float
+    distortion_l1: float | None
     recollected: Tensor
 
 
@@ -107,38 +113,40 @@ class RecollectionReplay(DualMemory):
     def observe(self, experience: Experience) -> Observation:
         self._meet(experience)
         new = unit_interval(experience.inputs)
-        first = step = self._learn(new, experience)
+        symbols = self.association.encode(new)
+        first = step = self._learn(new, symbols, experience)
         for _ in range(self.steps - 1):
-            step = self._learn(self._augmented(new), experience)
-        distortion = self._remember(new, experience, step.recollected)
-        return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=distortion)
+            step = self._learn(self._augmented(new), symbols, experience)
+        self._remember(new, symbols, experience, step.recollected)
+        return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=step.distortion_l1)
 
     def _meet(self, experience: Experience) -> None:
         self.curriculum.meet(experience.labels, experience.tasks)
         for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
             network.head.grow(self.classes)
 
-    def _learn(self, new: Tensor, experience: Experience) -> Step:
+    def _learn(self, new: Tensor, symbols: Tensor, experience: Experience) -> Step:
         """One optimiser step on new inputs and recollections together."""
         n = len(new)
-        old = self._recall(new, experience)
+        old = self._recall(symbols, experience)
         inputs = torch.cat([new, self._augmented(old.inputs)])
-        network = self.hippocampus.network.train()
+        network = self.hippocampus.network
         logits = network(inputs)[:, : self.classes]
         loss = self._loss(logits, experience, old)
         if self.distillation and len(old.inputs):
             loss = loss + self.distillation * self._drift(logits[n:], inputs[n:])
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(list(network.parameters()), learning_rate=self.learning_rate)
+        descend(network, learning_rate=self.learning_rate)
         self.hippocampus.follow(pace=self.averaging_pace)
-        allowed = self.curriculum.allowed(experience.tasks, n)
-        predicted = logits[:n].detach().masked_fill(~allowed, -torch.inf).argmax(1)
-        return Step(predicted=predicted, loss=float(loss.detach()), recollected=old.inputs)
+        predicted = self._restricted(logits[:n].detach(), experience.tasks).argmax(1)
+        echoes = old.inputs[len(old.inputs) - min(n, self.echoes_per_step) :]
+        distortion = float((echoes - new[: len(echoes)]).abs().mean()) if len(echoes) else None
+        return Step(predicted, float(loss.detach()), distortion, old.inputs)
 
-    def _recall(self, new: Tensor, experience: Experience) -> Recalled:
-        """Decoded recollections, and echoes: a few of the new inputs as their own codes will show them."""
+    def _recall(self, symbols: Tensor, experience: Experience) -> Recalled:
+        """Decoded recollections, and echoes: a few of the new inputs as their own codes show them."""
         remembered = self.memory.sample(self.recollections_per_step)
-        echoes = self.association.encode(new[: self.echoes_per_step])
+        echoes = symbols[: self.echoes_per_step]
         tasks = experience.tasks if experience.tasks is not None else torch.full_like(experience.labels, -1)
         return Recalled(
             inputs=self.association.decode(torch.cat([remembered.symbols, echoes])),
@@ -150,15 +158,21 @@ class RecollectionReplay(DualMemory):
         """Asymmetric cross-entropy: new examples compete inside their batch (or task), recollections among all."""
         n = len(experience.labels)
         if experience.tasks is None:
-            present = torch.zeros(1, self.classes, dtype=torch.bool)
-            present[0, experience.labels] = True
+            absent = torch.ones(self.classes, dtype=torch.bool)
+            absent[experience.labels] = False
+            new = logits[:n].masked_fill(absent, -torch.inf)
         else:
-            present = self.curriculum.allowed(experience.tasks, n)
-        loss = F.cross_entropy(logits[:n].masked_fill(~present, -torch.inf), experience.labels)
+            new = self._restricted(logits[:n], experience.tasks)
+        loss = F.cross_entropy(new, experience.labels)
         if not len(old.labels):
             return loss
-        allowed = self.curriculum.allowed(old.tasks, len(old.labels))
-        return loss + F.cross_entropy(logits[n:].masked_fill(~allowed, -torch.inf), old.labels)
+        return loss + F.cross_entropy(self._restricted(logits[n:], old.tasks), old.labels)
+
+    def _restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
+        """Logits [n, classes] with those of other tasks' classes at minus infinity; as they are where none is named."""
+        if tasks is None or not self.curriculum.names_tasks:
+            return logits
+        return logits.masked_fill(~self.curriculum.allowed(tasks, len(logits)), -torch.inf)
 
     def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
         """How far the answers for recollections have left those of the averaged weights (mean square of logits)."""
@@ -166,18 +180,16 @@ class RecollectionReplay(DualMemory):
             teacher = self.hippocampus.average.eval()(inputs)[:, : self.classes]
         return F.mse_loss(logits, teacher)
 
-    def _remember(self, new: Tensor, experience: Experience, recollected: Tensor) -> float:
-        """Stores the codes of the new inputs; the association may have learned enough to renew itself first."""
+    def _remember(self, new: Tensor, symbols: Tensor, experience: Experience, recollected: Tensor) -> None:
+        """Stores the codes of the new inputs; the association learns, and may renew itself and all codes first."""
         self.association.learn(new, recollected if len(recollected) else None)
         renewed = self.association.renew()
         if renewed is not None:
             former = self.association
-            self.memory.recode(renewed.radices, lambda symbols: renewed.encode(former.decode(symbols)))
+            self.memory.recode(renewed.radices, lambda codes: renewed.encode(former.decode(codes)))
             self.association = renewed
-        with torch.no_grad():
-            symbols = self.association.encode(new)
-            self.memory.insert(symbols, experience.labels, experience.tasks)
-            return float((self.association.decode(symbols[:1]) - new[:1]).abs().mean())
+            symbols = renewed.encode(new)
+        self.memory.insert(symbols, experience.labels, experience.tasks)
 
     def _augmented(self, inputs: Tensor) -> Tensor:
         return self.augmentation(inputs, generator=self.chance.generator)
@@ -185,18 +197,17 @@ class RecollectionReplay(DualMemory):
     def consolidate(self, candidate: Self) -> Iterator[None]:
         teacher = candidate.hippocampus.average.eval()
         candidate.neocortex.load_state_dict(teacher.state_dict())
-        student = candidate.neocortex.requires_grad_(True)
+        student = candidate.neocortex.requires_grad_(True).train()
         for step in range(self.sleep_steps):
             dreamt = candidate.memory.sample_balanced(self.sleep_batch)
             inputs = candidate._augmented(candidate.association.decode(dreamt.symbols))
-            logits = student.train()(inputs)[:, : candidate.classes]
+            logits = student(inputs)[:, : candidate.classes]
             with torch.no_grad():
                 before = teacher(inputs)[:, : candidate.classes]
-            allowed = candidate.curriculum.allowed(dreamt.tasks, len(inputs))
-            loss = F.cross_entropy(logits.masked_fill(~allowed, -torch.inf), dreamt.labels)
+            loss = F.cross_entropy(candidate._restricted(logits, dreamt.tasks), dreamt.labels)
             (loss + F.mse_loss(logits, before) * self.distillation).backward()  # type: ignore[no-untyped-call]
             rate = self.sleep_learning_rate * (1 - step / self.sleep_steps)
-            descend(list(student.parameters()), learning_rate=rate)
+            descend(student, learning_rate=rate)
             yield
         student.requires_grad_(False)
 
@@ -225,8 +236,7 @@ class RecollectionReplay(DualMemory):
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         logits = self.hippocampus.average.eval()(unit_interval(inputs))[:, : self.classes]
-        allowed = self.curriculum.allowed(tasks, len(inputs))
-        return logits.masked_fill(~allowed, -torch.inf).softmax(1)
+        return self._restricted(logits, tasks).softmax(1)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ class Rehearsal(Baseline):
         logits = self._masked(network(inputs)[:, : self.classes], experience, remembered)
         loss = F.cross_entropy(logits, torch.cat([experience.labels, remembered.labels]))
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(list(network.parameters()), learning_rate=self.learning_rate)
+        descend(network, learning_rate=self.learning_rate)
         self.memory.insert(self.association.encode(new), experience.labels, experience.tasks)
         return Observation(predicted=logits[:n].detach().argmax(1), loss=float(loss.detach()))
 

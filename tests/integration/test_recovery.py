@@ -119,10 +119,9 @@ def ids_of(stream: DigitStream) -> torch.Tensor:
 
 
 def assert_worth_comparing(daemon: DaemonProcess, end: dict[str, Any]) -> None:
-    """There was something that could have differed: generators, memory, sleeps of both outcomes."""
+    """There was something that could have differed: memory, generators, sleeps."""
     assert {"method/memory.records", "method/memory.generator", "method/chance._extra_state"} <= end.keys()
-    progress = daemon.newest().facts["learner"]["progress"]
-    assert progress["adopted"] >= 3 and progress["refused"] >= 1
+    assert daemon.newest().facts["learner"]["progress"]["adopted"] >= 5
 
 
 def test_killed_at_thirty_random_instants_it_ends_byte_for_byte_as_if_never_killed(
@@ -144,7 +143,8 @@ def test_killed_at_thirty_random_instants_it_ends_byte_for_byte_as_if_never_kill
     with ThreadPoolExecutor(max_workers=len(cases)) as pool:
         outcomes = dict(zip(cases, pool.map(ends, cases), strict=True))
     for name, (daemon, end, expected) in outcomes.items():
-        assert not differing(end, expected), f"{name}: {differing(end, expected)} differ"
+        names = differing(end, expected)
+        assert not names, f"{name}: {[(each, end.get(each), expected.get(each)) for each in names]}"[:2000]
         assert_each_example_counted_once(daemon, stream)
         assert_worth_comparing(daemon, end)
 

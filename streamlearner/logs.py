@@ -1,0 +1,70 @@
+"""How the process tells what happens: log lines on stderr for people or as JSON, and why it ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from rich.console import Console
+from rich.text import Text
+
+from streamlearner.errors import StreamlearnerError
+
+OURS = ("streamlearner", "connectors")
+log = logging.getLogger(__name__)
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, and the exception where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
+
+
+def start_logging(style: LogFormat) -> None:
+    """Logs go to stderr; of the libraries' own chatter only what is a warning or worse."""
+    handler = logging.StreamHandler()
+    readable = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    handler.setFormatter(JsonLines() if style is LogFormat.JSON else readable)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for ours in OURS:
+        logging.getLogger(ours).setLevel(logging.INFO)
+
+
+def tell_error(error: StreamlearnerError) -> None:
+    """One clear text on stderr; a log line where logs are JSON, as whatever reads them reads nothing else."""
+    if _writes_json():
+        log.error("%s", error)
+        return
+    text = Text("error: ", style="bold red").append(str(error), style="not bold default")
+    Console(stderr=True).print(text, soft_wrap=True)
+
+
+def tell_crash(error: Exception) -> None:
+    """What nobody expected: one line that says so, and the traceback."""
+    if not logging.getLogger().handlers:
+        start_logging(LogFormat.TEXT)
+    kind, text = type(error).__name__, str(error).partition("\n")[0]
+    log.critical("crashed, which is a bug: %s: %s", kind, text, exc_info=error)
+    sys.stderr.flush()
+
+
+def _writes_json() -> bool:
+    return any(isinstance(handler.formatter, JsonLines) for handler in logging.getLogger().handlers)

@@ -1,0 +1,37 @@
+"""The options that several commands share, and the configuration they lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamlearner import config as configuration
+from streamlearner.logs import LogFormat
+
+DEFAULT_CONFIG = Path("config.yaml")
+ADDRESS = "http://127.0.0.1:8080"
+
+_CONFIG_HELP = "YAML file. Without it config.yaml of this folder, if there is one."
+_SET_HELP = "Sets any setting, for example -s memory.budget_bits='64 KiB'. Repeatable; comes before all else."
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", envvar="STREAMLEARNER_CONFIG", help=_CONFIG_HELP)
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help=_SET_HELP)]
+LogOption = Annotated[LogFormat, typer.Option("--log", help="How logs are written to stderr.")]
+AddressOption = Annotated[
+    str, typer.Option("--address", "-a", envvar="STREAMLEARNER_ADDRESS", help="Where the daemon serves.")
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(envvar="STREAMLEARNER_TOKEN", help="The daemon's serving.token, where it has one."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="The daemon's answer as it is.")]
+
+
+def load_config(path: Path | None, settings: list[str] | None) -> configuration.Config:
+    """Flags, environment and the file at `path`, or config.yaml of this folder. Raises ConfigError."""
+    if path is None and DEFAULT_CONFIG.exists():
+        path = DEFAULT_CONFIG
+    return configuration.load(path=path, settings=configuration.parse_settings(settings or []))

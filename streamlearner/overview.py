@@ -1,0 +1,107 @@
+"""The overview that `streamlearner status` prints: what a person wants to know first, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.bar import Bar
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+WIDTH = 96
+BAR_WIDTH = 24
+MOST_CLASSES = 20
+"""With more classes than this the worst are shown: those are what someone looks for."""
+
+
+def overview(answers: Mapping[str, Any], *, address: str) -> Panel:
+    """`answers` holds the bodies of /v1/status, /v1/retention and /v1/memory by those names."""
+    rows = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    rows.add_column(style="dim")
+    for name, value in facts(answers):
+        rows.add_row(name, Text(value))
+    for trouble in troubles(answers["status"]):
+        rows.add_row("trouble", Text(trouble, style="bold red"))
+    parts: list[RenderableType] = [rows]
+    if answers["retention"]["by_class"]:
+        parts += [Text(), classes(answers)]
+    return Panel(Group(*parts), title=f"streamlearner at {address}", width=WIDTH, padding=(1, 2))
+
+
+def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of each line."""
+    now, kept, memory = answers["status"], answers["retention"], answers["memory"]
+    examples, sleeps, budget = now["examples"], now["sleeps"], memory["budget_bits"]
+    stored = memory["stored_bits"].get("recollections", 0)
+    rejects = ", ".join(f"{count:,} {reason}" for reason, count in now["rejects"].items())
+    return [
+        ("model", f"version {now['model_version']} of {now['method']}{', asleep' if now['asleep'] else ''}"),
+        ("up", duration(now["uptime_s"])),
+        ("examples", ", ".join(f"{count:,} {outcome}" for outcome, count in examples.items())),
+        *([("rejects", rejects)] if rejects else []),
+        ("lag", lag(now["lag"])),
+        ("prequential", f"{share(now['prequential_accuracy'])} answered rightly before they were learned"),
+        ("retention", f"{share(kept['overall'])} of {kept['exam']:,} exam examples"),
+        ("forgetting", f"{share(kept['forgetting'])}, backward transfer {share(kept['backward_transfer'])}"),
+        ("memory", f"{stored:,} of {budget:,} bits in {memory['recollections']:,} recollections"),
+        ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
+        ("sleeps", f"{sleeps['adopted']} adopted, {sleeps['refused']} refused"),
+    ]
+
+
+def troubles(status: Mapping[str, Any]) -> list[str]:
+    """What needs somebody."""
+    found = []
+    if not status["connected"]:
+        found.append("the source does not answer: learning waits, predictions go on")
+    if status["waiting_for_checkpoint"]:
+        found.append("no checkpoint can be written: the stream waits; the log says why")
+    if status["gaps"]:
+        found.append(f"{status['gaps']:,} messages were gone before they could be read")
+    return found
+
+
+def classes(answers: Mapping[str, Any]) -> Table:
+    """Retention of each class as a bar, with its recollections."""
+    kept: dict[str, float] = answers["retention"]["by_class"]
+    held: dict[str, int] = answers["memory"].get("recollections_by_class", {})
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("class", "retention", "", "recollections"):
+        table.add_column(heading, justify="left" if heading in ("class", "") else "right")
+    worst = sorted(kept, key=lambda label: kept[label])[:MOST_CLASSES]
+    for label in kept if len(kept) <= MOST_CLASSES else worst:
+        bar = Bar(1.0, 0.0, kept[label], width=BAR_WIDTH, color="green")
+        table.add_row(Text(label), share(kept[label]), bar, f"{held.get(label, 0):,}")
+    if len(kept) > MOST_CLASSES:
+        table.caption = f"the {MOST_CLASSES} worst of {len(kept)} classes; all are in --json"
+    return table
+
+
+def lag(by_partition: Mapping[str, int]) -> str:
+    """Messages still to come, and in how many partitions."""
+    total = sum(by_partition.values())
+    if len(by_partition) < 2:
+        return f"{total:,} messages"
+    behind = sum(1 for messages in by_partition.values() if messages)
+    return f"{total:,} messages in {behind} of {len(by_partition)} partitions"
+
+
+def share(value: float | None) -> str:
+    return "not yet measured" if value is None else f"{value:.1%}"
+
+
+def figure(value: float | None) -> str:
+    return "no" if value is None else f"{value:,.1f}"
+
+
+def duration(seconds: float) -> str:
+    """The two largest units."""
+    parts: list[str] = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{int(count)} {unit}")
+    return " ".join(parts[:2])
