@@ -53,7 +53,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="Checks, describes and shows the configuration.", no_args_is_help=True)
 app.add_typer(checkpoints, name="checkpoint")
 app.add_typer(config_app, name="config")
-log = logging.getLogger(__name__)
+log = logging.getLogger("streamlearner.cli")  # also where this file is run as __main__
 console = Console()
 
 

@@ -106,7 +106,7 @@ class Learner:
         self.progress.withheld += len(withheld)
         inputs = batch.inputs
         if withheld:
-            kept = [i for i in range(len(batch)) if i not in set(withheld)]
+            kept = sorted(set(range(len(batch))) - set(withheld))
             inputs, labels, tasks = inputs[kept], labels[kept], None if tasks is None else tasks[kept]
         if not len(labels):
             return Lesson(withheld=len(withheld), learned=0, observation=None)
@@ -151,7 +151,7 @@ class Learner:
     def _wake_up(self, dream: Dream) -> Verdict:
         """Adopts the candidate where the exam, sat by what would answer, loses no more than the tolerance."""
         before = self.grade().overall
-        trial = self.method.frozen()
+        trial = self.method.clone()
         trial.adopt(dream.candidate)
         after = self._grade(trial).overall
         adopted = before is None or after is None or after >= before - self.tolerance

@@ -45,7 +45,7 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("lag", lag(now["lag"])),
         ("prequential", f"{share(now['prequential_accuracy'])} answered rightly before they were learned"),
         ("retention", f"{share(kept['overall'])} of {kept['exam']:,} exam examples"),
-        ("forgetting", f"{share(kept['forgetting'])}, backward transfer {share(kept['backward_transfer'])}"),
+        ("forgetting", forgetting(kept)),
         ("memory", f"{stored:,} of {budget:,} bits in {memory['recollections']:,} recollections"),
         ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
         ("sleeps", f"{sleeps['adopted']} adopted, {sleeps['refused']} refused"),
@@ -78,6 +78,13 @@ def classes(answers: Mapping[str, Any]) -> Table:
     if len(kept) > MOST_CLASSES:
         table.caption = f"the {MOST_CLASSES} worst of {len(kept)} classes; all are in --json"
     return table
+
+
+def forgetting(kept: Mapping[str, Any]) -> str:
+    """How retention changed since each period; takes two periods to tell."""
+    if kept["forgetting"] is None:
+        return share(None)
+    return f"{share(kept['forgetting'])}, backward transfer {kept['backward_transfer']:+.1%}"
 
 
 def lag(by_partition: Mapping[str, int]) -> str:

@@ -54,6 +54,7 @@ class Reception:
         self._status: dict[str, Any] = {"ready": False}
         self._retention: dict[str, Any] = {}
         self._memory: dict[str, Any] = {}
+        self._version = 0
         self._heard_s = float("-inf")
         self._closed = False
         self.connected = False
@@ -68,6 +69,7 @@ class Reception:
             return
         self._published_at = now
         self.connected = daemon.source.connected
+        self._version = daemon.learner.progress.version if daemon.learner else 0
         self._status = status_report(daemon, uptime_s=now - self._started_at)
         self._retention = retention_report(daemon.learner)
         self._memory = memory_report(daemon.learner, budget_bits=self._budget_bits)
@@ -133,8 +135,7 @@ class Reception:
     def request_rollback(self, version: int | str | None) -> None:
         """To `version`, or the one before the present. Raises LookupError where it is not kept."""
         kept = self._kept_versions()
-        present = int(str(self._status.get("model_version", "0")).split(".")[0])
-        earlier = [number for number in kept if number < present]
+        earlier = [number for number in kept if number < self._version]
         text = str(version).split(".")[0] if version is not None else str(earlier[-1] if earlier else "")
         if not text.isdigit() or int(text) not in kept:
             wanted = "before this one" if version is None else version

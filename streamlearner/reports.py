@@ -45,14 +45,9 @@ def retention_report(learner: Learner | None) -> dict[str, Any]:
     """What the exam says. Shares are fractions; None (null) where nothing was measured yet."""
     grades = learner.grades if learner else None
     if learner is None or grades is None:
-        empty: dict[str, Any] = {
-            "overall": None,
-            "by_class": {},
-            "by_period": [],
-            "by_task": {},
-            "matrix": [],
-        }
-        return empty | {"forgetting": None, "backward_transfer": None, "readout": {}, "exam": 0}
+        empty: dict[str, Any] = {"overall": None, "by_class": {}, "by_task": {}, "by_period": []}
+        empty |= {"first_period": 0, "matrix": [], "forgetting": None, "backward_transfer": None}
+        return empty | {"readout": {}, "exam": 0}
     periods = range(learner.matrix.first, learner.progress.period + 1)
     return {
         "overall": grades.overall,
@@ -72,8 +67,9 @@ def memory_report(learner: Learner | None, *, budget_bits: int) -> dict[str, Any
     """What remembering costs. `bits_per_example` is the paper's storage rate: bits of recollections for each
     example ever seen by the memory (003, eq. 3)."""
     if learner is None:
-        nothing: dict[str, Any] = {"budget_bits": budget_bits, "stored_bits": {}, "parameter_bits": {}}
-        return nothing | {"recollections": 0, "bits_per_example": None, "seen": 0}
+        nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
+        nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}
+        return nothing | {"bits_per_example": None, "bits_per_recollection": None, "seen": 0}
     stored, seen = learner.stored_bits(), learner.progress.learned
     recalled = stored.get("recollections", 0)
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "daemon.poll_timeout_s": 0.02,
     "daemon.at_end": "exit",
     "memory.budget_bits": 4_000,
-    "exam.budget_bits": 8_000,
+    "exam.budget_bits": 4_000,
     "exam.fraction": 0.1,
     "sleep.every_examples": 60,
     "sleep.min_examples": 20,
@@ -55,12 +56,14 @@ def settings(state_dir: Path, **more: Any) -> Config:
     )
 
 
-def example(number: int, *, label: int | None = None, id: str | None = None) -> Message:
+def example(
+    number: int, *, label: int | None = None, id: str | None = None, task: str | None = None
+) -> Message:
     """A 6x6 image, one of CLASSES in class order by default; the same for the same number."""
     label = (number // 50) % CLASSES if label is None else label
     noise = np.random.default_rng(number).integers(0, 60, (6, 6), dtype=np.uint8)
     noise[label : label + 2] += np.uint8(180)
-    value, headers = encode_raw(noise, label=label, id=id)
+    value, headers = encode_raw(noise, label=label, id=id, task=task)
     return Message(value, "memory", 0, number, headers=headers)
 
 
@@ -79,6 +82,13 @@ def a_stream(count: int) -> list[Message]:
         else:
             messages.append(example(number, id=f"example-{number}"))
     return messages
+
+
+def a_mixed_stream(count: int) -> list[Message]:
+    """Classes and tasks in no order, met from the highest to the lowest."""
+    draw = random.Random(7)
+    labels = [3, 2, 1, 0] + [draw.randrange(CLASSES) for _ in range(count)]
+    return [example(n, label=label, task=f"task-{label % 2}") for n, label in enumerate(labels[:count])]
 
 
 def store(state_dir: Path) -> CheckpointStore:

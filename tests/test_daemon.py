@@ -21,6 +21,7 @@ from streamlearner.errors import CheckpointError, ConfigError, NoReadableCheckpo
 from streamlearner.stream import Reject
 from tests.checkpoint_store import hidden_names, spoil
 from tests.daemon_runs import (
+    a_mixed_stream,
     a_stream,
     differing,
     example,
@@ -95,6 +96,26 @@ def test_crashes_anywhere_leave_no_trace_in_the_end(tmp_path: Path, steps_per_ba
     )
     run(calm, MemorySource(STREAM))
     run_with_crashes(harmed, STREAM, at=[3, 62, 77, 130, 171, 199])
+    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"method__name": "finetune"},
+        {"method__name": "rehearsal"},
+        {"memory__sampling": "balanced", "exam__fraction": 0.4},
+        {"association__name": "gumbel", "association__variables": 8},
+        {"codec__tasks": "ignore", "sleep__on_memory_full": True, "sleep__drift": 0.1},
+        {"daemon__batch_size": 7, "codec__remembered_ids": 10, "evaluation__prequential_window": 13},
+    ],
+    ids=lambda more: next(iter(more.values())),
+)
+def test_crashes_leave_no_trace_whoever_learns_and_however(tmp_path: Path, more: dict[str, Any]) -> None:
+    calm, harmed = (settings(tmp_path / name, **more) for name in ("calm", "harmed"))
+    stream = a_mixed_stream(120)
+    run(calm, MemorySource(stream))
+    run_with_crashes(harmed, stream, at=[44, 73, 101])
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
 
 

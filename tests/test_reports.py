@@ -68,15 +68,14 @@ def test_the_messages_taken_are_the_sum_of_what_became_of_them(daemon: Daemon) -
     assert status["method"] == "recollection_replay" and status["uptime_s"] == 0.0
 
 
-def test_retention_is_the_mean_of_its_parts(daemon: Daemon) -> None:
-    retention = retention_report(daemon.learner)
-    exam = daemon.learner.exam  # type: ignore[union-attr]
-    shares = {int(label): share for label, share in retention["by_class"].items()}
-    weights = {label: int((exam.labels == label).sum()) for label in shares}
-    assert sum(weights.values()) == retention["exam"] == len(exam) > 5
-    mean = sum(shares[label] * weights[label] for label in shares) / len(exam)
-    assert retention["overall"] == pytest.approx(mean)
-    assert len(retention["matrix"]) == daemon.learner.progress.period  # type: ignore[union-attr]
+def test_retention_is_the_mean_over_classes_whatever_their_share_of_the_exam(daemon: Daemon) -> None:
+    retention, learner = retention_report(daemon.learner), daemon.learner
+    assert learner is not None
+    shares = retention["by_class"]
+    assert set(shares) <= {"0", "1", "2"} and len(shares) >= 2
+    assert retention["overall"] == pytest.approx(sum(shares.values()) / len(shares))
+    assert retention["exam"] == len(learner.exam) > 5
+    assert len(retention["matrix"]) == learner.progress.period
 
 
 def test_the_memory_reported_is_the_memory_held(daemon: Daemon) -> None:

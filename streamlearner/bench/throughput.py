@@ -26,7 +26,7 @@ from streamlearner.stream import Message, Source
 
 BATCH = 10
 TURNS = 7
-SETTINGS = {"memory.sampling": "balanced", "memory.budget_bits": 62_720, "sleep.every_examples": None}
+SETTINGS = {"memory.sampling": "balanced", "memory.budget_bits": 62_720, "sleep.every_examples": None, "association.code_bits": 100}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def loop(daemon: Any, source: Turns) -> None:
         daemon.wake()
         daemon.dream()
         daemon.answer()
-        if daemon.checkpoint_due():
+        if daemon.archive.due(daemon.tally.messages):
             daemon.checkpoint()
 
 

@@ -17,10 +17,10 @@ FACTS_BITS = 3 * 32
 class Exam(nn.Module):
     """A class-balanced sample of the stream that is never trained on. The one place where raw inputs rest.
 
-    Each example is a candidate with probability `fraction`. While there is room it is withheld. Afterwards it takes the
-    place of one of the largest class, if its own is smaller; else of one of its own class with the probability that
-    keeps the sample of that class uniform (class-balancing reservoir, Chrysakis & Moens, 2020), else it is learned.
-    So the exam costs the learner fewer and fewer examples as the stream goes on.
+    Each example is a candidate with probability `fraction`. While there is room it is withheld. Afterwards, while its
+    class is smaller than the largest and has lost none, it takes the place of one of the largest; else of one of its own
+    class with the probability that keeps the sample of that class uniform (class-balancing reservoir, Chrysakis & Moens,
+    2020), else it is learned. So the exam costs the learner fewer and fewer examples as the stream goes on.
     """
 
     def __init__(self, *, budget_bits: int, fraction: float, input_shape: Sequence[int], dtype: torch.dtype, seed: int):
@@ -58,8 +58,9 @@ class Exam(nn.Module):
 
     def _take(self, example: Tensor, label: Tensor, tasks: Tensor | None, i: int, period: int) -> bool:
         cls = int(label)
-        self._candidates[cls] = self._candidates.get(cls, 0) + 1
-        place = self._place(cls)
+        before = self._candidates.get(cls, 0)
+        self._candidates[cls] = before + 1
+        place = self._place(cls, before)
         if place is None:
             return False
         self._inputs[place] = example.contiguous().numpy().reshape(-1).view(np.uint8)
@@ -67,18 +68,20 @@ class Exam(nn.Module):
         self._counts[cls] = self._counts.get(cls, 0) + 1
         return True
 
-    def _place(self, cls: int) -> int | None:
-        """A free place, or one that a victim leaves, or None where the example should be learned instead."""
+    def _place(self, cls: int, before: int) -> int | None:
+        """A free place, or one that a victim leaves, or None where the example should be learned instead. `before`:
+        earlier candidates of its class."""
         if self._held < self.capacity:
             self._reserve(self._held + 1)
             self._held += 1
             return self._held - 1
         largest = max(self._counts.values())
         own = self._counts.get(cls, 0)
-        if own < largest:
-            victims = [c for c, count in self._counts.items() if count == largest]
+        if own == before and own < largest:
+            # sorted: a restart finds the classes in another order than they came
+            victims = sorted(c for c, count in self._counts.items() if count == largest)
             leaving = victims[self._draw(len(victims))]
-        elif self._draw(self._candidates[cls]) < own:
+        elif self._draw(before + 1) < own:
             leaving = cls
         else:
             return None
@@ -93,12 +96,8 @@ class Exam(nn.Module):
         """Grows the arrays by 1 % at a time, so that what is held stays what is reported."""
         if places > len(self._facts):
             room = min(self.capacity, places + places // 100)
-            grown_inputs, grown_facts = np.zeros((room, self._input_bytes), np.uint8), np.zeros((room, 3), np.int32)
-            grown_inputs[: self._held], grown_facts[: self._held] = (
-                self._inputs[: self._held],
-                self._facts[: self._held],
-            )
-            self._inputs, self._facts = grown_inputs, grown_facts
+            self._inputs.resize((room, self._input_bytes), refcheck=False)  # in place: no second copy, not for an instant
+            self._facts.resize((room, 3), refcheck=False)
 
     @property
     def inputs(self) -> Tensor:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 
 class Prequential:
     """The share of right answers among the last `window` examples, and over the whole stream."""
 
     def __init__(self, *, window: int) -> None:
-        self._hits = np.zeros(window, dtype=bool)
+        self._hits: deque[bool] = deque(maxlen=window)
         self.seen = 0
         self.right = 0
         self._right_in_window = 0
@@ -20,35 +19,28 @@ class Prequential:
     def update(self, hits: Sequence[bool]) -> None:
         """Counts examples, in the order of the stream: True where the answer before learning was right."""
         for hit in hits:
-            place = self.seen % len(self._hits)
-            self._right_in_window += int(hit) - (int(self._hits[place]) if self.seen >= len(self._hits) else 0)
-            self._hits[place] = hit
+            self._right_in_window += hit - (self._hits[0] if self.settled else 0)
+            self._hits.append(hit)
             self.seen += 1
-            self.right += int(hit)
+            self.right += hit
 
     @property
     def accuracy(self) -> float | None:
         """Over the window; None before the first example."""
-        return self._right_in_window / min(self.seen, len(self._hits)) if self.seen else None
+        return self._right_in_window / len(self._hits) if self._hits else None
 
     @property
     def settled(self) -> bool:
         """True once the window is full, so that a fall is a fall and not noise."""
-        return self.seen >= len(self._hits)
+        return len(self._hits) == self._hits.maxlen
 
     def state(self) -> dict[str, Any]:
-        """JSON state: the window as text of 0 and 1, oldest place first."""
+        """JSON state: the window as text of 0 and 1, oldest first."""
         hits = "".join("1" if hit else "0" for hit in self._hits)
         return {"hits": hits, "seen": self.seen, "right": self.right}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over `state()`; another window length keeps the newest hits that fit."""
-        former, seen = [c == "1" for c in state["hits"]], int(state["seen"])
-        if len(former) == len(self._hits):
-            self._hits[:] = former
-        else:
-            newest = [former[i % len(former)] for i in range(max(0, seen - len(former)), seen)][-len(self._hits) :]
-            for back, hit in enumerate(reversed(newest), start=1):
-                self._hits[(seen - back) % len(self._hits)] = hit
-        self.seen, self.right = seen, int(state["right"])
-        self._right_in_window = int(self._hits[: min(seen, len(self._hits))].sum())
+        self._hits = deque((hit == "1" for hit in state["hits"]), maxlen=self._hits.maxlen)
+        self._right_in_window = sum(self._hits)
+        self.seen, self.right = int(state["seen"]), int(state["right"])

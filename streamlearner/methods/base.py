@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +54,10 @@ class DualMemory(nn.Module, ABC):
     neocortex: nn.Module
     curriculum: Curriculum
 
-    waking_only: ClassVar[tuple[str, ...]] = ("memory",)
-    """Submodules that no prediction needs; a frozen copy is made without them."""
+    stores: ClassVar[tuple[str, ...]] = ("memory", "chance")
+    """Submodules that are no parameters: what was experienced (`stored_bits` counts it), and random generators."""
+    waking_only: ClassVar[tuple[str, ...]] = ("memory", "chance", "association", "neocortex")
+    """Submodules (dotted paths) that no prediction needs; a frozen copy is made without them."""
 
     @abstractmethod
     def observe(self, experience: Experience) -> Observation:
@@ -120,7 +122,7 @@ class DualMemory(nn.Module, ABC):
         return {
             name: sum(tensor.numel() * tensor.element_size() * 8 for tensor in module.state_dict().values())
             for name, module in self.named_children()
-            if name not in self.waking_only
+            if name not in self.stores
         }
 
     @property
@@ -134,9 +136,9 @@ class DualMemory(nn.Module, ABC):
 
     def frozen(self) -> Self:
         """A copy for predictions only: no gradients, evaluation mode, without what only waking needs."""
-        left_out = {id(getattr(self, name)): nn.Identity() for name in self.waking_only if hasattr(self, name)}
-        twin = copy.deepcopy(self, memo=left_out)
-        return twin.eval().requires_grad_(False)
+        modules = dict(self.named_modules())
+        left_out: dict[int, Any] = {id(modules[name]): nn.Identity() for name in self.waking_only if name in modules}
+        return copy.deepcopy(self, memo=left_out).eval().requires_grad_(False)
 
 
 class Chance(nn.Module):
@@ -195,10 +197,18 @@ class Curriculum(nn.Module):
             self.seen[tasks, labels] = True
 
     def allowed(self, tasks: Tensor | None, count: int) -> Tensor:
-        """The classes that may answer for `count` examples: bool [count, classes]. No task (-1): every class."""
-        if tasks is None:
+        """The classes that may answer for `count` examples: bool [count, classes]. Every class, where no task is
+        named (-1) or none of its classes was learned yet (its first examples may all sit in the exam)."""
+        if tasks is None or not self.names_tasks:
             return self.seen[-1:].expand(count, -1)
-        return self.seen[tasks]
+        rows = self.seen[tasks.where(tasks < len(self.seen) - 1, -1)]
+        return rows | ~rows.any(1, keepdim=True)
+
+    def restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
+        """Logits [n, classes] with the classes that may not answer at minus infinity; as they are where no task is named."""
+        if tasks is None or not self.names_tasks:
+            return logits
+        return logits.masked_fill(~self.allowed(tasks, len(logits)), -torch.inf)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         if prefix + "seen" in state_dict:

@@ -31,10 +31,6 @@ class Baseline(DualMemory):
         self.hippocampus.head.grow(self.classes)
         self.neocortex.head.grow(self.classes)
 
-    def _answer(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
-        """Logits [n, classes] with the classes that cannot answer (other tasks') at minus infinity."""
-        return logits.masked_fill(~self.curriculum.allowed(tasks, len(logits)), -torch.inf)
-
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex.load_state_dict(candidate.hippocampus.state_dict())
         yield
@@ -51,7 +47,7 @@ class Baseline(DualMemory):
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         logits = self.hippocampus.eval()(unit_interval(inputs))[:, : self.classes]
-        return self._answer(logits, tasks).softmax(1)
+        return self.curriculum.restricted(logits, tasks).softmax(1)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

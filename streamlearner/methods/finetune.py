@@ -15,7 +15,8 @@ class Finetune(Baseline):
     def observe(self, experience: Experience) -> Observation:
         self._meet(experience)
         network = self.hippocampus.train()
-        logits = self._answer(network(unit_interval(experience.inputs))[:, : self.classes], experience.tasks)
+        logits = network(unit_interval(experience.inputs))[:, : self.classes]
+        logits = self.curriculum.restricted(logits, experience.tasks)
         loss = F.cross_entropy(logits, experience.labels)
         loss.backward()  # type: ignore[no-untyped-call]
         descend(network, learning_rate=self.learning_rate)

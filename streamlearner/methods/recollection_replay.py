@@ -74,6 +74,8 @@ class RecollectionReplay(DualMemory):
     weights answer; a task named by the stream restricts the competition to its classes (GEM's protocol).
     """
 
+    waking_only = (*DualMemory.waking_only, "hippocampus.network")
+
     def __init__(
         self,
         *,

@@ -41,18 +41,22 @@ class Rehearsal(Baseline):
         remembered = self.memory.sample(self.recollections_per_step)
         inputs = torch.cat([new, self.association.decode(remembered.symbols)])
         network = self.hippocampus.train()
-        logits = self._masked(network(inputs)[:, : self.classes], experience, remembered)
+        logits = self._restricted(network(inputs)[:, : self.classes], experience, remembered)
         loss = F.cross_entropy(logits, torch.cat([experience.labels, remembered.labels]))
         loss.backward()  # type: ignore[no-untyped-call]
         descend(network, learning_rate=self.learning_rate)
         self.memory.insert(self.association.encode(new), experience.labels, experience.tasks)
         return Observation(predicted=logits[:n].detach().argmax(1), loss=float(loss.detach()))
 
-    def _masked(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
-        n = len(experience.labels)
-        return torch.cat(
-            [self._answer(logits[:n], experience.tasks), self._answer(logits[n:], remembered.tasks)]
-        )
+    def _restricted(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
+        n, restricted = len(experience.labels), self.curriculum.restricted
+        return torch.cat([restricted(logits[:n], experience.tasks), restricted(logits[n:], remembered.tasks)])
+
+    @torch.no_grad()
+    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
+        held = self.memory.contents()
+        places = {label: (held.labels == label).nonzero().flatten()[:per_class] for label in held.labels.unique().tolist()}
+        return [(label, self.association.decode(held.symbols[chosen])) for label, chosen in places.items()]
 
     @property
     def remembered(self) -> int:

@@ -43,6 +43,7 @@ def launch(broker: Any, tmp_path: Path) -> Iterator[Launch]:
             },
             "daemon": {"batch_size": 10, "linger_s": 2.0},
             "memory": {"budget_bits": 20_000},
+            "exam": {"budget_bits": 30_000, "fraction": 0.05},
             "sleep": {
                 "every_examples": 300,
                 "min_examples": 100,
@@ -149,7 +150,7 @@ def test_killed_at_thirty_random_instants_it_ends_byte_for_byte_as_if_never_kill
         assert_worth_comparing(daemon, end)
 
 
-def test_a_stopped_process_and_a_restarted_broker_change_nothing_of_the_end(
+def test_a_frozen_process_a_restarted_broker_and_a_drain_without_one_change_nothing_of_the_end(
     broker: Any, topic: Make, launch: Launch
 ) -> None:
     stream, name = DigitStream(rounds=2), topic()
@@ -162,7 +163,11 @@ def test_a_stopped_process_and_a_restarted_broker_change_nothing_of_the_end(
     daemon.wait_until(lambda status: status["messages"] > 0.4 * len(stream))
     broker.kill()
     broker.start()
-    daemon.wait_until_taken(len(stream))
+    daemon.wait_until(lambda status: status["messages"] > 0.7 * len(stream))
+    broker.kill()
+    assert daemon.stop() == 0, daemon.tail()
+    broker.start()
+    daemon.start().wait_until_taken(len(stream))
     assert daemon.stop() == 0, daemon.tail()
     end = final_state(daemon)
     assert not differing(end, expected), f"{differing(end, expected)} differ"

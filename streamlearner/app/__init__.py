@@ -1,0 +1,14 @@
+"""build(config) -> Daemon: the only place that knows all others.
+
+assembly.py    the daemon
+outside.py     sources, the push log, dead letters
+learning.py    network, association, memory and method
+laboratory.py  what the bench is handed
+"""
+
+from streamlearner.app.assembly import build
+from streamlearner.app.laboratory import workbench
+from streamlearner.app.learning import make_learner, make_method
+from streamlearner.app.outside import client_options, digits, files_source
+
+__all__ = ["build", "client_options", "digits", "files_source", "make_learner", "make_method", "workbench"]

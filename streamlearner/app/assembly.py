@@ -1,0 +1,136 @@
+"""Assembles a Daemon from a Config."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import torch
+from prometheus_client import CollectorRegistry
+
+from connectors.dead_letters import DeadLetters
+from streamlearner import __version__
+from streamlearner.allocator import keep_freed_memory
+from streamlearner.app.learning import make_learner
+from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
+from streamlearner.archive import Archive
+from streamlearner.checkpoint import CheckpointStore
+from streamlearner.codec import Codec
+from streamlearner.config import Config
+from streamlearner.daemon import Daemon
+from streamlearner.errors import ConfigError
+from streamlearner.inputs import Limits
+from streamlearner.intake import Intake
+from streamlearner.metrics import Metrics
+from streamlearner.reception import Reception
+from streamlearner.reporter import Reporter
+from streamlearner.serving import Serving
+from streamlearner.sleep import SleepSchedule
+from streamlearner.stream import Source
+from streamlearner.versions import Versions
+
+
+def build(config: Config, *, source: Source | None = None) -> Daemon:
+    """The whole daemon, not yet running. `source` replaces the configured one (tests and benches).
+
+    Raises ConfigError for settings that contradict each other.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+    config.state_dir.mkdir(parents=True, exist_ok=True)
+    log = push_log(config) if source is None and config.source.type == "push" else None
+    source = source or make_source(config, log=log)
+    dead_letters = make_dead_letters(config)
+    codec = Codec(limits=Limits(message_bytes=config.codec.max_message_bytes, pixels=config.codec.max_pixels))
+    schedule = make_schedule(config)
+    versions = Versions(config.state_dir / "versions", keep=config.checkpoint.keep_versions)
+    metrics = Metrics(CollectorRegistry())
+    reception = Reception(
+        ingest=(lambda examples: ingest(log, examples)) if log else None,
+        request_sleep=schedule.request,
+        kept_versions=versions.numbers,
+        budget_bits=config.memory.budget_bits,
+        clock=time.monotonic,
+    )
+    return Daemon(
+        source=source,
+        intake=make_intake(config, source=source, codec=codec, dead_letters=dead_letters),
+        make_learner=lambda schema: make_learner(config, schema=schema),
+        schedule=schedule,
+        archive=make_archive(
+            config, source=source, versions=versions, dead_letters=dead_letters, metrics=metrics
+        ),
+        serving=make_serving(config, reception=reception, metrics=metrics, codec=codec),
+        reception=reception,
+        reporter=Reporter(metrics=metrics, clock=time.monotonic, wall_clock=time.time),
+        steps_per_batch=config.sleep.steps_per_batch,
+        grade_every_examples=config.evaluation.every_examples,
+        poll_timeout_s=config.daemon.poll_timeout_s,
+        stop_at_end=config.daemon.at_end == "exit",
+        clock=time.monotonic,
+    )
+
+
+def make_archive(
+    config: Config, *, source: Source, versions: Versions, dead_letters: DeadLetters, metrics: Metrics
+) -> Archive:
+    section = config.checkpoint
+    return Archive(
+        checkpoints=CheckpointStore(
+            config.state_dir / "checkpoints", keep=section.keep, clock=time.time, code_version=__version__
+        ),
+        versions=versions,
+        dead_letters=dead_letters,
+        source=source,
+        metrics=metrics,
+        method=config.method.name,
+        config_digest=config.digest(),
+        every_examples=section.every_examples,
+        every_s=section.every_s,
+        retry_s=section.retry_s,
+        clock=time.monotonic,
+        wall_clock=time.time,
+    )
+
+
+def make_intake(config: Config, *, source: Source, codec: Codec, dead_letters: DeadLetters) -> Intake:
+    return Intake(
+        source=source,
+        codec=codec,
+        dead_letters=dead_letters,
+        batch_size=config.daemon.batch_size,
+        linger_s=config.daemon.linger_s,
+        remembered_ids=config.codec.remembered_ids,
+        clock=time.monotonic,
+    )
+
+
+def make_schedule(config: Config) -> SleepSchedule:
+    section = config.sleep
+    try:
+        return SleepSchedule(
+            every_examples=section.every_examples,
+            every_s=section.every_s,
+            cron=section.cron,
+            on_memory_full=section.on_memory_full,
+            drift=section.drift,
+            min_examples=section.min_examples,
+            clock=time.time,
+        )
+    except ValueError as error:
+        raise ConfigError(f"sleep: {error}") from None
+
+
+def make_serving(config: Config, *, reception: Reception, metrics: Metrics, codec: Codec) -> Serving:
+    section = config.serving
+    return Serving(
+        host=section.host,
+        port=section.port,
+        reception=reception,
+        metrics=metrics,
+        codec=codec,
+        token=section.token,
+        max_body_bytes=section.max_body_bytes,
+        max_batch=section.max_batch,
+        refresh_every_examples=section.refresh_every_examples,
+    )
