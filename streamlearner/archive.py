@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
 from streamlearner.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.metrics import Metrics
+from streamlearner.moment import Moment
 from streamlearner.stream import Position, Source
 from streamlearner.versions import Versions
 
@@ -23,17 +23,6 @@ class Flushed(Protocol):
 
     def flush(self, timeout_s: float) -> None: ...
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """All that a restart needs, as it was between two batches; `examples` of the `messages` were learned."""
-
-    tensors: Mapping[str, Mapping[str, Tensor]]
-    facts: Mapping[str, Any]
-    position: Position
-    messages: int
-    examples: int
 
 
 class Archive:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 
-from streamlearner.archive import Archive, Moment
+from streamlearner import moment
+from streamlearner.archive import Archive
 from streamlearner.codec import Schema
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.intake import Delivery, Intake
@@ -43,6 +43,7 @@ class Daemon:
         poll_timeout_s: float,
         stop_at_end: bool,
         clock: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
         self.source = source
         self.intake = intake
@@ -57,6 +58,7 @@ class Daemon:
         self.poll_timeout_s = poll_timeout_s
         self.stop_at_end = stop_at_end
         self.clock = clock
+        self.sleep = sleep
         self.learner: Learner | None = None  # until the first good example
         self.position: Position | None = None  # of what was learned; until then what the source begins with
         self.tally = Tally()
@@ -97,8 +99,11 @@ class Daemon:
     def wake(self) -> None:
         """Poll, decode, withhold for the exam, predict, learn."""
         self.took_batch = False
-        if self.archive.waiting or (self.asleep and self.steps_per_batch == 0):
-            return  # the stream pauses
+        if self.archive.waiting:
+            self.sleep(self.poll_timeout_s)
+            return
+        if self.asleep and self.steps_per_batch == 0:
+            return
         idle = self.asleep and self.intake.idle
         delivery = self.intake.take(timeout_s=0.0 if idle else self.poll_timeout_s)
         if delivery is not None:
@@ -184,11 +189,11 @@ class Daemon:
         """Returns to an adopted version, durably. Raises LookupError for one that is not kept."""
         if self.learner is None:
             raise LookupError("no model version yet: nothing has been learned")
-        neocortex = self.archive.versions.load(version)
-        self.reporter.rolled_back(version, while_asleep=self.asleep)
+        neocortex, asleep = self.archive.versions.load(version), self.asleep
         self.learner.revert(version=version, neocortex=neocortex)
         self.schedule.ended()
         self.learner.grade()
+        self.reporter.rolled_back(version, while_asleep=asleep)
         self.checkpoint()
 
     # checkpoint
@@ -198,43 +203,19 @@ class Daemon:
         if self.position is None:
             return
         try:
-            self.archive.save(self.moment(self.position))
+            self.archive.save(moment.take(self, self.position))
+            self.reporter.saved()
         except StreamlearnerError as error:
             log.error("%s; the stream waits, next try in %g s", error, self.archive.retry_s)
 
-    def moment(self, position: Position) -> Moment:
-        learner, schema = self.learner, self.intake.codec.schema
-        facts = {
-            "tally": asdict(self.tally),
-            "schedule": self.schedule.state(),
-            "schema": None if schema is None else schema.state(),
-            "learner": None if learner is None else learner.facts(),
-        }
-        return Moment(
-            tensors={"intake": {"ids": self.intake.ids.state()}} | (learner.tensors() if learner else {}),
-            facts=facts,
-            position=position,
-            messages=self.tally.messages,
-            examples=learner.progress.learned if learner else 0,
-        )
-
     def restore(self) -> None:
-        """Takes up the newest checkpoint that can be read, if there is any."""
+        """Goes on from the newest checkpoint that can be read, if there is any."""
         found = self.archive.latest()
         if found is None:
             return
-        facts = found.facts
-        self.position = found.manifest.position
-        self.tally = Tally(**facts["tally"])
-        self.schedule.restore(facts["schedule"])
-        self.intake.ids.restore(found.tensors["intake"]["ids"])
-        if facts["schema"] is not None:
-            self.intake.codec.schema = Schema.restore(facts["schema"])
-        if facts["learner"] is not None:
-            self.learner = self.born()
-            self.learner.restore(found.tensors, facts["learner"])
-            self.reporter.restored(self.learner)
+        moment.put_back(self, found)
         self.archive.restored(self.tally.messages)
+        self.reporter.restored(self.learner)
         log.info("restored checkpoint %d: %d messages taken", found.number, self.tally.messages)
 
     def drain(self) -> None:

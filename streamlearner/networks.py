@@ -16,6 +16,10 @@ from torch.nn import functional as F
 HEAD_BLOCK = 16
 """Classes are added to a head in blocks, so that a stream of new classes does not reallocate at each of them."""
 
+LONGEST_GRADIENT = 50.0
+"""Usual runs stay below (digits 8, MNIST 28, by class); features of scale 30 and more, without this limit, ended in
+weights that are not numbers."""
+
 
 class OpenHead(nn.Module):
     """A linear layer whose outputs grow: unused rows are zero, so an unseen class starts from logit 0.
@@ -201,8 +205,16 @@ def blend(slow: Network, fast: Network, *, weight: float) -> None:
 
 @torch.no_grad()
 def descend(network: Network, *, learning_rate: float) -> None:
-    """One plain gradient step and the gradients freed: what SGD without momentum does, with less overhead a step."""
+    """One plain gradient step and the gradients freed: what SGD without momentum does, with less overhead a step.
+
+    A gradient longer than `LONGEST_GRADIENT` is shortened to it and one that is not finite is dropped: a single absurd
+    example must not end months of learning.
+    """
     moved = [p for p in network.weights if p.grad is not None]
-    torch._foreach_add_(moved, [p.grad for p in moved], alpha=-learning_rate)
+    gradients = [p.grad for p in moved]
+    length = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist())
+    if math.isfinite(length):
+        rate = learning_rate * min(1.0, LONGEST_GRADIENT / (length or 1.0))
+        torch._foreach_add_(moved, gradients, alpha=-rate)
     for p in moved:
         p.grad = None

@@ -41,6 +41,7 @@ class Reporter:
         self.wall_clock = wall_clock
         self._asleep_since_s = clock()
         self._gaps = 0
+        self._letters = 0
 
     def passed_over(self, gaps: int) -> None:
         """`gaps` messages in all, since the source was opened, are known to be lost to it."""
@@ -54,6 +55,8 @@ class Reporter:
         for reason, count in delivery.rejects.items():
             for _ in range(count):
                 self.metrics.count_reject(reason)
+        self._letters += sum(delivery.rejects.values())
+        self.metrics.publish_dead_letters(pending=self._letters)
         seen = lesson.observation if lesson else None
         self.metrics.observe_batch(
             learned=lesson.learned if lesson else 0,
@@ -65,6 +68,11 @@ class Reporter:
             distortion_l1=seen.distortion_l1 if seen else None,
             prequential_accuracy=accuracy,
         )
+
+    def saved(self) -> None:
+        """A checkpoint is durable, and with it every dead letter before it."""
+        self.metrics.publish_dead_letters(delivered=self._letters, pending=0)
+        self._letters = 0
 
     def fell_asleep(self, reason: str, *, examples: int) -> None:
         self._asleep_since_s = self.clock()
@@ -89,8 +97,10 @@ class Reporter:
         self.metrics.publish_version(str(version), adopted_s=self.wall_clock())
         log.warning("rolled back to model version %d", version)
 
-    def restored(self, learner: Learner) -> None:
-        """A restart: the gauges that would otherwise stay empty until the next sleep."""
+    def restored(self, learner: Learner | None) -> None:
+        """After a restart: the gauges that would otherwise stay empty until the next sleep."""
+        if learner is None:
+            return
         if learner.progress.version:
             self.metrics.publish_version(str(learner.progress.version), adopted_s=self.wall_clock())
         if learner.asleep:

@@ -26,6 +26,7 @@ CLASSES = 4
 
 SETTINGS: dict[str, Any] = {
     "threads": 1,
+    "precision": "fp32",  # auto measures, so that two first starts may choose differently
     "serving.port": 0,
     "daemon.batch_size": 5,
     "daemon.linger_s": 0.05,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import threading
 import time
 import urllib.request
@@ -179,14 +180,15 @@ def test_a_checkpoint_of_another_method_is_refused_by_name(tmp_path: Path) -> No
 
 
 class Disk:
-    """Full while `full`: every step of writing a checkpoint fails."""
+    """Every step of writing a checkpoint fails with `code` while `refuses`."""
 
-    def __init__(self) -> None:
-        self.full = False
+    def __init__(self, code: int = errno.ENOSPC) -> None:
+        self.code = code
+        self.refuses = False
 
     def fault(self, step: str) -> None:
-        if self.full:
-            raise OSError(errno.ENOSPC, "No space left on device")
+        if self.refuses:
+            raise OSError(self.code, os.strerror(self.code))
 
 
 def on(disk: Disk, state_dir: Path, source: MemorySource, **more: Any) -> Daemon:
@@ -197,12 +199,15 @@ def on(disk: Disk, state_dir: Path, source: MemorySource, **more: Any) -> Daemon
     return daemon
 
 
-def test_a_full_disk_pauses_the_stream_not_the_answers_and_nothing_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
+def test_a_disk_that_refuses_pauses_the_stream_not_the_answers_and_nothing_is_lost(
+    tmp_path: Path, code: int
+) -> None:
     run(settings(tmp_path / "calm"), MemorySource(STREAM))
-    disk, source = Disk(), MemorySource(STREAM[:60], finite=False)
+    disk, source = Disk(code), MemorySource(STREAM[:60], finite=False)
     with running(on(disk, tmp_path / "harmed", source)) as daemon:
         wait_until(lambda: source.committed == {"index": 60}, "the first part is in a checkpoint")
-        disk.full = True
+        disk.refuses = True
         source.extend(STREAM[60:])
         status = wait_until(
             lambda: (s := daemon.reception.status())["waiting_for_checkpoint"] and s, "the stream waits"
@@ -214,7 +219,7 @@ def test_a_full_disk_pauses_the_stream_not_the_answers_and_nothing_is_lost(tmp_p
         assert predict(daemon)["model_version"] == status["model_version"]
         assert daemon.tally.messages == paused_at
         assert hidden_names(tmp_path / "harmed" / "checkpoints") == []
-        disk.full = False
+        disk.refuses = False
         wait_until(lambda: source.committed == {"index": COUNT} and not daemon.asleep, "all was learned")
         assert daemon.reception.learning
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
@@ -227,7 +232,7 @@ def test_a_stop_on_a_full_disk_says_that_the_last_checkpoint_is_missing(tmp_path
         running(on(disk, tmp_path, source)) as daemon,
     ):
         wait_until(lambda: learned(daemon) > 50, "some was learned")
-        disk.full = True
+        disk.refuses = True
         wait_until(lambda: daemon.archive.waiting or daemon.tally.messages == COUNT, "no more is taken")
 
 
@@ -261,8 +266,11 @@ def test_no_checkpoint_passes_a_reject_that_is_not_durable(tmp_path: Path) -> No
         first = min(reject.message.offset for reject in letters.waiting)
         newest = store(tmp_path).latest()
         assert newest is None or newest.manifest.position["index"] <= first
+        assert "streamlearner_dead_letters_pending 1.0" in exposition(daemon)
         letters.away = False
         wait_until(lambda: source.committed == {"index": COUNT}, "all was learned")
+    assert "streamlearner_dead_letters_pending 0.0" in exposition(daemon)
+    assert 'streamlearner_dead_letters_total{outcome="delivered"} 6.0' in exposition(daemon)
     assert [reject.message.offset for reject in letters.kept] == [28, 57, 86, 115, 144, 173]
 
 

@@ -68,6 +68,7 @@ def build(config: Config, *, source: Source | None = None) -> Daemon:
         poll_timeout_s=config.daemon.poll_timeout_s,
         stop_at_end=config.daemon.at_end == "exit",
         clock=time.monotonic,
+        sleep=time.sleep,
     )
 
 

@@ -32,8 +32,10 @@ class DaemonProcess:
         self.port = free_port()
         self.log = folder / "log"
         self._config = folder / "config.yaml"
-        own = {"state_dir": str(self.state_dir), "threads": 1, "serving": {"port": self.port}}
-        self._config.write_text(yaml.safe_dump(settings | own))
+        # precision auto measures, so that two first starts may choose differently
+        own = {"state_dir": str(self.state_dir), "threads": 1, "precision": "fp32"}
+        served = {"serving": settings.get("serving", {}) | {"port": self.port}}
+        self._config.write_text(yaml.safe_dump(settings | own | served))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *more: str) -> DaemonProcess:

@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 GUMBEL = {"association.name": "gumbel", "association.variables": 12, "association.levels": 3}
-OTHERWISE = {"memory.sampling": "balanced", "method.distillation": 0.5, "method.steps": 2}
+OTHERWISE = {"memory.sampling": "balanced", "method.distillation": 0.02, "method.steps": 2}
 
 ARMS: dict[str, dict[str, Any]] = {
     **{name: {"method.name": name} for name in METHODS},

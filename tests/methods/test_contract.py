@@ -85,8 +85,8 @@ def test_new_classes_may_appear_at_any_time_and_alone_in_a_batch_of_one(arm: str
 
 def test_a_class_alone_in_its_batches_is_learned_and_answers(arm: str) -> None:
     method = make(arm)
-    for step in range(40):
-        method.observe(TINY.experience([step // 20] * 5, seed=step))
+    for step in range(80):
+        method.observe(TINY.experience([step // 40] * 5, seed=step))
     answers = method.predict_proba(TINY.inputs([1] * 20, seed=7), None).argmax(1)
     assert (answers == 1).float().mean() > 0.5
 
@@ -101,6 +101,27 @@ def test_the_inputs_given_are_left_as_they_were(arm: str) -> None:
             method.predict_proba(experience.inputs, None)
             assert torch.equal(experience.inputs, before[0])
             assert torch.equal(experience.labels, before[1])
+
+
+def test_one_absurd_example_does_not_end_what_was_learned(arm: str) -> None:
+    kind = KINDS["features"]
+    method = make(arm, kind)
+    observe(method, 40, kind=kind)
+    absurd = Experience(inputs=torch.full((1, *kind.shape), 1e15), labels=torch.tensor([0]))
+    for _ in range(3):
+        method.observe(absurd)
+    observe(method, 40, kind=kind, seed=1)
+    assert accuracy(method, "features", 4) > 0.6
+
+
+def test_features_of_any_scale_are_learned(arm: str) -> None:
+    kind = KINDS["features"]
+    method = make(arm, kind)
+    for step in range(60):
+        shown = kind.experience([0, 1, 2, 3] * 2, seed=step)
+        method.observe(Experience(inputs=shown.inputs * 100, labels=shown.labels))
+    answers = method.predict_proba(kind.inputs([0, 1, 2, 3] * 5, seed=77) * 100, None).argmax(1)
+    assert (answers == torch.tensor([0, 1, 2, 3] * 5)).float().mean() > 0.6
 
 
 # answering
