@@ -201,7 +201,7 @@ class Learner:
         exam = self.exam
         if len(exam) < 2:
             return {}
-        features = torch.cat([self.method.features(part) for part in exam.inputs.split(GRADING_BATCH)])
+        features = torch.cat([self.method.features(part) for part in torch.split(exam.inputs, GRADING_BATCH)])
         grades = grade(
             readout_hits(features, exam.labels), labels=exam.labels, tasks=exam.tasks, periods=exam.periods
         )

@@ -82,5 +82,5 @@ def answer(learner: object, test: Pictures) -> float:
     predictor = learner.predictor()  # type: ignore[attr-defined]
     images = torch.from_numpy(test.images)
     inputs = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
-    found: list[Label] = [a.label for part in inputs.split(ANSWER_BATCH) for a in predictor.predict(part)]
+    found: list[Label] = [a.label for part in torch.split(inputs, ANSWER_BATCH) for a in predictor.predict(part)]
     return sum(f == label for f, label in zip(found, test.labels, strict=True)) / len(test.labels)

@@ -205,7 +205,7 @@ def growth_ratio(
 def fill(method: Any, images: Tensor, labels: Tensor) -> None:
     """Stores codes until the memory is full, without learning them."""
     while not method.full:
-        for part in torch.arange(len(images)).split(500):
+        for part in torch.split(torch.arange(len(images)), 500):
             method.memory.insert(method.association.encode(images[part].float() / 255), labels[part])
 
 

@@ -24,6 +24,9 @@ from streamlearner.recollection import RecollectionMemory
 class Hippocampus(nn.Module):
     """The fast learner and the running average of its weights, which answers (Polyak averaging)."""
 
+    network: Network
+    average: Network
+
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
@@ -73,6 +76,11 @@ class RecollectionReplay(DualMemory):
     as their own recollections too (echoes), so that a class that is alone in its batch is learned at once; averaged
     weights answer; a task named by the stream restricts the competition to its classes (GEM's protocol).
     """
+
+    hippocampus: Hippocampus
+    neocortex: Network
+    association: Association
+    memory: RecollectionMemory
 
     waking_only = (*DualMemory.waking_only, "hippocampus.network")
 
@@ -221,10 +229,10 @@ class RecollectionReplay(DualMemory):
         average = self.hippocampus.average
         for network in (before, after):
             network.head.grow(average.head.rows)
-        for now, old, new in zip(average.parameters(), before.parameters(), after.parameters(), strict=True):
-            now += new - old
-        for now, new in zip(average.buffers(), after.buffers(), strict=True):
-            now.copy_(new)
+        for weight, former, slept in zip(average.weights, before.weights, after.weights, strict=True):
+            weight.add_(slept - former)
+        for statistic, slept_on in zip(average.buffers(), after.buffers(), strict=True):
+            statistic.copy_(slept_on)
         self.neocortex.load_state_dict(after.state_dict())
         self.hippocampus.network.load_state_dict(average.state_dict())
 
@@ -248,7 +256,7 @@ class RecollectionReplay(DualMemory):
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         held = self.memory.contents()
         sheets = []
-        for label in held.labels.unique().tolist():
+        for label in sorted(set(held.labels.tolist())):
             chosen = (held.labels == label).nonzero().flatten()[:per_class]
             sheets.append((label, self.association.decode(held.symbols[chosen])))
         return sheets

@@ -55,7 +55,7 @@ class Rehearsal(Baseline):
     @torch.no_grad()
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         held = self.memory.contents()
-        places = {label: (held.labels == label).nonzero().flatten()[:per_class] for label in held.labels.unique().tolist()}
+        places = {label: (held.labels == label).nonzero().flatten()[:per_class] for label in sorted(set(held.labels.tolist()))}
         return [(label, self.association.decode(held.symbols[chosen])) for label, chosen in places.items()]
 
     @property

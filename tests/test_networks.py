@@ -1,0 +1,180 @@
+"""Networks with an open set of classes, and the two plain steps that move their weights."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamlearner.networks import HEAD_BLOCK, LONGEST_GRADIENT, Network, OpenHead, blend, build, descend, mlp
+
+SHAPES = {"mlp": (5,), "lenet": (1, 16, 20), "resnet18_reduced": (3, 16, 16)}
+EVERY = [*SHAPES.items(), ("auto", (6,)), ("auto", (1, 8, 8)), ("auto", (1, 28, 28)), ("auto", (3, 32, 32))]
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make(name: str = "mlp", shape: tuple[int, ...] = (5,), seed: int = 0) -> Network:
+    return build(name=name, input_shape=shape, generator=chance(seed))
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=chance(seed))
+
+
+# the open head
+
+
+def test_a_head_grows_in_blocks_and_keeps_what_it_knows() -> None:
+    head = OpenHead(features=3)
+    head.weight.data.copy_(drawn(HEAD_BLOCK, 3))
+    head.bias.data.copy_(drawn(HEAD_BLOCK))
+    features, before = drawn(2, 3, seed=1), head(drawn(2, 3, seed=1)).detach()
+    assert not head.grow(HEAD_BLOCK)
+    assert head.grow(HEAD_BLOCK + 1)
+    assert head.rows == 2 * HEAD_BLOCK
+    assert torch.equal(head(features)[:, :HEAD_BLOCK], before)
+    assert (head(features)[:, HEAD_BLOCK:] == 0).all()
+
+
+def test_a_grown_head_learns_or_not_as_before() -> None:
+    for requires_grad in (True, False):
+        head = OpenHead(features=3).requires_grad_(requires_grad)
+        head.grow(100)
+        assert head.weight.requires_grad == head.bias.requires_grad == requires_grad
+
+
+@pytest.mark.parametrize(("mine", "loaded"), [(1, 40), (40, 1), (40, 40)])
+def test_a_head_takes_over_any_number_of_rows(mine: int, loaded: int) -> None:
+    one, other = make(), make(seed=1)
+    one.head.grow(mine)
+    other.head.grow(loaded)
+    other.head.weight.data.copy_(drawn(other.head.rows, other.head.in_features))
+    one.load_state_dict(other.state_dict())
+    assert one.head.rows == other.head.rows
+    assert torch.equal(one(drawn(4, 5)), other(drawn(4, 5)))
+
+
+def test_the_list_of_weights_follows_growth_copies_and_loading() -> None:
+    network = make()
+    assert [id(p) for p in network.weights] == [id(p) for p in network.parameters()]
+    network.head.grow(40)
+    assert [id(p) for p in network.weights] == [id(p) for p in network.parameters()]
+    twin = copy.deepcopy(network)
+    assert [id(p) for p in twin.weights] == [id(p) for p in twin.parameters()]
+    twin.load_state_dict(make().state_dict())
+    assert [id(p) for p in twin.weights] == [id(p) for p in twin.parameters()]
+
+
+# building
+
+
+@pytest.mark.parametrize(("name", "shape"), EVERY)
+def test_every_network_gives_features_and_logits_for_any_number_of_inputs(name: str, shape: tuple[int, ...]) -> None:
+    network = make(name, shape)
+    for count in (1, 3):
+        features = network.features(drawn(count, *shape))
+        assert features.shape == (count, network.head.in_features)
+        assert network(drawn(count, *shape)).shape == (count, HEAD_BLOCK)
+
+
+@pytest.mark.parametrize(("name", "shape"), EVERY)
+def test_weights_are_drawn_from_the_generator_alone(name: str, shape: tuple[int, ...]) -> None:
+    before = torch.get_rng_state()
+    one = make(name, shape)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)
+    other, third = make(name, shape), make(name, shape, seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), third.parameters(), strict=True))
+
+
+def test_auto_chooses_by_shape() -> None:
+    def kinds(shape: tuple[int, ...]) -> set[str]:
+        return {type(module).__name__ for module in make("auto", shape).modules()}
+
+    assert "Conv2d" not in kinds((1, 15, 28)) | kinds((7,))
+    assert "Conv2d" in kinds((1, 16, 16))
+    assert "ResidualBlock" in kinds((3, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("lenet", (8,)), ("lenet", (1, 15, 28)), ("resnet18_reduced", (3,)), ("resnet18_reduced", (3, 8, 8))],
+)
+def test_a_network_that_cannot_take_the_input_says_so_and_names_one_that_can(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"{name} needs images .*found inputs of shape \[.*use mlp"):
+        make(name, shape)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("lenet", (1, 16, 16)), ("resnet18_reduced", (3, 9, 9))])
+def test_the_smallest_image_can_be_learned_alone(name: str, shape: tuple[int, ...]) -> None:
+    network = make(name, shape).train()
+    F.cross_entropy(network(drawn(1, *shape)), torch.tensor([0])).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+# steps
+
+
+def a_step(network: Network, *, scale: float = 1.0) -> None:
+    loss = F.cross_entropy(network(drawn(6, 5)), torch.tensor([0, 1, 2, 0, 1, 2]))
+    (loss * scale).backward()
+
+
+def test_a_descent_is_torchs_plain_gradient_step_and_frees_the_gradients() -> None:
+    network = make()
+    twin = copy.deepcopy(network)
+    optimiser = torch.optim.SGD(twin.parameters(), lr=0.3)
+    for _ in range(3):
+        a_step(network)
+        descend(network, learning_rate=0.3)
+        assert all(p.grad is None for p in network.parameters())
+        optimiser.zero_grad()
+        a_step(twin)
+        optimiser.step()
+    assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(network.parameters(), twin.parameters(), strict=True))
+
+
+def test_a_descent_without_gradients_moves_nothing() -> None:
+    network = make()
+    before = copy.deepcopy(network.state_dict())
+    descend(network, learning_rate=0.3)
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def moved(network: Network, *, scale: float) -> Tensor:
+    before = [p.detach().clone() for p in network.parameters()]
+    a_step(network, scale=scale)
+    descend(network, learning_rate=0.1)
+    return torch.cat([(p - q).flatten() for p, q in zip(network.parameters(), before, strict=True)]).detach()
+
+
+def test_an_absurdly_long_gradient_is_shortened_and_keeps_its_direction() -> None:
+    usual, absurd = moved(make(), scale=1.0), moved(make(), scale=1e6)
+    assert float(absurd.norm()) == pytest.approx(0.1 * LONGEST_GRADIENT, rel=1e-3)
+    assert float(F.cosine_similarity(usual, absurd, dim=0)) > 0.9999
+
+
+def test_a_gradient_that_is_not_finite_is_dropped_whole() -> None:
+    assert (moved(make(), scale=float("inf")) == 0).all()
+    assert (moved(make(), scale=float("nan")) == 0).all()
+
+
+def test_blending_moves_parameters_by_the_weight_and_copies_buffers() -> None:
+    slow, fast = make("resnet18_reduced", (3, 16, 16)), make("resnet18_reduced", (3, 16, 16), seed=1)
+    fast(drawn(4, 3, 16, 16))  # batch normalisation has met something
+    expected = [0.75 * a + 0.25 * b for a, b in zip(slow.parameters(), fast.parameters(), strict=True)]
+    blend(slow, fast, weight=0.25)
+    assert all(torch.allclose(p, q, atol=1e-6) for p, q in zip(slow.parameters(), expected, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(slow.buffers(), fast.buffers(), strict=True))
+    assert not any(a.data_ptr() == b.data_ptr() for a, b in zip(slow.buffers(), fast.buffers(), strict=True))
+
+
+def test_a_network_of_other_widths_can_be_made_by_hand() -> None:
+    assert mlp(input_shape=(1, 3, 3), hidden=(7,)).features(drawn(2, 1, 3, 3)).shape == (2, 7)

@@ -1,0 +1,92 @@
+"""The predictor names what a method answers."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamlearner.labels import LabelSpace
+from streamlearner.predictor import Answer, Predictor
+
+
+class Parrot:
+    """Answers with fixed probabilities, and remembers which tasks it was asked about."""
+
+    def __init__(self, *rows: list[float]) -> None:
+        self.rows = torch.tensor(rows) if rows else torch.zeros(1, 0)
+        self.asked: list[list[int] | None] = []
+
+    @property
+    def classes(self) -> int:
+        return self.rows.shape[1]
+
+    @property
+    def route(self) -> str:
+        return "neocortex"
+
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        self.asked.append(None if tasks is None else tasks.tolist())
+        return self.rows[: len(inputs)]
+
+    def frozen(self) -> Self:
+        return type(self)(*self.rows.tolist())
+
+
+def a_predictor(parrot: Parrot) -> Predictor:
+    return Predictor(
+        method=parrot,
+        labels=LabelSpace(["cat", 7, "dog"]),
+        tasks=LabelSpace(["indoors", "outdoors"]),
+        version="3.1200",
+        input_shape=(2,),
+    )
+
+
+def test_an_answer_is_the_most_probable_label_with_its_probability_and_route() -> None:
+    predictor = a_predictor(Parrot([0.25, 0.5, 0.25], [0.75, 0.125, 0.125]))
+    assert predictor.predict(torch.zeros(2, 2)) == [Answer(7, 0.5, "neocortex"), Answer("cat", 0.75, "neocortex")]
+
+
+def test_all_probabilities_come_by_label_where_asked_for() -> None:
+    (answer,) = a_predictor(Parrot([0.25, 0.5, 0.25])).predict(torch.zeros(1, 2), probabilities=True)
+    assert answer.probabilities == {"cat": 0.25, 7: 0.5, "dog": 0.25}
+
+
+def test_a_label_that_only_the_exam_has_met_is_no_answer_yet() -> None:
+    (answer,) = a_predictor(Parrot([0.25, 0.75])).predict(torch.zeros(1, 2), probabilities=True)
+    assert answer.probabilities == {"cat": 0.25, 7: 0.75}
+
+
+@pytest.mark.parametrize(("task", "asked"), [(None, None), ("outdoors", [1, 1]), ("unheard of", None)])
+def test_a_task_goes_to_the_method_by_index_and_an_unknown_one_as_none(task: str | None, asked: object) -> None:
+    parrot = Parrot([1.0], [1.0])
+    a_predictor(parrot).predict(torch.zeros(2, 2), task=task)
+    assert parrot.asked == [asked]
+
+
+def test_asking_about_an_unknown_task_makes_it_no_better_known() -> None:
+    predictor = a_predictor(Parrot([1.0]))
+    predictor.predict(torch.zeros(1, 2), task="unheard of")
+    assert predictor.tasks.state() == ["indoors", "outdoors"]
+
+
+def test_it_is_ready_once_a_class_is_known() -> None:
+    assert not a_predictor(Parrot()).ready
+    assert a_predictor(Parrot([1.0])).ready
+
+
+def test_a_frozen_one_keeps_its_labels_and_tasks_and_answers() -> None:
+    parrot = Parrot([0.25, 0.75])
+    predictor = a_predictor(parrot)
+    frozen = predictor.freeze(version="3.1300")
+    predictor.labels.index("bird")
+    predictor.tasks.index("at sea")
+    parrot.rows = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    assert frozen.version == "3.1300"
+    assert frozen.labels.state() == ["cat", 7, "dog"]
+    assert frozen.tasks.state() == ["indoors", "outdoors"]
+    assert frozen.predict(torch.zeros(1, 2)) == [Answer(7, 0.75, "neocortex")]
+    assert predictor.version == "3.1200"
