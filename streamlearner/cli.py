@@ -93,6 +93,8 @@ def root(version: VersionOption = False) -> None:
 @app.command()
 def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOption = LogFormat.TEXT) -> None:
     """Learns from the configured stream and answers, until SIGTERM or Ctrl-C; then drains."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # while torch loads there is nothing to drain yet
     start_logging(log_format)
     settings = load_config(config, set_)
     from streamlearner import app as assembly

@@ -28,7 +28,7 @@ class RawAssociation(Association):
 
     def encode(self, inputs: Tensor) -> Tensor:
         raw = (inputs * 255.0).round().to(torch.uint8) if self.dtype == torch.uint8 else inputs
-        return raw.reshape(len(raw), -1).contiguous().view(torch.uint8).to(torch.int64)
+        return raw.flatten(1).contiguous().view(torch.uint8).to(torch.int64)
 
     def decode(self, symbols: Tensor) -> Tensor:
         flat = symbols.to(torch.uint8).reshape(-1).view(self.dtype)  # flat, or no rows could not be viewed as floats

@@ -40,8 +40,9 @@ class Versions:
             aside.unlink(missing_ok=True)
             write_file(aside, safetensors.torch.save(tensors), lambda step: None)
             os.replace(aside, self._path(number))
-            for old in self.numbers()[: -self.keep]:
-                self._path(old).unlink(missing_ok=True)
+            left_behind = self.folder.glob(f"{ASIDE}*")  # by a crash
+            for old in (*map(self._path, self.numbers()[: -self.keep]), *left_behind):
+                old.unlink(missing_ok=True)
             sync_folder(self.folder)
         except OSError as error:
             raise CheckpointError(f"model version {number} was not written to {self.folder}: {error}") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -162,3 +164,29 @@ def state(daemon_or_folder: Path) -> dict[str, Any]:
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def learned(daemon: Daemon) -> int:
+    return daemon.learner.progress.learned if daemon.learner else 0
+
+
+def ask(daemon: Daemon, path: str, body: Any = None) -> Any:
+    host, port = daemon.serving.address
+    request = urllib.request.Request(
+        f"http://{host}:{port}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def predict(daemon: Daemon) -> Any:
+    return ask(daemon, "/v1/predict", {"inputs": [[[0] * 6] * 6]})
+
+
+def figure(daemon: Daemon, series: str) -> float:
+    """One sample of what Prometheus would scrape."""
+    lines = daemon.reporter.metrics.exposition().decode().splitlines()
+    (value,) = (line.removeprefix(series + " ") for line in lines if line.startswith(series + " "))
+    return float(value)

@@ -17,9 +17,12 @@ from socket import create_server
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner, Result
 
+from streamlearner import cli
 from streamlearner.client import Client
-from streamlearner.errors import StreamlearnerError
+from streamlearner.errors import CheckpointError, StateInUse, StreamlearnerError
+from streamlearner.state_lock import StateLock
 
 TIMEOUT_S = 60.0
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,25 +145,37 @@ def state(drained: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def look_after(state: Path, *words: str) -> Result:
+    """A `checkpoint` command, in this process: none of these needs one of its own."""
+    return CliRunner().invoke(cli.app, ["checkpoint", *words, "--set", f"state_dir={state / 'state'}"])
+
+
 def test_checkpoints_are_listed_and_verified(state: Path) -> None:
-    listed = [line.split() for line in command("checkpoint", "list", folder=state).stdout.splitlines()]
+    listed = [line.split() for line in look_after(state, "list").output.splitlines()]
     assert [(line[0], line[-1]) for line in listed[1:]] == [("1", "good"), ("2", "good")]
-    assert command("checkpoint", "verify", folder=state).stdout == "1: good\n2: good\n"
+    assert look_after(state, "verify").output == "1: good\n2: good\n"
 
 
 def test_a_rollback_makes_an_earlier_checkpoint_the_newest(state: Path) -> None:
-    back = command("checkpoint", "rollback", "1", folder=state)
-    assert (back.returncode, "checkpoint 1 is the newest now" in back.stdout) == (0, True)
-    assert command("checkpoint", "verify", folder=state).stdout == "1: good\n"
-    absent = command("checkpoint", "rollback", "9", folder=state)
-    assert (absent.returncode, "there is no checkpoint 9" in absent.stderr) == (1, True)
+    back = look_after(state, "rollback", "1")
+    assert (back.exit_code, "checkpoint 1 is the newest now" in back.output) == (0, True)
+    assert look_after(state, "verify").output == "1: good\n"
+    absent = look_after(state, "rollback", "9").exception
+    assert isinstance(absent, CheckpointError)
+    assert "there is no checkpoint 9" in str(absent)
+
+
+def test_a_rollback_waits_for_nobody_while_a_daemon_runs(state: Path) -> None:
+    with StateLock(state / "state"):
+        assert isinstance(look_after(state, "rollback", "1").exception, StateInUse)
+    assert look_after(state, "verify").output == "1: good\n2: good\n"
 
 
 def test_a_torn_checkpoint_is_found_and_named(state: Path) -> None:
     tear(state / "state" / "checkpoints" / f"{2:012}" / "manifest.json")
-    done = command("checkpoint", "verify", folder=state)
-    lines = done.stdout.splitlines()
-    assert (done.returncode, lines[0], lines[1] == "2: good") == (1, "1: good", False)
+    found = look_after(state, "verify")
+    lines = found.output.splitlines()
+    assert (found.exit_code, lines[0], lines[1][:3], lines[1] == "2: good") == (1, "1: good", "2: ", False)
 
 
 def test_where_all_checkpoints_are_torn_the_daemon_does_not_begin_anew(state: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from streamlearner.config import Config, load
 from streamlearner.config_problems import settings
 from streamlearner.settings import UNITS, parse_bits
 
-DEFAULT_FILE = Path(__file__).resolve().parents[1] / "config.yaml"
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_FILE = ROOT / "config.yaml"
 
 
 @pytest.fixture
@@ -68,6 +70,13 @@ def test_a_setting_in_a_unit_says_which() -> None:
     }
     assert silent <= {"checkpoint.every_s"}  # says seconds in its first word
     assert "seconds" in str(dict(settings(Config))["checkpoint.every_s"].description)
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    readers = [*(ROOT / "streamlearner" / "app").glob("*.py"), ROOT / "streamlearner" / "produce.py"]
+    text = "\n".join(path.read_text() for path in readers)
+    unread = [key for key, _ in settings(Config) if not re.search(rf"\.{key.split('.')[-1]}\b", text)]
+    assert unread == []
 
 
 # precedence

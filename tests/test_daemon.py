@@ -1,34 +1,26 @@
-"""The daemon on a stream in memory: what it learns, survives, refuses and answers."""
+"""The daemon on a stream in memory: what it learns, how it stops, what it does when asked."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import threading
-import time
-import urllib.request
+import urllib.error
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from connectors.kafka import KafkaSource
-from connectors.memory import Crash, MemorySource
+from connectors.memory import MemorySource
 from streamlearner.app import build
-from streamlearner.checkpoint import CheckpointStore
-from streamlearner.daemon import Daemon
-from streamlearner.errors import CheckpointError, ConfigError, NoReadableCheckpoint, StreamlearnerError
-from streamlearner.stream import Reject
-from tests.checkpoint_store import hidden_names, spoil
 from tests.daemon_runs import (
-    a_mixed_stream,
     a_stream,
-    differing,
+    ask,
     example,
+    figure,
     garbage,
+    learned,
+    predict,
     run,
-    run_with_crashes,
     running,
     settings,
     state,
@@ -38,28 +30,6 @@ from tests.daemon_runs import (
 
 COUNT = 200
 STREAM = a_stream(COUNT)
-
-
-def learned(daemon: Daemon) -> int:
-    return daemon.learner.progress.learned if daemon.learner else 0
-
-
-def ask(daemon: Daemon, path: str, body: Any = None) -> Any:
-    host, port = daemon.serving.address
-    request = urllib.request.Request(
-        f"http://{host}:{port}{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"content-type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-def predict(daemon: Daemon) -> Any:
-    return ask(daemon, "/v1/predict", {"inputs": [[[0] * 6] * 6]})
-
-
-# figures
 
 
 def test_a_finite_stream_is_learned_once_and_the_run_ends_with_a_checkpoint(tmp_path: Path) -> None:
@@ -85,196 +55,6 @@ def test_a_stream_of_garbage_alone_is_counted_kept_and_passed(tmp_path: Path) ->
     letters = (tmp_path / "dead-letters" / "dead_letters.jsonl").read_text().splitlines()
     assert [json.loads(line)["offset"] for line in letters] == list(range(12))
     assert state(tmp_path)["position"] == {"index": 12}
-
-
-# crashes
-
-
-@pytest.mark.parametrize("steps_per_batch", [0, 3])
-def test_crashes_anywhere_leave_no_trace_in_the_end(tmp_path: Path, steps_per_batch: int) -> None:
-    calm, harmed = (
-        settings(tmp_path / name, sleep__steps_per_batch=steps_per_batch) for name in ("calm", "harmed")
-    )
-    run(calm, MemorySource(STREAM))
-    run_with_crashes(harmed, STREAM, at=[3, 62, 77, 130, 171, 199])
-    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
-
-
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"method__name": "finetune"},
-        {"method__name": "rehearsal"},
-        {"memory__sampling": "balanced", "exam__fraction": 0.4},
-        {"association__name": "gumbel", "association__variables": 8},
-        {"codec__tasks": "ignore", "sleep__on_memory_full": True, "sleep__drift": 0.1},
-        {"daemon__batch_size": 7, "codec__remembered_ids": 10, "evaluation__prequential_window": 13},
-    ],
-    ids=lambda more: next(iter(more.values())),
-)
-def test_crashes_leave_no_trace_whoever_learns_and_however(tmp_path: Path, more: dict[str, Any]) -> None:
-    calm, harmed = (settings(tmp_path / name, **more) for name in ("calm", "harmed"))
-    stream = a_mixed_stream(120)
-    run(calm, MemorySource(stream))
-    run_with_crashes(harmed, stream, at=[44, 73, 101])
-    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
-
-
-def test_a_checkpoint_of_a_sleep_under_way_is_dreamt_on_to_the_same_end(tmp_path: Path) -> None:
-    calm, harmed = (
-        settings(tmp_path / name, checkpoint__every_examples=5, sleep__steps_per_batch=2)
-        for name in ("calm", "harmed")
-    )
-    run(calm, MemorySource(STREAM))
-    halted = build(harmed, source=MemorySource(STREAM))
-    dreaming_at = 0
-
-    def stop_asleep() -> None:
-        nonlocal dreaming_at
-        Daemon.dream(halted)
-        if halted.asleep and learned(halted) > 90:
-            dreaming_at = learned(halted)
-            halted.stop()
-
-    halted.dream = stop_asleep  # type: ignore[method-assign]
-    halted.run()
-    kept = store(tmp_path / "harmed").latest()
-    assert dreaming_at and kept is not None and kept.facts["learner"]["dream_steps"] > 0
-    run(harmed, MemorySource(STREAM))
-    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
-
-
-def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
-    calm, harmed = settings(tmp_path / "calm"), settings(tmp_path / "harmed")
-    run(calm, MemorySource(STREAM))
-    run(harmed, MemorySource([*STREAM[:150], Crash()]))
-    newest = store(tmp_path / "harmed").entries()[-1].number
-    spoil(tmp_path / "harmed" / "checkpoints" / f"{newest:012d}" / "method.safetensors")
-    daemon = run(harmed, MemorySource(STREAM))
-    assert daemon.tally.messages == COUNT
-    assert figure(daemon, "streamlearner_checkpoint_unreadable_total") == 1
-    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
-
-
-def figure(daemon: Daemon, series: str) -> float:
-    """One sample of what Prometheus would scrape."""
-    lines = daemon.reporter.metrics.exposition().decode().splitlines()
-    (value,) = (line.removeprefix(series + " ") for line in lines if line.startswith(series + " "))
-    return float(value)
-
-
-def test_where_no_checkpoint_can_be_read_a_person_must_decide(tmp_path: Path) -> None:
-    run(settings(tmp_path), MemorySource(STREAM))
-    for facts in (tmp_path / "checkpoints").glob("*/facts.json"):
-        spoil(facts)
-    with pytest.raises(NoReadableCheckpoint) as refused:
-        build(settings(tmp_path), source=MemorySource(STREAM)).run()
-    assert refused.value.exit_code == 74
-
-
-def test_a_checkpoint_of_another_method_is_refused_by_name(tmp_path: Path) -> None:
-    run(settings(tmp_path), MemorySource(STREAM))
-    other = build(settings(tmp_path, method__name="finetune"), source=MemorySource(STREAM))
-    with pytest.raises(ConfigError, match="recollection_replay, the configuration says finetune"):
-        other.run()
-
-
-# a disk that refuses
-
-
-class Disk:
-    """Every step of writing a checkpoint fails with `code` while `refuses`."""
-
-    def __init__(self, code: int = errno.ENOSPC) -> None:
-        self.code = code
-        self.refuses = False
-
-    def fault(self, step: str) -> None:
-        if self.refuses:
-            raise OSError(self.code, os.strerror(self.code))
-
-
-def on(disk: Disk, state_dir: Path, source: MemorySource, **more: Any) -> Daemon:
-    daemon = build(settings(state_dir, **more), source=source)
-    daemon.archive.checkpoints = CheckpointStore(
-        state_dir / "checkpoints", keep=3, clock=time.time, fault=disk.fault
-    )
-    return daemon
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
-def test_a_disk_that_refuses_pauses_the_stream_not_the_answers_and_nothing_is_lost(
-    tmp_path: Path, code: int
-) -> None:
-    run(settings(tmp_path / "calm"), MemorySource(STREAM))
-    disk, source = Disk(code), MemorySource(STREAM[:60], finite=False)
-    with running(on(disk, tmp_path / "harmed", source)) as daemon:
-        wait_until(lambda: source.committed == {"index": 60}, "the first part is in a checkpoint")
-        disk.refuses = True
-        source.extend(STREAM[60:])
-        status = wait_until(
-            lambda: (s := daemon.reception.status())["waiting_for_checkpoint"] and s, "the stream waits"
-        )
-        paused_at = daemon.tally.messages
-        assert 60 < paused_at < COUNT and not daemon.reception.learning
-        failed = 'streamlearner_checkpoint_saves_total{outcome="failed"}'
-        wait_until(lambda: figure(daemon, failed) >= 3, "it was tried again")
-        assert predict(daemon)["model_version"] == status["model_version"]
-        assert daemon.tally.messages == paused_at
-        assert hidden_names(tmp_path / "harmed" / "checkpoints") == []
-        disk.refuses = False
-        wait_until(lambda: source.committed == {"index": COUNT} and not daemon.asleep, "all was learned")
-        assert daemon.reception.learning
-    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
-
-
-def test_a_stop_on_a_full_disk_says_that_the_last_checkpoint_is_missing(tmp_path: Path) -> None:
-    disk, source = Disk(), MemorySource(STREAM, finite=False)
-    with (
-        pytest.raises(CheckpointError, match="nothing is lost"),
-        running(on(disk, tmp_path, source)) as daemon,
-    ):
-        wait_until(lambda: learned(daemon) > 50, "some was learned")
-        disk.refuses = True
-        wait_until(lambda: daemon.archive.waiting or daemon.tally.messages == COUNT, "no more is taken")
-
-
-class Letters:
-    """Dead letters that a broker does not acknowledge while `away`."""
-
-    def __init__(self) -> None:
-        self.away = True
-        self.waiting: list[Reject] = []
-        self.kept: list[Reject] = []
-
-    def write(self, rejects: list[Reject]) -> None:
-        self.waiting += rejects
-
-    def flush(self, timeout_s: float) -> None:
-        if self.away and self.waiting:
-            raise StreamlearnerError("not acknowledged")
-        self.kept += self.waiting
-        self.waiting = []
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-def test_no_checkpoint_passes_a_reject_that_is_not_durable(tmp_path: Path) -> None:
-    letters, source = Letters(), MemorySource(STREAM, finite=False)
-    daemon = build(settings(tmp_path), source=source)
-    daemon.archive.dead_letters = daemon.intake.dead_letters = letters
-    with running(daemon):
-        wait_until(lambda: daemon.archive.waiting, "the checkpoint waits")
-        first = min(reject.message.offset for reject in letters.waiting)
-        newest = store(tmp_path).latest()
-        assert newest is None or newest.manifest.position["index"] <= first
-        assert figure(daemon, "streamlearner_dead_letters_pending") >= 1
-        letters.away = False
-        wait_until(lambda: source.committed == {"index": COUNT}, "all was learned")
-    assert figure(daemon, "streamlearner_dead_letters_pending") == 0
-    assert figure(daemon, 'streamlearner_dead_letters_total{outcome="delivered"}') == 6
-    assert [reject.message.offset for reject in letters.kept] == [28, 57, 86, 115, 144, 173]
 
 
 # stopping

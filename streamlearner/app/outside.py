@@ -18,6 +18,7 @@ from streamlearner.codec import Example, encode_raw
 from streamlearner.config import Config
 from streamlearner.errors import ConfigError
 from streamlearner.serving import BacklogFull, Receipt
+from streamlearner.settings import read_secret
 from streamlearner.stream import Source
 
 
@@ -81,18 +82,7 @@ def kafka_source(config: Config) -> KafkaSource:
 
 def client_options(options: dict[str, Any]) -> dict[str, Any]:
     """Client options with secrets read from their files: `{file: /run/secrets/x}` becomes the file's text."""
-    return {name: _secret(name, value) for name, value in options.items()}
-
-
-def _secret(name: str, value: Any) -> Any:
-    if not (isinstance(value, dict) and set(value) == {"file"}):
-        return value
-    try:
-        return Path(value["file"]).read_text(encoding="utf-8").rstrip("\n")
-    except OSError as error:
-        raise ConfigError(
-            f"source.kafka.client.{name}: secret file {value['file']} cannot be read: {error}"
-        ) from None
+    return {name: read_secret(value) for name, value in options.items()}
 
 
 def files_source(config: Config) -> Source:

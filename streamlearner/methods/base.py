@@ -219,3 +219,8 @@ class Curriculum(nn.Module):
 def unit_interval(inputs: Tensor) -> Tensor:
     """Raw inputs as networks and associations take them: uint8 images to float32 in [0, 1], features unchanged."""
     return inputs.to(torch.float32).div_(255.0) if inputs.dtype == torch.uint8 else inputs
+
+
+def raw(inputs: Tensor) -> Tensor:
+    """The way back: images [n, C, H, W] float32 in [0, 1] to uint8, feature vectors unchanged."""
+    return (inputs * 255.0).round().to(torch.uint8) if inputs.ndim == 4 else inputs

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.methods.base import Chance, Curriculum, DualMemory, Experience, Observation, unit_interval
+from streamlearner.methods.base import Chance, Curriculum, DualMemory, Experience, Observation, raw, unit_interval
 from streamlearner.networks import Network, blend, descend
 from streamlearner.recollection import RecollectionMemory
 
@@ -258,7 +258,7 @@ class RecollectionReplay(DualMemory):
         sheets = []
         for label in sorted(set(held.labels.tolist())):
             chosen = (held.labels == label).nonzero().flatten()[:per_class]
-            sheets.append((label, self.association.decode(held.symbols[chosen])))
+            sheets.append((label, raw(self.association.decode(held.symbols[chosen]))))
         return sheets
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.association import Association
-from streamlearner.methods.base import Experience, Observation, unit_interval
+from streamlearner.methods.base import Experience, Observation, raw, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.networks import Network, descend
 from streamlearner.recollection import RecollectionMemory
@@ -56,7 +56,7 @@ class Rehearsal(Baseline):
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         held = self.memory.contents()
         places = {label: (held.labels == label).nonzero().flatten()[:per_class] for label in sorted(set(held.labels.tolist()))}
-        return [(label, self.association.decode(held.symbols[chosen])) for label, chosen in places.items()]
+        return [(label, raw(self.association.decode(held.symbols[chosen]))) for label, chosen in places.items()]
 
     @property
     def remembered(self) -> int:
