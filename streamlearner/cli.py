@@ -22,6 +22,7 @@ from rich.text import Text
 
 from streamlearner import __version__
 from streamlearner import config as configuration
+from streamlearner.bench.command import bench
 from streamlearner.checkpoint_commands import checkpoints
 from streamlearner.client import Client
 from streamlearner.errors import StreamlearnerError
@@ -43,6 +44,13 @@ EPILOG = (
     "74 no checkpoint can be read though some exist, 78 bad configuration."
 )
 
+
+def _workbench(*, data: Path, download: bool) -> Any:
+    from streamlearner import app as assembly
+
+    return assembly.workbench(data=data, download=download)
+
+
 app = typer.Typer(
     help="Learns continually from a labelled stream, inside a budget of bits, and answers all the while.",
     epilog=EPILOG,
@@ -51,6 +59,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="Checks, describes and shows the configuration.", no_args_is_help=True)
+app.add_typer(bench, name="bench", context_settings={"obj": _workbench})
 app.add_typer(checkpoints, name="checkpoint")
 app.add_typer(config_app, name="config")
 log = logging.getLogger("streamlearner.cli")  # also where this file is run as __main__

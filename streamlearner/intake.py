@@ -1,4 +1,4 @@
-"""From the source to a batch: gather messages by count, decode, set rejects aside, skip what was seen before."""
+"""From the source to a batch: gather messages by count, decode, set rejects aside, skip what was seen."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class RememberedIds:
         """True for a new id, which is then remembered; False for one in the window."""
         if not self.window:
             return True
-        key = int.from_bytes(hashlib.blake2b(example_id.encode(), digest_size=8).digest(), "little", signed=True)
+        digest = hashlib.blake2b(example_id.encode(), digest_size=8).digest()
+        key = int.from_bytes(digest, "little", signed=True)
         if key in self._ids:
             return False
         self._ids[key] = None
@@ -62,9 +63,9 @@ class RememberedIds:
 class Intake:
     """Cuts the stream into batches.
 
-    A batch is `batch_size` messages, counted before any is judged, so that where the cuts fall depends on the stream
-    alone and a replay after a crash meets the same batches. Only when the source has had nothing more for `linger_s`
-    are fewer taken.
+    A batch is `batch_size` messages, counted before any is judged, so that where the cuts fall depends on
+    the stream alone and a replay after a crash meets the same batches. Only when the source has had nothing
+    more for `linger_s` are fewer taken.
     """
 
     def __init__(
@@ -101,7 +102,8 @@ class Intake:
 
     @property
     def idle(self) -> bool:
-        """True when the source has had nothing for `linger_s` and says that nothing waits (a lost broker does not)."""
+        """True when the source has had nothing for `linger_s` and says that nothing waits (a lost one
+        cannot)."""
         if self.source.exhausted:
             return True
         waited = self._clock() - self._heard_at >= self.linger_s
@@ -125,4 +127,3 @@ class Intake:
             duplicates=duplicates,
             position=self.source.position,
         )
-

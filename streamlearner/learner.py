@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.evaluation.exam import Exam
+from streamlearner.evaluation.exam import GRADING_BATCH, Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import Grades, RetentionMatrix, grade
@@ -18,13 +18,10 @@ from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.predictor import Predictor
 from streamlearner.stream import Batch
 
-GRADING_BATCH = 256
-"""Exam examples answered at once: bounds the memory that grading takes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What one batch became: examples withheld for the exam, examples learned, and the method's own report."""
+    """What one batch became: examples withheld for the exam, examples learned, the method's own report."""
 
     withheld: int
     learned: int
@@ -33,7 +30,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a sleep ended: `adopted` or refused, what the exam said before and after, and the version that answers now."""
+    """How a sleep ended: `adopted` or refused, the exam before and after, the version that answers now."""
 
     adopted: bool
     steps: int
@@ -44,7 +41,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Progress:
-    """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever given."""
+    """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever."""
 
     learned: int = 0
     withheld: int = 0
@@ -57,8 +54,8 @@ class Progress:
 
 @dataclass(slots=True)
 class Dream:
-    """A sleep under way. `start` is the candidate as it was when the sleep began: with it and the number of `steps`
-    taken, a restart dreams the same sleep again, so an interrupted sleep changes nothing."""
+    """A sleep under way. `start` is the candidate as it was when the sleep began: with it and the number of
+    `steps` taken, a restart dreams the same sleep again, so an interrupted sleep changes nothing."""
 
     candidate: DualMemory
     course: Iterator[None]
@@ -67,9 +64,9 @@ class Dream:
 
 
 class Learner:
-    """The method with everything that must agree with it: label spaces, exam, prequential window, R, versions, dream.
+    """The method and all that must agree with it: label spaces, exam, prequential window, R, versions, dream.
 
-    `make_method` builds a fresh method, the same each time. Everything here runs on the daemon's one learning thread.
+    `make_method` builds a fresh method, the same each time. All of it runs on the one learning thread.
     """
 
     def __init__(
@@ -101,10 +98,9 @@ class Learner:
 
     def learn(self, batch: Batch) -> Lesson:
         """Withholds some of the batch for the exam; predicts, then learns, each of the others once."""
-        labels, tasks = self.labels.indices(batch.labels), self._task_indices(batch)
-        withheld = self.exam.withhold(batch.inputs, labels, tasks, period=self.progress.period)
+        inputs, labels, tasks = batch.inputs, self.labels.indices(batch.labels), self._task_indices(batch)
+        withheld = self.exam.withhold(inputs, labels, tasks, period=self.progress.period)
         self.progress.withheld += len(withheld)
-        inputs = batch.inputs
         if withheld:
             kept = sorted(set(range(len(batch))) - set(withheld))
             inputs, labels, tasks = inputs[kept], labels[kept], None if tasks is None else tasks[kept]
@@ -116,7 +112,7 @@ class Learner:
         return Lesson(withheld=len(withheld), learned=len(labels), observation=observation)
 
     def _task_indices(self, batch: Batch) -> Tensor | None:
-        """Indices of the named tasks; None while the stream has never named one (then no bits are spent on them)."""
+        """Indices of the named tasks; None while the stream has never named one (they then cost no bits)."""
         if not self.uses_tasks:
             return None
         if not any(task is not None for task in batch.tasks):
@@ -135,12 +131,11 @@ class Learner:
 
     def _begin(self, candidate: DualMemory) -> Dream:
         start = {name: tensor.clone() for name, tensor in candidate.state_dict().items()}
-        return Dream(candidate=candidate, course=self.method.consolidate(candidate), start=start)
+        return Dream(candidate, self.method.consolidate(candidate), start)
 
     def consolidate(self, steps: int) -> Verdict | None:
-        """The next few steps of the sleep; at its end the candidate sits the exam and the verdict is given."""
-        dream = self.dream
-        if dream is None:
+        """The next few steps of the sleep; at its end the candidate sits the exam: the verdict."""
+        if (dream := self.dream) is None:
             return None
         for _ in range(steps):
             if next(dream.course, self) is self:
@@ -161,12 +156,11 @@ class Learner:
             self.progress.version = self.progress.newest
         self.progress.adopted += adopted
         self.progress.refused += not adopted
-        self._close_period(dream)
-        return Verdict(
-            adopted=adopted, steps=dream.steps, before=before, after=after, version=self.progress.version
-        )
+        self._close_period()
+        version = self.progress.version
+        return Verdict(adopted=adopted, steps=dream.steps, before=before, after=after, version=version)
 
-    def _close_period(self, dream: Dream) -> None:
+    def _close_period(self) -> None:
         self.dream = None
         self.matrix.add(self.grade().by_period)
         self.progress.period += 1
@@ -187,36 +181,28 @@ class Learner:
         return self.grades
 
     def _grade(self, method: DualMemory) -> Grades:
-        exam = self.exam
-        hits = torch.zeros(len(exam), dtype=torch.bool)
-        if method.classes:
-            inputs, tasks = exam.inputs, exam.tasks if len(self.tasks) else None
-            for i in range(0, len(exam), GRADING_BATCH):
-                part = slice(i, i + GRADING_BATCH)
-                proba = method.predict_proba(inputs[part], None if tasks is None else tasks[part])
-                hits[part] = proba.argmax(1) == exam.labels[part]
-        return grade(hits, labels=exam.labels, tasks=exam.tasks, periods=exam.periods)
+        if not method.classes:
+            return self._graded(torch.zeros(len(self.exam), dtype=torch.bool))
+        return self._graded(self.exam.sit(method.predict_proba, names_tasks=len(self.tasks) > 0))
+
+    def _graded(self, hits: Tensor) -> Grades:
+        return grade(hits, labels=self.exam.labels, tasks=self.exam.tasks, periods=self.exam.periods)
 
     def _measure_readout(self) -> dict[str, float]:
-        exam = self.exam
-        if len(exam) < 2:
+        if len(self.exam) < 2:
             return {}
-        features = torch.cat([self.method.features(part) for part in torch.split(exam.inputs, GRADING_BATCH)])
-        grades = grade(
-            readout_hits(features, exam.labels), labels=exam.labels, tasks=exam.tasks, periods=exam.periods
-        )
+        parts = torch.split(self.exam.inputs, GRADING_BATCH)
+        features = torch.cat([self.method.features(part) for part in parts])
+        grades = self._graded(readout_hits(features, self.exam.labels))
         shown = {f"class:{self.labels.label(i)}": share for i, share in grades.by_class.items()}
         shown |= {f"task:{self.tasks.label(i)}": share for i, share in grades.by_task.items()}
         return {"overall": grades.overall or 0.0} | shown
 
     def predictor(self) -> Predictor:
         """What answers now, under its version: adopted version, a point, examples learned."""
+        shape, version = self.exam.input_shape, self.version
         return Predictor(
-            method=self.method,
-            labels=self.labels,
-            tasks=self.tasks,
-            version=self.version,
-            input_shape=self.exam.input_shape,
+            method=self.method, labels=self.labels, tasks=self.tasks, version=version, input_shape=shape
         )
 
     @property

@@ -34,8 +34,8 @@ class MemorySection(Section):
 
     budget_bits: Bits = 64 * 8 * 2**10
     """hard limit in bits of codes, labels and task ids together; 64 KiB"""
-    sampling: Literal["reservoir", "balanced"] = "reservoir"
-    """reservoir: a uniform sample of everything seen; balanced: equally many of each class"""
+    sampling: Literal["reservoir", "balanced"] = "balanced"
+    """balanced: equally many of each class, a uniform sample inside it; reservoir: a uniform sample of everything seen"""
 
 
 class AssociationSection(Section):
@@ -130,7 +130,7 @@ class EvaluationSection(Section):
 
     prequential_window: Count = 1_000
     """examples in the sliding window of prequential accuracy (answered first, then learned)"""
-    every_examples: Count = 2_000
+    every_examples: Count = 5_000
     """learned examples between gradings of the exam for the metrics"""
     readout: bool = True
     """train a linear readout on the exam at each sleep: what the features still know"""

@@ -31,6 +31,6 @@ class RawAssociation(Association):
         return raw.flatten(1).contiguous().view(torch.uint8).to(torch.int64)
 
     def decode(self, symbols: Tensor) -> Tensor:
-        flat = symbols.to(torch.uint8).reshape(-1).view(self.dtype)  # flat, or no rows could not be viewed as floats
+        flat = symbols.to(torch.uint8).reshape(-1).view(self.dtype)  # flat, for where there are no rows
         values = flat.reshape(len(symbols), *self.input_shape)
         return values.to(torch.float32) / 255.0 if self.dtype == torch.uint8 else values

@@ -1,12 +1,13 @@
 """Plain networks. Each has `features(x) -> [n, f]` and a `head` whose classes are an open set.
 
-Inputs are float32: images [n, C, H, W] in [0, 1], feature vectors [n, d]. `build` chooses by name and input shape.
+Inputs are float32: images [n, C, H, W] in [0, 1], feature vectors [n, d]. `build` chooses by name and shape.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEAD_BLOCK = 16
-"""Classes are added to a head in blocks, so that a stream of new classes does not reallocate at each of them."""
+"""Classes are added to a head in blocks, so that a stream of new ones does not reallocate at each."""
 
 LONGEST_GRADIENT = 50.0
-"""Usual runs stay below (digits 8, MNIST 28, by class); features of scale 30 and more, without this limit, ended in
-weights that are not numbers."""
+"""Usual runs stay below (digits 8, MNIST 28, by class); features of scale 30 and more, without this limit,
+ended in weights that are not numbers."""
 
 
 class OpenHead(nn.Module):
@@ -59,15 +60,16 @@ class OpenHead(nn.Module):
         found = state_dict.get(prefix + "weight")
         if isinstance(found, Tensor) and found.ndim == 2 and found.shape[0] != self.rows:
             self._resize(found.shape[0])
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class Network(nn.Module):
     """A body that makes features [n, f] and an open head that makes logits [n, rows].
 
-    Images are computed channels last: the same step of the LeNet took 4 ms instead of 7 (batch of 22, one core).
-    `half_precision` computes the body in bfloat16 (weights stay float32); it is part of the state, so that a restart computes
-    alike. The network may live on another device than its inputs: answers come back to theirs.
+    Images are computed channels last: the same step of the LeNet took 4 ms instead of 7 (batch of 22, one
+    core). `half_precision` computes the body in bfloat16 (weights stay float32); it is part of the state,
+    so that a restart computes alike. The network may live on another device than its inputs: answers come
+    back to theirs.
     """
 
     def __init__(self, *, body: nn.Module, features: int) -> None:
@@ -75,11 +77,11 @@ class Network(nn.Module):
         self.body: nn.Module = body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = OpenHead(features=features)
         self.half_precision = False
-        self._weights: list[nn.Parameter] = []
+        self._weights: list[Tensor] = []
 
     @property
-    def weights(self) -> list[nn.Parameter]:
-        """All parameters, listed once (walking the modules took 40 us a step) and again when the head grew."""
+    def weights(self) -> list[Tensor]:
+        """All parameters, listed once (walking the modules took 40 us a step) and after the head grew."""
         if not self._weights or self._weights[-1] is not self.head.bias:
             self._weights = list(self.parameters())
         return self._weights
@@ -112,13 +114,14 @@ def mlp(*, input_shape: Sequence[int], hidden: Sequence[int]) -> Network:
     """Fully connected, ReLU: for feature vectors and very small images."""
     widths = [math.prod(input_shape), *hidden]
     layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return Network(body=nn.Sequential(*layers), features=widths[-1])
 
 
 def lenet(*, input_shape: Sequence[int], channels: Sequence[int] = (32, 64), hidden: int = 128) -> Network:
-    """Two 5x5 convolutions with pooling and one hidden layer (after LeCun et al., 1998); for images of 16 to 40 pixels."""
+    """Two 5x5 convolutions with pooling and one hidden layer (after LeCun et al., 1998); for images of 16
+    to 40 pixels."""
     depth, height, width = input_shape
     rows, columns = (((side - 4) // 2 - 4) // 2 for side in (height, width))
     body = nn.Sequential(
@@ -148,8 +151,13 @@ class ResidualBlock(nn.Module):
 
 
 def resnet18_reduced(*, input_shape: Sequence[int], width: int = 16) -> Network:
-    """ResNet-18 with `width` instead of 64 first channels (Lopez-Paz & Ranzato, 2017 use 20; multiples of 16 are faster)."""
-    layers: list[nn.Module] = [nn.Conv2d(input_shape[0], width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    """ResNet-18 with `width` instead of 64 first channels (Lopez-Paz & Ranzato, 2017 use 20; multiples of
+    16 are faster)."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(input_shape[0], width, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+    ]
     before = width
     for stage in range(4):
         after = width * 2**stage
@@ -164,7 +172,9 @@ def auto(*, input_shape: Sequence[int]) -> Network:
     """Vectors and images under 16 pixels: MLP 400-400. One channel: LeNet. Colour: reduced ResNet-18."""
     if len(input_shape) == 1 or min(input_shape[1:]) < 16:
         return mlp(input_shape=input_shape, hidden=(400, 400))
-    return lenet(input_shape=input_shape) if input_shape[0] == 1 else resnet18_reduced(input_shape=input_shape)
+    return (
+        lenet(input_shape=input_shape) if input_shape[0] == 1 else resnet18_reduced(input_shape=input_shape)
+    )
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {
@@ -175,7 +185,7 @@ NETWORKS: dict[str, Callable[..., Network]] = {
 }
 
 LEAST_PIXELS = {"lenet": 16, "resnet18_reduced": 9}
-"""Below, a convolution has nothing left to see, or batch normalisation one value a channel in a batch of one."""
+"""Below, a convolution has nothing to see, or batch normalisation one value a channel in a batch of one."""
 
 
 def build(*, name: str, input_shape: Sequence[int], generator: torch.Generator) -> Network:
@@ -190,14 +200,14 @@ def build(*, name: str, input_shape: Sequence[int], generator: torch.Generator) 
             f"{list(input_shape)}; use mlp"
         )
     seed = int(torch.randint(2**62, (1,), generator=generator))
-    with torch.random.fork_rng(devices=[]):  # torch's initialisers draw from the global generator: lend it our seed
+    with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
         torch.manual_seed(seed)
         return NETWORKS[name](input_shape=tuple(input_shape))
 
 
 @torch.no_grad()
 def blend(slow: Network, fast: Network, *, weight: float) -> None:
-    """Moves every parameter of `slow` towards `fast` by `weight` (an exponential moving average); buffers are copied."""
+    """Moves every parameter of `slow` towards `fast` by `weight` (a moving average); buffers are copied."""
     torch._foreach_lerp_(slow.weights, fast.weights, weight)
     for to, source in zip(slow.buffers(), fast.buffers(), strict=True):
         to.copy_(source)
@@ -205,13 +215,13 @@ def blend(slow: Network, fast: Network, *, weight: float) -> None:
 
 @torch.no_grad()
 def descend(network: Network, *, learning_rate: float) -> None:
-    """One plain gradient step and the gradients freed: what SGD without momentum does, with less overhead a step.
+    """One plain gradient step and the gradients freed: SGD without momentum, with less overhead a step.
 
-    A gradient longer than `LONGEST_GRADIENT` is shortened to it and one that is not finite is dropped: a single absurd
-    example must not end months of learning.
+    A gradient longer than `LONGEST_GRADIENT` is shortened to it and one that is not finite is dropped: a
+    single absurd example must not end months of learning.
     """
     moved = [p for p in network.weights if p.grad is not None]
-    gradients = [p.grad for p in moved]
+    gradients = [p.grad for p in moved if p.grad is not None]
     length = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist())
     if math.isfinite(length):
         rate = learning_rate * min(1.0, LONGEST_GRADIENT / (length or 1.0))

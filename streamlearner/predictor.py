@@ -44,7 +44,13 @@ class Predictor:
     """
 
     def __init__(
-        self, *, method: AnsweringMemory, labels: LabelSpace, tasks: LabelSpace, version: str, input_shape: Sequence[int]
+        self,
+        *,
+        method: AnsweringMemory,
+        labels: LabelSpace,
+        tasks: LabelSpace,
+        version: str,
+        input_shape: Sequence[int],
     ) -> None:
         self.method = method
         self.labels = labels
@@ -63,12 +69,18 @@ class Predictor:
         tasks = None if index is None else torch.full((len(inputs),), index, dtype=torch.int64)
         return self.method.predict_proba(inputs, tasks)
 
-    def predict(self, inputs: Tensor, *, task: str | None = None, probabilities: bool = False) -> list[Answer]:
+    def predict(
+        self, inputs: Tensor, *, task: str | None = None, probabilities: bool = False
+    ) -> list[Answer]:
         """One Answer for each of `inputs` [n, *input_shape]."""
         proba = self.predict_proba(inputs, task=task)
         best = proba.max(dim=1)
         names = [self.labels.label(i) for i in range(proba.shape[1])]
-        rows = [dict(zip(names, row, strict=True)) for row in proba.tolist()] if probabilities else [None] * len(proba)
+        rows = (
+            [dict(zip(names, row, strict=True)) for row in proba.tolist()]
+            if probabilities
+            else [None] * len(proba)
+        )
         return [
             Answer(label=names[index], probability=value, route=self.method.route, probabilities=row)
             for index, value, row in zip(best.indices.tolist(), best.values.tolist(), rows, strict=True)

@@ -181,7 +181,7 @@ class CodecSection(Section):
 class CheckpointSection(Section):
     """When what was learned becomes durable."""
 
-    every_examples: Count | None = Field(default=2_000, examples=[2_000])
+    every_examples: Count | None = Field(default=5_000, examples=[5_000])
     """messages between checkpoints: the most that is learned again after a crash; null: never by this rule"""
     every_s: Seconds | None = Field(default=60.0, examples=[60.0])
     """seconds between checkpoints while there is something new; null: never by this rule"""

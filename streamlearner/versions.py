@@ -19,8 +19,8 @@ ASIDE = ".tmp-"
 class Versions:
     """One safetensors file for each adopted neocortex, the last `keep` of them, in `folder`.
 
-    A version that is written again (the sleep was dreamt again after a crash) replaces a file of equal content.
-    Raises `CheckpointError` where the disk refuses, `LookupError` for a version that is not kept.
+    A version that is written again (the sleep was dreamt again after a crash) replaces a file of equal
+    content. Raises `CheckpointError` where the disk refuses, `LookupError` for a version that is not kept.
     """
 
     def __init__(self, folder: Path, *, keep: int) -> None:
@@ -45,7 +45,9 @@ class Versions:
                 old.unlink(missing_ok=True)
             sync_folder(self.folder)
         except OSError as error:
-            raise CheckpointError(f"model version {number} was not written to {self.folder}: {error}") from error
+            raise CheckpointError(
+                f"model version {number} was not written to {self.folder}: {error}"
+            ) from error
 
     def load(self, number: int) -> dict[str, Tensor]:
         """The neocortex of a version, by tensor name."""

@@ -12,7 +12,9 @@ from streamlearner.augmentation import Augmentation
 def augmentation(
     *, shift_pixels: int = 0, rotation_degrees: float = 0.0, scaling: float = 0.0, flip: bool = False
 ) -> Augmentation:
-    return Augmentation(shift_pixels=shift_pixels, rotation_degrees=rotation_degrees, scaling=scaling, flip=flip)
+    return Augmentation(
+        shift_pixels=shift_pixels, rotation_degrees=rotation_degrees, scaling=scaling, flip=flip
+    )
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -30,12 +32,17 @@ def moved(image: Tensor, down: int, across: int) -> Tensor:
     """With zeros where nothing comes in."""
     side, out = image.shape[-1], torch.zeros_like(image)
     to_row, to_column = slice(max(down, 0), side + min(down, 0)), slice(max(across, 0), side + min(across, 0))
-    from_row, from_column = slice(max(-down, 0), side + min(-down, 0)), slice(max(-across, 0), side + min(-across, 0))
+    from_row, from_column = (
+        slice(max(-down, 0), side + min(-down, 0)),
+        slice(max(-across, 0), side + min(-across, 0)),
+    )
     out[..., to_row, to_column] = image[..., from_row, from_column]
     return out
 
 
-@pytest.mark.parametrize("every", [augmentation(), augmentation(shift_pixels=3, rotation_degrees=9.0, flip=True)])
+@pytest.mark.parametrize(
+    "every", [augmentation(), augmentation(shift_pixels=3, rotation_degrees=9.0, flip=True)]
+)
 def test_feature_vectors_and_empty_batches_pass_and_draw_nothing(every: Augmentation) -> None:
     generator = chance()
     for inputs in (torch.rand(4, 6, generator=chance(1)), images(0)):
@@ -102,7 +109,9 @@ def test_a_resampled_flip_mirrors_half() -> None:
     assert 70 < int(right.sum()) < 130
 
 
-@pytest.mark.parametrize("every", [augmentation(shift_pixels=2, flip=True), augmentation(scaling=0.1, rotation_degrees=5)])
+@pytest.mark.parametrize(
+    "every", [augmentation(shift_pixels=2, flip=True), augmentation(scaling=0.1, rotation_degrees=5)]
+)
 def test_only_the_generator_given_is_drawn_from(every: Augmentation) -> None:
     before, shown = torch.get_rng_state(), images()
     one, other, third = (every(shown, generator=chance(seed)) for seed in (0, 0, 1))

@@ -1,137 +1,27 @@
-"""The learner keeps method, exam, labels, versions and a sleep under way in step, through any restart."""
+"""The learner keeps method, exam, labels, versions and a sleep under way in step."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
-
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from streamlearner.evaluation.exam import Exam
-from streamlearner.evaluation.prequential import Prequential
-from streamlearner.learner import Learner, Verdict
-from streamlearner.methods.base import Curriculum, DualMemory, Experience, Observation
-from streamlearner.stream import Batch, Label
-from tests.methods.arms import TINY, exactly, make
-
-SLEEP_STEPS = 5
+from streamlearner.learner import Verdict
+from tests.learners import (
+    SLEEP_STEPS,
+    Oracle,
+    a_batch,
+    of_classes,
+    prepared,
+    slept,
+    with_oracle,
+    with_replay,
+)
+from tests.methods.arms import TINY, exactly
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-class Skill(nn.Module):
-    """How many of the classes it knows."""
-
-    known: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("known", torch.tensor(0))
-
-
-class Oracle(DualMemory):
-    """Inputs [n, 1] are their own class index. It answers right for the first `known` classes, else wrong; awake it
-    comes to know all, and a sleep leaves it with `dreams_of`."""
-
-    def __init__(self, *, dreams_of: int) -> None:
-        super().__init__()
-        self.hippocampus, self.neocortex, self.curriculum = Skill(), Skill(), Curriculum()
-        self.dreams_of = dreams_of
-        self.observed: list[int] = []
-
-    def observe(self, experience: Experience) -> Observation:
-        self.curriculum.meet(experience.labels, experience.tasks)
-        predicted = self.predict_proba(experience.inputs, experience.tasks).argmax(1)
-        self.hippocampus.known.fill_(self.classes)
-        self.observed += experience.labels.tolist()
-        return Observation(predicted=predicted, loss=0.0)
-
-    def consolidate(self, candidate: Self) -> Iterator[None]:
-        for _ in range(SLEEP_STEPS):
-            candidate.neocortex.known += 1
-            yield
-        candidate.neocortex.known.fill_(self.dreams_of)
-
-    def adopt(self, candidate: Self) -> None:
-        for skill in (self.neocortex, self.hippocampus):
-            skill.load_state_dict(candidate.neocortex.state_dict())
-
-    def revert(self, neocortex: dict[str, Tensor]) -> None:
-        for skill in (self.neocortex, self.hippocampus):
-            skill.load_state_dict(neocortex)
-
-    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        classes = inputs[:, 0].to(torch.int64).clamp_max(self.classes - 1)
-        wrong = (classes + 1) % self.classes
-        return F.one_hot(torch.where(classes < self.hippocampus.known, classes, wrong), self.classes).float()
-
-    def features(self, inputs: Tensor) -> Tensor:
-        return F.one_hot(inputs[:, 0].to(torch.int64), 10).float()
-
-
-def of_classes(labels: Sequence[Label], tasks: Sequence[str | None] | None = None) -> Batch:
-    """For the oracle: labels "0", "1", ... arrive in order in these tests, so that a label is its own index."""
-    inputs = torch.tensor([[float(label)] for label in labels])
-    named = tuple(tasks) if tasks is not None else (None,) * len(labels)
-    return Batch(inputs=inputs, labels=tuple(labels), tasks=named, ids=(None,) * len(labels))
-
-
-def with_oracle(*, dreams_of: int = 4, fraction: float = 0.5, tolerance: float = 0.1, uses_tasks: bool = True) -> Learner:
-    return Learner(
-        make_method=lambda: Oracle(dreams_of=dreams_of),
-        exam=Exam(budget_bits=50 * 128, fraction=fraction, input_shape=(1,), dtype=torch.float32, seed=0),
-        prequential=Prequential(window=10),
-        tolerance=tolerance,
-        measures_readout=True,
-        uses_tasks=uses_tasks,
-    )
-
-
-def with_replay() -> Learner:
-    return Learner(
-        make_method=lambda: make("recollection_replay", sleep__steps=SLEEP_STEPS),
-        exam=Exam(budget_bits=20_000, fraction=0.3, input_shape=TINY.shape, dtype=TINY.dtype, seed=0),
-        prequential=Prequential(window=30),
-        tolerance=1.0,
-        measures_readout=True,
-        uses_tasks=True,
-    )
-
-
-def a_batch(number: int) -> Batch:
-    """For replay: new classes and tasks come in now and then."""
-    labels = [(number * 7 + i * i) % (3 + number // 4) for i in range(6)]
-    tasks = tuple(f"task {label % 2}" if number > 5 else None for label in labels)
-    names = tuple(f"class {label}" for label in labels)
-    return Batch(inputs=TINY.inputs(labels, seed=number), labels=names, tasks=tasks, ids=(None,) * 6)
-
-
-def slept(learner: Learner) -> Verdict:
-    learner.fall_asleep()
-    verdict = learner.consolidate(1_000)
-    assert verdict is not None
-    return verdict
-
-
-def restarted(learner: Learner, fresh: Learner) -> Learner:
-    """Through what a checkpoint holds: flat tensors and JSON."""
-    tensors = {
-        file: {name: tensor.detach().clone() for name, tensor in part.items()} for file, part in learner.tensors().items()
-    }
-    fresh.restore(tensors, json.loads(json.dumps(learner.facts())))
-    return fresh
-
-
-def everything(learner: Learner) -> dict[str, Any]:
-    tensors = {f"{file}/{name}": exactly(t) for file, part in learner.tensors().items() for name, t in part.items()}
-    return tensors | learner.facts()
 
 
 # wake
@@ -217,18 +107,16 @@ def test_the_readout_names_classes_and_tasks_as_the_stream_does() -> None:
     learner.exam.fraction = 0.0
     learner.learn(of_classes(["0", "1"]))
     slept(learner)
-    assert learner.readout == {"overall": 1.0, "class:0": 1.0, "class:1": 1.0, "task:left": 1.0, "task:right": 1.0}
+    assert learner.readout == {
+        "overall": 1.0,
+        "class:0": 1.0,
+        "class:1": 1.0,
+        "task:left": 1.0,
+        "task:right": 1.0,
+    }
 
 
 # sleep
-
-
-def prepared(*, dreams_of: int, tolerance: float = 0.1) -> Learner:
-    """Knows four classes and has an exam of each."""
-    learner = with_oracle(dreams_of=dreams_of, tolerance=tolerance)
-    for _ in range(10):
-        learner.learn(of_classes(["0", "1", "2", "3"]))
-    return learner
 
 
 def test_a_candidate_that_keeps_what_was_known_is_adopted_as_a_new_version() -> None:
@@ -299,66 +187,7 @@ def test_a_revert_answers_from_the_old_version_gives_up_a_sleep_and_numbers_go_o
     assert slept(learner).version == 3
 
 
-# restart
-
-
-@pytest.mark.parametrize("batches", [0, 1, 9])
-def test_a_restart_between_batches_continues_to_the_same_bits(batches: int) -> None:
-    learner = with_replay()
-    for number in range(batches):
-        learner.learn(a_batch(number))
-    again = restarted(learner, with_replay())
-    assert everything(again) == everything(learner)
-    for one in (learner, again):
-        for number in range(batches, batches + 3):
-            one.learn(a_batch(number))
-        slept(one)
-        one.learn(a_batch(20))
-    assert everything(again) == everything(learner)
-
-
-@pytest.mark.parametrize("steps", [0, 2, SLEEP_STEPS])
-def test_a_restart_in_mid_sleep_comes_to_the_same_verdict_and_bits(steps: int) -> None:
-    learner = with_replay()
-    for number in range(8):
-        learner.learn(a_batch(number))
-    learner.fall_asleep()
-    learner.consolidate(steps)
-    learner.learn(a_batch(8))
-    again = restarted(learner, with_replay())
-    assert again.asleep
-    assert everything(again) == everything(learner)
-    verdicts = []
-    for one in (learner, again):
-        one.learn(a_batch(9))
-        verdicts.append(one.consolidate(1_000))
-        one.learn(a_batch(10))
-    assert verdicts[0] is not None
-    assert verdicts[0].steps == SLEEP_STEPS
-    assert verdicts[0] == verdicts[1]
-    assert everything(again) == everything(learner)
-
-
-def test_what_a_checkpoint_holds_does_not_change_while_the_sleep_goes_on() -> None:
-    learner = with_replay()
-    for number in range(6):
-        learner.learn(a_batch(number))
-    learner.fall_asleep()
-    held = {name: exactly(tensor) for name, tensor in learner.tensors()["dream"].items()}
-    learner.consolidate(3)
-    learner.learn(a_batch(6))
-    assert {name: exactly(tensor) for name, tensor in learner.tensors()["dream"].items()} == held
-
-
-def test_facts_are_json_and_the_counters_come_back() -> None:
-    learner = prepared(dreams_of=2)
-    slept(learner)
-    again = restarted(learner, with_oracle(dreams_of=2))
-    assert again.progress == learner.progress
-    assert again.labels.state() == [0, 1, 2, 3] or again.labels.state() == ["0", "1", "2", "3"]
-    assert again.readout == learner.readout
-    assert again.grades == learner.grades
-    assert again.version == learner.version
+# bits
 
 
 def test_stored_bits_name_every_store_once() -> None:

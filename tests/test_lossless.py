@@ -42,8 +42,12 @@ def test_no_code_decodes_to_no_input(shape: tuple[int, ...], dtype: torch.dtype)
     assert association.encode(torch.zeros(0, *shape)).shape == none.shape
 
 
-@pytest.mark.parametrize(("shape", "dtype", "bits"), [((3, 4, 4), torch.uint8, 384), ((5,), torch.float32, 160)])
-def test_a_code_costs_the_bits_of_the_raw_input(shape: tuple[int, ...], dtype: torch.dtype, bits: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "dtype", "bits"), [((3, 4, 4), torch.uint8, 384), ((5,), torch.float32, 160)]
+)
+def test_a_code_costs_the_bits_of_the_raw_input(
+    shape: tuple[int, ...], dtype: torch.dtype, bits: int
+) -> None:
     association = RawAssociation(input_shape=shape, dtype=dtype)
     assert Packing(association.radices).code_bits == bits
     assert association.parameter_bits() == 0

@@ -80,7 +80,9 @@ def test_the_list_of_weights_follows_growth_copies_and_loading() -> None:
 
 
 @pytest.mark.parametrize(("name", "shape"), EVERY)
-def test_every_network_gives_features_and_logits_for_any_number_of_inputs(name: str, shape: tuple[int, ...]) -> None:
+def test_every_network_gives_features_and_logits_for_any_number_of_inputs(
+    name: str, shape: tuple[int, ...]
+) -> None:
     network = make(name, shape)
     for count in (1, 3):
         features = network.features(drawn(count, *shape))
@@ -112,7 +114,9 @@ def test_auto_chooses_by_shape() -> None:
     ("name", "shape"),
     [("lenet", (8,)), ("lenet", (1, 15, 28)), ("resnet18_reduced", (3,)), ("resnet18_reduced", (3, 8, 8))],
 )
-def test_a_network_that_cannot_take_the_input_says_so_and_names_one_that_can(name: str, shape: tuple[int, ...]) -> None:
+def test_a_network_that_cannot_take_the_input_says_so_and_names_one_that_can(
+    name: str, shape: tuple[int, ...]
+) -> None:
     with pytest.raises(ValueError, match=rf"{name} needs images .*found inputs of shape \[.*use mlp"):
         make(name, shape)
 
@@ -143,7 +147,9 @@ def test_a_descent_is_torchs_plain_gradient_step_and_frees_the_gradients() -> No
         optimiser.zero_grad()
         a_step(twin)
         optimiser.step()
-    assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(network.parameters(), twin.parameters(), strict=True))
+    assert all(
+        torch.allclose(a, b, atol=1e-7) for a, b in zip(network.parameters(), twin.parameters(), strict=True)
+    )
 
 
 def moved(network: Network, *, scale: float) -> Tensor:

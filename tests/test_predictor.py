@@ -47,7 +47,10 @@ def a_predictor(parrot: Parrot) -> Predictor:
 
 def test_an_answer_is_the_most_probable_label_with_its_probability_and_route() -> None:
     predictor = a_predictor(Parrot([0.25, 0.5, 0.25], [0.75, 0.125, 0.125]))
-    assert predictor.predict(torch.zeros(2, 2)) == [Answer(7, 0.5, "neocortex"), Answer("cat", 0.75, "neocortex")]
+    assert predictor.predict(torch.zeros(2, 2)) == [
+        Answer(7, 0.5, "neocortex"),
+        Answer("cat", 0.75, "neocortex"),
+    ]
 
 
 def test_all_probabilities_come_by_label_where_asked_for() -> None:
@@ -61,7 +64,9 @@ def test_a_label_that_only_the_exam_has_met_is_no_answer_yet() -> None:
 
 
 @pytest.mark.parametrize(("task", "asked"), [(None, None), ("outdoors", [1, 1]), ("unheard of", None)])
-def test_a_task_goes_to_the_method_by_index_and_an_unknown_one_as_none(task: str | None, asked: object) -> None:
+def test_a_task_goes_to_the_method_by_index_and_an_unknown_one_as_none(
+    task: str | None, asked: object
+) -> None:
     parrot = Parrot([1.0], [1.0])
     a_predictor(parrot).predict(torch.zeros(2, 2), task=task)
     assert parrot.asked == [asked]

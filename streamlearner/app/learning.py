@@ -6,13 +6,14 @@ import time
 
 import torch
 
-from streamlearner.association import Association, GumbelAssociation, TransformAssociation
+from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
 from streamlearner.balanced_recollection import BalancedRecollectionMemory
 from streamlearner.codec import Schema
 from streamlearner.config import Config
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
+from streamlearner.gumbel_association import GumbelAssociation
 from streamlearner.learner import Learner
 from streamlearner.lossless import RawAssociation
 from streamlearner.methods import METHODS
@@ -21,13 +22,14 @@ from streamlearner.networks import Network
 from streamlearner.networks import build as build_network
 from streamlearner.precision import choose
 from streamlearner.recollection import RecollectionMemory
+from streamlearner.transform_association import TransformAssociation
 
 SEEDS = {"network": 1, "memory": 2, "method": 3, "exam": 4}
 """Each random generator gets its own seed, so that a change in one draws nothing from another."""
 
 
 def make_learner(config: Config, *, schema: Schema) -> Learner:
-    """A fresh learner for inputs of this schema, the same for the same config (and, at `precision: auto`, machine)."""
+    """A fresh learner for inputs of this schema: the same for the same config (and machine, with `auto`)."""
     dtype = getattr(torch, schema.dtype)
     probe = make_network(config, input_shape=schema.shape)
     half = choose(probe, setting=config.precision, input_shape=schema.shape, clock=time.perf_counter)
@@ -118,7 +120,7 @@ def make_memory(config: Config, *, association: Association) -> RecollectionMemo
 def make_association(
     config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, chance: Chance
 ) -> Association:
-    """By name, or by input shape: block means for one-channel images, cosine transform for colour, quantised features."""
+    """By name, or by input shape: block means of grey images, cosines of colour, quantised features."""
     section = config.association
     name = section.name
     grey = len(input_shape) == 3 and input_shape[0] == 1

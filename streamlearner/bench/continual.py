@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.results import Row
@@ -15,6 +17,14 @@ from streamlearner.bench.workbench import Pictures, Settings, Workbench
 from streamlearner.stream import Label
 
 ANSWER_BATCH = 500
+
+MEASURES = (
+    "accuracy: of the test pictures after the stream. exam_retention: mean over classes on the daemon's own exam, "
+    "pictures of the stream that were withheld and never trained on (256 KiB of them at most, beside the budget; they also "
+    "decide whether a sleep is adopted). forgetting: on the exam, best after any sleep less last, mean over the "
+    "periods between sleeps. prequential_accuracy: over the whole stream, each batch answered before it is learned."
+)
+"""What the rows of a ContinualExperiment count; part of its protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +50,34 @@ class ContinualExperiment:
     quick_examples: int = 2_000
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        for seed in range(scope.seeds):
-            for arm, about in self.arms.items():
-                for budget in (scope.budgets_bits or self.budgets_bits) if about.uses_memory else (0,):
+        """All seeds of an arm under a budget, then the next: a figure is whole as early as can be."""
+        for arm, about in self.arms.items():
+            for budget in (scope.budgets_bits or self.budgets_bits) if about.uses_memory else (0,):
+                for seed in range(scope.seeds):
                     yield Trial(arm=arm, budget_bits=budget, seed=seed)
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
         arm = self.arms[trial.arm]
         stream = self._in_order(workbench.load_pictures(self.data, True), trial.seed, scope)
         settings = {**arm.settings, **arm.by_budget.get(trial.budget_bits, {}), "seed": trial.seed}
-        if trial.budget_bits:
+        if arm.uses_memory:
             settings["memory.budget_bits"] = trial.budget_bits
         with workbench.daemon(settings, workbench.messages(stream)) as daemon:
             started = time.perf_counter()
             daemon.run()
             seconds = time.perf_counter() - started
             learner = daemon.learner
-            answers = answer(learner, workbench.load_pictures(self.data, False))
+        measured = {"accuracy": accuracy(learner, workbench.load_pictures(self.data, False))} | own(learner)
+        for metric, value in measured.items():
             yield Row(
                 arm=trial.arm,
                 budget_bits=trial.budget_bits,
-                stored_bits=learner.method.stored_bits().get("recollections", 0),
+                stored_bits=sum(learner.method.stored_bits().values()),
                 parameter_bits=sum(learner.method.parameter_bits().values()),
                 seed=trial.seed,
-                metric="accuracy",
-                value=answers,
-                paper=arm.paper.get(trial.budget_bits),
+                metric=metric,
+                value=value,
+                paper=arm.paper.get(trial.budget_bits) if metric == "accuracy" else None,
                 seconds=round(seconds, 2),
                 examples_per_s=round(len(stream.labels) / seconds, 1),
             )
@@ -77,10 +89,26 @@ class ContinualExperiment:
         return pictures.select(order[np.argsort(periods, kind="stable")])
 
 
-def answer(learner: object, test: Pictures) -> float:
-    """Accuracy of what answers now on test pictures, no task given."""
-    predictor = learner.predictor()  # type: ignore[attr-defined]
-    images = torch.from_numpy(test.images)
-    inputs = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
-    found: list[Label] = [a.label for part in torch.split(inputs, ANSWER_BATCH) for a in predictor.predict(part)]
+def accuracy(learner: Any, test: Pictures) -> float:
+    """The share of test pictures that what answers now gets right, no task given."""
+    found: list[Label] = []
+    for part in torch.split(inputs(test), ANSWER_BATCH):
+        found += [answer.label for answer in learner.predictor().predict(part)]
     return sum(f == label for f, label in zip(found, test.labels, strict=True)) / len(test.labels)
+
+
+def inputs(pictures: Pictures) -> Tensor:
+    """[n, C, H, W] uint8, as the codec decodes them."""
+    images = torch.from_numpy(pictures.images)
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+
+
+def own(learner: Any) -> dict[str, float]:
+    """What the daemon itself measured, by metric; without those that the stream was too short for."""
+    prequential = learner.prequential
+    measured = {
+        "exam_retention": learner.grade().overall,
+        "forgetting": learner.matrix.forgetting,
+        "prequential_accuracy": prequential.right / prequential.seen if prequential.seen else None,
+    }
+    return {metric: value for metric, value in measured.items() if value is not None}

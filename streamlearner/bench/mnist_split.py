@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamlearner.bench.continual import Arm, ContinualExperiment
+from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
 
 RAW_BITS = 8 * 28 * 28
 """Bits of one raw image; a budget of "10" is ten of them."""
@@ -10,9 +10,10 @@ RAW_BITS = 8 * 28 * 28
 MNIST_SPLIT = ContinualExperiment(
     name="mnist-split",
     protocol=(
-        "Class-incremental Split-MNIST: 60,000 training images, two digits at a time, one pass in batches of 10, one "
-        "head, no task named; accuracy on the 10,000 test images. Budget: bits of codes with labels, or of raw images "
-        "with labels; 10, 50 and 200 raw images. Settings were chosen on 10,000 images held out from training."
+        "Class-incremental Split-MNIST: 60,000 training images, two digits at a time, one pass in batches of 10, "
+        "one head, no task named; tested on the 10,000 test images. Budget: bits of codes with labels, or of raw "
+        "images with labels; 10, 50 and 200 raw images. Settings were chosen on 10,000 images held out from "
+        f"training. {MEASURES}"
     ),
     data="MNIST",
     classes_per_period=2,

@@ -26,7 +26,12 @@ from streamlearner.stream import Message, Source
 
 BATCH = 10
 TURNS = 7
-SETTINGS = {"memory.sampling": "balanced", "memory.budget_bits": 62_720, "sleep.every_examples": None, "association.code_bits": 100}
+SETTINGS = {
+    "memory.sampling": "balanced",
+    "memory.budget_bits": 62_720,
+    "sleep.every_examples": None,
+    "association.code_bits": 100,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+GRADING_BATCH = 256
+"""Examples answered at once: bounds the memory that grading takes."""
 FACTS_BITS = 3 * 32
 """Label, task and period of one withheld example: three int32."""
 
@@ -17,13 +19,16 @@ FACTS_BITS = 3 * 32
 class Exam(nn.Module):
     """A class-balanced sample of the stream that is never trained on. The one place where raw inputs rest.
 
-    Each example is a candidate with probability `fraction`. While there is room it is withheld. Afterwards, while its
-    class is smaller than the largest and has lost none, it takes the place of one of the largest; else of one of its own
-    class with the probability that keeps the sample of that class uniform (class-balancing reservoir, Chrysakis & Moens,
-    2020), else it is learned. So the exam costs the learner fewer and fewer examples as the stream goes on.
+    Each example is a candidate with probability `fraction`. While there is room it is withheld. Afterwards,
+    while its class is smaller than the largest and has lost none, it takes the place of one of the largest;
+    else of one of its own class with the probability that keeps the sample of that class uniform
+    (class-balancing reservoir, Chrysakis & Moens, 2020), else it is learned. So the exam costs the learner
+    fewer and fewer examples as the stream goes on.
     """
 
-    def __init__(self, *, budget_bits: int, fraction: float, input_shape: Sequence[int], dtype: torch.dtype, seed: int):
+    def __init__(
+        self, *, budget_bits: int, fraction: float, input_shape: Sequence[int], dtype: torch.dtype, seed: int
+    ):
         super().__init__()
         self.budget_bits = budget_bits
         self.fraction = fraction
@@ -54,7 +59,8 @@ class Exam(nn.Module):
         if not self.capacity:
             return []
         drawn = torch.rand(len(labels), generator=self._generator) < self.fraction
-        return [i for i in drawn.nonzero().flatten().tolist() if self._take(inputs[i], labels[i], tasks, i, period)]
+        chosen: list[int] = drawn.nonzero().flatten().tolist()
+        return [i for i in chosen if self._take(inputs[i], labels[i], tasks, i, period)]
 
     def _take(self, example: Tensor, label: Tensor, tasks: Tensor | None, i: int, period: int) -> bool:
         cls = int(label)
@@ -69,8 +75,10 @@ class Exam(nn.Module):
         return True
 
     def _place(self, cls: int, before: int) -> int | None:
-        """A free place, or one that a victim leaves, or None where the example should be learned instead. `before`:
-        earlier candidates of its class."""
+        """A free place, or one that a victim leaves, or None where the example should be learned instead.
+
+        `before`: earlier candidates of its class.
+        """
         if self._held < self.capacity:
             self._reserve(self._held + 1)
             self._held += 1
@@ -96,14 +104,27 @@ class Exam(nn.Module):
         """Grows the arrays by 1 % at a time, so that what is held stays what is reported."""
         if places > len(self._facts):
             room = min(self.capacity, places + places // 100)
-            self._inputs.resize((room, self._input_bytes), refcheck=False)  # in place: no second copy, not for an instant
+            # in place: there is no second copy, not for an instant
+            self._inputs.resize((room, self._input_bytes), refcheck=False)
             self._facts.resize((room, 3), refcheck=False)
+
+    def sit(self, answer: Callable[[Tensor, Tensor | None], Tensor], *, names_tasks: bool) -> Tensor:
+        """Which are answered right, [n] bool. `answer(inputs, tasks or None)` gives scores [m, classes]."""
+        inputs, tasks = self.inputs, self.tasks if names_tasks else None
+        hits = torch.zeros(len(self), dtype=torch.bool)
+        for i in range(0, len(self), GRADING_BATCH):
+            part = slice(i, i + GRADING_BATCH)
+            scores = answer(inputs[part], None if tasks is None else tasks[part])
+            hits[part] = scores.argmax(1) == self.labels[part]
+        return hits
 
     @property
     def inputs(self) -> Tensor:
         """[n, *input_shape], raw."""
-        flat = torch.from_numpy(self._inputs[: self._held].copy()).view(self.dtype)
-        return flat.reshape(self._held, *self.input_shape)
+        inputs = torch.empty(self._held, *self.input_shape, dtype=self.dtype)
+        if self._held:
+            inputs.view(torch.uint8).view(-1).copy_(torch.from_numpy(self._inputs[: self._held]).view(-1))
+        return inputs
 
     @property
     def labels(self) -> Tensor:
@@ -130,7 +151,7 @@ class Exam(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         facts = state_dict.pop(prefix + "facts").numpy()
         inputs = state_dict.pop(prefix + "inputs").numpy()
-        self._inputs, self._facts, self._held = inputs[: self.capacity].copy(), facts[: self.capacity].copy(), 0
+        self._inputs, self._facts = inputs[: self.capacity].copy(), facts[: self.capacity].copy()
         self._held = len(self._facts)
         self._candidates = dict(state_dict.pop(prefix + "candidates").tolist())
         classes, counts = np.unique(self._facts[:, 0], return_counts=True)

@@ -1,4 +1,4 @@
-"""Prequential accuracy: each example is first a test, then a lesson (Gama et al., 2013), over a sliding window."""
+"""Prequential accuracy: an example is first a test, then a lesson (Gama et al., 2013); a sliding window."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The linear readout: how much a representation still knows (paper 002, section 3).
 
 A linear probe is trained on frozen features and tested on examples it has not seen. The probe here is ridge
-regression onto one-hot labels, solved in closed form, so that the figure depends on the representation alone and not
-on an optimiser's luck; folds of the exam take turns as the test.
+regression onto one-hot labels, solved in closed form, so that the figure depends on the representation
+alone and not on an optimiser's luck; folds of the exam take turns as the test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def readout_hits(features: Tensor, labels: Tensor) -> Tensor:
     folds = min(FOLDS, n)
     if folds < 2:
         return hits
-    classes, targets = labels.unique(return_inverse=True)
+    classes, targets = torch.unique(labels, return_inverse=True)
     wanted = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
     inputs = torch.cat([features.to(torch.float64), torch.ones(n, 1, dtype=torch.float64)], dim=1)
     place = torch.arange(n) % folds
@@ -40,4 +40,7 @@ def _ridge(inputs: Tensor, wanted: Tensor) -> Tensor:
     """The weights [f, classes] of least squares with a penalty relative to the features' own scale."""
     gram = inputs.T @ inputs
     penalty = RIDGE * gram.diagonal().mean().clamp_min(1e-12)
-    return torch.linalg.solve(gram + penalty * torch.eye(len(gram), dtype=gram.dtype), inputs.T @ wanted)
+    probe: Tensor = torch.linalg.solve(
+        gram + penalty * torch.eye(len(gram), dtype=gram.dtype), inputs.T @ wanted
+    )
+    return probe

@@ -11,8 +11,8 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Grades:
-    """Accuracy on the exam. `overall` is the mean over classes, so that a frequent class cannot hide a forgotten one;
-    None where the exam is empty. Class and task by index, period by number."""
+    """Accuracy on the exam. `overall` is the mean over classes, so that a frequent class cannot hide a
+    forgotten one; None where the exam is empty. Class and task by index, period by number."""
 
     overall: float | None
     by_class: dict[int, float]
@@ -32,14 +32,14 @@ def grade(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tensor) -> Gr
 
 
 def _share(hits: Tensor, groups: Tensor) -> dict[int, float]:
-    return {int(group): float(hits[groups == group].float().mean()) for group in groups.unique()}
+    return {int(group): float(hits[groups == group].float().mean()) for group in sorted(set(groups.tolist()))}
 
 
 class RetentionMatrix:
-    """R[i][j]: accuracy after sleep i on exam examples of period j; None where the exam holds none of that period.
+    """R[i][j]: accuracy after sleep i on exam examples of period j; None where the exam holds none of it.
 
-    Keeps the last `most_sleeps` rows and as many periods, so that months of sleeps stay bounded; `first` is the
-    number of the oldest period still shown.
+    Keeps the last `most_sleeps` rows and as many periods, so that months of sleeps stay bounded; `first` is
+    the number of the oldest period still shown.
     """
 
     def __init__(self, *, most_sleeps: int = 100) -> None:
@@ -67,7 +67,7 @@ class RetentionMatrix:
 
     @property
     def backward_transfer(self) -> float | None:
-        """Mean over earlier periods of R[last][j] - R[j][j] (Lopez-Paz & Ranzato, 2017); negative is forgetting."""
+        """Mean over earlier periods of R[last][j] - R[j][j] (Lopez-Paz & Ranzato, 2017); < 0: worse."""
         gains = [
             now - first
             for j, now in enumerate(self.rows[-1][:-1] if self.rows else [])

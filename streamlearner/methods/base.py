@@ -16,8 +16,8 @@ from torch import Tensor, nn
 class Experience:
     """What a method learns from in one wake step.
 
-    `inputs` [n, C, H, W] uint8 or [n, d] float32; `labels` [n] int64 class indices (dense, open: a new class has the
-    next index); `tasks` [n] int64 task indices, or None where the stream names no task.
+    `inputs` [n, C, H, W] uint8 or [n, d] float32; `labels` [n] int64 class indices (dense, open: a new
+    class has the next index); `tasks` [n] int64 task indices, or None where the stream names no task.
     """
 
     inputs: Tensor
@@ -27,8 +27,9 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one wake step tells the daemon: `predicted` [n] int64, answered *before* learning (prequential), and
-    the mean loss of the step. `distortion_l1` is the mean absolute error of the codes it stored, where it stores any."""
+    """What one wake step tells the daemon: `predicted` [n] int64, answered *before* learning (prequential),
+    and the mean loss of the step. `distortion_l1` is the mean absolute error of the codes it stored, where
+    it stores any."""
 
     predicted: Tensor
     loss: float
@@ -41,13 +42,14 @@ class DualMemory(nn.Module, ABC):
     For implementers:
 
     - Register all state as submodules, parameters and buffers (a generator or an optimiser goes through
-      `get_extra_state` as a flat tensor): clone, adopt, checkpoint, bit accounting and serving then work by themselves.
-      `state_dict()` must be a flat mapping of tensors that `load_state_dict` puts exactly into a freshly built
-      method, however much the first one had grown.
+      `get_extra_state` as a flat tensor): clone, adopt, checkpoint, bit accounting and serving then work by
+      themselves. `state_dict()` must be a flat mapping of tensors that `load_state_dict` puts exactly into
+      a freshly built method, however much the first one had grown.
     - Draw only from generators given at construction. Two methods in the same state that observe the same
       experiences stay bit-identical.
     - `hippocampus` and `neocortex` are submodules of the same shape or not, as the paper has it.
-    - Keep nothing of an input beyond the step that learned it, but codes, generators' weights and counted buffers.
+    - Keep nothing of an input beyond the step that learned it, but codes, generators' weights and counted
+      buffers.
     """
 
     hippocampus: nn.Module
@@ -55,30 +57,32 @@ class DualMemory(nn.Module, ABC):
     curriculum: Curriculum
 
     stores: ClassVar[tuple[str, ...]] = ("memory", "chance")
-    """Submodules that are no parameters: what was experienced (`stored_bits` counts it), and random generators."""
+    """Submodules that are no parameters: what was experienced (in `stored_bits`), and random generators."""
     waking_only: ClassVar[tuple[str, ...]] = ("memory", "chance", "association", "neocortex")
     """Submodules (dotted paths) that no prediction needs; a frozen copy is made without them."""
 
     @abstractmethod
     def observe(self, experience: Experience) -> Observation:
-        """Wake learning: predicts, learns from each example once, remembers. New classes may appear at any time."""
+        """Wake learning: predicts, learns each example once, remembers. New classes may come at any time."""
 
     @abstractmethod
     def consolidate(self, candidate: Self) -> Iterator[None]:
         """Sleep: teaches `candidate.neocortex`; each `yield` is one optimiser step.
 
-        `candidate` is a clone taken when the sleep began: what it remembers does not change while `self` goes on
-        learning awake. Must not change `self`, and must not read what changes while awake, so that the same sleep
-        can be dreamt again after a crash.
+        `candidate` is a clone taken when the sleep began: what it remembers does not change while `self`
+        goes on learning awake. Must not change `self`, and must not read what changes while awake, so that
+        the same sleep can be dreamt again after a crash.
         """
 
     @abstractmethod
     def adopt(self, candidate: Self) -> None:
-        """Takes over the neocortex of a candidate that passed the exam. `self` may have learned since the sleep began."""
+        """Takes over the neocortex of a candidate that passed the exam. `self` may have learned since the
+        sleep began."""
 
     @abstractmethod
     def revert(self, neocortex: dict[str, Tensor]) -> None:
-        """Goes back to an earlier version's neocortex, given as its state; the hippocampus starts again from there."""
+        """Goes back to an earlier version's neocortex, given as its state; the hippocampus starts again
+        from there."""
 
     @abstractmethod
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
@@ -100,8 +104,8 @@ class DualMemory(nn.Module, ABC):
         return "hippocampus"
 
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
-        """Up to `per_class` decoded recollections of each class: (class index, inputs [k, *shape] uint8 or float32).
-        Empty for a method that remembers no inputs. Changes no state."""
+        """Up to `per_class` decoded recollections of each class: (class index, inputs [k, *shape] uint8 or
+        float32). Empty for a method that remembers no inputs. Changes no state."""
         return []
 
     @property
@@ -137,12 +141,14 @@ class DualMemory(nn.Module, ABC):
     def frozen(self) -> Self:
         """A copy for predictions only: no gradients, evaluation mode, without what only waking needs."""
         modules = dict(self.named_modules())
-        left_out: dict[int, Any] = {id(modules[name]): nn.Identity() for name in self.waking_only if name in modules}
+        left_out: dict[int, Any] = {
+            id(modules[name]): nn.Identity() for name in self.waking_only if name in modules
+        }
         return copy.deepcopy(self, memo=left_out).eval().requires_grad_(False)
 
 
 class Chance(nn.Module):
-    """A method's own random generator as a submodule: its state is checkpointed and cloned with everything else.
+    """A method's own random generator as a submodule: checkpointed and cloned with everything else.
 
     Register it before any submodule that was handed its `generator`, so that a clone's draw from the clone's.
     """
@@ -166,8 +172,8 @@ class Chance(nn.Module):
 
 
 class Curriculum(nn.Module):
-    """Which classes were seen at all, and which with each task. `seen` [tasks + 1, classes] bool; the last row is
-    for examples that name no task and stands for every class."""
+    """Which classes were seen at all, and which with each task. `seen` [tasks + 1, classes] bool; the last
+    row is for examples that name no task and stands for every class."""
 
     seen: Tensor
 
@@ -197,15 +203,16 @@ class Curriculum(nn.Module):
             self.seen[tasks, labels] = True
 
     def allowed(self, tasks: Tensor | None, count: int) -> Tensor:
-        """The classes that may answer for `count` examples: bool [count, classes]. Every class, where no task is
-        named (-1) or none of its classes was learned yet (its first examples may all sit in the exam)."""
+        """The classes that may answer for `count` examples: bool [count, classes]. Every class, where no
+        task is named (-1) or none of its classes was learned yet (its first examples may all sit in the
+        exam)."""
         if tasks is None or not self.names_tasks:
             return self.seen[-1:].expand(count, -1)
         rows = self.seen[tasks.where(tasks < len(self.seen) - 1, -1)]
         return rows | ~rows.any(1, keepdim=True)
 
     def restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
-        """Logits [n, classes] with the classes that may not answer at minus infinity; as they are where no task is named."""
+        """Logits [n, classes], those of classes that may not answer at minus infinity (see `allowed`)."""
         if tasks is None or not self.names_tasks:
             return logits
         return logits.masked_fill(~self.allowed(tasks, len(logits)), -torch.inf)
@@ -213,11 +220,11 @@ class Curriculum(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         if prefix + "seen" in state_dict:
             self.seen = torch.zeros_like(state_dict[prefix + "seen"])
-        super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def unit_interval(inputs: Tensor) -> Tensor:
-    """Raw inputs as networks and associations take them: uint8 images to float32 in [0, 1], features unchanged."""
+    """Raw inputs as networks and associations take them: uint8 to float32 in [0, 1], features unchanged."""
     return inputs.to(torch.float32).div_(255.0) if inputs.dtype == torch.uint8 else inputs
 
 

@@ -10,7 +10,7 @@ from streamlearner.networks import descend
 
 
 class Finetune(Baseline):
-    """Plain stochastic gradient descent on the stream, in its order. A named task restricts the competing classes."""
+    """Plain gradient descent on the stream, in its order. A named task restricts the competing classes."""
 
     def observe(self, experience: Experience) -> Observation:
         self._meet(experience)

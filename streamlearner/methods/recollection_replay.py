@@ -21,6 +21,10 @@ from streamlearner.networks import Network, blend, descend
 from streamlearner.recollection import RecollectionMemory
 
 
+DISTORTION_EVERY_STEPS = 20
+"""Measured now and then: each time costs as much as coding a batch."""
+
+
 class Hippocampus(nn.Module):
     """The fast learner and the running average of its weights, which answers (Polyak averaging)."""
 
@@ -54,12 +58,10 @@ class Recalled(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One optimiser step: the answers [n] for the new inputs before it, its loss, the mean absolute error of the
-    echoes, and all recollections that it decoded."""
+    """One optimiser step: the answers [n] for the new inputs before it, its loss, the recollections that it decoded."""
 
     predicted: Tensor
     loss: float
-    distortion_l1: float | None
     recollected: Tensor
 
 
@@ -127,8 +129,9 @@ class RecollectionReplay(DualMemory):
         first = step = self._learn(new, symbols, experience)
         for _ in range(self.steps - 1):
             step = self._learn(self._augmented(new), symbols, experience)
+        distortion = self._distortion(new, symbols) if self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0 else None
         self._remember(new, symbols, experience, step.recollected)
-        return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=step.distortion_l1)
+        return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=distortion)
 
     def _meet(self, experience: Experience) -> None:
         self.curriculum.meet(experience.labels, experience.tasks)
@@ -149,9 +152,7 @@ class RecollectionReplay(DualMemory):
         descend(network, learning_rate=self.learning_rate)
         self.hippocampus.follow(pace=self.averaging_pace)
         predicted = self._restricted(logits[:n].detach(), experience.tasks).argmax(1)
-        echoes = old.inputs[len(old.inputs) - min(n, self.echoes_per_step) :]
-        distortion = float((echoes - new[: len(echoes)]).abs().mean()) if len(echoes) else None
-        return Step(predicted, float(loss.detach()), distortion, old.inputs)
+        return Step(predicted, float(loss.detach()), old.inputs)
 
     def _recall(self, symbols: Tensor, experience: Experience) -> Recalled:
         """Decoded recollections, and echoes: a few of the new inputs as their own codes show them."""
@@ -200,6 +201,10 @@ class RecollectionReplay(DualMemory):
             self.association = renewed
             symbols = renewed.encode(new)
         self.memory.insert(symbols, experience.labels, experience.tasks)
+
+    def _distortion(self, new: Tensor, symbols: Tensor) -> float:
+        """Mean absolute error of the new inputs as their codes show them."""
+        return float((self.association.decode(symbols) - new).abs().mean())
 
     def _augmented(self, inputs: Tensor) -> Tensor:
         return self.augmentation(inputs, generator=self.chance.generator)

@@ -1,7 +1,7 @@
 """Learns each new example beside stored raw ones, lossless, within the same bits: experience replay.
 
-The rehearsal baseline of paper 003, Table 3 (Chaudhry et al., 2019, "On tiny episodic memories": reservoir, plain
-cross-entropy). It keeps raw inputs: a yardstick, not a method to deploy.
+The rehearsal baseline of paper 003, Table 3 (Chaudhry et al., 2019, "On tiny episodic memories": reservoir,
+plain cross-entropy). It keeps raw inputs: a yardstick, not a method to deploy.
 """
 
 from __future__ import annotations
@@ -55,8 +55,11 @@ class Rehearsal(Baseline):
     @torch.no_grad()
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         held = self.memory.contents()
-        places = {label: (held.labels == label).nonzero().flatten()[:per_class] for label in sorted(set(held.labels.tolist()))}
-        return [(label, raw(self.association.decode(held.symbols[chosen]))) for label, chosen in places.items()]
+        sheets = []
+        for label in sorted(set(held.labels.tolist())):
+            chosen = (held.labels == label).nonzero().flatten()[:per_class]
+            sheets.append((label, raw(self.association.decode(held.symbols[chosen]))))
+        return sheets
 
     @property
     def remembered(self) -> int:

@@ -118,7 +118,7 @@ def test_within_a_class_every_example_of_the_stream_is_as_likely_to_be_held() ->
 
 @pytest.mark.parametrize("places", [100, 105])
 def test_its_cost_to_the_learner_evaporates(places: int) -> None:
-    """Harmonic: 10 of 1,000 candidates of a class remain after ten times as many. Uneven shares are no exception."""
+    """As 10 of n candidates of a class: few are worth a change once n is large. 105 do not divide by 10."""
     exam = an_exam(places)
     costs = [len(offer(exam, [i % 10 for i in range(5_000)], first=5_000 * part)) for part in range(4)]
     assert costs[0] < 800
@@ -156,6 +156,13 @@ def test_state_is_a_copy() -> None:
     before = copy.deepcopy(saved)
     offer(exam, [2] * 50, first=10)
     assert all(torch.equal(saved[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_an_empty_exam_has_inputs_of_the_right_shape(dtype: torch.dtype) -> None:
+    exam = Exam(budget_bits=1_000, fraction=0.0, input_shape=(5,), dtype=dtype, seed=0)
+    assert exam.inputs.shape == (0, 5)
+    assert exam.inputs.dtype == dtype
 
 
 def test_no_budget_means_no_exam_and_no_draw() -> None:

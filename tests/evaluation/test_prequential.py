@@ -26,7 +26,8 @@ def test_before_the_first_example_there_is_no_accuracy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hits", "expected"), [("1", 1.0), ("10", 0.5), ("100", 1 / 3), ("1001", 1 / 3), ("1110000", 0.0), ("00011", 2 / 3)]
+    ("hits", "expected"),
+    [("1", 1.0), ("10", 0.5), ("100", 1 / 3), ("1001", 1 / 3), ("1110000", 0.0), ("00011", 2 / 3)],
 )
 def test_accuracy_is_the_share_of_right_answers_among_the_last(hits: str, expected: float) -> None:
     assert after(hits, window=3).accuracy == pytest.approx(expected)

@@ -55,7 +55,9 @@ def test_the_scale_of_features_makes_no_difference(scale: float) -> None:
 
 def test_equal_input_gives_equal_hits() -> None:
     features = drawn(60, 12)
-    assert torch.equal(readout_hits(features, LABELS[:60]), readout_hits(features.clone(), LABELS[:60].clone()))
+    assert torch.equal(
+        readout_hits(features, LABELS[:60]), readout_hits(features.clone(), LABELS[:60].clone())
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -60,7 +60,9 @@ class Kind:
             return values
         return (values * 128 + 64).clamp(0, 255).round().to(torch.uint8)
 
-    def experience(self, labels: Sequence[int], *, seed: int, tasks: Sequence[int] | None = None) -> Experience:
+    def experience(
+        self, labels: Sequence[int], *, seed: int, tasks: Sequence[int] | None = None
+    ) -> Experience:
         named = None if tasks is None else torch.tensor(tasks)
         return Experience(inputs=self.inputs(labels, seed=seed), labels=torch.tensor(labels), tasks=named)
 
@@ -86,7 +88,14 @@ def make(arm: str, kind: Kind = TINY, **more: Any) -> DualMemory:
 
 
 def observe(
-    method: DualMemory, steps: int, *, kind: Kind = TINY, classes: int = 4, size: int = 10, seed: int = 0, tasks: int = 0
+    method: DualMemory,
+    steps: int,
+    *,
+    kind: Kind = TINY,
+    classes: int = 4,
+    size: int = 10,
+    seed: int = 0,
+    tasks: int = 0,
 ) -> None:
     """A stable stream of `classes` in equal parts; with `tasks`, class k belongs to task k mod tasks."""
     for step in range(steps):
@@ -116,3 +125,27 @@ def differing(one: nn.Module, other: nn.Module) -> list[str]:
     """Names of state that is not the same bit for bit."""
     first, second = state(one), state(other)
     return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
+QUESTIONS = TINY.inputs([0, 1, 2, 3] * 3, seed=5)
+
+
+def heard(method: DualMemory) -> Tensor:
+    """What it answers to the same questions, always."""
+    return method.predict_proba(QUESTIONS, None)
+
+
+def accuracy(method: DualMemory, kind: Kind, classes: int) -> float:
+    """On fresh examples, as many of each class."""
+    labels = list(range(classes)) * 20
+    answers = method.predict_proba(kind.inputs(labels, seed=77), None).argmax(1)
+    return float((answers == torch.tensor(labels)).float().mean())
+
+
+def assert_distributions(proba: Tensor, rows: int, classes: int) -> None:
+    """What any answer must be: probabilities, detached, one row for each input."""
+    assert proba.shape == (rows, classes)
+    assert proba.dtype == torch.float32
+    assert not proba.requires_grad
+    assert (proba >= 0).all()
+    assert torch.allclose(proba.sum(1), torch.ones(rows), atol=1e-5)

@@ -1,0 +1,155 @@
+"""`streamlearner bench`: experiments listed, run, reported.
+
+What builds the workbench, `(data=folder, download=...) -> Workbench`, comes as the context's object from
+whoever mounts the commands: the bench knows neither the configuration nor the assembly. Torch and matplotlib
+take seconds to import, so a command that needs them imports them itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from streamlearner.settings import parse_bits
+
+if TYPE_CHECKING:
+    from streamlearner.bench.experiment import Trial
+    from streamlearner.bench.results import Row
+    from streamlearner.bench.runner import Course
+
+RESULTS = Path("streamlearner/bench/results")
+QUICK = "quick"
+"""Folder of smoke runs under the one of results, where no other is named."""
+SHARED_DATA = Path("../shared/data")
+OWN_DATA = Path("data")
+
+bench = typer.Typer(
+    help="Runs the experiments behind every claim, on the daemon's own learning code.", no_args_is_help=True
+)
+NameArgument = Annotated[str, typer.Argument(help="One of `streamlearner bench list`.", show_default=False)]
+SeedsOption = Annotated[
+    int | None, typer.Option(min=1, help="Runs of each arm under each budget.", show_default="3; quick: 1")
+]
+BudgetOption = Annotated[
+    list[str] | None,
+    typer.Option("--budget", help="62720 or '64 KiB'; repeatable.", show_default="the experiment's own"),
+]
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="A smoke run on a part of the stream; its figures mean nothing.")
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(help="Data sets.", show_default=f"{SHARED_DATA} if it is there, else {OWN_DATA}"),
+]
+DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch a data set that is absent.")]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Results.", show_default=f"{RESULTS}; of --quick {RESULTS / QUICK}")
+]
+
+
+@bench.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Lists the experiments: protocol, arms and budgets."""
+    from streamlearner.bench.catalogue import EXPERIMENTS, described
+
+    found = [described(experiment) for experiment in EXPERIMENTS.values()]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for each in found:
+        budgets = ", ".join(f"{budget:,}" for budget in each["budgets_bits"])
+        typer.secho(each["name"], bold=True)
+        typer.echo(f"  {each['protocol']}\n  arms: {', '.join(each['arms'])}\n  budgets in bits: {budgets}")
+
+
+@bench.command()
+def run(
+    context: typer.Context,
+    name: NameArgument,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = None,
+    quick: QuickOption = False,
+    data: DataOption = None,
+    download: DownloadOption = False,
+    out: OutOption = None,
+) -> None:
+    """Runs an experiment into OUT/NAME.json. Written after each trial: once stopped, the same command goes on."""
+    from streamlearner.bench import catalogue, runner
+    from streamlearner.bench.experiment import Scope
+    from streamlearner.bench.results import Result
+
+    budgets = budgets_bits(budget)
+    try:
+        experiment = catalogue.find(name)
+    except LookupError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="NAME") from None
+    scope = Scope(seeds=seeds or (1 if quick else 3), budgets_bits=budgets, quick=quick)
+    folder = out or (RESULTS / QUICK if quick else RESULTS)
+    result = Result(folder, name=name, protocol=experiment.protocol, quick=quick)
+    try:
+        course = runner.plan(experiment, scope=scope, result=result)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--budget") from None
+    data = data or (SHARED_DATA if SHARED_DATA.is_dir() else OWN_DATA)
+    workbench = context.obj(data=data, download=download)
+    done = runner.run(experiment, course.missing, scope=scope, workbench=workbench, result=result)
+    show(course, done)
+    typer.echo(f"{result.path}: {len(result.rows)} rows; `streamlearner bench report` makes the tables")
+
+
+def budgets_bits(texts: list[str] | None) -> tuple[int, ...] | None:
+    """Amounts as they are typed to bits, each once, in their order; None where none was given."""
+    try:
+        budgets = [parse_bits(text) for text in texts or []]
+    except ValueError as error:
+        raise typer.BadParameter(f"expected {error}", param_hint="--budget") from None
+    if 0 in budgets:
+        raise typer.BadParameter("expected more than 0 bits", param_hint="--budget")
+    return tuple(dict.fromkeys(budgets)) or None
+
+
+def show(course: Course, done: Iterator[tuple[Trial, list[Row]]]) -> None:
+    """A line for each trial as it ends; in a terminal, a bar under them."""
+    console, total = Console(highlight=False), len(course.trials)
+    before = total - len(course.missing)
+    if before:
+        console.print(f"{before} of {total} trials were done by an earlier run")
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=total, completed=before)
+        for number, trial in enumerate(course.missing, before + 1):
+            progress.update(bar, description=named(trial))
+            _, rows = next(done)
+            progress.advance(bar)
+            console.print(f"{number}/{total} {named(trial)}: {told(rows)}", soft_wrap=True)
+
+
+def named(trial: Trial) -> str:
+    return f"{trial.arm}, {trial.budget_bits:,} bits, seed {trial.seed}"
+
+
+def told(rows: list[Row]) -> str:
+    """The figures of a trial in a line."""
+    if not rows:
+        return "no figures"
+    figures = ", ".join(f"{row.metric} {row.value:.4f}" for row in rows)
+    return f"{figures}; {rows[0].seconds:,.1f} s, {rows[0].examples_per_s:,.0f} examples/s"
+
+
+@bench.command()
+def report(
+    out: Annotated[
+        Path, typer.Option(help="Where the results are; the report is put beside them.")
+    ] = RESULTS,
+) -> None:
+    """Makes RESULTS.md and its pictures from the results in OUT."""
+    from streamlearner.bench.report import write
+
+    for path in write(out):
+        typer.echo(str(path))

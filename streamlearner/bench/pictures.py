@@ -1,0 +1,100 @@
+"""Retention against bits, drawn with matplotlib (`pip install 'streamlearner[bench]'`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamlearner.errors import StreamlearnerError
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
+
+INK, FAINT = "#222222", "#dddddd"
+COLOURS = ("#0b6e99", "#d1702b", "#5b8c3e", "#8a4f9e", "#b03a48", "#7a6a53")
+"""The first is for `ours`; dark enough to read as text on white, and apart for the colour-blind."""
+METRIC = "accuracy"
+LABEL_GAP = 0.045
+"""Least distance between two labels at the right, as a share of the height."""
+
+
+def plots() -> Any:
+    """matplotlib's Figure class, without its global state. Raises StreamlearnerError where it is absent."""
+    try:
+        from matplotlib import figure
+    except ImportError as error:
+        raise StreamlearnerError(
+            "pictures need matplotlib, which is not installed; install it: pip install 'streamlearner[bench]'"
+        ) from error
+    return figure.Figure
+
+
+def draw_retention(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+    """A line for each arm over its budgets (bars: spread; dots: seeds), level lines for arms without a memory.
+
+    The paper's figures, where there are any, are hollow diamonds in the colour of their arm.
+    """
+    shown = [each for each in found if each.metric == METRIC]
+    picture = plots()(figsize=(7.2, 4.4), dpi=150, facecolor="white", layout="constrained")
+    axes = picture.add_subplot()
+    budgets = sorted({each.budget_bits for each in shown if each.budget_bits})
+    ends: list[tuple[float, str, str]] = []
+    for arm, colour in coloured(shown):
+        points = sorted((each for each in shown if each.arm == arm), key=lambda each: each.budget_bits)
+        draw_arm(axes, points, colour=colour)
+        ends.append((points[-1].mean, arm, colour))
+    dress(axes, budgets, title=title + (" (quick: means nothing)" if quick else ""))
+    label_ends(axes, ends)
+    picture.savefig(path, metadata={"Software": None})
+
+
+def coloured(shown: Sequence[Figure]) -> list[tuple[str, str]]:
+    """Each arm with its colour, `ours` first."""
+    arms = sorted(dict.fromkeys(each.arm for each in shown), key=lambda arm: arm != "ours")
+    return [(arm, COLOURS[number % len(COLOURS)]) for number, arm in enumerate(arms)]
+
+
+def draw_arm(axes: Any, points: Sequence[Figure], *, colour: str) -> None:
+    kept = [point for point in points if point.budget_bits]
+    if not kept:
+        axes.axhline(points[0].mean, color=colour, linewidth=1.2, linestyle=(0, (4, 3)))
+        return
+    bits = [point.budget_bits for point in kept]
+    spreads = [point.spread or 0.0 for point in kept]
+    axes.errorbar(
+        bits, [point.mean for point in kept], yerr=spreads, color=colour, linewidth=1.8, marker="o", markersize=5,
+        capsize=3, elinewidth=1, zorder=3,
+    )  # fmt: skip
+    for point in kept:
+        axes.plot(
+            [point.budget_bits] * len(point.values), point.values, ".", color=colour, alpha=0.35, zorder=2
+        )
+        if point.paper is not None:
+            axes.plot(point.budget_bits, point.paper, "D", markersize=7, markerfacecolor="none", color=colour)
+
+
+def dress(axes: Any, budgets: Sequence[int], *, title: str) -> None:
+    """Axes without a box, faint level lines, budgets as they are at the foot."""
+    axes.set_xscale("log")
+    axes.set_xlim(budgets[0] / 1.25, budgets[-1] * 1.25)
+    axes.set_xticks(budgets, [f"{budget:,}" for budget in budgets])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.grid(axis="y", color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0, colors=INK)
+    axes.set_xlabel("budget of what is remembered, in bits (logarithmic)", color=INK)
+    axes.set_title(f"{title}: accuracy after the stream", loc="left", color=INK, fontsize=11)
+
+
+def label_ends(axes: Any, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Each arm named where its line ends; names that would touch are moved apart."""
+    place = 1.0
+    for height, arm, colour in sorted(ends, reverse=True):
+        place = min(height, place - LABEL_GAP)
+        axes.text(
+            1.01, place, arm, color=colour, transform=axes.get_yaxis_transform(), va="center", fontsize=10
+        )

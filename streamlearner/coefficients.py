@@ -1,0 +1,99 @@
+"""Coefficients of an input: an orthonormal separable transform, with a prior of which of them vary most."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SeparableTransform(nn.Module):
+    """An orthonormal, separable map from inputs to k candidate coefficients, the most variable first.
+
+    Images: grey 0.5 on average, and variance falling with the square of the frequency, as natural images'
+    does (Field, 1987). Features: themselves, of mean 0 and variance 1.
+    """
+
+    colour: Tensor
+    down: Tensor
+    across: Tensor
+    order: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, *, input_shape: tuple[int, ...], candidates: int, thumbnail_pixels: int) -> None:
+        """`candidates`: k, or all if there are fewer. `thumbnail_pixels`: 0 for cosines, else a block's side.
+
+        `mean` and `variance`, both float32 [k], are the prior of the coefficients.
+        """
+        super().__init__()
+        self.image = len(input_shape) == 3
+        if self.image:
+            colour, down, across, variance = _image_prior(*input_shape, thumbnail_pixels=thumbnail_pixels)
+        else:
+            colour = down = across = torch.eye(1)
+            variance = torch.ones(input_shape)
+        order = variance.flatten().argsort(descending=True, stable=True)[:candidates]
+        for name, value in (("colour", colour), ("down", down), ("across", across), ("order", order)):
+            self.register_buffer(name, value, persistent=False)
+        mean = self.forward(torch.full((1, *input_shape), 0.5 * self.image))[0]
+        self.register_buffer("variance", variance.flatten()[order], persistent=False)
+        self.register_buffer("mean", mean, persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Coefficients [n, k] of `inputs` [n, *input_shape]."""
+        if not self.image:
+            return inputs.index_select(1, self.order)
+        values = self.down @ inputs @ self.across.T
+        if self.colour.shape[0] == 3:
+            values = self.colour @ values.flatten(2)
+        return values.flatten(1).index_select(1, self.order)
+
+    def inverse(self, values: Tensor) -> Tensor:
+        """Inputs [n, *input_shape] of coefficients [n, k], the others zero; images clamped to [0, 1]."""
+        return self.synthesis(values).clamp_(0.0, 1.0) if self.image else values
+
+    def synthesis(self, values: Tensor) -> Tensor:
+        """The same without the clamp: linear in `values`."""
+        if not self.image:
+            return values  # all features are candidates, in their own order
+        high, wide, colours = self.down.shape[0], self.across.shape[0], self.colour.shape[0]
+        spread = values.new_zeros(len(values), colours * high * wide)
+        spread[:, self.order] = values
+        if colours == 3:
+            spread = self.colour.T @ spread.view(-1, 3, high * wide)
+        return self.down.T @ spread.view(-1, colours, high, wide) @ self.across
+
+
+def _image_prior(
+    channels: int, height: int, width: int, *, thumbnail_pixels: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Orthonormal maps of colours, rows and columns, and the prior variance [channels, rows, columns]."""
+    colour = _cosine(channels) if channels == 3 else torch.eye(channels)
+    if thumbnail_pixels:
+        down, across = _blocks(height, thumbnail_pixels), _blocks(width, thumbnail_pixels)
+        variance = torch.ones(channels, len(down), len(across))
+    else:
+        down, across = _cosine(height), _cosine(width)
+        frequency = torch.arange(height)[:, None].square() + torch.arange(width).square()
+        variance = (1.0 / (1.0 + frequency)).repeat(channels, 1, 1)
+    if channels == 3:
+        variance[1:] /= 16.0  # colour differences vary less than brightness
+    return colour, down, across, variance
+
+
+def _cosine(size: int) -> Tensor:
+    """The orthonormal cosine transform (DCT-II), [frequency, position]."""
+    position = torch.arange(size, dtype=torch.float64) + 0.5
+    rows = torch.cos(math.pi / size * torch.arange(size, dtype=torch.float64)[:, None] * position)
+    rows[0] /= math.sqrt(2.0)
+    return (rows * math.sqrt(2.0 / size)).float()
+
+
+def _blocks(size: int, pixels: int) -> Tensor:
+    """Orthonormal means of successive blocks of `pixels` (the last may be smaller), [block, position]."""
+    block = torch.arange(size) // pixels
+    rows = functional.one_hot(block).T.float()
+    return rows / rows.sum(1, keepdim=True).sqrt()

@@ -1,0 +1,166 @@
+"""The discrete autoencoder with Gumbel-softmax: the association of paper 003."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from streamlearner.association import Association
+
+
+class GumbelAssociation(Association):
+    """The discrete autoencoder of paper 003: c variables of l levels, learned online by gradient steps.
+
+    Encoder: three convolutions (kernel 5, stride 2, c*l/4 filters) and a linear map to c*l logits; decoder:
+    the mirror image, ending in a sigmoid. Feature vectors: three linear maps of width c*l each way, without
+    the sigmoid. Training: straight-through Gumbel-softmax (Jang et al., 2017), mean squared error, Adam;
+    `steps` steps a batch. Recollections are decoded by frozen weights: those right before the incoming
+    batch, as `learn` ends by `freeze`.
+
+    Differs from the paper in that encoding takes the most likely level instead of a sample, and in the
+    linear maps (the paper does not say how its convolutions meet the code). Riemer et al., 2018, sections 4
+    and A.
+    """
+
+    moment: Tensor
+    scale: Tensor
+    updates: Tensor
+
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        variables: int,
+        levels: int,
+        generator: torch.Generator,
+        learning_rate: float = 1e-3,
+        temperature: float = 1.0,
+        steps: int = 1,
+    ) -> None:
+        """`generator` draws initial weights and Gumbel noise; its owner checkpoints it, not this module.
+
+        ValueError where a code has no variable, or a variable fewer than two levels.
+        """
+        super().__init__(input_shape=input_shape)
+        if variables < 1 or levels < 2 or steps < 1 or learning_rate <= 0.0 or temperature <= 0.0:
+            raise ValueError(
+                f"variables {variables}, levels {levels}, steps {steps}, learning_rate {learning_rate}, "
+                f"temperature {temperature}: expected >= 1, >= 2, >= 1, > 0, > 0"
+            )
+        self.variables = variables
+        self.levels = levels
+        self.steps = steps
+        self.learning_rate = learning_rate
+        self.temperature = temperature
+        self._generator = generator
+        with torch.device("meta"):  # no weights yet, and so none from the global generator
+            encoder, decoder = _autoencoder(self.input_shape, width=variables * levels)
+        self.encoder, self.decoder = (m.to_empty(device=generator.device) for m in (encoder, decoder))
+        for parameter in self.parameters():
+            _initialise(parameter, generator=generator)
+        self.frozen_decoder = copy.deepcopy(self.decoder).requires_grad_(False)
+        count = sum(p.numel() for p in self._learned())
+        self.register_buffer("moment", torch.zeros(count, device=generator.device))
+        self.register_buffer("scale", torch.zeros(count, device=generator.device))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def radices(self) -> tuple[int, ...]:
+        """`levels` for each of the variables."""
+        return (self.levels,) * self.variables
+
+    def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
+        """`steps` gradient steps on `inputs` [n, *input_shape] with `recollections` [m, *input_shape]."""
+        batch = inputs if recollections is None else torch.cat([inputs, recollections])
+        with torch.enable_grad():
+            for _ in range(self.steps):
+                output = self.decoder(self._sample(self.encoder(batch))).view_as(batch)
+                loss = functional.mse_loss(output, batch)
+                self._step(torch.autograd.grad(loss, self._learned()))
+        self.freeze()
+
+    @torch.no_grad()
+    def freeze(self) -> None:
+        """Take the present decoder as the one that `decode` uses until the next call."""
+        for frozen, live in zip(self.frozen_decoder.parameters(), self.decoder.parameters(), strict=True):
+            frozen.copy_(live)
+
+    @torch.no_grad()
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Symbols int64 [n, variables] of `inputs` float32 [n, *input_shape]: the most likely levels."""
+        logits: Tensor = self.encoder(inputs)
+        return logits.view(len(inputs), self.variables, self.levels).argmax(-1)
+
+    @torch.no_grad()
+    def decode(self, symbols: Tensor) -> Tensor:
+        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, variables]."""
+        one_hot = functional.one_hot(symbols, self.levels).flatten(1).to(self.moment.dtype)
+        output: Tensor = self.frozen_decoder(one_hot)
+        return output.view(len(symbols), *self.input_shape)
+
+    def _sample(self, logits: Tensor) -> Tensor:
+        """Straight-through samples [n, c*l]: one-hot forwards, the gradient of the soft sample backwards."""
+        logits = logits.view(-1, self.variables, self.levels)
+        uniform = torch.rand(logits.shape, generator=self._generator, device=logits.device)
+        noise = -torch.log(-torch.log(uniform.clamp(1e-20, 1.0 - 1e-7)))
+        soft = ((logits + noise) / self.temperature).softmax(-1)
+        hard = functional.one_hot(soft.argmax(-1), self.levels).to(soft.dtype)
+        return (hard + soft - soft.detach()).flatten(1)
+
+    def _learned(self) -> list[nn.Parameter]:
+        return [*self.encoder.parameters(), *self.decoder.parameters()]
+
+    @torch.no_grad()
+    def _step(self, gradients: tuple[Tensor, ...]) -> None:
+        """One step of Adam (Kingma and Ba, 2015), with its moments in buffers: part of the state."""
+        self.updates += 1
+        flat = torch.cat([g.flatten() for g in gradients])
+        self.moment.lerp_(flat, 0.1)
+        self.scale.mul_(0.999).addcmul_(flat, flat, value=0.001)
+        done = int(self.updates)
+        rate = self.learning_rate / (1.0 - 0.9**done)
+        change = self.moment / (self.scale / (1.0 - 0.999**done)).sqrt().add_(1e-8)
+        parameters = self._learned()
+        parts = torch.split(change, [p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.sub_(part.view_as(parameter), alpha=rate)
+
+
+def _autoencoder(input_shape: tuple[int, ...], *, width: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Encoder to, and decoder from, `width` = c*l values; layers of width / 4 filters, at least 4."""
+    if len(input_shape) == 1:
+        return _linear_stack(input_shape[0], width, width), _linear_stack(width, width, input_shape[0])
+    channels, *size = input_shape
+    sides = [size]
+    for _ in range(3):
+        sides.append([math.ceil(s / 2) for s in sides[-1]])
+    filters = max(width // 4, 4)
+    inner = filters * math.prod(sides[3])
+    down: list[nn.Module] = []
+    up: list[nn.Module] = [nn.Linear(width, inner), nn.ReLU(), nn.Unflatten(1, (filters, *sides[3]))]
+    for i in range(3):
+        down += [nn.Conv2d(filters if i else channels, filters, 5, stride=2, padding=2), nn.ReLU()]
+        odd = (1 - sides[2 - i][0] % 2, 1 - sides[2 - i][1] % 2)  # the side that the convolution had halved
+        out = channels if i == 2 else filters
+        deconvolution = nn.ConvTranspose2d(filters, out, 5, stride=2, padding=2, output_padding=odd)
+        up += [deconvolution, nn.Sigmoid() if i == 2 else nn.ReLU()]
+    return nn.Sequential(*down, nn.Flatten(), nn.Linear(inner, width)), nn.Sequential(*up)
+
+
+def _linear_stack(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs)
+    )
+
+
+@torch.no_grad()
+def _initialise(parameter: Tensor, *, generator: torch.Generator) -> None:
+    """Weights as in He et al., 2015, from `generator`; biases zero."""
+    if parameter.dim() == 1:
+        parameter.zero_()
+    else:
+        parameter.normal_(0.0, math.sqrt(2.0 / parameter[0].numel()), generator=generator)

@@ -1,0 +1,104 @@
+"""Scalar quantisers of coefficients: which gets how many bits, and with which levels."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LEAST_IN_CELL = 5  # examples; below, a cell's mean says less than the parametric quantiser
+
+
+def fitted(
+    mean: Tensor, variance: Tensor, peaked: Tensor, *, code_bits: int, most_bits: int
+) -> tuple[Tensor, Tensor]:
+    """The coefficients worth a symbol, int64 [c], and their levels, float32 [c, 2 ** most bits given].
+
+    `mean`, `variance` float32 [k] and `peaked` bool [k] (rather a Laplacian than a Gaussian) are of all k
+    coefficients. Their bits add up to at most `code_bits`, none has more than `most_bits` (1 to 6). Levels
+    ascend, and are infinite where a symbol has fewer.
+    """
+    shape = peaked.long()
+    bits = _allocate(variance, shape, code_bits=code_bits, most_bits=most_bits)
+    index = bits.nonzero().flatten()
+    return index, _parametric_table(mean[index], variance[index].sqrt(), shape[index], bits[index])
+
+
+def iterate_lloyd(
+    table: Tensor, index: Tensor, *, former: Tensor, former_index: Tensor, count: Tensor, total: Tensor
+) -> None:
+    """Where a coefficient keeps its levels and all its cells were met, fill its row with their means.
+
+    `table` [c, levels] of coefficients `index` [c] is changed in place. `former` [d, levels] of
+    `former_index` [d] is the table that cut the cells; its cells hold `count` examples, of sum `total`.
+    """
+    means = (total / count).nan_to_num(nan=math.inf).sort(1).values
+    least = count.masked_fill(former.isinf(), math.inf).amin(1)
+    levels, former_levels = levels_of(table), levels_of(former)
+    rows = {k: row for row, k in enumerate(former_index.tolist())}
+    for row, k in enumerate(index.tolist()):
+        old = rows.get(k)
+        if old is not None and levels[row] == former_levels[old] and least[old] >= LEAST_IN_CELL:
+            table[row, : levels[row]] = means[old, : levels[row]]
+
+
+def levels_of(table: Tensor) -> tuple[int, ...]:
+    """How many levels each symbol of a `table` [c, levels] has."""
+    return tuple(table.isfinite().sum(1).tolist())
+
+
+def _allocate(variance: Tensor, shape: Tensor, *, code_bits: int, most_bits: int) -> Tensor:
+    """Bits [k] of each coefficient, given one by one to where distortion falls most, of sum <= `code_bits`.
+
+    A gain is a variance times how much a unit quantiser of that `shape` (0 Gaussian, 1 Laplacian) improves
+    by one more bit; gains fall with each bit, so taking the largest `code_bits` gains is the greedy, and
+    best, allocation. A coefficient that never varied gets none; where none varied, the first gets one, so
+    that there is always a symbol.
+    """
+    distortion = _unit_quantisers()[1].to(variance.device)[:, : most_bits + 1]
+    gains = -distortion.diff(dim=1)[shape] * variance[:, None]
+    chosen = gains.flatten().argsort(descending=True, stable=True)[:code_bits]
+    chosen = chosen[gains.flatten()[chosen] > 1e-9]
+    bits = torch.bincount(chosen // most_bits, minlength=len(variance))
+    bits[0] += bits.sum() == 0
+    return bits
+
+
+def _parametric_table(mean: Tensor, deviation: Tensor, shape: Tensor, bits: Tensor) -> Tensor:
+    """Levels [c, 2 ** most bits] of Lloyd-Max quantisers, ascending, infinite where a symbol has fewer."""
+    unit = _unit_quantisers()[0].to(mean.device)[shape, bits, : 2 ** int(bits.max())]
+    spread = deviation.clamp_min(1e-4)[:, None]  # levels stay apart where nothing varies
+    return mean[:, None] + spread * unit
+
+
+@cache
+def _unit_quantisers() -> tuple[Tensor, Tensor]:
+    """Lloyd-Max levels [2, 7, 64] and distortions [2, 7] of unit Gaussian and Laplacian for 0 to 6 bits."""
+    levels, distortion = torch.full((2, 7, 64), math.inf), torch.ones(2, 7)
+    levels[:, 0, 0] = 0.0
+    value = torch.linspace(-10.0, 10.0, 8001, dtype=torch.float64)
+    gaussian, laplacian = torch.exp(-value.square() / 2), torch.exp(-math.sqrt(2.0) * value.abs())
+    for shape, density in enumerate((gaussian, laplacian)):
+        for bits in range(1, 7):
+            level, error = _lloyd(value, density / density.sum(), levels=2**bits)
+            levels[shape, bits, : 2**bits] = level.float()
+            distortion[shape, bits] = error
+    return levels, distortion
+
+
+def _lloyd(value: Tensor, density: Tensor, *, levels: int) -> tuple[Tensor, float]:
+    """Lloyd-Max levels [levels] of a `density` [g] at `value` [g], and their mean squared error."""
+    # the best companding for many levels (Panter and Dite, 1951) is a good start
+    spread = density.pow(1 / 3).cumsum(0)
+    wanted = (torch.arange(levels, dtype=torch.float64) + 0.5) / levels * spread[-1]
+    level = value[torch.searchsorted(spread, wanted)]
+    mass, moment = (functional.pad(x.cumsum(0), (1, 0)) for x in (density, density * value))
+    for _ in range(300):
+        cut = torch.searchsorted(value, (level[1:] + level[:-1]) / 2)
+        cut = functional.pad(functional.pad(cut, (1, 0)), (0, 1), value=len(value))
+        level = moment[cut].diff() / mass[cut].diff()
+    nearest = level[torch.searchsorted((level[1:] + level[:-1]) / 2, value)]
+    return level, float(((value - nearest).square() * density).sum())

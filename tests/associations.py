@@ -1,0 +1,58 @@
+"""What the association tests share: streams, small associations, and how well they do."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from streamlearner.association import Association
+from streamlearner.gumbel_association import GumbelAssociation
+from streamlearner.transform_association import TransformAssociation
+
+SHAPES = [(1, 28, 28), (3, 32, 32), (2, 9, 14), (1, 5, 5), (3, 1, 1), (64,), (1,)]
+
+
+def digits(count: int = 1200) -> Tensor:
+    """Handwritten digits [count, 1, 16, 16] in [0, 1], sorted by class as a class-incremental stream is."""
+    data = load_digits()
+    images = torch.tensor(data.images[:count], dtype=torch.float32).unsqueeze(1) / 16.0
+    images = torch.nn.functional.interpolate(images, size=(16, 16), mode="bilinear")
+    return images[torch.tensor(data.target[:count]).argsort(stable=True)]
+
+
+def inputs_of(shape: tuple[int, ...], count: int = 40, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    if len(shape) == 1:
+        return torch.randn(count, *shape, generator=generator)
+    smooth = torch.rand(count, *[min(s, 4) for s in shape], generator=generator)
+    return torch.nn.functional.interpolate(smooth, size=shape[1:]).expand(count, *shape).contiguous()
+
+
+def follow(association: Association, stream: Tensor, *, batch: int = 10) -> Association:
+    """Learn a stream, renewing when it is time."""
+    for inputs in torch.split(stream, batch):
+        association.learn(inputs, None)
+        association = association.renew() or association
+    return association
+
+
+def distortion(association: Association, inputs: Tensor) -> float:
+    """Mean squared error over variance: 1 is no better than the mean."""
+    error = (association.decode(association.encode(inputs)) - inputs).square().mean()
+    return float(error / (inputs - inputs.mean(0)).square().mean())
+
+
+def transform(shape: tuple[int, ...], bits: int, **settings: int) -> TransformAssociation:
+    return TransformAssociation(
+        input_shape=shape,
+        code_bits=bits,
+        most_symbol_bits=settings.get("most_symbol_bits", 5),
+        thumbnail_pixels=settings.get("thumbnail_pixels", 0),
+        first_fit_examples=20,
+    )
+
+
+def gumbel(shape: tuple[int, ...], *, seed: int = 0, steps: int = 1) -> GumbelAssociation:
+    generator = torch.Generator().manual_seed(seed)
+    return GumbelAssociation(input_shape=shape, variables=16, levels=4, generator=generator, steps=steps)

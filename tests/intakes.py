@@ -1,0 +1,90 @@
+"""Intakes for tests: on streams in memory that drip, by a clock that shows what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from connectors.memory import MemorySource
+from streamlearner.codec import Codec, encode_raw
+from streamlearner.intake import Delivery, Intake
+from streamlearner.stream import Message, Reject
+
+BATCH = 4
+
+
+class Box:
+    """Dead letters in a list."""
+
+    def __init__(self) -> None:
+        self.rejects: list[Reject] = []
+
+    def write(self, rejects: Sequence[Reject]) -> None:
+        self.rejects += rejects
+
+
+class Clock:
+    """Shows what it is told."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Dripping(MemorySource):
+    """A memory source whose polls bring at most so many messages each, again and again in this order."""
+
+    def __init__(self, messages: Sequence[Message], *, drops: Sequence[int], finite: bool = True) -> None:
+        super().__init__(messages, finite=finite)
+        self.drops = list(drops)
+        self.polls = 0
+
+    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
+        drop = self.drops[self.polls % len(self.drops)]
+        self.polls += 1
+        return super().poll(min(max_messages, drop), 0.0) if drop else []
+
+
+def message(offset: int, *, id: str | None = None) -> Message:
+    value, headers = encode_raw(np.full((2, 2), offset % 256, np.uint8), label=offset % 3, id=id)
+    return Message(value, "memory", 0, offset, headers=headers)
+
+
+def garbage(offset: int) -> Message:
+    return Message(b"?", "memory", 0, offset, headers=(("label", b"1"), ("shape", b"2,2")))
+
+
+def tombstone(offset: int) -> Message:
+    return Message(None, "memory", 0, offset)
+
+
+def an_intake(source: MemorySource, *, clock: Clock | None = None, remembered_ids: int = 100) -> Intake:
+    source.open(None)
+    return Intake(
+        source=source,
+        codec=Codec(),
+        dead_letters=Box(),
+        batch_size=BATCH,
+        linger_s=2.0,
+        remembered_ids=remembered_ids,
+        clock=clock or Clock(),
+    )
+
+
+def everything(intake: Intake) -> list[Delivery]:
+    """Until the source is at its end."""
+    deliveries = []
+    for _ in range(10_000):
+        delivery = intake.take(timeout_s=0.0)
+        if delivery is not None:
+            deliveries.append(delivery)
+        elif intake.finished:
+            return deliveries
+    raise AssertionError("the intake never finished")
+
+
+def first_pixels(deliveries: Sequence[Delivery]) -> list[list[int]]:
+    return [delivery.batch.inputs[:, 0, 0, 0].tolist() for delivery in deliveries]

@@ -1,0 +1,134 @@
+"""The bits reported are the bytes held, after every round of a daemon whose classes change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from connectors.memory import MemorySource
+from streamlearner.app import build
+from streamlearner.class_index import ClassIndex
+from streamlearner.daemon import Daemon
+from streamlearner.learner import Learner
+from streamlearner.packing import Packing
+from streamlearner.stream import Message
+from tests.daemon_runs import example, figure, settings
+
+MESSAGES = 1_500
+NOT_EXPERIENCE = (torch.Generator, ClassIndex, Packing)
+"""Not counted, as the classes say: a generator's state, an index derived from the labels, a record's layout."""
+
+
+def buffers(thing: object, seen: set[int] | None = None) -> Iterator[np.ndarray[Any, Any] | torch.Tensor]:
+    """Every array and tensor that an object holds, however deep, each once."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, NOT_EXPERIENCE):
+        return
+    seen.add(id(thing))
+    if isinstance(thing, np.ndarray | torch.Tensor):
+        yield thing
+        return
+    parts: list[object] = []
+    if isinstance(thing, dict):
+        parts = list(thing.values())
+    elif isinstance(thing, list | tuple | set):
+        parts = list(thing)
+    elif type(thing).__module__.startswith(("streamlearner", "torch")):
+        parts = list(vars(thing).values()) if hasattr(thing, "__dict__") else []
+    for part in parts:
+        yield from buffers(part, seen)
+
+
+def held_bits(thing: object) -> int:
+    return sum(8 * buffer.nbytes for buffer in buffers(thing))
+
+
+def a_stream(*, tasks: bool) -> Iterator[Message]:
+    """Two classes, then more and more, up to 40, old ones among them: label fields widen five times. With
+    `tasks`, they are named from the middle on, and widen too."""
+    dice = np.random.default_rng(5)
+    for number in range(MESSAGES):
+        newest = 2 + 38 * number // MESSAGES
+        drawn = int(dice.integers(newest))
+        label = newest - 1 if number % 2 else drawn
+        task = f"task-{label // 4}" if tasks and number > MESSAGES // 2 else None
+        message = example(number, label=label % 4, task=task)
+        headers = tuple(
+            (name, str(label).encode() if name == "label" else text) for name, text in message.headers
+        )
+        yield Message(message.value, "memory", 0, number, headers=headers)
+
+
+class Auditor:
+    """Looks at a daemon after each of its rounds."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._answer = daemon.answer
+        self.rounds = 0
+        self.most: dict[str, int] = {"recollections": 0, "exam": 0}
+        self.record_bits: set[int] = set()
+
+    def answer(self) -> None:
+        """In place of the daemon's own, which it calls."""
+        self._answer()
+        learner = self._daemon.learner
+        if learner is not None:
+            self.rounds += 1
+            self._compare_held(learner)
+            self._compare_published(learner)
+
+    def _compare_held(self, learner: Learner) -> None:
+        memory = learner.method.memory
+        budgets = {"recollections": memory.budget_bits, "exam": learner.exam.budget_bits}
+        held = {"recollections": held_bits(memory), "exam": held_bits(learner.exam)}
+        assert held.keys() == learner.stored_bits().keys()
+        for store, reported in learner.stored_bits().items():
+            assert reported <= budgets[store], f"{store}: {reported} bits in round {self.rounds}"
+            assert held[store] <= budgets[store], f"{store}: {held[store]} bits held in round {self.rounds}"
+            assert abs(held[store] - reported) <= 0.01 * reported, (store, held[store], reported)
+            self.most[store] = max(self.most[store], held[store])
+        self.record_bits.add(memory.record_bits)
+
+    def _compare_published(self, learner: Learner) -> None:
+        published = self._daemon.reception.memory()["stored_bits"]
+        assert published == learner.stored_bits()
+        for store, bits in published.items():
+            assert figure(self._daemon, f'streamlearner_memory_bits{{store="{store}"}}') == bits
+
+
+@pytest.mark.parametrize(
+    ("method", "sampling", "tasks"),
+    [
+        ("recollection_replay", "reservoir", True),
+        ("recollection_replay", "balanced", False),
+        ("rehearsal", "balanced", True),
+    ],
+)
+def test_the_bits_reported_are_the_bytes_held_and_never_above_the_budget_while_classes_come_and_go(
+    method: str, sampling: str, tasks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamlearner.reception.PUBLISH_EVERY_S", 0.0)  # else figures may be 0.25 s old
+    config = settings(
+        tmp_path,
+        method__name=method,
+        memory__sampling=sampling,
+        memory__budget_bits=12_345,
+        exam__fraction=0.2,
+    )
+    daemon = build(config, source=MemorySource(list(a_stream(tasks=tasks))))
+    auditor = Auditor(daemon)
+    monkeypatch.setattr(daemon, "answer", auditor.answer)
+    daemon.run()
+    learner = daemon.learner
+    assert learner is not None and learner.progress.learned + learner.progress.withheld == MESSAGES
+    assert learner.progress.adopted > 3, "no sleeps among the rounds"
+    assert auditor.rounds >= MESSAGES // config.daemon.batch_size
+    assert len(auditor.record_bits) >= 5, "the records never widened"
+    assert auditor.most["recollections"] > 0.95 * config.memory.budget_bits, "the memory was never full"
+    assert auditor.most["exam"] > 0.8 * config.exam.budget_bits, "the exam was never full"

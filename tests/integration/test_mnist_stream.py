@@ -1,0 +1,120 @@
+"""The claim: MNIST in class order from a real Kafka broker, learned in one pass with a tiny memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.daemon_process import DaemonProcess
+from tests.integration.mnist import Mnist, accuracy, produce
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+PARTITIONS = 4
+SEED = 0
+TEN_IMAGES_BITS, FIFTY_IMAGES_BITS = 10 * 784 * 8, 50 * 784 * 8
+LEAST = {TEN_IMAGES_BITS: 0.95, FIFTY_IMAGES_BITS: 0.97}
+DEADLINE_S = 540.0
+"""For 60,000 examples: quiet cores take about one minute; a machine shared with others much longer."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one daemon answered and reported once it had taken the whole stream."""
+
+    method: str
+    budget_bits: int
+    accuracy: float
+    status: dict[str, Any]
+    memory: dict[str, Any]
+    exit_code: int
+
+    def __str__(self) -> str:
+        bits, counts = self.memory["stored_bits"]["recollections"], self.status["examples"]
+        return (
+            f"MNIST 5 x 2 over Kafka, seed {SEED}, {self.method:19} {bits:7,} of {self.budget_bits:7,} bits, "
+            f"{self.memory['recollections']:5,} held: accuracy {self.accuracy:.4f}, "
+            f"learned {counts['learned']:,}, withheld {counts['withheld']:,}, "
+            f"{self.status['messages'] / self.status['uptime_s']:,.0f} examples/s"
+        )
+
+
+class Runs:
+    """Runs daemons of one method side by side over the same topic, one for each budget."""
+
+    def __init__(self, *, folder: Path, address: str, topic: str, examples: int, test: Mnist) -> None:
+        self._folder = folder
+        self._kafka = {"bootstrap_servers": address, "topic": topic}
+        self._examples = examples
+        self._test = test
+        self._started: list[DaemonProcess] = []
+
+    def outcomes(self, method: str) -> dict[int, Outcome]:
+        daemons = {budget_bits: self._start(method, budget_bits) for budget_bits in LEAST}
+        return {bits: self._outcome(daemon, method, bits) for bits, daemon in daemons.items()}
+
+    def _start(self, method: str, budget_bits: int) -> DaemonProcess:
+        settings = {
+            "source": {"type": "kafka", "kafka": self._kafka},
+            "method": {"name": method},
+            "memory": {"budget_bits": budget_bits, "sampling": "balanced"},
+            "seed": SEED,
+        }
+        self._started.append(DaemonProcess(self._folder / f"{method}-{budget_bits}", settings))
+        return self._started[-1].start(
+            "precision=auto"
+        )  # the default, which the helper pins for repeatability
+
+    def _outcome(self, daemon: DaemonProcess, method: str, budget_bits: int) -> Outcome:
+        status = daemon.wait_until(
+            lambda status: sum(status["examples"].values()) >= self._examples and not status["asleep"],
+            timeout_s=DEADLINE_S,
+            every_s=0.5,
+        )
+        share, memory = accuracy(daemon, self._test), daemon.ask("/v1/memory")
+        return Outcome(method, budget_bits, share, status, memory, daemon.stop())
+
+    def close(self) -> None:
+        for daemon in self._started:
+            daemon.close()
+
+
+@pytest.fixture
+def runs(broker: Any, topic: Callable[..., str], shared: Path, tmp_path: Path) -> Iterator[Runs]:
+    train, name = Mnist(shared / "data", train=True), topic(partitions=PARTITIONS)
+    produce(train, seed=SEED, address=broker.address, topic=name, partitions=PARTITIONS)
+    made = Runs(
+        folder=tmp_path,
+        address=broker.address,
+        topic=name,
+        examples=len(train),
+        test=Mnist(shared / "data", train=False),
+    )
+    yield made
+    made.close()
+
+
+def test_sixty_thousand_digits_in_class_order_are_remembered_in_the_bits_of_ten_and_of_fifty_images(
+    runs: Runs, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
+) -> None:
+    ours, rehearsal = runs.outcomes("recollection_replay"), runs.outcomes("rehearsal")
+    with capsys.disabled():
+        print()
+        for outcome in (*ours.values(), *rehearsal.values()):
+            print(outcome)
+            record_property(f"{outcome.method} {outcome.budget_bits} bits", outcome.accuracy)
+    for outcome in (*ours.values(), *rehearsal.values()):
+        counts = outcome.status["examples"]
+        assert counts["learned"] + counts["withheld"] == outcome.status["messages"] == 60_000, counts
+        assert counts["learned"] > 58_000
+        assert len(outcome.status["position"]["partitions"]) == PARTITIONS
+        assert 0 < outcome.memory["stored_bits"]["recollections"] <= outcome.budget_bits
+        assert outcome.memory["budget_bits"] == outcome.budget_bits
+        assert outcome.exit_code == 0
+    for budget_bits, least in LEAST.items():
+        assert ours[budget_bits].accuracy >= least, str(ours[budget_bits])
+        assert ours[budget_bits].accuracy > rehearsal[budget_bits].accuracy, str(rehearsal[budget_bits])

@@ -1,0 +1,83 @@
+"""What every method promises (`methods.base.DualMemory`), whatever it is called: what it keeps and draws."""
+
+from __future__ import annotations
+
+import pickle
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from tests.methods.arms import ARMS, BUDGET_BITS, KINDS, TINY, heard, make, observe, sleep, state
+
+pytestmark = pytest.mark.parametrize("arm", ARMS)
+
+# bits
+
+
+def test_stored_bits_are_the_bytes_held_and_never_above_the_budget(arm: str) -> None:
+    budget_bits = 6_000
+    method = make(arm, memory__budget_bits=budget_bits)
+    for step in range(25):
+        observe(method, 1, classes=3 + step, seed=step, tasks=0 if step < 12 else 3)
+        stored = sum(method.stored_bits().values())
+        held = sum(t.nbytes * 8 for name, t in method.state_dict().items() if name == "memory.records")
+        assert stored <= budget_bits
+        assert held <= stored <= held * 1.01 + 8
+    assert method.remembered == sum(method.remembered_by_class().values())
+    assert method.full == bool(method.stored_bits())
+
+
+def test_parameter_bits_are_the_bytes_of_everything_else(arm: str) -> None:
+    method = make(arm)
+    observe(method, 4, classes=20)
+    held = sum(
+        t.nbytes * 8 for name, t in method.state_dict().items() if not name.startswith(("memory.", "chance."))
+    )
+    assert sum(method.parameter_bits().values()) == held
+
+
+def test_recollections_look_like_inputs_and_showing_them_changes_nothing(arm: str) -> None:
+    method = make(arm)
+    observe(method, 6)
+    before = state(method)
+    shown = method.recollect(2)
+    assert bool(shown) == bool(method.remembered)
+    for label, inputs in shown:
+        assert 0 <= label < 4
+        assert 1 <= len(inputs) <= 2
+        assert inputs.shape[1:] == TINY.shape
+        assert inputs.min() >= 0
+        assert inputs.max() <= (255 if inputs.dtype == torch.uint8 else 1)
+    assert state(method) == before
+
+
+@pytest.mark.parametrize("kind", ["tiny images", "features"])
+def test_no_raw_input_is_kept_but_by_the_yardstick_that_is_made_of_them(arm: str, kind: str) -> None:
+    method = make(arm, KINDS[kind], memory__budget_bits=BUDGET_BITS)
+    method.observe(KINDS[kind].experience([0, 1, 2], seed=8))
+    first = KINDS[kind].inputs([0, 1, 2], seed=8)[0]
+    everything = pickle.dumps(method)
+    seen = [
+        first.numpy().tobytes(),
+        first.to(torch.float32).numpy().tobytes(),
+        (first / 255.0).numpy().tobytes(),
+    ]
+    assert any(trace in everything for trace in seen) == (arm == "rehearsal")
+
+
+# chance
+
+
+def test_nothing_is_drawn_from_a_global_generator(arm: str) -> None:
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    method = make(arm)
+    observe(method, 4)
+    method.adopt(sleep(method))
+    heard(method)
+    method.recollect(2)
+    make(arm, KINDS["colour images"])
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()
+    assert random.getstate() == before[2]
