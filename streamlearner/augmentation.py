@@ -39,7 +39,10 @@ class Augmentation:
         mirror = torch.where(draws[4] < 0, -1.0, 1.0) if self.flip else torch.ones(n)
         across, down = draws[2] * (2 * self.shift_pixels / width), draws[3] * (2 * self.shift_pixels / height)
         cosine, sine = angle.cos() * scale, angle.sin() * scale
-        first, second = torch.stack([cosine * mirror, -sine, across], 1), torch.stack([sine * mirror, cosine, down], 1)
+        first, second = (
+            torch.stack([cosine * mirror, -sine, across], 1),
+            torch.stack([sine * mirror, cosine, down], 1),
+        )
         grid = F.affine_grid(torch.stack([first, second], 1), list(inputs.shape), align_corners=False)
         return F.grid_sample(inputs, grid.to(inputs.device), align_corners=False)
 

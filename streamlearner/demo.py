@@ -105,7 +105,9 @@ def run(*, exit_at_end: bool, port: int, examples_per_s: float) -> int:
             if exit_at_end:
                 daemon.stop()
             elif not daemon.stopping:
-                console.print(f"Still serving on [bold]{address(daemon)}[/]: open it in a browser. Ctrl-C ends.")
+                console.print(
+                    f"Still serving on [bold]{address(daemon)}[/]: open it in a browser. Ctrl-C ends."
+                )
 
         watcher = threading.Thread(target=watch, name="demo", daemon=True)
         watcher.start()
@@ -130,7 +132,10 @@ def tell(daemon: Daemon, console: Console, *, folder: Path, examples_per_s: floa
         f"{examples_per_s:g} a second. Forgetting would show in the bars of the early classes."
     )
     pusher = threading.Thread(
-        target=push, args=(iter(stream.messages),), kwargs={"client": client, "examples_per_s": examples_per_s}, daemon=True
+        target=push,
+        args=(iter(stream.messages),),
+        kwargs={"client": client, "examples_per_s": examples_per_s},
+        daemon=True,
     )
     pusher.start()
     if not show(client, console, expected=len(stream.messages)):
@@ -152,11 +157,19 @@ def look(client: Client) -> dict[str, Any]:
 def show(client: Client, console: Console, *, expected: int, after_sleeps: int = 0) -> bool:
     """Live progress in a terminal, a line now and then elsewhere; True once all was taken and the last sleep ended."""
     deadline, next_line = time.monotonic() + DEADLINE_S, 0.0
-    with Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else nullcontext() as live:
+    with (
+        Live(console=console, auto_refresh=False, transient=False)
+        if console.is_terminal
+        else nullcontext() as live
+    ):
         while time.monotonic() < deadline:
             answers = look(client)
             now = answers["status"]
-            done = now["messages"] >= expected and not now["asleep"] and sum(now["sleeps"].values()) >= after_sleeps
+            done = (
+                now["messages"] >= expected
+                and not now["asleep"]
+                and sum(now["sleeps"].values()) >= after_sleeps
+            )
             if live is not None:
                 live.update(picture(answers, expected=expected, address=client.address), refresh=True)
             elif done or time.monotonic() >= next_line:
@@ -212,14 +225,21 @@ def accuracies(stream: Digits, answer: Callable[[list[Any]], list[dict[str, Any]
 
 def finetuned(stream: Digits, *, folder: Path) -> dict[int, float]:
     """The baseline: the same daemon code and network, without memory or sleep, from the memory source."""
-    more = {"method.name": "finetune", "daemon.at_end": "exit", "serving.port": 0, "sleep.every_examples": None}
+    more = {
+        "method.name": "finetune",
+        "daemon.at_end": "exit",
+        "serving.port": 0,
+        "sleep.every_examples": None,
+    }
     baseline = build(settings(folder / "baseline", more), source=MemorySource(stream.messages))
     baseline.run()
     assert baseline.learner is not None
     predictor = baseline.learner.predictor()
     return accuracies(
         stream,
-        lambda _: [{"label": a.label} for a in predictor.predict(torch.from_numpy(stream.test_images)[:, None])],
+        lambda _: [
+            {"label": a.label} for a in predictor.predict(torch.from_numpy(stream.test_images)[:, None])
+        ],
     )
 
 
@@ -241,7 +261,11 @@ def compare(
         f"where raw digits would be {memory['budget_bits'] // (8 * 64 + 4)}. Model version "
         f"{answers['status']['model_version']}, {answers['status']['sleeps']['adopted']} sleeps adopted."
     )
-    console.print("[green]Retention beat the baseline.[/]" if mean > other else "[red]Retention did not beat the baseline.[/]")
+    console.print(
+        "[green]Retention beat the baseline.[/]"
+        if mean > other
+        else "[red]Retention did not beat the baseline.[/]"
+    )
     return 0 if mean > other else 1
 
 

@@ -6,12 +6,11 @@ slower on one with AVX2 alone.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import torch
 
-from streamlearner.networks import Network
+from streamlearner.network import Network
 
 CLEARLY_FASTER = 1.4
 """bfloat16 is taken when it is this much faster: a smaller gain is within a noisy machine's error, and two starts of

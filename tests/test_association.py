@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -10,6 +10,15 @@ from torch import Tensor
 
 from streamlearner.association import Association
 from tests.associations import digits, follow, gumbel, transform
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Convolutions this small take 30 times as long in two threads where another process runs beside."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("build", [lambda: transform((1, 16, 16), 70), lambda: gumbel((1, 16, 16))])

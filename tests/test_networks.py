@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.networks import HEAD_BLOCK, LONGEST_GRADIENT, Network, OpenHead, blend, build, descend, mlp
+from streamlearner.network import (
+    HEAD_BLOCK,
+    LONGEST_GRADIENT,
+    Network,
+    OpenHead,
+    Standardisation,
+    blend,
+    descend,
+)
+from streamlearner.networks import build, mlp
 
 SHAPES = {"mlp": (5,), "lenet": (1, 16, 20), "resnet18_reduced": (3, 16, 16)}
 EVERY = [*SHAPES.items(), ("auto", (6,)), ("auto", (1, 8, 8)), ("auto", (1, 28, 28)), ("auto", (3, 32, 32))]
@@ -182,3 +191,23 @@ def test_blending_moves_parameters_by_the_weight_and_copies_buffers() -> None:
 
 def test_a_network_of_other_widths_can_be_made_by_hand() -> None:
     assert mlp(input_shape=(1, 3, 3), hidden=(7,)).features(drawn(2, 1, 3, 3)).shape == (2, 7)
+
+
+def test_feature_vectors_of_any_scale_are_standardised_by_what_was_met() -> None:
+    scale = Standardisation(features=3)
+    stream = (
+        torch.randn(400, 3, generator=torch.Generator().manual_seed(3)) * torch.tensor([1e-3, 1.0, 1e4]) + 5.0
+    )
+    for part in torch.split(stream, 7):
+        scale.meet(part)
+    assert torch.allclose(scale.mean, stream.mean(0), rtol=1e-3, atol=1e-4)
+    assert torch.allclose(scale.variance, stream.var(0, correction=0), rtol=1e-2)
+    seen = scale(stream)
+    assert seen[:, 1:].std(0).sub(1).abs().max() < 0.05
+    assert scale(torch.full((1, 3), 1e9)).max() == 10.0
+
+
+def test_a_constant_feature_and_a_batch_of_one_stay_finite() -> None:
+    scale = Standardisation(features=2)
+    scale.meet(torch.tensor([[4.0, 4.0]]))
+    assert scale(torch.tensor([[4.0, 5.0]])).isfinite().all()

@@ -116,7 +116,7 @@ def test_thinned_statistics_still_follow_the_stream() -> None:
     before, after = inputs_of((8,), 2000), inputs_of((8,), 13_000, seed=1) * 20.0
     stale = follow(transform((8,), 32), before)
     renewed = follow(transform((8,), 32), torch.cat([before, after]))
-    assert distortion(renewed, after) < 0.05 < 0.5 < distortion(stale, after)
+    assert distortion(renewed, after) < 0.2 < 0.7 < distortion(stale, after)
 
 
 def test_statistics_are_thinned_the_same_way_each_time() -> None:

@@ -15,7 +15,7 @@ from streamlearner.app.learning import make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.archive import Archive
 from streamlearner.checkpoint import CheckpointStore
-from streamlearner.codec import Codec
+from streamlearner.codec import REASONS, Codec
 from streamlearner.config import Config
 from streamlearner.daemon import Daemon
 from streamlearner.errors import ConfigError
@@ -44,7 +44,7 @@ def build(config: Config, *, source: Source | None = None) -> Daemon:
     codec = Codec(limits=Limits(message_bytes=config.codec.max_message_bytes, pixels=config.codec.max_pixels))
     schedule = make_schedule(config)
     versions = Versions(config.state_dir / "versions", keep=config.checkpoint.keep_versions)
-    metrics = Metrics(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
     reception = Reception(
         ingest=(lambda examples: ingest(log, examples)) if log else None,
         request_sleep=schedule.request,

@@ -18,7 +18,7 @@ from streamlearner.learner import Learner
 from streamlearner.lossless import RawAssociation
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import Chance, DualMemory
-from streamlearner.networks import Network
+from streamlearner.network import Network
 from streamlearner.networks import build as build_network
 from streamlearner.precision import choose
 from streamlearner.recollection import RecollectionMemory
@@ -63,7 +63,7 @@ def make_method(
     method = config.method
     network = make_network(config, input_shape=input_shape)
     network.half_precision = half_precision
-    rate = method.learning_rate or 0.05
+    rate = method.learning_rate or network.learning_rate
     if method.name == "finetune":
         return METHODS["finetune"](network=network, learning_rate=rate)
     if method.name == "rehearsal":

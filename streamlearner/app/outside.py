@@ -110,7 +110,7 @@ def files_source(config: Config) -> Source:
     return DatasetSource(dataset, name=files.dataset, order=files.order, seed=files.seed)
 
 
-class digits:  # noqa: N801 - a data set, named as torchvision's are used
+class digits:
     """The 1,797 handwritten digits bundled with scikit-learn: 8x8 images, 0..16 scaled to 0..255."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Experiments that reproduce the papers' tables and hold our claims; each runs the daemon's own learning code.
+"""Experiments that reproduce the papers' tables and hold our claims, on the daemon's own learning code.
 
 command.py      `streamlearner bench`: list, run, report
 catalogue.py    EXPERIMENTS: every experiment by its name

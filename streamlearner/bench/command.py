@@ -79,7 +79,8 @@ def run(
     download: DownloadOption = False,
     out: OutOption = None,
 ) -> None:
-    """Runs an experiment into OUT/NAME.json. Written after each trial: once stopped, the same command goes on."""
+    """Runs an experiment into OUT/NAME.json, written after each trial: once stopped, the same command
+    goes on."""
     from streamlearner.bench import catalogue, runner
     from streamlearner.bench.experiment import Scope
     from streamlearner.bench.results import Result

@@ -1,4 +1,4 @@
-"""A stream that is learned once, in its order, by several arms under several budgets, and tested at the end."""
+"""A stream learned once, in its order, by several arms under several budgets, and tested at the end."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from streamlearner.stream import Label
 ANSWER_BATCH = 500
 
 MEASURES = (
-    "accuracy: of the test pictures after the stream. exam_retention: mean over classes on the daemon's own exam, "
-    "pictures of the stream that were withheld and never trained on (256 KiB of them at most, beside the budget; they also "
-    "decide whether a sleep is adopted). forgetting: on the exam, best after any sleep less last, mean over the "
-    "periods between sleeps. prequential_accuracy: over the whole stream, each batch answered before it is learned."
+    "accuracy: of the test pictures after the stream. exam_retention: mean over classes on the "
+    "daemon's own exam, pictures of the stream that were withheld and never trained on (256 KiB of "
+    "them at most, beside the budget; they also decide whether a sleep is adopted). forgetting: on "
+    "the exam, best after any sleep less last, mean over the periods between sleeps. "
+    "prequential_accuracy: over the whole stream, each batch answered before it is learned."
 )
 """What the rows of a ContinualExperiment count; part of its protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to learn: dotted settings over the defaults, and those that hang on the budget. `paper` by budget."""
+    """A way to learn: dotted settings over the defaults, and those that hang on the budget. `paper` has the
+    paper's accuracies by budget."""
 
     settings: Settings
     by_budget: Mapping[int, Settings] = field(default_factory=dict)
@@ -39,7 +41,8 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class ContinualExperiment:
-    """Class-incremental: `classes_per_period` labels at a time, in the order of their numbers, shuffled within."""
+    """Class-incremental: `classes_per_period` labels at a time, in the order of their numbers, shuffled
+    within."""
 
     name: str
     protocol: str

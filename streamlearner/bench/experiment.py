@@ -20,7 +20,8 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How much to run: seeds 0 to `seeds` - 1, `budgets_bits` (None: the experiment's own), `quick` for a smoke run."""
+    """How much to run: seeds 0 to `seeds` - 1, `budgets_bits` (None: the experiment's own), `quick` for a
+    smoke run."""
 
     seeds: int
     budgets_bits: tuple[int, ...] | None

@@ -31,7 +31,8 @@ def plots() -> Any:
 
 
 def draw_retention(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
-    """A line for each arm over its budgets (bars: spread; dots: seeds), level lines for arms without a memory.
+    """A line for each arm over its budgets (bars: spread; dots: seeds), level ones for those without a
+    memory.
 
     The paper's figures, where there are any, are hollow diamonds in the colour of their arm.
     """
@@ -44,7 +45,9 @@ def draw_retention(found: Sequence[Figure], *, title: str, quick: bool, path: Pa
         points = sorted((each for each in shown if each.arm == arm), key=lambda each: each.budget_bits)
         draw_arm(axes, points, colour=colour)
         ends.append((points[-1].mean, arm, colour))
-    dress(axes, budgets, title=title + (" (quick: means nothing)" if quick else ""))
+    notes = ["quick: means nothing"] if quick else []
+    notes += ["diamonds: the paper's"] if any(each.paper is not None for each in shown) else []
+    dress(axes, budgets, title="; ".join([f"{title}: accuracy after the stream", *notes]))
     label_ends(axes, ends)
     picture.savefig(path, metadata={"Software": None})
 
@@ -63,9 +66,17 @@ def draw_arm(axes: Any, points: Sequence[Figure], *, colour: str) -> None:
     bits = [point.budget_bits for point in kept]
     spreads = [point.spread or 0.0 for point in kept]
     axes.errorbar(
-        bits, [point.mean for point in kept], yerr=spreads, color=colour, linewidth=1.8, marker="o", markersize=5,
-        capsize=3, elinewidth=1, zorder=3,
-    )  # fmt: skip
+        bits,
+        [point.mean for point in kept],
+        yerr=spreads,
+        color=colour,
+        linewidth=1.8,
+        marker="o",
+        markersize=5,
+        capsize=3,
+        elinewidth=1,
+        zorder=3,
+    )
     for point in kept:
         axes.plot(
             [point.budget_bits] * len(point.values), point.values, ".", color=colour, alpha=0.35, zorder=2
@@ -87,12 +98,12 @@ def dress(axes: Any, budgets: Sequence[int], *, title: str) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0, colors=INK)
     axes.set_xlabel("budget of what is remembered, in bits (logarithmic)", color=INK)
-    axes.set_title(f"{title}: accuracy after the stream", loc="left", color=INK, fontsize=11)
+    axes.set_title(title, loc="left", color=INK, fontsize=11, pad=12)
 
 
 def label_ends(axes: Any, ends: Sequence[tuple[float, str, str]]) -> None:
     """Each arm named where its line ends; names that would touch are moved apart."""
-    place = 1.0
+    place = 1.0 + LABEL_GAP
     for height, arm, colour in sorted(ends, reverse=True):
         place = min(height, place - LABEL_GAP)
         axes.text(

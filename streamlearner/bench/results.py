@@ -18,7 +18,8 @@ LIBRARIES = ("streamlearner", "torch", "torchvision", "numpy", "kafka-python")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured figure. Accuracies are fractions. `paper` is the figure to stand beside, where there is one.
+    """One measured figure. Accuracies are fractions. `paper` is the figure to stand
+    beside, where there is one.
 
     `stored_bits` counts what was remembered; `parameter_bits` networks and tables, apart.
     """
@@ -66,7 +67,8 @@ class Record:
 
 
 class Result:
-    """The rows of one experiment in `folder`/NAME.json. Written after each trial, so an interrupted run resumes.
+    """The rows of one experiment in `folder`/NAME.json. Written after each trial, so an
+    interrupted run resumes.
 
     Raises StreamlearnerError where that file holds what does not belong beside these rows: another protocol's
     figures, or smoke figures beside full ones. Nothing measured is ever written over.

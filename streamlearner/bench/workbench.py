@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,9 +29,9 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
-    """`build_daemon(settings, source)` assembles a daemon from dotted settings over the defaults; `build_source` a
-    source that holds messages; `load_pictures(name, train)` reads a data set; `encode` makes a message's value and
-    headers of an image and a label."""
+    """`build_daemon(settings, source)` assembles a daemon from dotted settings over the defaults;
+    `build_source` a source that holds messages; `load_pictures(name, train)` reads a data set; `encode` makes
+    a message's value and headers of an image and a label."""
 
     build_daemon: Callable[[Settings, Source], Any]
     build_source: Callable[[list[Message]], Source]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.methods.base import Curriculum, DualMemory, Experience, unit_interval
-from streamlearner.networks import Network
+from streamlearner.network import Network
 
 
 class Baseline(DualMemory):
@@ -28,6 +28,7 @@ class Baseline(DualMemory):
 
     def _meet(self, experience: Experience) -> None:
         self.curriculum.meet(experience.labels, experience.tasks)
+        self.hippocampus.meet(unit_interval(experience.inputs))
         self.hippocampus.head.grow(self.classes)
         self.neocortex.head.grow(self.classes)
 

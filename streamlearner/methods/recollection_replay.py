@@ -1,7 +1,7 @@
 """Learns each new example beside recollections of old ones, decoded from a reservoir of short codes.
 
-After Riemer, Franceschini and Klinger, "Generation and Consolidation of Recollections for Efficient Deep Lifelong
-Learning" (paper 003), sections 4.3 and 4.4.
+After Riemer, Franceschini and Klinger, "Generation and Consolidation of Recollections for Efficient Deep
+Lifelong Learning" (paper 003), sections 4.3 and 4.4.
 """
 
 from __future__ import annotations
@@ -16,10 +16,17 @@ from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.methods.base import Chance, Curriculum, DualMemory, Experience, Observation, raw, unit_interval
-from streamlearner.networks import Network, blend, descend
+from streamlearner.methods.base import (
+    Chance,
+    Curriculum,
+    DualMemory,
+    Experience,
+    Observation,
+    raw,
+    unit_interval,
+)
+from streamlearner.network import Network, blend, descend
 from streamlearner.recollection import RecollectionMemory
-
 
 DISTORTION_EVERY_STEPS = 20
 """Measured now and then: each time costs as much as coding a batch."""
@@ -38,7 +45,7 @@ class Hippocampus(nn.Module):
         self.steps = 0
 
     def follow(self, *, pace: float) -> None:
-        """The average moves to the network: by `pace`, or faster while there are few steps to average over."""
+        """The average moves to the network: by `pace`, or faster while there are few steps to average."""
         self.steps += 1
         blend(self.average, self.network, weight=max(pace, 1.0 / (self.steps + 1)))
 
@@ -58,7 +65,7 @@ class Recalled(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One optimiser step: the answers [n] for the new inputs before it, its loss, the recollections that it decoded."""
+    """One optimiser step: the answers [n] for the new inputs before it, its loss, and what it recollected."""
 
     predicted: Tensor
     loss: float
@@ -68,15 +75,16 @@ class Step(NamedTuple):
 class RecollectionReplay(DualMemory):
     """The default method: retention per bit by replaying decoded codes.
 
-    One wake step (`observe`): sample recollections; learn new and old together; store the code of the new. Sleep
-    (`consolidate`): learn class-balanced recollections with a falling step size, from the averaged weights and distilled
-    from them, so that the answer stays and the classes are evened out.
+    One wake step (`observe`): sample recollections; learn new and old together; store the code of the new.
+    Sleep (`consolidate`): learn class-balanced recollections with a falling step size, from the averaged
+    weights (and, with `distillation`, held near their answers), so that the classes are evened out.
 
-    Differs from the paper: the association may also be a transform codec that needs no training; new examples compete
-    only among the classes of their own batch, recollections among all (asymmetric loss of ER-ACE, Caccia et al., 2022),
-    because a blurry recollection must not be told from a sharp input by its blur; a few of the new inputs are learned
-    as their own recollections too (echoes), so that a class that is alone in its batch is learned at once; averaged
-    weights answer; a task named by the stream restricts the competition to its classes (GEM's protocol).
+    Differs from the paper: the association may also be a transform codec that needs no training; new examples
+    compete only among the classes of their own batch, recollections among all (asymmetric loss of ER-ACE,
+    Caccia et al., 2022), because a blurry recollection must not be told from a sharp input by its blur; a few
+    of the new inputs are learned as their own recollections too (echoes), so that a class that is alone in its
+    batch is learned at once; averaged weights answer; a task named by the stream restricts the competition to
+    its classes (GEM's protocol).
     """
 
     hippocampus: Hippocampus
@@ -125,11 +133,14 @@ class RecollectionReplay(DualMemory):
     def observe(self, experience: Experience) -> Observation:
         self._meet(experience)
         new = unit_interval(experience.inputs)
+        self.hippocampus.network.meet(new)
         symbols = self.association.encode(new)
         first = step = self._learn(new, symbols, experience)
         for _ in range(self.steps - 1):
             step = self._learn(self._augmented(new), symbols, experience)
-        distortion = self._distortion(new, symbols) if self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0 else None
+        distortion = (
+            self._distortion(new, symbols) if self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0 else None
+        )
         self._remember(new, symbols, experience, step.recollected)
         return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=distortion)
 
@@ -166,7 +177,7 @@ class RecollectionReplay(DualMemory):
         )
 
     def _loss(self, logits: Tensor, experience: Experience, old: Recalled) -> Tensor:
-        """Asymmetric cross-entropy: new examples compete inside their batch (or task), recollections among all."""
+        """Asymmetric cross-entropy: new examples compete inside their batch (or task), the old among all."""
         n = len(experience.labels)
         if experience.tasks is None:
             absent = torch.ones(self.classes, dtype=torch.bool)
@@ -180,19 +191,19 @@ class RecollectionReplay(DualMemory):
         return loss + F.cross_entropy(self._restricted(logits[n:], old.tasks), old.labels)
 
     def _restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
-        """Logits [n, classes] with those of other tasks' classes at minus infinity; as they are where none is named."""
+        """Logits [n, classes], those of other tasks' classes at minus infinity (unchanged where none is named)."""
         if tasks is None or not self.curriculum.names_tasks:
             return logits
         return logits.masked_fill(~self.curriculum.allowed(tasks, len(logits)), -torch.inf)
 
     def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
-        """How far the answers for recollections have left those of the averaged weights (mean square of logits)."""
+        """How far the answers for recollections have left those of the averaged weights: mean square."""
         with torch.no_grad():
             teacher = self.hippocampus.average.eval()(inputs)[:, : self.classes]
         return F.mse_loss(logits, teacher)
 
     def _remember(self, new: Tensor, symbols: Tensor, experience: Experience, recollected: Tensor) -> None:
-        """Stores the codes of the new inputs; the association learns, and may renew itself and all codes first."""
+        """Stores the codes of the new; the association learns, and may renew itself and all codes first."""
         self.association.learn(new, recollected if len(recollected) else None)
         renewed = self.association.renew()
         if renewed is not None:
@@ -228,8 +239,8 @@ class RecollectionReplay(DualMemory):
 
     @torch.no_grad()
     def adopt(self, candidate: Self) -> None:
-        """The averaged weights move by what sleep changed, keeping what was learned awake meanwhile; the fast learner
-        starts again from them."""
+        """The averaged weights move by what sleep changed, keeping what was learned awake meanwhile; the fast
+        learner starts again from them."""
         before, after = candidate.hippocampus.average, candidate.neocortex
         average = self.hippocampus.average
         for network in (before, after):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from streamlearner.association import Association
 from streamlearner.methods.base import Experience, Observation, raw, unit_interval
 from streamlearner.methods.baseline import Baseline
-from streamlearner.networks import Network, descend
+from streamlearner.network import Network, descend
 from streamlearner.recollection import RecollectionMemory
 from streamlearner.records import Recollections
 

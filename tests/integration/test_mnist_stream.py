@@ -61,13 +61,11 @@ class Runs:
         settings = {
             "source": {"type": "kafka", "kafka": self._kafka},
             "method": {"name": method},
-            "memory": {"budget_bits": budget_bits, "sampling": "balanced"},
+            "memory": {"budget_bits": budget_bits},
             "seed": SEED,
         }
         self._started.append(DaemonProcess(self._folder / f"{method}-{budget_bits}", settings))
-        return self._started[-1].start(
-            "precision=auto"
-        )  # the default, which the helper pins for repeatability
+        return self._started[-1].start("precision=auto")  # the default, which the helper pins
 
     def _outcome(self, daemon: DaemonProcess, method: str, budget_bits: int) -> Outcome:
         status = daemon.wait_until(

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from streamlearner import __version__
+from streamlearner.codec import REASONS
 from streamlearner.inputs import wire_input
 from tests.integration.daemon_process import ROOT, DaemonProcess, free_port
 from tests.integration.digit_stream import DIGITS, DigitStream
@@ -127,6 +129,7 @@ def test_what_became_of_the_examples_is_what_the_status_says(
     counts = daemon.ask("/v1/status")["examples"]
     assert counts["learned"] + counts["withheld"] == DIGITS
     assert prometheus.values("streamlearner_examples_total", "outcome") == counts
+    assert prometheus.values("streamlearner_rejects_total", "reason") == dict.fromkeys(REASONS, 0.0)
     assert prometheus.values("streamlearner_stream_lag", "partition") == {"0": 0.0}
     assert prometheus.values("streamlearner_source_connected", "job") == {"streamlearner": 1.0}
 
@@ -177,7 +180,7 @@ def test_predictions_and_checkpoints_are_counted(daemon: DaemonProcess, promethe
     assert sum(prometheus.values(answered, "route").values()) == 30
     saved = prometheus.values("streamlearner_checkpoint_last_success_timestamp_seconds", "")[""]
     assert time.time() - 600 < saved <= time.time()
-    assert prometheus.values("streamlearner_build_info", "job") == {"streamlearner": 1.0}
+    assert prometheus.values("streamlearner_build_info", "version") == {__version__: 1.0}
     assert prometheus.values("count(streamlearner_learn_seconds_bucket) > 5", "").keys() == {""}
 
 

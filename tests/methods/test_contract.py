@@ -1,4 +1,4 @@
-"""What every method promises (`methods.base.DualMemory`), whatever it is called: what it learns and answers."""
+"""What every method promises (`methods.base.DualMemory`), whatever it is called: learning and answering."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.methods.arms import (
 pytestmark = pytest.mark.parametrize("arm", ARMS)
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
-STEPS = {"tiny images": (50, 10), "grey images": (80, 10), "colour images": (60, 6), "features": (40, 10)}
+STEPS = {"tiny images": (50, 10), "grey images": (80, 10), "colour images": (60, 4), "features": (40, 10)}
 """How many steps of how many examples suffice: convolutions take longer to begin."""
 
 # learning

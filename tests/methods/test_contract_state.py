@@ -32,7 +32,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_equal_states_observe_equally_bit_for_bit(arm: str, kind: Kind) -> None:
     one, other = make(arm, kind), make(arm, kind)
     for method in (one, other):
-        observe(method, 6, kind=kind, size=5)
+        observe(method, 3, kind=kind, size=5)
     assert differing(one, other) == []
 
 
@@ -115,7 +115,9 @@ def test_what_happens_awake_does_not_reach_a_dream(arm: str) -> None:
     for method in (quiet, busy):
         observe(method, 6)
     undisturbed, candidate = sleep(quiet), busy.clone()
-    for step, _ in enumerate(busy.consolidate(candidate)):
+    course = busy.consolidate(candidate)
+    observe(busy, 4, classes=20, seed=100)  # before the first step, too
+    for step, _ in enumerate(course):
         observe(busy, 4, classes=20, seed=step + 1)
     assert differing(candidate, undisturbed) == []
 

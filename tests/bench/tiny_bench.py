@@ -1,0 +1,48 @@
+"""A workbench of two tiny data sets that need no file, over real daemons."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamlearner.app import workbench
+from streamlearner.bench.workbench import Pictures, Settings, Workbench
+from streamlearner.stream import Source
+
+TRAINING, TESTING = 120, 40
+
+
+def pictures(name: str, train: bool) -> Pictures:
+    """Ten classes of 28 x 28: a bright row each, with noise; whatever data set is asked for."""
+    count = TRAINING if train else TESTING
+    chance = np.random.default_rng(int(train))
+    labels = [number % 10 for number in range(count)]
+    images = chance.integers(0, 60, (count, 28, 28), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label + 3] = 255
+    return Pictures(images, list(labels))
+
+
+class TinyBench:
+    """What the commands are given to build their workbench. Remembers the settings of each daemon, and is
+    interrupted in the middle of the daemon after the first `daemons`."""
+
+    def __init__(self, *, daemons: int = 1_000) -> None:
+        self.daemons = daemons
+        self.settings: list[Settings] = []
+        self.asked: list[tuple[Path, bool]] = []
+
+    def __call__(self, *, data: Path, download: bool) -> Workbench:
+        self.asked.append((data, download))
+        real = workbench(data=data)
+
+        def build(settings: Settings, source: Source) -> Any:
+            if len(self.settings) == self.daemons:
+                raise KeyboardInterrupt
+            self.settings.append(settings)
+            return real.build_daemon(settings, source)
+
+        return dataclasses.replace(real, build_daemon=build, load_pictures=pictures)
