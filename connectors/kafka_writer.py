@@ -15,11 +15,11 @@ from streamlearner.stream import Message
 
 
 class KafkaWriter:
-    """Sends to `topic`, round robin over its partitions, with timestamps that rise by at least a millisecond from
-    message to message, so that a source that merges partitions by timestamp gives back this very order.
+    """Sends to `topic`, round robin over its partitions, with timestamps that rise by at least a millisecond
+    from message to message, so that a source that merges partitions by timestamp gives back this very order.
 
-    Creates the topic with `partitions` where it does not exist. Raises SourceUnreachable without a broker, SourceError
-    where a message was not acknowledged.
+    Creates the topic with `partitions` where it does not exist. Raises SourceUnreachable without a broker,
+    SourceError where a message was not acknowledged.
     """
 
     def __init__(

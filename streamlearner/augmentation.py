@@ -1,4 +1,5 @@
-"""Augmentation: small random changes of images that do not change what they show. Feature vectors pass unchanged."""
+"""Augmentation: small random changes of images that do not change what they show. Feature vectors pass
+unchanged."""
 
 from __future__ import annotations
 
@@ -10,11 +11,12 @@ from torch.nn import functional as F
 
 
 class Augmentation:
-    """Random shifts, rotations, scalings and mirror images, each image its own, drawn from the generator given.
+    """Random shifts, rotations, scalings and mirror images, each image its own, drawn from the generator
+    given.
 
-    `shift_pixels`: at most so many, either way. `rotation_degrees`, `scaling` (a fraction): likewise; where either is
-    above 0 the image is resampled bilinearly, else shifts are exact. `flip`: mirror half of them. Zeros come in at the
-    edges.
+    `shift_pixels`: at most so many, either way. `rotation_degrees`, `scaling` (a fraction): likewise; where
+    either is above 0 the image is resampled bilinearly, else shifts are exact. `flip`: mirror half of them.
+    Zeros come in at the edges.
     """
 
     def __init__(self, *, shift_pixels: int, rotation_degrees: float, scaling: float, flip: bool) -> None:

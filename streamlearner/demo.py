@@ -1,7 +1,7 @@
-"""The demo: a daemon on the embedded default learns real handwritten digits, class after class, while you watch.
+"""The demo: a daemon on the embedded default learns handwritten digits, class after class, while you watch.
 
-The examples go over HTTP into the daemon's durable log, as a user's would. At the end its retention on digits that it
-never saw stands beside that of a network that was only fine-tuned on the same stream.
+The examples go over HTTP into the daemon's durable log, as a user's would. At the end its retention on digits
+that it never saw stands beside that of a network that was only fine-tuned on the same stream.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def tell(daemon: Daemon, console: Console, *, folder: Path, examples_per_s: floa
         time.sleep(0.05)
     client = Client(address(daemon))
     console.print(
-        f"{len(stream.messages)} handwritten digits go to [bold]{address(daemon)}[/] one class after the other, "
-        f"{examples_per_s:g} a second. Forgetting would show in the bars of the early classes."
+        f"{len(stream.messages)} handwritten digits go to [bold]{address(daemon)}[/], one class after "
+        f"the other, {examples_per_s:g} a second. Forgetting would show in the bars of the early classes."
     )
     pusher = threading.Thread(
         target=push,
@@ -155,7 +155,7 @@ def look(client: Client) -> dict[str, Any]:
 
 
 def show(client: Client, console: Console, *, expected: int, after_sleeps: int = 0) -> bool:
-    """Live progress in a terminal, a line now and then elsewhere; True once all was taken and the last sleep ended."""
+    """Live progress in a terminal, else a line now and then; True once all was taken and sleep ended."""
     deadline, next_line = time.monotonic() + DEADLINE_S, 0.0
     with (
         Live(console=console, auto_refresh=False, transient=False)
@@ -257,8 +257,8 @@ def compare(
     console.print(table)
     memory = answers["memory"]
     console.print(
-        f"Remembered in {memory['stored_bits']['recollections']:,} bits: {memory['recollections']} recollections, "
-        f"where raw digits would be {memory['budget_bits'] // (8 * 64 + 4)}. Model version "
+        f"Remembered in {memory['stored_bits']['recollections']:,} bits: {memory['recollections']} "
+        f"recollections, where raw digits would be {memory['budget_bits'] // (8 * 64 + 4)}. Model version "
         f"{answers['status']['model_version']}, {answers['status']['sleeps']['adopted']} sleeps adopted."
     )
     console.print(

@@ -29,7 +29,8 @@ class SourceUnreachable(SourceError):
 
 
 class PositionLost(SourceError):
-    """The position in the checkpoint no longer means the same place in the stream (retention, truncation, re-creation)."""
+    """The position in the checkpoint no longer means the same place in the stream (retention, truncation,
+    re-creation)."""
 
 
 class CheckpointError(StreamlearnerError):

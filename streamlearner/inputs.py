@@ -221,7 +221,8 @@ def _scale(array: Array) -> Array:
 
 
 def wire_input(array: Array) -> dict[str, Any]:
-    """One input as an HTTP body takes it: `array` [C, H, W] uint8 or [d] float32 to base64 with shape and dtype."""
+    """One input as an HTTP body takes it: `array` [C, H, W] uint8 or [d] float32 to base64 with shape and
+    dtype."""
     shown = np.ascontiguousarray(array.transpose(1, 2, 0) if array.ndim == 3 else array)
     data = binascii.b2a_base64(shown.tobytes(), newline=False).decode()
     return {"b64": data, "shape": list(shown.shape), "dtype": shown.dtype.name}

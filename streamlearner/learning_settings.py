@@ -35,7 +35,8 @@ class MemorySection(Section):
     budget_bits: Bits = 64 * 8 * 2**10
     """hard limit in bits of codes, labels and task ids together; 64 KiB"""
     sampling: Literal["reservoir", "balanced"] = "balanced"
-    """balanced: equally many of each class, a uniform sample inside it; reservoir: a uniform sample of everything seen"""
+    """balanced: equally many of each class, a uniform sample inside it; reservoir: a uniform sample of
+    everything seen"""
 
 
 class AssociationSection(Section):

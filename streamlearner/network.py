@@ -129,6 +129,14 @@ class Network(nn.Module):
         if isinstance(first, Standardisation):
             first.meet(inputs)
 
+    @torch.no_grad()
+    def settle(self, other: Network) -> None:
+        """Takes over the batch statistics of a network of the same kind, which belong to its weights."""
+        for own, theirs in zip(self.modules(), other.modules(), strict=True):
+            if isinstance(own, nn.BatchNorm2d):
+                for to, source in zip(own.buffers(), theirs.buffers(), strict=True):
+                    to.copy_(source)
+
     def features(self, inputs: Tensor) -> Tensor:
         """[n, *input_shape] to [n, f]: what the head, and a linear readout, see."""
         return self._represent(inputs).to(inputs.device)

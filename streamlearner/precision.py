@@ -1,7 +1,7 @@
 """Which arithmetic a network runs in: measured where it runs, because machines differ tenfold.
 
-bfloat16 was three times as fast as float32 for the reduced ResNet-18 on a processor with AVX512-BF16, and twelve times
-slower on one with AVX2 alone.
+bfloat16 was three times as fast as float32 for the reduced ResNet-18 on a processor with AVX512-BF16, and
+twelve times slower on one with AVX2 alone.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import torch
 from streamlearner.network import Network
 
 CLEARLY_FASTER = 1.4
-"""bfloat16 is taken when it is this much faster: a smaller gain is within a noisy machine's error, and two starts of
-one daemon should choose alike."""
+"""bfloat16 is taken when it is this much faster: a smaller gain is within a noisy machine's error, and two
+starts of one daemon should choose alike."""
 BATCH = 20
 TURNS = 5
 
 
 def choose(network: Network, *, setting: str, input_shape: Sequence[int], clock: Callable[[], float]) -> bool:
-    """Whether to compute in bfloat16. `setting` is fp32, bf16, or auto: measure both, in turns, the best of each.
+    """Whether to compute in bfloat16. `setting` is fp32, bf16, or auto: measure both, in turns, the best of
+    each.
 
     Takes some tens of milliseconds; leaves the network as it was.
     """

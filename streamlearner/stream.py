@@ -64,7 +64,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A Message that could not become an Example. `reason` is from a small fixed set; `detail` is for a person."""
+    """A Message that could not become an Example. `reason` is from a small fixed set; `detail` is for a
+    person."""
 
     message: Message
     reason: str
@@ -76,11 +77,13 @@ class Source(ABC):
 
     Guarantees that an implementer must give:
 
-    - **Replay**: after `open(position)`, `poll` gives exactly the messages that followed when `position` was read,
-      in the same order, as long as the outside still has them. That and the position inside the checkpoint give
-      each example exactly one effect on the model.
+    - **Replay**: after `open(position)`, `poll` gives exactly the messages that followed when `position` was
+    read,
+      in the same order, as long as the outside still has them. That and the position inside the checkpoint
+      give each example exactly one effect on the model.
     - **Order**: a deterministic order over a complete backlog, however the polls are cut.
-    - **No silent gap**: messages that are gone (retention, truncation, a re-created topic) raise `PositionLost`,
+    - **No silent gap**: messages that are gone (retention, truncation, a re-created topic) raise
+    `PositionLost`,
       or are counted in `gaps` where the source's policy says to go on.
     - **Patience**: a lost broker is not an error after `open`; `poll` returns [] and `connected` turns False.
 
@@ -93,21 +96,25 @@ class Source(ABC):
     def open(self, position: Position | None) -> None:
         """Connects and goes to `position`; None means the beginning (or what the source's settings say).
 
-        Raises `SourceUnreachable` past the start-up deadline, `PositionLost` where the position means another place.
+        Raises `SourceUnreachable` past the start-up deadline, `PositionLost` where the position means another
+        place.
         """
 
     @abstractmethod
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
-        """At most `max_messages` next messages; waits up to `timeout_s` for the first; [] when there are none."""
+        """At most `max_messages` next messages; waits up to `timeout_s` for the first; [] when there are
+        none."""
 
     @property
     @abstractmethod
     def position(self) -> Position:
-        """The place after the last message that `poll` returned. A fresh, JSON-serialisable value each time."""
+        """The place after the last message that `poll` returned. A fresh, JSON-serialisable value each
+        time."""
 
     @abstractmethod
     def commit(self, position: Position) -> None:
-        """Tells the outside how far a durable checkpoint reaches. Advisory, may fail silently, never blocks for long."""
+        """Tells the outside how far a durable checkpoint reaches. Advisory, may fail silently, never blocks
+        for long."""
 
     def release(self, position: Position) -> None:
         """No kept checkpoint will ever ask for messages before `position`: a source that owns its storage may

@@ -1,6 +1,6 @@
 """What the daemon costs beside its learning, and whether a step's cost grows with what is remembered.
 
-Ratios in one run: the daemon and a bare loop take turns, so that a machine whose speed drifts slows both alike.
+Ratios in one run: the daemon and a bare loop take turns, so that a machine whose speed drifts slows both.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,12 @@ class Throughput:
 
     name: str = "throughput"
     protocol: str = (
-        "Split-MNIST, default method, batches of 10 new, 10 recollections and 2 echoes, LeNet, no sleep. daemon: messages "
-        "from the memory source to weights, with checkpoints, exam, metrics and serving, over (a) a bare loop of the same "
-        "optimiser steps on ready tensors (same network, batch shapes, augmentation, loss terms, weight averaging; nothing "
-        "encoded or remembered) and (b) a loop of the method's own observe. growth: observe with 10 times the codes and "
-        "10 times the classes over observe with few. Values are medians of ratios of examples/s (daemon) or seconds (growth) "
-        "taken in turns."
+        "Split-MNIST, default method, batches of 10 new, 10 recollections and 2 echoes, LeNet, no sleep. "
+        "daemon: messages from the memory source to weights, with checkpoints, exam, metrics and serving, "
+        "over (a) a bare loop of the same optimiser steps on ready tensors (same network, batch shapes, "
+        "augmentation, loss terms, weight averaging; nothing encoded or remembered) and (b) a loop of the "
+        "method's own observe. growth: observe with 10 times the codes and 10 times the classes over observe "
+        "with few. Values are medians of ratios of examples/s (daemon) or of seconds (growth) taken in turns."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
@@ -64,7 +65,7 @@ class Throughput:
 
 
 class Turns(Source):
-    """Hands out messages until a turn's share is taken; `take_turn` runs a daemon's loop for exactly that long."""
+    """Hands out messages until a turn's share, `left`, is taken."""
 
     def __init__(self, inner: Source) -> None:
         self.inner = inner
@@ -115,11 +116,12 @@ def daemon_ratios(
         speeds: dict[str, list[float]] = {"daemon": [], "bare": [], "observe": []}
         for turn in range(turns):
             part = slice(turn * share, (turn + 1) * share)
+            lesson = images[part], labels[part]
             source.left = share
-            speeds["daemon"].append(share / timed(lambda: loop(daemon, source)))
-            speeds["bare"].append(share / timed(lambda: bare.learn(images[part], labels[part])))
+            speeds["daemon"].append(share / timed(partial(loop, daemon, source)))
+            speeds["bare"].append(share / timed(partial(bare.learn, *lesson)))
             observer = observer or daemon.learner.method.clone()
-            speeds["observe"].append(share / timed(lambda: observe_all(observer, images[part], labels[part])))
+            speeds["observe"].append(share / timed(partial(observe_all, observer, *lesson)))
         daemon.close()
     speed = round(statistics.median(speeds["daemon"]), 1)
     for other in ("bare", "observe"):
@@ -199,7 +201,7 @@ def growth_ratio(
     speed = 0.0
     for _ in range(turns):
         few, many = (
-            timed(lambda m=method, y=labels: observe_all(m, images[:share], y[:share]))  # type: ignore[misc]
+            timed(partial(observe_all, method, images[:share], labels[:share]))
             for method, labels in methods.values()
         )
         ratios.append(many / few)

@@ -82,9 +82,9 @@ class RecollectionReplay(DualMemory):
     Differs from the paper: the association may also be a transform codec that needs no training; new examples
     compete only among the classes of their own batch, recollections among all (asymmetric loss of ER-ACE,
     Caccia et al., 2022), because a blurry recollection must not be told from a sharp input by its blur; a few
-    of the new inputs are learned as their own recollections too (echoes), so that a class that is alone in its
-    batch is learned at once; averaged weights answer; a task named by the stream restricts the competition to
-    its classes (GEM's protocol).
+    of the new inputs are learned as their own recollections too (echoes), so that a class that is alone in
+    its batch is learned at once; averaged weights answer; a task named by the stream restricts the
+    competition to its classes (GEM's protocol).
     """
 
     hippocampus: Hippocampus
@@ -191,7 +191,8 @@ class RecollectionReplay(DualMemory):
         return loss + F.cross_entropy(self._restricted(logits[n:], old.tasks), old.labels)
 
     def _restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
-        """Logits [n, classes], those of other tasks' classes at minus infinity (unchanged where none is named)."""
+        """Logits [n, classes], those of other tasks' classes at minus infinity (unchanged where none is
+        named)."""
         if tasks is None or not self.curriculum.names_tasks:
             return logits
         return logits.masked_fill(~self.curriculum.allowed(tasks, len(logits)), -torch.inf)
@@ -221,17 +222,16 @@ class RecollectionReplay(DualMemory):
         return self.augmentation(inputs, generator=self.chance.generator)
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
-        teacher = candidate.hippocampus.average.eval()
-        candidate.neocortex.load_state_dict(teacher.state_dict())
+        candidate.neocortex.load_state_dict(candidate.hippocampus.average.state_dict())
         student = candidate.neocortex.requires_grad_(True).train()
         for step in range(self.sleep_steps):
             dreamt = candidate.memory.sample_balanced(self.sleep_batch)
             inputs = candidate._augmented(candidate.association.decode(dreamt.symbols))
             logits = student(inputs)[:, : candidate.classes]
-            with torch.no_grad():
-                before = teacher(inputs)[:, : candidate.classes]
             loss = F.cross_entropy(candidate._restricted(logits, dreamt.tasks), dreamt.labels)
-            (loss + F.mse_loss(logits, before) * self.distillation).backward()  # type: ignore[no-untyped-call]
+            if self.distillation:
+                loss = loss + self.distillation * candidate._drift(logits, inputs)
+            loss.backward()  # type: ignore[no-untyped-call]
             rate = self.sleep_learning_rate * (1 - step / self.sleep_steps)
             descend(student, learning_rate=rate)
             yield
@@ -247,10 +247,11 @@ class RecollectionReplay(DualMemory):
             network.head.grow(average.head.rows)
         for weight, former, slept in zip(average.weights, before.weights, after.weights, strict=True):
             weight.add_(slept - former)
-        for statistic, slept_on in zip(average.buffers(), after.buffers(), strict=True):
-            statistic.copy_(slept_on)
+        average.settle(after)
         self.neocortex.load_state_dict(after.state_dict())
-        self.hippocampus.network.load_state_dict(average.state_dict())
+        for weight, rested in zip(self.hippocampus.network.weights, average.weights, strict=True):
+            weight.copy_(rested)
+        self.hippocampus.network.settle(after)
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
         self.neocortex.load_state_dict(neocortex)
