@@ -10,7 +10,8 @@ from streamlearner.archive import Archive
 from streamlearner.codec import Schema
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.intake import Delivery, Intake
-from streamlearner.learner import Learner, Verdict
+from streamlearner.learner import Learner
+from streamlearner.lessons import Verdict
 from streamlearner.reception import Reception
 from streamlearner.reporter import Reporter, Tally
 from streamlearner.serving import Serving

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,53 +14,10 @@ from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import Grades, RetentionMatrix, grade
 from streamlearner.labels import LabelSpace
-from streamlearner.methods.base import DualMemory, Experience, Observation
+from streamlearner.lessons import Dream, Lesson, Progress, Verdict
+from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.predictor import Predictor
 from streamlearner.stream import Batch
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What one batch became: examples withheld for the exam, examples learned, the method's own report."""
-
-    withheld: int
-    learned: int
-    observation: Observation | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a sleep ended: `adopted` or refused, the exam before and after, the version that answers now."""
-
-    adopted: bool
-    steps: int
-    before: float | None
-    after: float | None
-    version: int
-
-
-@dataclass(slots=True)
-class Progress:
-    """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever."""
-
-    learned: int = 0
-    withheld: int = 0
-    period: int = 0
-    version: int = 0
-    newest: int = 0
-    adopted: int = 0
-    refused: int = 0
-
-
-@dataclass(slots=True)
-class Dream:
-    """A sleep under way. `start` is the candidate as it was when the sleep began: with it and the number of
-    `steps` taken, a restart dreams the same sleep again, so an interrupted sleep changes nothing."""
-
-    candidate: DualMemory
-    course: Iterator[None]
-    start: dict[str, Tensor]
-    steps: int = 0
 
 
 class Learner:
@@ -211,7 +168,8 @@ class Learner:
 
     def stored_bits(self) -> dict[str, int]:
         """Bits held for experience, by store."""
-        return self.method.stored_bits() | {"exam": self.exam.stored_bits}
+        awake = self.method.stored_bits() | {"exam": self.exam.stored_bits}
+        return awake | ({"dream": self.dream.stored_bits} if self.dream else {})
 
     # checkpoint
 

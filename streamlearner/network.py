@@ -12,6 +12,8 @@ from torch.nn import functional as F
 HEAD_BLOCK = 16
 """Classes are added to a head in blocks, so that a stream of new ones does not reallocate at each."""
 
+USUAL_LOSS = 10.0
+"""Cross-entropy of answers that are wrong and sure; two such terms add up in a step with recollections."""
 LONGEST_GRADIENT = 50.0
 """Usual runs stay below (digits 8, MNIST 28, by class); features of scale 30 and more, without this limit,
 ended in weights that are not numbers."""
@@ -115,6 +117,14 @@ class Network(nn.Module):
         self.head = OpenHead(features=features)
         self.half_precision = False
         self._weights: list[Tensor] = []
+        self._statistics: list[Tensor] | None = None
+
+    @property
+    def statistics(self) -> list[Tensor]:
+        """All buffers, listed once."""
+        if self._statistics is None:
+            self._statistics = list(self.buffers())
+        return self._statistics
 
     @property
     def weights(self) -> list[Tensor]:
@@ -165,22 +175,28 @@ class Network(nn.Module):
 def blend(slow: Network, fast: Network, *, weight: float) -> None:
     """Moves every parameter of `slow` towards `fast` by `weight` (a moving average); buffers are copied."""
     torch._foreach_lerp_(slow.weights, fast.weights, weight)
-    for to, source in zip(slow.buffers(), fast.buffers(), strict=True):
+    for to, source in zip(slow.statistics, fast.statistics, strict=True):
         to.copy_(source)
 
 
 @torch.no_grad()
-def descend(network: Network, *, learning_rate: float) -> None:
+def descend(network: Network, *, learning_rate: float, loss: float) -> None:
     """One plain gradient step and the gradients freed: SGD without momentum, with less overhead a step.
 
-    A gradient longer than `LONGEST_GRADIENT` is shortened to it and one that is not finite is dropped: a
-    single absurd example must not end months of learning.
+    Where the `loss` is above `USUAL_LOSS` or not a number, a gradient longer than `LONGEST_GRADIENT` is
+    shortened to it and one that is not finite is dropped: a single absurd example must not end months of
+    learning. (Measuring the length each time took 2 % of a step.)
     """
     moved = [p for p in network.weights if p.grad is not None]
     gradients = [p.grad for p in moved if p.grad is not None]
-    length = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist())
-    if math.isfinite(length):
-        rate = learning_rate * min(1.0, LONGEST_GRADIENT / (length or 1.0))
-        torch._foreach_add_(moved, gradients, alpha=-rate)
+    shortened = 1.0 if loss <= USUAL_LOSS else _shortening(gradients)
+    if shortened:
+        torch._foreach_add_(moved, gradients, alpha=-learning_rate * shortened)
     for p in moved:
         p.grad = None
+
+
+def _shortening(gradients: list[Tensor]) -> float:
+    """What to multiply the gradient with so that it is no longer than `LONGEST_GRADIENT`; 0 drops it."""
+    length = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist())
+    return min(1.0, LONGEST_GRADIENT / (length or 1.0)) if math.isfinite(length) else 0.0

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamlearner.intake import Delivery
-from streamlearner.learner import Learner, Lesson, Verdict
+from streamlearner.learner import Learner
+from streamlearner.lessons import Lesson, Verdict
 from streamlearner.metrics import Metrics
 
 log = logging.getLogger(__name__)

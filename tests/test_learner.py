@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.learner import Verdict
+from streamlearner.learner import Learner
+from streamlearner.lessons import Verdict
 from tests.learners import (
     SLEEP_STEPS,
     Oracle,
@@ -17,6 +18,12 @@ from tests.learners import (
     with_replay,
 )
 from tests.methods.arms import TINY, exactly
+
+
+def consider(learner: Learner, fraction: float) -> None:
+    """From here on this share of the stream is considered for the exam."""
+    learner.exam.fraction = fraction
+    learner.exam._gap = learner.exam._next_gap()
 
 
 @pytest.fixture(autouse=True)
@@ -74,9 +81,9 @@ def test_tasks_can_be_ignored() -> None:
 
 def test_a_task_that_only_the_exam_has_met_can_be_graded_and_asked_about() -> None:
     learner = with_replay()
-    learner.exam.fraction = 0.0
+    consider(learner, 0.0)
     learner.learn(a_batch(0))
-    learner.exam.fraction = 1.0
+    consider(learner, 1.0)
     learner.learn(a_batch(9))
     assert learner.progress.withheld == 6
     assert learner.grade().by_task.keys() == {0, 1}
@@ -90,7 +97,7 @@ def test_a_task_that_only_the_exam_has_met_can_be_graded_and_asked_about() -> No
 def test_grades_are_by_class_task_and_period_of_what_would_answer_now() -> None:
     learner = with_oracle(fraction=1.0)
     learner.learn(of_classes(["0", "1", "2", "3"] * 3, ["left", "right", None, None] * 3))
-    learner.exam.fraction = 0.0
+    consider(learner, 0.0)
     learner.learn(of_classes(["0", "1", "2", "3"]))
     learner.method.hippocampus.known.fill_(1)
     grades = learner.grade()
@@ -104,7 +111,7 @@ def test_grades_are_by_class_task_and_period_of_what_would_answer_now() -> None:
 def test_the_readout_names_classes_and_tasks_as_the_stream_does() -> None:
     learner = with_oracle(fraction=1.0)
     learner.learn(of_classes(["0", "1"] * 10, ["left", "right"] * 10))
-    learner.exam.fraction = 0.0
+    consider(learner, 0.0)
     learner.learn(of_classes(["0", "1"]))
     slept(learner)
     assert learner.readout == {

@@ -151,7 +151,7 @@ def test_a_descent_is_torchs_plain_gradient_step_and_frees_the_gradients() -> No
     optimiser = torch.optim.SGD(twin.parameters(), lr=0.3)
     for _ in range(3):
         a_step(network)
-        descend(network, learning_rate=0.3)
+        descend(network, learning_rate=0.3, loss=1.0)
         assert all(p.grad is None for p in network.parameters())
         optimiser.zero_grad()
         a_step(twin)
@@ -164,7 +164,7 @@ def test_a_descent_is_torchs_plain_gradient_step_and_frees_the_gradients() -> No
 def moved(network: Network, *, scale: float) -> Tensor:
     before = [p.detach().clone() for p in network.parameters()]
     a_step(network, scale=scale)
-    descend(network, learning_rate=0.1)
+    descend(network, learning_rate=0.1, loss=float("inf"))
     return torch.cat([(p - q).flatten() for p, q in zip(network.parameters(), before, strict=True)]).detach()
 
 

@@ -16,6 +16,9 @@ FACTS_BITS = 3 * 32
 """Label, task and period of one withheld example: three int32."""
 
 
+NEVER = 2**62
+
+
 class Exam(nn.Module):
     """A class-balanced sample of the stream that is never trained on. The one place where raw inputs rest.
 
@@ -42,6 +45,7 @@ class Exam(nn.Module):
         self._counts: dict[int, int] = {}
         self._held = 0
         self._generator = torch.Generator().manual_seed(seed)
+        self._gap = self._next_gap()
 
     def __len__(self) -> int:
         return self._held
@@ -58,9 +62,21 @@ class Exam(nn.Module):
         """
         if not self.capacity:
             return []
-        drawn = torch.rand(len(labels), generator=self._generator) < self.fraction
-        chosen: list[int] = drawn.nonzero().flatten().tolist()
-        return [i for i in chosen if self._take(inputs[i], labels[i], tasks, i, period)]
+        taken = []
+        while self._gap < len(labels):
+            if self._take(inputs[self._gap], labels[self._gap], tasks, self._gap, period):
+                taken.append(self._gap)
+            self._gap += 1 + self._next_gap()
+        self._gap -= len(labels)
+        return taken
+
+    def _next_gap(self) -> int:
+        """Examples to pass over before the next candidate: geometric, so that each example is a candidate
+        with probability `fraction`. Most batches draw nothing."""
+        if not 0 < self.fraction < 1:
+            return 0 if self.fraction else NEVER
+        draw = 1.0 - float(torch.rand((), dtype=torch.float64, generator=self._generator))
+        return int(math.log(draw) / math.log1p(-self.fraction))
 
     def _take(self, example: Tensor, label: Tensor, tasks: Tensor | None, i: int, period: int) -> bool:
         cls = int(label)
@@ -147,6 +163,7 @@ class Exam(nn.Module):
         destination[prefix + "facts"] = torch.from_numpy(self._facts[: self._held].copy())
         destination[prefix + "candidates"] = torch.tensor(candidates, dtype=torch.int64).reshape(-1, 2)
         destination[prefix + "generator"] = self._generator.get_state()
+        destination[prefix + "gap"] = torch.tensor(self._gap)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         facts = state_dict.pop(prefix + "facts").numpy()
@@ -157,3 +174,4 @@ class Exam(nn.Module):
         classes, counts = np.unique(self._facts[:, 0], return_counts=True)
         self._counts = dict(zip(classes.tolist(), counts.tolist(), strict=True))
         self._generator.set_state(state_dict.pop(prefix + "generator"))
+        self._gap = int(state_dict.pop(prefix + "gap"))

@@ -190,17 +190,20 @@ class Curriculum(nn.Module):
         """True once the stream has named a task."""
         return len(self.seen) > 1
 
-    def meet(self, labels: Tensor, tasks: Tensor | None) -> None:
-        """Takes note of the classes and tasks of new examples: labels [n], tasks [n] or None."""
+    def meet(self, labels: Tensor, tasks: Tensor | None) -> bool:
+        """Takes note of the classes and tasks of new examples: labels [n], tasks [n] or None. True where one
+        of them is new."""
         classes = max(self.classes, int(labels.max()) + 1)
         known_tasks = max(len(self.seen) - 1, int(tasks.max()) + 1 if tasks is not None else 0)
-        if (known_tasks + 1, classes) != self.seen.shape:
+        new = (known_tasks + 1, classes) != self.seen.shape
+        if new:
             grown = torch.zeros(known_tasks + 1, classes, dtype=torch.bool)
             grown[: len(self.seen) - 1, : self.classes] = self.seen[:-1]
             grown[-1] = True
             self.seen = grown
         if tasks is not None:
             self.seen[tasks, labels] = True
+        return new
 
     def allowed(self, tasks: Tensor | None, count: int) -> Tensor:
         """The classes that may answer for `count` examples: bool [count, classes]. Every class, where no

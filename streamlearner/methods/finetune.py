@@ -19,5 +19,5 @@ class Finetune(Baseline):
         logits = self.curriculum.restricted(logits, experience.tasks)
         loss = F.cross_entropy(logits, experience.labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(network, learning_rate=self.learning_rate)
-        return Observation(predicted=logits.detach().argmax(1), loss=float(loss.detach()))
+        descend(network, learning_rate=self.learning_rate, loss=(value := float(loss.detach())))
+        return Observation(predicted=logits.detach().argmax(1), loss=value)

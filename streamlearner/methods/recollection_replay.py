@@ -145,7 +145,8 @@ class RecollectionReplay(DualMemory):
         return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=distortion)
 
     def _meet(self, experience: Experience) -> None:
-        self.curriculum.meet(experience.labels, experience.tasks)
+        if not self.curriculum.meet(experience.labels, experience.tasks):
+            return
         for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
             network.head.grow(self.classes)
 
@@ -160,10 +161,11 @@ class RecollectionReplay(DualMemory):
         if self.distillation and len(old.inputs):
             loss = loss + self.distillation * self._drift(logits[n:], inputs[n:])
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(network, learning_rate=self.learning_rate)
+        value = float(loss.detach())
+        descend(network, learning_rate=self.learning_rate, loss=value)
         self.hippocampus.follow(pace=self.averaging_pace)
         predicted = self._restricted(logits[:n].detach(), experience.tasks).argmax(1)
-        return Step(predicted, float(loss.detach()), old.inputs)
+        return Step(predicted, value, old.inputs)
 
     def _recall(self, symbols: Tensor, experience: Experience) -> Recalled:
         """Decoded recollections, and echoes: a few of the new inputs as their own codes show them."""
@@ -233,7 +235,7 @@ class RecollectionReplay(DualMemory):
                 loss = loss + self.distillation * candidate._drift(logits, inputs)
             loss.backward()  # type: ignore[no-untyped-call]
             rate = self.sleep_learning_rate * (1 - step / self.sleep_steps)
-            descend(student, learning_rate=rate)
+            descend(student, learning_rate=rate, loss=float(loss.detach()))
             yield
         student.requires_grad_(False)
 

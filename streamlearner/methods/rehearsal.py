@@ -44,9 +44,10 @@ class Rehearsal(Baseline):
         logits = self._restricted(network(inputs)[:, : self.classes], experience, remembered)
         loss = F.cross_entropy(logits, torch.cat([experience.labels, remembered.labels]))
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(network, learning_rate=self.learning_rate)
+        value = float(loss.detach())
+        descend(network, learning_rate=self.learning_rate, loss=value)
         self.memory.insert(self.association.encode(new), experience.labels, experience.tasks)
-        return Observation(predicted=logits[:n].detach().argmax(1), loss=float(loss.detach()))
+        return Observation(predicted=logits[:n].detach().argmax(1), loss=value)
 
     def _restricted(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
         n, restricted = len(experience.labels), self.curriculum.restricted
