@@ -18,10 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.bar import Bar
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.panel import Panel
 from rich.table import Table
 
 from connectors.memory import MemorySource
@@ -30,6 +28,7 @@ from streamlearner.app import build, digits
 from streamlearner.client import Client
 from streamlearner.codec import encode_raw
 from streamlearner.daemon import Daemon
+from streamlearner.demo_picture import line, picture
 from streamlearner.errors import StreamlearnerError
 from streamlearner.inputs import wire_input
 from streamlearner.produce import push
@@ -182,37 +181,6 @@ def show(client: Client, console: Console, *, expected: int, after_sleeps: int =
     return False
 
 
-def facts(answers: dict[str, Any], *, expected: int) -> dict[str, str]:
-    """What both the picture and the line tell."""
-    now, memory = answers["status"], answers["memory"]
-    stored = memory["stored_bits"].get("recollections", 0)
-    sleeps = f"{now['sleeps']['adopted']} adopted, {now['sleeps']['refused']} refused"
-    return {
-        "examples": f"{now['messages']} of {expected}",
-        "prequential accuracy": share(now["prequential_accuracy"]),
-        "retention": share(answers["retention"]["overall"]),
-        "memory": f"{stored:,} of {memory['budget_bits']:,} bits, {memory['recollections']} recollections",
-        "sleeps": sleeps + (", asleep now" if now["asleep"] else ""),
-        "model version": str(now["model_version"]),
-    }
-
-
-def line(answers: dict[str, Any], *, expected: int) -> str:
-    told = " | ".join(f"{name} {value}" for name, value in facts(answers, expected=expected).items())
-    kept = " ".join(f"{label}:{value:.0%}" for label, value in answers["retention"]["by_class"].items())
-    return f"{told} | by class {kept or '-'}"
-
-
-def picture(answers: dict[str, Any], *, expected: int, address: str) -> Panel:
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    for name, value in facts(answers, expected=expected).items():
-        table.add_row(f"[dim]{name}[/]", value)
-    bars = Table(show_header=False, box=None, padding=(0, 1))
-    for label, value in sorted(answers["retention"]["by_class"].items()):
-        bars.add_row(f"digit {label}", Bar(1.0, 0.0, value, width=30, color="green"), f"{value:.0%}")
-    return Panel(Group(table, "", bars), title=f"streamlearner on {address}", width=80)
-
-
 def accuracies(stream: Digits, answer: Callable[[list[Any]], list[dict[str, Any]]]) -> dict[int, float]:
     """Accuracy on the held-out digits, by class."""
     inputs = [wire_input(image[None]) for image in stream.test_images]
@@ -267,7 +235,3 @@ def compare(
         else "[red]Retention did not beat the baseline.[/]"
     )
     return 0 if mean > other else 1
-
-
-def share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"

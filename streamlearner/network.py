@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -177,6 +178,30 @@ def blend(slow: Network, fast: Network, *, weight: float) -> None:
     torch._foreach_lerp_(slow.weights, fast.weights, weight)
     for to, source in zip(slow.statistics, fast.statistics, strict=True):
         to.copy_(source)
+
+
+class AveragedNetwork(nn.Module):
+    """A fast learner and the running average of its weights, which answers (Polyak averaging)."""
+
+    network: Network
+    average: Network
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self.average = copy.deepcopy(network).requires_grad_(False)
+        self.steps = 0
+
+    def follow(self, *, pace: float) -> None:
+        """The average moves to the network: by `pace`, or faster while there are few steps to average."""
+        self.steps += 1
+        blend(self.average, self.network, weight=max(pace, 1.0 / (self.steps + 1)))
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.steps = int(state)
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.association import Association
@@ -22,38 +22,14 @@ from streamlearner.methods.base import (
     DualMemory,
     Experience,
     Observation,
-    raw,
     unit_interval,
 )
-from streamlearner.network import Network, blend, descend
+from streamlearner.methods.remembering import Remembering
+from streamlearner.network import AveragedNetwork, Network, descend
 from streamlearner.recollection import RecollectionMemory
 
 DISTORTION_EVERY_STEPS = 20
 """Measured now and then: each time costs as much as coding a batch."""
-
-
-class Hippocampus(nn.Module):
-    """The fast learner and the running average of its weights, which answers (Polyak averaging)."""
-
-    network: Network
-    average: Network
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-        self.average = copy.deepcopy(network).requires_grad_(False)
-        self.steps = 0
-
-    def follow(self, *, pace: float) -> None:
-        """The average moves to the network: by `pace`, or faster while there are few steps to average."""
-        self.steps += 1
-        blend(self.average, self.network, weight=max(pace, 1.0 / (self.steps + 1)))
-
-    def get_extra_state(self) -> Tensor:
-        return torch.tensor(self.steps)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        self.steps = int(state)
 
 
 class Recalled(NamedTuple):
@@ -72,7 +48,7 @@ class Step(NamedTuple):
     recollected: Tensor
 
 
-class RecollectionReplay(DualMemory):
+class RecollectionReplay(Remembering):
     """The default method: retention per bit by replaying decoded codes.
 
     One wake step (`observe`): sample recollections; learn new and old together; store the code of the new.
@@ -87,11 +63,8 @@ class RecollectionReplay(DualMemory):
     competition to its classes (GEM's protocol).
     """
 
-    hippocampus: Hippocampus
+    hippocampus: AveragedNetwork
     neocortex: Network
-    association: Association
-    memory: RecollectionMemory
-
     waking_only = (*DualMemory.waking_only, "hippocampus.network")
 
     def __init__(
@@ -114,7 +87,7 @@ class RecollectionReplay(DualMemory):
     ) -> None:
         super().__init__()
         self.chance = chance
-        self.hippocampus = Hippocampus(network)
+        self.hippocampus = AveragedNetwork(network)
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
         self.association = association
         self.memory = memory
@@ -164,7 +137,7 @@ class RecollectionReplay(DualMemory):
         value = float(loss.detach())
         descend(network, learning_rate=self.learning_rate, loss=value)
         self.hippocampus.follow(pace=self.averaging_pace)
-        predicted = self._restricted(logits[:n].detach(), experience.tasks).argmax(1)
+        predicted = self.curriculum.restricted(logits[:n].detach(), experience.tasks).argmax(1)
         return Step(predicted, value, old.inputs)
 
     def _recall(self, symbols: Tensor, experience: Experience) -> Recalled:
@@ -186,18 +159,11 @@ class RecollectionReplay(DualMemory):
             absent[experience.labels] = False
             new = logits[:n].masked_fill(absent, -torch.inf)
         else:
-            new = self._restricted(logits[:n], experience.tasks)
+            new = self.curriculum.restricted(logits[:n], experience.tasks)
         loss = F.cross_entropy(new, experience.labels)
         if not len(old.labels):
             return loss
-        return loss + F.cross_entropy(self._restricted(logits[n:], old.tasks), old.labels)
-
-    def _restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
-        """Logits [n, classes], those of other tasks' classes at minus infinity (unchanged where none is
-        named)."""
-        if tasks is None or not self.curriculum.names_tasks:
-            return logits
-        return logits.masked_fill(~self.curriculum.allowed(tasks, len(logits)), -torch.inf)
+        return loss + F.cross_entropy(self.curriculum.restricted(logits[n:], old.tasks), old.labels)
 
     def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
         """How far the answers for recollections have left those of the averaged weights: mean square."""
@@ -230,7 +196,7 @@ class RecollectionReplay(DualMemory):
             dreamt = candidate.memory.sample_balanced(self.sleep_batch)
             inputs = candidate._augmented(candidate.association.decode(dreamt.symbols))
             logits = student(inputs)[:, : candidate.classes]
-            loss = F.cross_entropy(candidate._restricted(logits, dreamt.tasks), dreamt.labels)
+            loss = F.cross_entropy(candidate.curriculum.restricted(logits, dreamt.tasks), dreamt.labels)
             if self.distillation:
                 loss = loss + self.distillation * candidate._drift(logits, inputs)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -265,31 +231,8 @@ class RecollectionReplay(DualMemory):
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         logits = self.hippocampus.average.eval()(unit_interval(inputs))[:, : self.classes]
-        return self._restricted(logits, tasks).softmax(1)
+        return self.curriculum.restricted(logits, tasks).softmax(1)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:
         return self.hippocampus.average.eval().features(unit_interval(inputs))
-
-    @torch.no_grad()
-    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
-        held = self.memory.contents()
-        sheets = []
-        for label in sorted(set(held.labels.tolist())):
-            chosen = (held.labels == label).nonzero().flatten()[:per_class]
-            sheets.append((label, raw(self.association.decode(held.symbols[chosen]))))
-        return sheets
-
-    @property
-    def remembered(self) -> int:
-        return len(self.memory)
-
-    def remembered_by_class(self) -> dict[int, int]:
-        return self.memory.counts()
-
-    def stored_bits(self) -> dict[str, int]:
-        return {"recollections": self.memory.stored_bits}
-
-    @property
-    def full(self) -> bool:
-        return len(self.memory) >= self.memory.capacity

@@ -11,14 +11,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.association import Association
-from streamlearner.methods.base import Experience, Observation, raw, unit_interval
+from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
+from streamlearner.methods.remembering import Remembering
 from streamlearner.network import Network, descend
 from streamlearner.recollection import RecollectionMemory
 from streamlearner.records import Recollections
 
 
-class Rehearsal(Baseline):
+class Rehearsal(Remembering, Baseline):
     """Experience replay. `association` is the lossless one (`RawAssociation`), so a code is the raw input."""
 
     def __init__(
@@ -52,26 +53,3 @@ class Rehearsal(Baseline):
     def _restricted(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
         n, restricted = len(experience.labels), self.curriculum.restricted
         return torch.cat([restricted(logits[:n], experience.tasks), restricted(logits[n:], remembered.tasks)])
-
-    @torch.no_grad()
-    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
-        held = self.memory.contents()
-        sheets = []
-        for label in sorted(set(held.labels.tolist())):
-            chosen = (held.labels == label).nonzero().flatten()[:per_class]
-            sheets.append((label, raw(self.association.decode(held.symbols[chosen]))))
-        return sheets
-
-    @property
-    def remembered(self) -> int:
-        return len(self.memory)
-
-    def remembered_by_class(self) -> dict[int, int]:
-        return self.memory.counts()
-
-    def stored_bits(self) -> dict[str, int]:
-        return {"recollections": self.memory.stored_bits}
-
-    @property
-    def full(self) -> bool:
-        return len(self.memory) >= self.memory.capacity
