@@ -48,6 +48,10 @@ DataOption = Annotated[
     typer.Option(help="Data sets.", show_default=f"{SHARED_DATA} if it is there, else {OWN_DATA}"),
 ]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch a data set that is absent.")]
+KafkaOption = Annotated[
+    str | None,
+    typer.Option(help="A broker, host:port, for arms that read a topic; they are left out without."),
+]
 OutOption = Annotated[
     Path | None, typer.Option(help="Results.", show_default=f"{RESULTS}; of --quick {RESULTS / QUICK}")
 ]
@@ -77,6 +81,7 @@ def run(
     quick: QuickOption = False,
     data: DataOption = None,
     download: DownloadOption = False,
+    kafka: KafkaOption = None,
     out: OutOption = None,
 ) -> None:
     """Runs an experiment into OUT/NAME.json, written after each trial: once stopped, the same command
@@ -90,7 +95,7 @@ def run(
         experiment = catalogue.find(name)
     except LookupError as error:
         raise typer.BadParameter(str(error.args[0]), param_hint="NAME") from None
-    scope = Scope(seeds=seeds or (1 if quick else 3), budgets_bits=budgets, quick=quick)
+    scope = Scope(seeds=seeds or (1 if quick else 3), budgets_bits=budgets, quick=quick, kafka=kafka)
     folder = out or (RESULTS / QUICK if quick else RESULTS)
     result = Result(folder, name=name, protocol=experiment.protocol, quick=quick)
     try:

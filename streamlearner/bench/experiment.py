@@ -21,11 +21,12 @@ class Trial(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Scope:
     """How much to run: seeds 0 to `seeds` - 1, `budgets_bits` (None: the experiment's own), `quick` for a
-    smoke run."""
+    smoke run, `kafka` (host:port) for arms that read a topic (None: they are left out)."""
 
     seeds: int
     budgets_bits: tuple[int, ...] | None
     quick: bool
+    kafka: str | None = None
 
 
 class Experiment(Protocol):

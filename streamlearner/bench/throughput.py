@@ -42,15 +42,17 @@ class Throughput:
     name: str = "throughput"
     protocol: str = (
         "Split-MNIST, default method, batches of 10 new, 10 recollections and 2 echoes, LeNet, no sleep. "
-        "daemon: messages from the memory source to weights, with checkpoints, exam, metrics and serving, "
-        "over (a) a bare loop of the same optimiser steps on ready tensors (same network, batch shapes, "
-        "augmentation, loss terms, weight averaging; nothing encoded or remembered) and (b) a loop of the "
-        "method's own observe. growth: observe with 10 times the codes and 10 times the classes over observe "
-        "with few. Values are medians of ratios of examples/s (daemon) or of seconds (growth) taken in turns."
+        "daemon: messages from the memory source (kafka: from a topic of four partitions) to weights, with "
+        "checkpoints, exam, metrics and serving, over (a) a bare loop of the same optimiser steps on ready "
+        "tensors (same network, batch shapes, augmentation, loss terms, weight averaging; nothing encoded or "
+        "remembered) and (b) a loop of the method's own observe. growth: observe with 10 times the codes and "
+        "10 times the classes over observe with few. Values are medians of ratios of examples/s (daemon, "
+        "kafka) or of seconds (growth) taken in turns."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in ("daemon", "growth")]
+        arms = ("daemon", *(("kafka",) if scope.kafka else ()), "growth")
+        return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in arms]
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
         turns, examples = (2, 600) if scope.quick else (TURNS, 3_000)
@@ -58,7 +60,8 @@ class Throughput:
         order = np.random.default_rng(trial.seed).permutation(len(pictures.labels))[: turns * examples]
         pictures = pictures.select(order[np.argsort(np.array(pictures.labels)[order] // 2, kind="stable")])
         started = time.perf_counter()
-        measured = daemon_ratios if trial.arm == "daemon" else growth_ratio
+        address = scope.kafka if trial.arm == "kafka" else None
+        measured = growth_ratio if trial.arm == "growth" else partial(daemon_ratios, kafka=address)
         for metric, value, speed in measured(pictures, workbench, turns=turns, seed=trial.seed):
             seconds = round(time.perf_counter() - started, 2)
             yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, speed)
@@ -100,15 +103,16 @@ class Turns(Source):
 
 
 def daemon_ratios(
-    pictures: Pictures, workbench: Workbench, *, turns: int, seed: int
+    pictures: Pictures, workbench: Workbench, *, turns: int, seed: int, kafka: str | None
 ) -> Iterator[tuple[str, float, float]]:
     """(metric, ratio, examples/s of the daemon) against the bare loop and against observe alone."""
     share = len(pictures.labels) // turns // BATCH * BATCH
     images = torch.from_numpy(pictures.images)[:, None]
     labels = torch.tensor([int(label) for label in pictures.labels])
     bare = BareLoop(seed=seed)
-    with workbench.daemon({**SETTINGS, "seed": seed}, workbench.messages(pictures)) as daemon:
-        source = Turns(daemon.source)
+    messages = workbench.messages(pictures)
+    with workbench.daemon({**SETTINGS, "seed": seed}, messages) as daemon:
+        source = Turns(workbench.build_kafka_source(messages, kafka) if kafka else daemon.source)
         daemon.source = daemon.intake.source = source
         daemon.serving.start()
         source.open(None)

@@ -30,11 +30,13 @@ class Pictures:
 @dataclass(frozen=True, slots=True)
 class Workbench:
     """`build_daemon(settings, source)` assembles a daemon from dotted settings over the defaults;
-    `build_source` a source that holds messages; `load_pictures(name, train)` reads a data set; `encode` makes
+    `build_source` a source that holds messages, `build_kafka_source(messages, address)` one that reads them
+    from a new topic; `load_pictures(name, train)` reads a data set; `encode` makes
     a message's value and headers of an image and a label."""
 
     build_daemon: Callable[[Settings, Source], Any]
     build_source: Callable[[list[Message]], Source]
+    build_kafka_source: Callable[[list[Message], str], Source]
     load_pictures: Callable[[str, bool], Pictures]
     encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
 
