@@ -56,6 +56,6 @@ class Dream:
     @property
     def stored_bits(self) -> int:
         """Bits of what the sleep works on beside the memory itself: the candidate's copy, and `start`'s."""
-        kept = [tensor for name, tensor in self.start.items() if name.startswith("memory.")]
+        kept = [tensor for name, tensor in self.start.items() if name.endswith(".records")]
         copied = sum(8 * tensor.numel() * tensor.element_size() for tensor in kept)
         return copied + sum(self.candidate.stored_bits().values())

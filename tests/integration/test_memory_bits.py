@@ -73,7 +73,7 @@ class Auditor:
         self._daemon = daemon
         self._answer = daemon.answer
         self.rounds = 0
-        self.most: dict[str, int] = {"recollections": 0, "exam": 0}
+        self.most: dict[str, int] = {"recollections": 0, "exam": 0, "dream": 0}
         self.record_bits: set[int] = set()
 
     def answer(self) -> None:
@@ -90,6 +90,10 @@ class Auditor:
         memory = learner.method.memory
         budgets = {"recollections": memory.budget_bits, "exam": learner.exam.budget_bits}
         held = {"recollections": held_bits(memory), "exam": held_bits(learner.exam)}
+        if learner.dream:  # what it remembers when it began, once to work on and once to begin anew from
+            budgets["dream"] = 2 * memory.budget_bits
+            start = learner.dream.start["memory.records"]
+            held["dream"] = held_bits(learner.dream.candidate.memory) + held_bits(start)
         assert held.keys() == learner.stored_bits().keys()
         for store, reported in learner.stored_bits().items():
             assert reported <= budgets[store], f"{store}: {reported} bits in round {self.rounds}"
@@ -134,4 +138,5 @@ def test_the_bits_reported_are_the_bytes_held_and_never_above_the_budget_while_c
     assert auditor.rounds >= MESSAGES // config.daemon.batch_size
     assert len(auditor.record_bits) >= 5, "the records never widened"
     assert auditor.most["recollections"] > 0.95 * config.memory.budget_bits, "the memory was never full"
+    assert auditor.most["dream"] > config.memory.budget_bits, "no sleep was looked at"
     assert auditor.most["exam"] > 0.8 * config.exam.budget_bits, "the exam was never full"
