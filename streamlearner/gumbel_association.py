@@ -130,6 +130,17 @@ class GumbelAssociation(Association):
             parameter.sub_(part.view_as(parameter), alpha=rate)
 
 
+def parameter_bits(*, input_shape: tuple[int, ...], variables: int, levels: int) -> int:
+    """Bits that a `GumbelAssociation` of this size holds, without making one: weights, the frozen decoder's,
+    two moments of each learned weight, and the number of updates."""
+    with torch.device("meta"):
+        encoder, decoder = _autoencoder(input_shape, width=variables * levels)
+    learned, frozen = (
+        sum(p.numel() for m in parts for p in m.parameters()) for parts in ((encoder, decoder), (decoder,))
+    )
+    return 32 * (3 * learned + frozen) + 64
+
+
 def _autoencoder(input_shape: tuple[int, ...], *, width: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Encoder to, and decoder from, `width` = c*l values; layers of width / 4 filters, at least 4."""
     if len(input_shape) == 1:

@@ -58,7 +58,7 @@ def _allocate(variance: Tensor, shape: Tensor, *, code_bits: int, most_bits: int
     best, allocation. A coefficient that never varied gets none; where none varied, the first gets one, so
     that there is always a symbol.
     """
-    distortion = _unit_quantisers()[1].to(variance.device)[:, : most_bits + 1]
+    distortion = unit_quantisers()[1].to(variance.device)[:, : most_bits + 1]
     gains = -distortion.diff(dim=1)[shape] * variance[:, None]
     chosen = gains.flatten().argsort(descending=True, stable=True)[:code_bits]
     chosen = chosen[gains.flatten()[chosen] > 1e-9]
@@ -69,13 +69,13 @@ def _allocate(variance: Tensor, shape: Tensor, *, code_bits: int, most_bits: int
 
 def _parametric_table(mean: Tensor, deviation: Tensor, shape: Tensor, bits: Tensor) -> Tensor:
     """Levels [c, 2 ** most bits] of Lloyd-Max quantisers, ascending, infinite where a symbol has fewer."""
-    unit = _unit_quantisers()[0].to(mean.device)[shape, bits, : 2 ** int(bits.max())]
+    unit = unit_quantisers()[0].to(mean.device)[shape, bits, : 2 ** int(bits.max())]
     spread = deviation.clamp_min(1e-4)[:, None]  # levels stay apart where nothing varies
     return mean[:, None] + spread * unit
 
 
 @cache
-def _unit_quantisers() -> tuple[Tensor, Tensor]:
+def unit_quantisers() -> tuple[Tensor, Tensor]:
     """Lloyd-Max levels [2, 7, 64] and distortions [2, 7] of unit Gaussian and Laplacian for 0 to 6 bits."""
     levels, distortion = torch.full((2, 7, 64), math.inf), torch.ones(2, 7)
     levels[:, 0, 0] = 0.0

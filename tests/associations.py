@@ -9,6 +9,7 @@ from torch import Tensor
 from streamlearner.association import Association
 from streamlearner.gumbel_association import GumbelAssociation
 from streamlearner.transform_association import TransformAssociation
+from streamlearner.trellis_association import TrellisAssociation
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (2, 9, 14), (1, 5, 5), (3, 1, 1), (64,), (1,)]
 
@@ -56,3 +57,16 @@ def transform(shape: tuple[int, ...], bits: int, **settings: int) -> TransformAs
 def gumbel(shape: tuple[int, ...], *, seed: int = 0, steps: int = 1) -> GumbelAssociation:
     generator = torch.Generator().manual_seed(seed)
     return GumbelAssociation(input_shape=shape, variables=16, levels=4, generator=generator, steps=steps)
+
+
+def trellis(shape: tuple[int, ...], bits: int, *, growth: float = 3.0) -> TrellisAssociation:
+    return TrellisAssociation(input_shape=shape, code_bits=bits, first_fit_examples=20, growth=growth)
+
+
+def textures(count: int, *, seed: int = 0) -> Tensor:
+    """Smooth colour images [count, 3, 16, 16] in [0, 1]; channels and frequencies vary unlike the prior."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(count, 3, 5, 5, generator=generator) * torch.tensor([1.0, 0.6, 0.3])[:, None, None]
+    images = torch.nn.functional.interpolate(coarse, size=(16, 16), mode="bilinear")
+    mixed = torch.einsum("dc,nchw->ndhw", torch.tensor([[1.0, 1, 0], [1, 0, 1], [1, -1, 0.5]]), images)
+    return (0.5 + 0.15 * mixed).clamp(0.0, 1.0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.association import Association
-from tests.associations import digits, follow, gumbel, transform
+from tests.associations import digits, follow, gumbel, transform, trellis
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("build", [lambda: transform((1, 16, 16), 70), lambda: gumbel((1, 16, 16))])
+@pytest.mark.parametrize(
+    "build",
+    [lambda: transform((1, 16, 16), 70), lambda: trellis((1, 16, 16), 70), lambda: gumbel((1, 16, 16))],
+)
 def test_state_is_tensors_all_counted(build: Callable[[], Association]) -> None:
     association = build()
     follow(association, digits(50))
@@ -34,6 +37,8 @@ def test_equal_streams_give_equal_codes() -> None:
     stream = digits()
     first, second = (follow(transform((1, 16, 16), 70), stream) for _ in range(2))
     assert torch.equal(first.encode(stream), second.encode(stream))
+    again = [follow(trellis((1, 16, 16), 70), stream).encode(stream) for _ in range(2)]
+    assert torch.equal(again[0], again[1])
     learned = [follow(gumbel((1, 16, 16)), stream[:200]) for _ in range(2)]
     assert torch.equal(
         learned[0].decode(learned[0].encode(stream)), learned[1].decode(learned[1].encode(stream))
@@ -46,4 +51,5 @@ def test_no_chance_is_taken_from_the_global_generator() -> None:
     before = torch.get_rng_state()
     follow(gumbel((1, 16, 16)), digits(50))
     follow(transform((1, 16, 16), 70), digits(50))
+    follow(trellis((1, 16, 16), 70), digits(50))
     assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,125 @@
+"""A correction of decoded images, learned online, that takes them nearest in mean absolute error."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_LEAK = 0.01
+_AVERAGING_PACE = 0.005
+
+
+class Correction(nn.Module):
+    """What a linear decoder cannot know: that paper is white, ink is dark, and strokes are connected.
+
+    One hidden layer between the components of an image, each of variance 1, and what is added to the image
+    that they add up to. (From that image itself it learned a third as fast: its weak components count little
+    there.) The loss is the mean absolute error, whose optimum is the median; Adam (Kingma and Ba, 2015). What
+    corrects is a running average of the weights, in place of a step size that falls: a stream has no end.
+
+    It starts as no correction at all. Where its owner changes the components, `turn` goes on from there.
+    """
+
+    moment: Tensor
+    scale: Tensor
+    updates: Tensor
+
+    def __init__(
+        self,
+        *,
+        components: int,
+        values: int,
+        hidden: int,
+        generator: torch.Generator,
+        learning_rate: float = 2e-3,
+    ) -> None:
+        """`components` and `values` of an image, `hidden` units; `generator` draws the initial weights and
+        nothing after."""
+        super().__init__()
+        self.learning_rate = learning_rate
+        spread = math.sqrt(1.0 / components)
+        self.into = nn.Parameter(torch.randn(components, hidden, generator=generator) * spread)
+        self.threshold = nn.Parameter(torch.zeros(hidden))
+        self.out = nn.Parameter(torch.zeros(hidden, values))
+        self.level = nn.Parameter(torch.zeros(values))
+        self._remember()
+
+    def _remember(self) -> None:
+        """Averages and moments of the weights as they are, with nothing learned yet."""
+        for number, weight in enumerate(self._weights()):
+            self.register_buffer(f"average_{number}", weight.detach().clone())
+        count = sum(weight.numel() for weight in self._weights())
+        self.register_buffer("moment", torch.zeros(count))
+        self.register_buffer("scale", torch.zeros(count))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def forward(self, components: Tensor, decoded: Tensor) -> Tensor:
+        """Images [n, values] in [0, 1] of `components` [n, c], which add up to `decoded` [n, values]."""
+        return corrected(components, decoded, *self._averages()).clamp_(0.0, 1.0)
+
+    def learn(self, components: Tensor, decoded: Tensor, inputs: Tensor) -> None:
+        """One step from `decoded` [n, values] towards `inputs` [n, values] in [0, 1]."""
+        weights = self._weights()
+        with torch.enable_grad():
+            found = corrected(components, decoded, *weights)
+            inside = found.clamp(0.0, 1.0)
+            # outside the range a little of the error is kept, so that a pixel can come back
+            loss = (inside + _LEAK * (found - inside) - inputs).abs().mean()
+            self._step(torch.autograd.grad(loss, weights))
+
+    @torch.no_grad()
+    def turn(self, turn: Tensor) -> None:
+        """Goes on with other components: `turn` [new, old] makes old ones of new ones, [n, new] @ turn.
+
+        Averages begin again at what answered, and so do the moments, whose coordinates are gone.
+        """
+        into, threshold, out, level = self._averages()
+        self.into = nn.Parameter(turn @ into)
+        for weight, average in ((self.threshold, threshold), (self.out, out), (self.level, level)):
+            weight.copy_(average)
+        self._remember()
+
+    def _weights(self) -> list[nn.Parameter]:
+        return [self.into, self.threshold, self.out, self.level]
+
+    def _averages(self) -> list[Tensor]:
+        return [self.get_buffer(f"average_{number}") for number in range(len(self._weights()))]
+
+    @torch.no_grad()
+    def _step(self, gradients: tuple[Tensor, ...]) -> None:
+        """One step of Adam, with its moments in buffers: part of the state."""
+        self.updates += 1
+        done = int(self.updates)
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self.moment.lerp_(flat, 0.1)
+        self.scale.lerp_(flat.square_(), 0.01)
+        root = (self.scale / (1.0 - 0.99**done)).sqrt_().add_(1e-8)
+        change = self.moment / root
+        weights = self._weights()
+        parts = torch.split(change, [weight.numel() for weight in weights])
+        pace = max(_AVERAGING_PACE, 1.0 / done)  # at first, the mean of all
+        for weight, average, part in zip(weights, self._averages(), parts, strict=True):
+            weight.sub_(part.view_as(weight), alpha=self.learning_rate / (1.0 - 0.9**done))
+            average.lerp_(weight, pace)
+
+    def _load_from_state_dict(  # torch's own signature
+        self, state_dict: dict[str, Any], prefix: str, *rest: Any
+    ) -> None:
+        """Take the shapes of the state that is loaded: it may have other components."""
+        found = state_dict.get(prefix + "into")
+        if found is not None and found.shape != self.into.shape:
+            self.into = nn.Parameter(torch.empty_like(found, device=self.out.device))
+            self._remember()
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def corrected(
+    components: Tensor, decoded: Tensor, into: Tensor, threshold: Tensor, out: Tensor, level: Tensor
+) -> Tensor:
+    """`decoded` [n, values] with what the hidden layer adds."""
+    hidden = torch.addmm(threshold, components, into).relu()
+    return decoded + torch.addmm(level, hidden, out)
