@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from streamlearner.network import (
     HEAD_BLOCK,
     LONGEST_GRADIENT,
+    AveragedNetwork,
     Network,
     OpenHead,
     Standardisation,
-    blend,
     descend,
 )
 from streamlearner.networks import build, mlp
@@ -179,14 +179,35 @@ def test_a_gradient_that_is_not_finite_is_dropped_whole() -> None:
     assert (moved(make(), scale=float("nan")) == 0).all()
 
 
-def test_blending_moves_parameters_by_the_weight_and_copies_buffers() -> None:
-    slow, fast = make("resnet18_reduced", (3, 16, 16)), make("resnet18_reduced", (3, 16, 16), seed=1)
+def test_the_average_follows_by_its_pace_and_copies_the_statistics() -> None:
+    pair = AveragedNetwork(make("resnet18_reduced", (3, 16, 16)), steps=100)
+    slow, fast = pair.average, pair.network
+    with torch.no_grad():
+        fast.head.bias.add_(1.0)
     fast(drawn(4, 3, 16, 16))  # batch normalisation has met something
     expected = [0.75 * a + 0.25 * b for a, b in zip(slow.parameters(), fast.parameters(), strict=True)]
-    blend(slow, fast, weight=0.25)
+    pair.follow(pace=0.25)
     assert all(torch.allclose(p, q, atol=1e-6) for p, q in zip(slow.parameters(), expected, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(slow.buffers(), fast.buffers(), strict=True))
     assert not any(a.data_ptr() == b.data_ptr() for a, b in zip(slow.buffers(), fast.buffers(), strict=True))
+
+
+def test_an_average_with_its_own_statistics_gathers_them_as_it_teaches() -> None:
+    pair = AveragedNetwork(make("resnet18_reduced", (3, 16, 16)), own_statistics=True)
+    before = [buffer.clone() for buffer in pair.average.buffers()]
+    pair.network(drawn(4, 3, 16, 16))
+    pair.follow(pace=0.25)
+    assert all(torch.equal(a, b) for a, b in zip(pair.average.buffers(), before, strict=True))
+    pair.teach(drawn(4, 3, 16, 16))
+    assert not all(torch.equal(a, b) for a, b in zip(pair.average.buffers(), before, strict=True))
+    assert not pair.teach(drawn(2, 3, 16, 16)).requires_grad
+
+
+def test_an_average_with_its_own_statistics_still_takes_over_the_scale_of_features() -> None:
+    pair = AveragedNetwork(make("mlp", (3,)), own_statistics=True)
+    pair.network.meet(drawn(50, 3) * 100)
+    pair.follow(pace=0.25)
+    assert all(torch.equal(a, b) for a, b in zip(pair.average.scales, pair.network.scales, strict=True))
 
 
 def test_a_network_of_other_widths_can_be_made_by_hand() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.association import Association
@@ -24,20 +24,13 @@ from streamlearner.methods.base import (
     Observation,
     unit_interval,
 )
+from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import AveragedNetwork, Network, descend
 from streamlearner.recollection import RecollectionMemory
 
 DISTORTION_EVERY_STEPS = 20
 """Measured now and then: each time costs as much as coding a batch."""
-
-
-class Recalled(NamedTuple):
-    """Decoded inputs [m, *input_shape] with labels [m] and tasks [m] (-1: none)."""
-
-    inputs: Tensor
-    labels: Tensor
-    tasks: Tensor
 
 
 class Step(NamedTuple):
@@ -65,6 +58,7 @@ class RecollectionReplay(Remembering):
 
     hippocampus: AveragedNetwork
     neocortex: Network
+    augmentation: Augmentation
     waking_only = (*DualMemory.waking_only, "hippocampus.network")
 
     def __init__(
@@ -76,29 +70,29 @@ class RecollectionReplay(Remembering):
         memory: RecollectionMemory,
         augmentation: Augmentation,
         learning_rate: float,
-        recollections_per_step: int,
-        echoes_per_step: int,
+        recall: Recall,
         steps: int,
         averaging_pace: float,
         distillation: float,
+        teacher_targets: bool,
         sleep_steps: int,
         sleep_batch: int,
-        sleep_learning_rate: float,
+        sleep_learning_rate: float | None,
     ) -> None:
         super().__init__()
         self.chance = chance
-        self.hippocampus = AveragedNetwork(network)
+        self.hippocampus = AveragedNetwork(network, own_statistics=distillation > 0 or teacher_targets)
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
         self.association = association
         self.memory = memory
         self.curriculum = Curriculum()
         self.augmentation = augmentation
         self.learning_rate = learning_rate
-        self.recollections_per_step = recollections_per_step
-        self.echoes_per_step = echoes_per_step
+        self.recall = recall
         self.steps = steps
         self.averaging_pace = averaging_pace
         self.distillation = distillation
+        self.teacher_targets = teacher_targets
         self.sleep_steps = sleep_steps
         self.sleep_batch = sleep_batch
         self.sleep_learning_rate = sleep_learning_rate
@@ -125,14 +119,18 @@ class RecollectionReplay(Remembering):
 
     def _learn(self, new: Tensor, symbols: Tensor, experience: Experience) -> Step:
         """One optimiser step on new inputs and recollections together."""
-        n = len(new)
-        old = self._recall(symbols, experience)
+        n, network = len(new), self.hippocampus.network
+        old = self.recall(
+            experience,
+            symbols,
+            memory=self.memory,
+            association=self.association,
+            student=network,
+            curriculum=self.curriculum,
+        )
         inputs = torch.cat([new, self._augmented(old.inputs)])
-        network = self.hippocampus.network
         logits = network(inputs)[:, : self.classes]
-        loss = self._loss(logits, experience, old)
-        if self.distillation and len(old.inputs):
-            loss = loss + self.distillation * self._drift(logits[n:], inputs[n:])
+        loss = self._loss(logits, inputs, experience, old)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
         descend(network, learning_rate=self.learning_rate, loss=value)
@@ -140,30 +138,19 @@ class RecollectionReplay(Remembering):
         predicted = self.curriculum.restricted(logits[:n].detach(), experience.tasks).argmax(1)
         return Step(predicted, value, old.inputs)
 
-    def _recall(self, symbols: Tensor, experience: Experience) -> Recalled:
-        """Decoded recollections, and echoes: a few of the new inputs as their own codes show them."""
-        remembered = self.memory.sample(self.recollections_per_step)
-        echoes = symbols[: self.echoes_per_step]
-        tasks = experience.tasks if experience.tasks is not None else torch.full_like(experience.labels, -1)
-        return Recalled(
-            inputs=self.association.decode(torch.cat([remembered.symbols, echoes])),
-            labels=torch.cat([remembered.labels, experience.labels[: len(echoes)]]),
-            tasks=torch.cat([remembered.tasks, tasks[: len(echoes)]]),
-        )
-
-    def _loss(self, logits: Tensor, experience: Experience, old: Recalled) -> Tensor:
-        """Asymmetric cross-entropy: new examples compete inside their batch (or task), the old among all."""
-        n = len(experience.labels)
-        if experience.tasks is None:
-            absent = torch.ones(self.classes, dtype=torch.bool)
-            absent[experience.labels] = False
-            new = logits[:n].masked_fill(absent, -torch.inf)
-        else:
-            new = self.curriculum.restricted(logits[:n], experience.tasks)
-        loss = F.cross_entropy(new, experience.labels)
-        if not len(old.labels):
+    def _loss(self, logits: Tensor, inputs: Tensor, experience: Experience, old: Recalled) -> Tensor:
+        """Asymmetric cross-entropy; with distillation, also how far the answers for recollections have left
+        those of the averaged weights (mean square)."""
+        n, targets, teacher = len(experience.labels), None, None
+        if self.hippocampus.own_statistics:
+            teacher = self.hippocampus.teach(inputs)[n:, : self.classes]
+        if teacher is not None and self.teacher_targets:
+            targets = self.curriculum.restricted(teacher, old.tasks).softmax(1)
+            targets[old.remembered :] = F.one_hot(old.labels[old.remembered :], self.classes).to(targets)
+        loss = asymmetric_cross_entropy(logits, experience, old, curriculum=self.curriculum, targets=targets)
+        if teacher is None or not self.distillation or not len(teacher):
             return loss
-        return loss + F.cross_entropy(self.curriculum.restricted(logits[n:], old.tasks), old.labels)
+        return loss + self.distillation * F.mse_loss(logits[n:], teacher)
 
     def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
         """How far the answers for recollections have left those of the averaged weights: mean square."""
@@ -200,7 +187,7 @@ class RecollectionReplay(Remembering):
             if self.distillation:
                 loss = loss + self.distillation * candidate._drift(logits, inputs)
             loss.backward()  # type: ignore[no-untyped-call]
-            rate = self.sleep_learning_rate * (1 - step / self.sleep_steps)
+            rate = (self.sleep_learning_rate or self.learning_rate) * (1 - step / self.sleep_steps)
             descend(student, learning_rate=rate, loss=float(loss.detach()))
             yield
         student.requires_grad_(False)
@@ -227,6 +214,17 @@ class RecollectionReplay(Remembering):
             if network is not self.neocortex:
                 network.load_state_dict(neocortex)
             network.head.grow(self.classes)
+
+    def switch(self, network: nn.Module) -> None:
+        assert isinstance(network, Network)
+        learner = copy.deepcopy(network).requires_grad_(True).train()
+        self.hippocampus = AveragedNetwork(
+            learner, steps=self.hippocampus.steps, own_statistics=self.hippocampus.own_statistics
+        )
+        self.neocortex = copy.deepcopy(network).requires_grad_(False)
+        for one in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
+            one.head.grow(self.classes)
+        self.learning_rate = network.learning_rate
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:

@@ -30,10 +30,13 @@ SETTINGS: dict[str, Any] = {
 GUMBEL = {"association.name": "gumbel", "association.variables": 12, "association.levels": 3}
 OTHERWISE = {"memory.sampling": "balanced", "method.distillation": 0.02, "method.steps": 2}
 
+TAUGHT = {"method.candidates": 3, "method.targets": "teacher"}
+
 ARMS: dict[str, dict[str, Any]] = {
     **{name: {"method.name": name} for name in METHODS},
     "recollection_replay with gumbel": {"method.name": "recollection_replay", **GUMBEL},
     "recollection_replay otherwise": {"method.name": "recollection_replay", **OTHERWISE},
+    "recollection_replay taught": {"method.name": "recollection_replay", **TAUGHT},
 }
 """All methods as they come, and the default method with the other kinds of its parts."""
 
