@@ -13,7 +13,7 @@ from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.metrics import Metrics
 from streamlearner.moment import Moment
 from streamlearner.stream import Position, Source
-from streamlearner.versions import Versions
+from streamlearner.versions import Version, Versions
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +64,17 @@ class Archive:
         self._saved_messages = 0
         self._saved_s = clock()
         self._retry_at_s: float | None = None
-        self._new_version: tuple[int, dict[str, Tensor]] | None = None
+        self._new_version: Version | None = None
 
     @property
     def waiting(self) -> bool:
         """True while a checkpoint could not be written."""
         return self._retry_at_s is not None
 
-    def keep_version(self, number: int, neocortex: Mapping[str, Tensor]) -> None:
+    def keep_version(self, number: int, neocortex: Mapping[str, Tensor], *, network: str) -> None:
         """A version was adopted: a copy goes to disk with the next checkpoint, which is due at once."""
-        self._new_version = number, {name: tensor.clone() for name, tensor in neocortex.items()}
+        copied = {name: tensor.clone() for name, tensor in neocortex.items()}
+        self._new_version = Version(number, network, copied)
 
     def due(self, messages: int) -> bool:
         """Whether to save now, after `messages` were taken in all."""
@@ -108,7 +109,7 @@ class Archive:
     def _write(self, moment: Moment) -> None:
         self.dead_letters.flush(timeout_s=self.retry_s)
         if self._new_version is not None:
-            self.versions.save(*self._new_version)
+            self.versions.save(self._new_version)
         self.checkpoints.save(
             tensors=moment.tensors,
             facts=moment.facts,

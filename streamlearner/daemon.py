@@ -164,7 +164,8 @@ class Daemon:
         self.schedule.ended()
         self.reporter.woke_up(verdict)
         if verdict.adopted:
-            self.archive.keep_version(verdict.version, learner.method.neocortex.state_dict())
+            weights, network = learner.method.neocortex.state_dict(), learner.network
+            self.archive.keep_version(verdict.version, weights, network=network)
 
     def steps_now(self) -> int:
         """Steps go with batches, so that a run can be repeated; alone only where no batch is to come soon."""
@@ -190,8 +191,8 @@ class Daemon:
         """Returns to an adopted version, durably. Raises LookupError for one that is not kept."""
         if self.learner is None:
             raise LookupError("no model version yet: nothing has been learned")
-        neocortex, asleep = self.archive.versions.load(version), self.asleep
-        self.learner.revert(version=version, neocortex=neocortex)
+        found, asleep = self.archive.versions.load(version), self.asleep
+        self.learner.revert(found)
         self.schedule.ended()
         self.learner.grade()
         self.reporter.rolled_back(version, while_asleep=asleep)

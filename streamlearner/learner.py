@@ -7,29 +7,35 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from streamlearner.evaluation.exam import GRADING_BATCH, Exam
+from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
-from streamlearner.evaluation.readout import readout_hits
-from streamlearner.evaluation.retention import Grades, RetentionMatrix, grade
+from streamlearner.evaluation.retention import Grades, RetentionMatrix
+from streamlearner.grading import read_out, sit
 from streamlearner.labels import LabelSpace
-from streamlearner.lessons import Dream, Lesson, Progress, Verdict
+from streamlearner.lessons import Dream, Lesson, Progress, Transplant, Verdict
 from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.predictor import Predictor
 from streamlearner.stream import Batch
+from streamlearner.versions import Version
 
 
 class Learner:
     """The method and all that must agree with it: label spaces, exam, prequential window, R, versions, dream.
 
-    `make_method` builds a fresh method, the same each time. All of it runs on the one learning thread.
+    `make_method` builds a fresh method, the same each time, with a network by name, `make_network` the
+    network alone (ValueError where it cannot be). `network` is the one configured: a checkpoint may have
+    another. `seed` is of what transplants draw. All of it runs on the one learning thread.
     """
 
     def __init__(
         self,
         *,
-        make_method: Callable[[], DualMemory],
+        make_method: Callable[[str], DualMemory],
+        make_network: Callable[[str], nn.Module],
+        network: str,
+        seed: int,
         exam: Exam,
         prequential: Prequential,
         tolerance: float,
@@ -37,7 +43,10 @@ class Learner:
         uses_tasks: bool,
     ) -> None:
         self._make_method = make_method
-        self.method = make_method()
+        self._make_network = make_network
+        self.network = self.configured_network = network
+        self.seed = seed
+        self.method = make_method(network)
         self.exam = exam
         self.prequential = prequential
         self.tolerance = tolerance
@@ -50,6 +59,7 @@ class Learner:
         self.grades: Grades | None = None
         self.readout: dict[str, float] = {}
         self.dream: Dream | None = None
+        self.transplant: Transplant | None = None  # the last one, whether under way or ended
 
     # wake
 
@@ -86,49 +96,78 @@ class Learner:
         """Takes the candidate: a clone that remembers what is remembered now."""
         self.dream = self._begin(self.method.clone())
 
-    def _begin(self, candidate: DualMemory) -> Dream:
-        start = {name: tensor.clone() for name, tensor in candidate.state_dict().items()}
-        return Dream(candidate, self.method.consolidate(candidate), start)
+    def begin_transplant(self, to: str, *, steps: int) -> Transplant:
+        """Falls asleep to teach the network `to`. Raises ValueError for one that cannot take the inputs."""
+        student = self._make_network(to)
+        number = self.transplant.number + 1 if self.transplant else 1
+        self.transplant = Transplant(number=number, to=to, steps=steps)
+        self._begin_round(student)
+        return self.transplant
+
+    def _begin_round(self, student: nn.Module) -> Dream:
+        """The candidate is what the method is now, but with the student for its neocortex."""
+        candidate = self.method.clone()
+        candidate.neocortex = student
+        self.dream = self._begin(candidate, self.transplant)
+        return self.dream
+
+    def _begin(self, candidate: DualMemory, transplant: Transplant | None = None) -> Dream:
+        return Dream.begin(self.method, candidate, transplant=transplant, seed=self.seed)
 
     def consolidate(self, steps: int) -> Verdict | None:
         """The next few steps of the sleep; at its end the candidate sits the exam: the verdict."""
         if (dream := self.dream) is None:
             return None
         for _ in range(steps):
-            if next(dream.course, self) is self:
+            if next(dream.course, self) is not self:
+                dream.steps += 1
+            elif dream.transplant and dream.transplant.goes_on(after_steps=dream.steps):
+                dream = self._begin_round(dream.candidate.neocortex)
+            else:
                 return self._wake_up(dream)
-            dream.steps += 1
         return None
 
     def _wake_up(self, dream: Dream) -> Verdict:
         """Adopts the candidate where the exam, sat by what would answer, loses no more than the tolerance."""
         before = self.grade().overall
         trial = self.method.clone()
-        trial.adopt(dream.candidate)
+        dream.settle(trial)
         after = self._grade(trial).overall
         adopted = before is None or after is None or after >= before - self.tolerance
         if adopted:
-            self.method.adopt(dream.candidate)
+            dream.settle(self.method)
             self.progress.newest += 1
             self.progress.version = self.progress.newest
+        self.dream, version = None, self.progress.version
+        verdict = Verdict(adopted=adopted, steps=dream.steps, before=before, after=after, version=version)
+        grades = self.grade()
+        if dream.transplant is None:
+            self._close_period(grades, adopted=adopted)
+        elif adopted:
+            self.network = dream.transplant.to
+        if self.measures_readout:
+            self.readout = read_out(self.exam, self.method, labels=self.labels, tasks=self.tasks)
+        return verdict if dream.transplant is None else dream.transplant.end(verdict)
+
+    def _close_period(self, grades: Grades, *, adopted: bool) -> None:
+        """A sleep closes one, whatever became of it. (A transplant none: R tells of the stream.)"""
         self.progress.adopted += adopted
         self.progress.refused += not adopted
-        self._close_period()
-        version = self.progress.version
-        return Verdict(adopted=adopted, steps=dream.steps, before=before, after=after, version=version)
-
-    def _close_period(self) -> None:
-        self.dream = None
-        self.matrix.add(self.grade().by_period)
+        self.matrix.add(grades.by_period)
         self.progress.period += 1
-        if self.measures_readout:
-            self.readout = self._measure_readout()
 
-    def revert(self, *, version: int, neocortex: dict[str, Tensor]) -> None:
-        """Answers and learns on from an earlier version's neocortex. A sleep under way is given up."""
+    def revert(self, version: Version) -> None:
+        """Answers and learns on from an earlier version's neocortex, with its network. A sleep or transplant
+        under way is given up."""
+        if self.dream and self.dream.transplant:
+            self.dream.transplant.outcome = "interrupted"
         self.dream = None
-        self.method.revert(neocortex)
-        self.progress.version = version
+        network = version.network or self.configured_network
+        if network != self.network:
+            self.method.switch(self._make_network(network))
+            self.network = network
+        self.method.revert(version.neocortex)
+        self.progress.version = version.number
 
     # evaluation
 
@@ -138,22 +177,7 @@ class Learner:
         return self.grades
 
     def _grade(self, method: DualMemory) -> Grades:
-        if not method.classes:
-            return self._graded(torch.zeros(len(self.exam), dtype=torch.bool))
-        return self._graded(self.exam.sit(method.predict_proba, names_tasks=len(self.tasks) > 0))
-
-    def _graded(self, hits: Tensor) -> Grades:
-        return grade(hits, labels=self.exam.labels, tasks=self.exam.tasks, periods=self.exam.periods)
-
-    def _measure_readout(self) -> dict[str, float]:
-        if len(self.exam) < 2:
-            return {}
-        parts = torch.split(self.exam.inputs, GRADING_BATCH)
-        features = torch.cat([self.method.features(part) for part in parts])
-        grades = self._graded(readout_hits(features, self.exam.labels))
-        shown = {f"class:{self.labels.label(i)}": share for i, share in grades.by_class.items()}
-        shown |= {f"task:{self.tasks.label(i)}": share for i, share in grades.by_task.items()}
-        return {"overall": grades.overall or 0.0} | shown
+        return sit(self.exam, method, names_tasks=len(self.tasks) > 0)
 
     def predictor(self) -> Predictor:
         """What answers now, under its version: adopted version, a point, examples learned."""
@@ -188,6 +212,8 @@ class Learner:
             "matrix": self.matrix.state(),
             "readout": self.readout,
             "dream_steps": self.dream.steps if self.dream else None,
+            "network": self.network,
+            "transplant": asdict(self.transplant) if self.transplant else None,
         }
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
@@ -198,11 +224,22 @@ class Learner:
         self.matrix.restore(facts["matrix"])
         self.progress = Progress(**facts["progress"])
         self.readout = facts["readout"]
+        if (named := facts.get("network", self.network)) != self.network:
+            self.network, self.method = named, self._make_method(named)
         self.method.load_state_dict(tensors["method"])
         self.exam.load_state_dict(tensors["exam"])
+        if (last := facts.get("transplant")) is not None:
+            self.transplant = Transplant(**last)
         if facts["dream_steps"] is not None:
-            candidate = self._make_method()
-            candidate.load_state_dict(tensors["dream"])
-            self.dream = self._begin(candidate)
-            self.consolidate(facts["dream_steps"])
+            self._dream_again(tensors["dream"], steps=facts["dream_steps"])
         self.grade()
+
+    def _dream_again(self, start: dict[str, Tensor], *, steps: int) -> None:
+        """The sleep, or the round of a transplant, that was under way, up to its step."""
+        candidate, running = self._make_method(self.network), None
+        if self.transplant and self.transplant.outcome == "running":
+            running = self.transplant
+            candidate.neocortex = self._make_network(running.to)
+        candidate.load_state_dict(start)
+        self.dream = self._begin(candidate, running)
+        self.consolidate(steps)

@@ -122,7 +122,7 @@ class Metrics:
         self._series.classes.set(classes)
 
     def begin_sleep(self) -> None:
-        """A sleep began."""
+        """A sleep, or a transplant, began."""
         self._series.asleep.set(1)
 
     def count_sleep_steps(self, steps: int) -> None:
@@ -134,6 +134,11 @@ class Metrics:
         self._series.asleep.set(0)
         self._series.sleeps.labels(outcome).inc()
         self._series.sleep_seconds.observe(seconds)
+
+    def end_transplant(self, *, outcome: str) -> None:
+        """The transplant ended: `adopted`, `refused` (the exam) or `interrupted`."""
+        self._series.asleep.set(0)
+        self._series.transplants.labels(outcome).inc()
 
     def publish_version(self, version: str, *, adopted_s: float) -> None:
         """The adopted model version and when it was adopted, in seconds since the epoch."""

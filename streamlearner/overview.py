@@ -39,6 +39,8 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
     rejects = ", ".join(f"{count:,} {reason}" for reason, count in now["rejects"].items())
     return [
         ("model", f"version {now['model_version']} of {now['method']}{', asleep' if now['asleep'] else ''}"),
+        *([("network", now["network"])] if now.get("network") else []),
+        *([("transplant", transplant(now["transplant"]))] if now.get("transplant") else []),
         ("up", duration(now["uptime_s"])),
         ("examples", ", ".join(f"{count:,} {outcome}" for outcome, count in examples.items())),
         *([("rejects", rejects)] if rejects else []),
@@ -50,6 +52,14 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
         ("sleeps", f"{sleeps['adopted']} adopted, {sleeps['refused']} refused"),
     ]
+
+
+def transplant(last: Mapping[str, Any]) -> str:
+    """How the last one goes, or ended."""
+    if last["outcome"] == "running":
+        return f"to {last['to']}, {last['done']:,} of {last['steps']:,} steps"
+    exam = f"exam {share(last['before'])} before, {share(last['after'])} after"
+    return f"to {last['to']}, {last['outcome']}: {exam}"
 
 
 def troubles(status: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
+from streamlearner import transplanting
 from streamlearner.reports import memory_report, publish_metrics, retention_report, status_report
 from streamlearner.serving import Unavailable
 from streamlearner.stream import Label
@@ -113,14 +114,7 @@ class Reception:
     def recollections(self, per_class: int, timeout_s: float) -> list[tuple[Label, Tensor]]:
         """Decoded recollections of each class. Raises TimeoutError where the learning thread is busy for
         longer, Unavailable while the daemon stops."""
-        answer = self._ask(lambda daemon: _recollections(daemon, per_class))
-        try:
-            return answer.result(timeout_s)
-        except TimeoutError:
-            answer.cancel()  # nobody waits any more
-            raise
-        except CancelledError:
-            raise Unavailable("the daemon is shutting down; ask again once it runs") from None
+        return self._wait_for(lambda daemon: _recollections(daemon, per_class), timeout_s)
 
     def ingest(self, examples: Sequence[Any]) -> Any:
         """Durable in the local log when it returns; None where the source is not push."""
@@ -141,6 +135,23 @@ class Reception:
             wanted = "before this one" if version is None else version
             raise LookupError(f"model version {wanted} is not kept; kept are {kept or 'none yet'}")
         self._ask(lambda daemon: daemon.rollback(int(text)))
+
+    def request_transplant(self, to: str, steps: int | None, timeout_s: float) -> dict[str, Any]:
+        """Begins to teach the network `to`: its number, name and steps. Raises Conflict, InvalidInput,
+        TimeoutError where the learning thread is busy for longer, Unavailable while the daemon stops."""
+        begun = self._wait_for(lambda daemon: transplanting.begin(daemon, to=to, steps=steps), timeout_s)
+        return {"number": begun.number, "to": begun.to, "steps": begun.steps}
+
+    def _wait_for(self, errand: Callable[[Daemon], T], timeout_s: float) -> T:
+        answer = self._ask(errand)
+        try:
+            return answer.result(timeout_s)
+        except TimeoutError:
+            if answer.cancel():  # nobody waits any more
+                raise
+            return answer.result()  # it was taken up just now
+        except CancelledError:
+            raise Unavailable("the daemon is shutting down; ask again once it runs") from None
 
     def _ask(self, errand: Callable[[Daemon], T]) -> Future[T]:
         answer: Future[T] = Future()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from streamlearner.intake import Delivery
 from streamlearner.learner import Learner
-from streamlearner.lessons import Lesson, Verdict
+from streamlearner.lessons import Lesson, Transplant, Verdict
 from streamlearner.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Reporter:
         self.clock = clock
         self.wall_clock = wall_clock
         self._asleep_since_s = clock()
+        self._transplants = False  # rather than sleeps
         self._gaps = 0
         self._letters = 0
 
@@ -76,9 +77,12 @@ class Reporter:
         self._letters = 0
 
     def fell_asleep(self, reason: str, *, examples: int) -> None:
-        self._asleep_since_s = self.clock()
-        self.metrics.begin_sleep()
+        self._begin_sleep(transplants=False)
         log.info("asleep (%s) after %d examples", reason, examples)
+
+    def began_transplant(self, begun: Transplant, *, examples: int) -> None:
+        self._begin_sleep(transplants=True)
+        log.info("transplant to %s in %d steps, after %d examples", begun.to, begun.steps, examples)
 
     def dreamt(self, steps: int) -> None:
         self.metrics.count_sleep_steps(steps)
@@ -89,8 +93,9 @@ class Reporter:
         if verdict.adopted:
             self.metrics.publish_version(str(verdict.version), adopted_s=self.wall_clock())
         before, after = (share(score) for score in (verdict.before, verdict.after))
-        told = "sleep %s after %d steps: exam %s before, %s after; model version %d"
-        log.info(told, outcome, verdict.steps, before, after, verdict.version)
+        what = "sleep" if verdict.to is None else f"transplant to {verdict.to}"
+        told = "%s %s after %d steps: exam %s before, %s after; model version %d"
+        log.info(told, what, outcome, verdict.steps, before, after, verdict.version)
 
     def rolled_back(self, version: int, *, while_asleep: bool) -> None:
         if while_asleep:
@@ -104,12 +109,24 @@ class Reporter:
             return
         if learner.progress.version:
             self.metrics.publish_version(str(learner.progress.version), adopted_s=self.wall_clock())
-        if learner.asleep:
-            self._asleep_since_s = self.clock()
-            self.metrics.begin_sleep()
+        if learner.dream:
+            self._begin_sleep(transplants=learner.dream.transplant is not None)
+        if learner.network != learner.configured_network:
+            log.warning(
+                "the checkpoint's network is %s, network.name means %s: it stays %s (another one takes over "
+                "by `streamlearner transplant`)",
+                learner.network, learner.configured_network, learner.network,
+            )  # fmt: skip
+
+    def _begin_sleep(self, *, transplants: bool) -> None:
+        self._asleep_since_s, self._transplants = self.clock(), transplants
+        self.metrics.begin_sleep()
 
     def _end_sleep(self, outcome: str) -> None:
-        self.metrics.end_sleep(outcome=outcome, seconds=self.clock() - self._asleep_since_s)
+        if self._transplants:
+            self.metrics.end_transplant(outcome=outcome)
+        else:
+            self.metrics.end_sleep(outcome=outcome, seconds=self.clock() - self._asleep_since_s)
 
 
 def share(score: float | None) -> str:

@@ -33,11 +33,30 @@ def status_report(daemon: Daemon, *, uptime_s: float) -> dict[str, Any]:
             "adopted": progress.adopted if progress else 0,
             "refused": progress.refused if progress else 0,
         },
+        "network": learner.network if learner else None,
+        "transplant": transplant_report(learner) if learner else None,
         "model_version": daemon.serving.version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
         "method": daemon.archive.method,
         "waiting_for_checkpoint": daemon.archive.waiting,
         "uptime_s": round(uptime_s, 3),
+    }
+
+
+def transplant_report(learner: Learner) -> dict[str, Any] | None:
+    """The last transplant, whether under way or ended; None where there was none."""
+    if (last := learner.transplant) is None:
+        return None
+    dream = learner.dream
+    under_way = dream.steps if dream and dream.transplant else 0
+    return {
+        "number": last.number,
+        "to": last.to,
+        "steps": last.steps,
+        "done": last.done + under_way,
+        "outcome": last.outcome,
+        "before": last.before,
+        "after": last.after,
     }
 
 

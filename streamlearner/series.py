@@ -78,14 +78,16 @@ class Series:
     def _declare_sleep(
         self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]
     ) -> None:
-        self.asleep = gauge("asleep", "1 while a sleep goes on, else 0.")
-        self.sleep_steps = counter("sleep_steps", "Optimiser steps of consolidation.")
+        self.asleep = gauge("asleep", "1 while a sleep or a transplant goes on, else 0.")
+        self.sleep_steps = counter("sleep_steps", "Optimiser steps asleep, transplants included.")
         self.sleep_seconds = histogram(
             "sleep_seconds", "Time from falling asleep to waking.", buckets=_LONG_SECONDS
         )
         self.sleeps = counter("sleeps", "Sleeps that ended, by what became of the candidate.", ["outcome"])
+        self.transplants = counter("transplants", "Transplants that ended, by outcome.", ["outcome"])
         for outcome in SLEEP_OUTCOMES:
             self.sleeps.labels(outcome)
+            self.transplants.labels(outcome)
         self.adopted = gauge("model_adopted_timestamp_seconds", "When the model version was adopted.")
 
     def _declare_memory(self, gauge: partial[Gauge]) -> None:

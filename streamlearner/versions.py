@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from streamlearner.disk import sync_folder, write_file
 from streamlearner.errors import CheckpointError
 
 ASIDE = ".tmp-"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An adopted neocortex by tensor name, and which network it is; None: not written down."""
+
+    number: int
+    network: str | None
+    neocortex: dict[str, Tensor]
 
 
 class Versions:
@@ -31,14 +40,15 @@ class Versions:
         """The versions kept, oldest first."""
         return sorted(int(path.stem) for path in self.folder.glob("*.safetensors") if path.stem.isdigit())
 
-    def save(self, number: int, neocortex: Mapping[str, Tensor]) -> None:
+    def save(self, version: Version) -> None:
         """Durable when it returns; then forgets the oldest beyond `keep`."""
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in neocortex.items()}
+        number, named = version.number, {} if version.network is None else {"network": version.network}
+        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in version.neocortex.items()}
         aside = self.folder / f"{ASIDE}{number}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             aside.unlink(missing_ok=True)
-            write_file(aside, safetensors.torch.save(tensors), lambda step: None)
+            write_file(aside, safetensors.torch.save(tensors, named), lambda step: None)
             os.replace(aside, self._path(number))
             left_behind = self.folder.glob(f"{ASIDE}*")  # by a crash
             for old in (*map(self._path, self.numbers()[: -self.keep]), *left_behind):
@@ -49,13 +59,15 @@ class Versions:
                 f"model version {number} was not written to {self.folder}: {error}"
             ) from error
 
-    def load(self, number: int) -> dict[str, Tensor]:
-        """The neocortex of a version, by tensor name."""
+    def load(self, number: int) -> Version:
+        """A version as it was adopted."""
         path = self._path(number)
         if not path.exists():
             raise LookupError(f"model version {number} is not kept; kept are {self.numbers() or 'none yet'}")
         try:
-            return dict(safetensors.torch.load(path.read_bytes()))
+            with safe_open(path, "pt") as file:
+                named = (file.metadata() or {}).get("network")
+                return Version(number, named, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"model version {number} in {path} cannot be read: {error}") from error
 

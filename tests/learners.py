@@ -78,11 +78,18 @@ def of_classes(labels: Sequence[Label], tasks: Sequence[str | None] | None = Non
     return Batch(inputs=inputs, labels=tuple(labels), tasks=named, ids=(None,) * len(labels))
 
 
+def no_other(name: str) -> nn.Module:
+    raise ValueError(f"there is no network {name}")
+
+
 def with_oracle(
     *, dreams_of: int = 4, fraction: float = 0.5, tolerance: float = 0.1, uses_tasks: bool = True
 ) -> Learner:
     return Learner(
-        make_method=lambda: Oracle(dreams_of=dreams_of),
+        make_method=lambda name: Oracle(dreams_of=dreams_of),
+        make_network=no_other,
+        network="oracle",
+        seed=0,
         exam=Exam(budget_bits=50 * 128, fraction=fraction, input_shape=(1,), dtype=torch.float32, seed=0),
         prequential=Prequential(window=10),
         tolerance=tolerance,
@@ -93,7 +100,10 @@ def with_oracle(
 
 def with_replay() -> Learner:
     return Learner(
-        make_method=lambda: make("recollection_replay", sleep__steps=SLEEP_STEPS),
+        make_method=lambda name: make("recollection_replay", sleep__steps=SLEEP_STEPS, network__name=name),
+        make_network=no_other,
+        network="mlp",
+        seed=0,
         exam=Exam(budget_bits=20_000, fraction=0.3, input_shape=TINY.shape, dtype=TINY.dtype, seed=0),
         prequential=Prequential(window=30),
         tolerance=1.0,

@@ -60,6 +60,8 @@ class DualMemory(nn.Module, ABC):
     """Submodules that are no parameters: what was experienced (in `stored_bits`), and random generators."""
     waking_only: ClassVar[tuple[str, ...]] = ("memory", "chance", "association", "neocortex")
     """Submodules (dotted paths) that no prediction needs; a frozen copy is made without them."""
+    can_transplant: ClassVar[bool] = False
+    """Whether `transplant` works: only a method that remembers inputs can teach another network from them."""
 
     @abstractmethod
     def observe(self, experience: Experience) -> Observation:
@@ -83,6 +85,18 @@ class DualMemory(nn.Module, ABC):
     def revert(self, neocortex: dict[str, Tensor]) -> None:
         """Goes back to an earlier version's neocortex, given as its state; the hippocampus starts again
         from there."""
+
+    def transplant(
+        self, candidate: Self, *, steps: int, left: int, pace: float, generator: torch.Generator
+    ) -> Iterator[None]:
+        """Teaches `candidate.neocortex`, a network of any architecture, from recollections alone: `steps` of
+        the `left` in which its step size falls from `pace` of the full one to 0. `generator` gives all
+        chance. Otherwise as `consolidate`."""
+        raise NotImplementedError(f"{type(self).__name__} has nothing to teach another network from")
+
+    def switch(self, network: nn.Module) -> None:
+        """Learns and answers with copies of `network`, of any architecture, from now on."""
+        raise NotImplementedError(f"{type(self).__name__} keeps the network that it was built with")
 
     @abstractmethod
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:

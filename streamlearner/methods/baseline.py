@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamlearner.methods.base import Curriculum, DualMemory, Experience, unit_interval
 from streamlearner.network import Network
@@ -44,6 +44,14 @@ class Baseline(DualMemory):
         for network in (self.neocortex, self.hippocampus):
             network.load_state_dict(neocortex)
             network.head.grow(self.classes)
+
+    def switch(self, network: nn.Module) -> None:
+        assert isinstance(network, Network)
+        self.hippocampus = copy.deepcopy(network).requires_grad_(True)
+        self.neocortex = copy.deepcopy(network).requires_grad_(False)
+        for one in (self.hippocampus, self.neocortex):
+            one.head.grow(self.classes)
+        self.learning_rate = network.learning_rate
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ problems.py     every error as {"error": ...}
 workers.py guard.py accounting.py
 """
 
-from streamlearner.serving.port import BacklogFull, IngestExample, Port, Receipt, Unavailable
+from streamlearner.serving.port import BacklogFull, Conflict, IngestExample, Port, Receipt, Unavailable
 from streamlearner.serving.server import Serving
 
-__all__ = ["BacklogFull", "IngestExample", "Port", "Receipt", "Serving", "Unavailable"]
+__all__ = ["BacklogFull", "Conflict", "IngestExample", "Port", "Receipt", "Serving", "Unavailable"]

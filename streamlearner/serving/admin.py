@@ -1,22 +1,36 @@
-"""POST /v1/sleep, /v1/checkpoint, /v1/rollback: what the learning thread takes up after its batch."""
+"""POST /v1/sleep, /v1/checkpoint, /v1/rollback, /v1/transplant: what the learning thread takes up after its
+batch."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
 
-from streamlearner.serving.bodies import AnyBody, Bodies, NoBody, RollbackBody, parse, require_json
+from streamlearner.serving.bodies import (
+    AnyBody,
+    Bodies,
+    NoBody,
+    RollbackBody,
+    TransplantBody,
+    parse,
+    require_json,
+)
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.port import Port
-from streamlearner.serving.problems import Json, Problem
+from streamlearner.serving.problems import Json, Problem, busy
+from streamlearner.serving.workers import Workers
 
 
 class Admin:
     """Each answers 202: heard, not yet done."""
 
-    def __init__(self, *, port: Port, bodies: Bodies, guard: Guard) -> None:
+    def __init__(
+        self, *, port: Port, bodies: Bodies, guard: Guard, workers: Workers, timeout_s: float
+    ) -> None:
         self._port = port
         self._bodies = bodies
         self._guard = guard
+        self._workers = workers
+        self._timeout_s = timeout_s
 
     async def sleep(self, request: Request) -> Json:
         """Asks for a sleep."""
@@ -39,6 +53,18 @@ class Admin:
             text = str(error.args[0]) if error.args else "no such model version"
             raise Problem(404, text) from None
         return Json({"requested": "rollback", "version": body.version}, status_code=202)
+
+    async def transplant(self, request: Request) -> Json:
+        """Asks to teach a network of another architecture, and to answer with it if it passes the exam."""
+        body = await self._read(TransplantBody, request)
+        return await self._workers.run(lambda: self._transplant(body))
+
+    def _transplant(self, body: TransplantBody) -> Json:
+        try:
+            begun = self._port.request_transplant(body.to, body.steps, self._timeout_s)
+        except TimeoutError:
+            raise busy(self._timeout_s) from None
+        return Json({"requested": "transplant", **begun}, status_code=202)
 
     async def _read(self, kind: type[AnyBody], request: Request) -> AnyBody:
         self._guard.admit_admin(request)

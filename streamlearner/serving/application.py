@@ -12,7 +12,15 @@ from streamlearner.codec import Codec
 from streamlearner.metrics import Metrics
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
-from streamlearner.serving.bodies import Bodies, Body, ExamplesBody, NoBody, PredictBody, RollbackBody
+from streamlearner.serving.bodies import (
+    Bodies,
+    Body,
+    ExamplesBody,
+    NoBody,
+    PredictBody,
+    RollbackBody,
+    TransplantBody,
+)
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
@@ -45,7 +53,7 @@ def assemble(
     guard: Guard,
     pools: Pools,
     max_batch: int,
-    recollections_timeout_s: float,
+    errands_timeout_s: float,
     id_prefix: str,
     version: str,
 ) -> FastAPI:
@@ -62,9 +70,10 @@ def assemble(
     pictures = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
     _post(app, "/v1/predict", predictions.predict, PredictBody, status=200, more=pictures)
     _post(app, "/v1/examples", examples.push, ExamplesBody)
-    _administer(app, Admin(port=reception, bodies=bodies, guard=guard))
+    workers, timeout_s = pools.transplants, errands_timeout_s
+    _administer(app, Admin(port=reception, bodies=bodies, guard=guard, workers=workers, timeout_s=timeout_s))
     _report(app, Reports(port=reception))
-    workers, timeout_s = pools.recollections, recollections_timeout_s
+    workers = pools.recollections
     _get(app, "/v1/recollections", Recollections(port=reception, workers=workers, timeout_s=timeout_s).show)
     _watch(app, Health(port=reception, served=served, metrics=metrics))
     _get(app, "/", Page().show)
@@ -89,6 +98,7 @@ def _administer(app: FastAPI, admin: Admin) -> None:
     _post(app, "/v1/sleep", admin.sleep, NoBody)
     _post(app, "/v1/checkpoint", admin.checkpoint, NoBody)
     _post(app, "/v1/rollback", admin.rollback, RollbackBody)
+    _post(app, "/v1/transplant", admin.transplant, TransplantBody)
 
 
 def _report(app: FastAPI, reports: Reports) -> None:

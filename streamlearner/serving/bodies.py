@@ -53,6 +53,11 @@ class RollbackBody(Body):
     version: str | int | None = Field(None, description="an adopted model version; null for the one before")
 
 
+class TransplantBody(Body):
+    to: str = Field(description="the network that is to take over, named as in network.name")
+    steps: int | None = Field(None, ge=1, description="optimiser steps of teaching; null: the usual number")
+
+
 class NoBody(Body):
     """Nothing, or an empty object."""
 

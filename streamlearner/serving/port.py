@@ -37,12 +37,17 @@ class Unavailable(StreamlearnerError):
     """The daemon cannot do it now and may later: the disk is full, it is shutting down. Becomes a 503."""
 
 
+class Conflict(StreamlearnerError):
+    """What was asked for cannot be as things are: something else is under way, or lacking. Becomes a 409."""
+
+
 class Port(Protocol):
     """The daemon as serving sees it. Serving calls everything here from its own threads, at any time.
 
     `status`, `retention`, `memory`, `connected` and `learning` answer at once, from snapshots that the
     learning thread published and never changes again; the event loop asks, so they must not wait for a lock.
-    The three requests only leave a note for the learning thread. The other two may block.
+    The first three requests only leave a note for the learning thread. The others, `recollections` and
+    `ingest` may block.
     """
 
     @property
@@ -82,3 +87,11 @@ class Port(Protocol):
 
     def request_rollback(self, version: str | int | None) -> None:
         """Goes back to an adopted version, None: the one before. Raises `LookupError` if it is not kept."""
+
+    def request_transplant(self, to: str, steps: int | None, timeout_s: float) -> Mapping[str, Any]:
+        """Begins to teach the network `to`, in so many steps (None: the usual number): its `number`, `to`
+        and `steps`.
+
+        Begun by the learning thread between two batches. Raises `Conflict`, `InvalidInput` for a network
+        that cannot be, `TimeoutError` after `timeout_s` if it did not begin.
+        """

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamlearner.errors import InvalidInput
-from streamlearner.serving.port import BacklogFull, Unavailable
+from streamlearner.serving.port import BacklogFull, Conflict, Unavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +36,12 @@ class Json(Response):
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def busy(timeout_s: float) -> Problem:
+    """The 503 where the learning thread did not take something up in time."""
+    text = f"the learning loop did not get to it within {timeout_s:g} s; try again"
+    return Problem(503, text, headers={"Retry-After": "1"})
 
 
 def finite(value: Any) -> Any:
@@ -68,6 +74,10 @@ async def _invalid_input(request: Request, error: InvalidInput) -> Response:
 
 async def _backlog_full(request: Request, error: BacklogFull) -> Response:
     return answer(429, str(error), {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))})
+
+
+async def _conflict(request: Request, error: Conflict) -> Response:
+    return answer(409, str(error))
 
 
 async def _unavailable(request: Request, error: Unavailable) -> Response:
@@ -103,6 +113,7 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     Problem: _problem,
     InvalidInput: _invalid_input,
     BacklogFull: _backlog_full,
+    Conflict: _conflict,
     Unavailable: _unavailable,
     RequestValidationError: _parameters,
     HTTPException: _http,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from torch import Tensor
 
 from streamlearner.serving.port import Port
-from streamlearner.serving.problems import Json, Problem
+from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.sheet import draw_sheet
 from streamlearner.serving.workers import Workers
 from streamlearner.stream import Label
@@ -46,8 +46,7 @@ class Recollections:
         try:
             found = self._port.recollections(per_class, self._timeout_s)
         except TimeoutError:
-            text = f"the learning loop did not get to it within {self._timeout_s:g} s; try again"
-            raise Problem(503, text, headers={"Retry-After": "1"}) from None
+            raise busy(self._timeout_s) from None
         if label is not None:
             found = [(name, inputs) for name, inputs in found if str(name) == label]
             if not found:

@@ -40,7 +40,7 @@ class Serving:
         refresh_every_examples: int = 200,
         refresh_every_s: float = 5.0,
         body_timeout_s: float = 30.0,
-        recollections_timeout_s: float = 10.0,
+        errands_timeout_s: float = 10.0,
         prediction_threads: int = 2,
         version: str = "unknown",
         id_prefix: str | None = None,
@@ -53,7 +53,7 @@ class Serving:
         self.application = assemble(
             served=self._served, reception=reception, metrics=metrics, codec=codec,
             bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s), guard=Guard(token=token),
-            pools=self._pools, max_batch=max_batch, recollections_timeout_s=recollections_timeout_s,
+            pools=self._pools, max_batch=max_batch, errands_timeout_s=errands_timeout_s,
             id_prefix=id_prefix or secrets.token_hex(6), version=version,
         )  # fmt: skip
         self._listener = Listener(self.application, host=host, port=port)

@@ -45,18 +45,21 @@ class Pools:
     predictions: Workers
     examples: Workers
     recollections: Workers
+    transplants: Workers
 
     @classmethod
     def start(cls, *, prediction_threads: int) -> Pools:
         """A push waits for the disk and is committed in groups: the more wait together, the more pass.
-        Recollections are made by the learning thread, one request after the other: few may ask."""
+        Recollections are made, and transplants begun, by the learning thread, one after the other: few may
+        ask."""
         return cls(
             predictions=Workers(name="predictions", threads=prediction_threads, waiting=256),
             examples=Workers(name="examples", threads=32, waiting=224),
             recollections=Workers(name="recollections", threads=2, waiting=6),
+            transplants=Workers(name="transplants", threads=1, waiting=3),
         )
 
     def stop(self) -> None:
         """Stops them all."""
-        for pool in (self.predictions, self.examples, self.recollections):
+        for pool in (self.predictions, self.examples, self.recollections, self.transplants):
             pool.stop()
