@@ -38,6 +38,8 @@ from streamlearner.options import (
     load_config,
 )
 from streamlearner.overview import overview
+from streamlearner.plan_command import plan
+from streamlearner.transplant_command import transplant
 
 EPILOG = (
     "Exit codes: 0 drained, 1 crash, 2 usage, 69 broker unreachable at start-up, "
@@ -214,10 +216,18 @@ def sleep(address: AddressOption = ADDRESS, token: TokenOption = None) -> None:
     typer.echo("asked for a sleep; `streamlearner status` shows how it ends")
 
 
+app.command()(transplant)
+app.command()(plan)
+
+
 @config_app.command("check")
 def config_check(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Says whether the configuration can be used: exit code 78 and every problem where it cannot."""
-    load_config(config, set_)
+    settings = load_config(config, set_)
+    if not settings.network.is_ours:
+        from streamlearner.app import check_network
+
+        check_network(settings)
     typer.echo("the configuration is good")
 
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
+import pydantic
 from croniter import croniter
 from pydantic import AfterValidator, Field
 
-from streamlearner.settings import Bits, Count, Seconds, Section, Share
+from streamlearner.settings import Bits, Count, Folder, Seconds, Section, Share
 
 
 def _cron(text: str) -> str:
     if not croniter.is_valid(text):
         raise ValueError("a cron expression such as '0 3 * * *' (minute, hour, day, month, weekday; UTC)")
     return text
+
+
+OUR_NETWORKS = ("auto", "mlp", "lenet", "resnet18_reduced")
+"""Any other is torchvision's, which takes a second to say whether it has it: `app.check_network` asks."""
+
+
+def _network(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"{', '.join(OUR_NETWORKS)} or a model of torchvision such as mobilenet_v3_small")
+    return name
 
 
 class DaemonSection(Section):
@@ -33,7 +45,8 @@ class MemorySection(Section):
     """The recollection memory: short codes with their labels."""
 
     budget_bits: Bits = 64 * 8 * 2**10
-    """hard limit in bits of codes, labels and task ids together; 64 KiB"""
+    """hard limit in bits of codes, labels and task ids together; 64 KiB. Enough by itself to configure the
+    memory; `streamlearner plan` tells what it holds"""
     sampling: Literal["reservoir", "balanced"] = "balanced"
     """balanced: equally many of each class, a uniform sample inside it; reservoir: a uniform sample of
     everything seen"""
@@ -42,12 +55,16 @@ class MemorySection(Section):
 class AssociationSection(Section):
     """How an input becomes a code, and a code an input."""
 
-    name: Literal["auto", "transform", "thumbnail", "gumbel", "raw"] = "auto"
-    """transform: cosine transform, quantised, fitted on the stream; thumbnail: means of blocks; gumbel: the
-    paper's discrete autoencoder; raw: the input itself; auto: thumbnail for one-channel images of 16 pixels
-    or more, else transform"""
+    name: Literal["auto", "trellis", "transform", "thumbnail", "gumbel", "raw"] = "auto"
+    """trellis: the stream's principal directions, quantised along a trellis; transform: cosine transform,
+    quantised value by value; both fitted on the stream; thumbnail: means of blocks; gumbel: the paper's
+    discrete autoencoder; raw: the input itself; auto: thumbnail for one-channel images of 16 pixels or more,
+    trellis for colour images, else transform"""
     code_bits: Count | None = Field(default=None, examples=[100])
-    """bits of one code; null chooses by input shape"""
+    """bits of one code; null chooses by input shape and memory.budget_bits"""
+    from_checkpoint: Folder | None = Field(default=None, examples=["/var/lib/other/checkpoints/00000007"])
+    """start from what another association of the same settings learned: the directory of a checkpoint, or a
+    safetensors file; is read again at each start. null: from a prior that needs no data"""
     variables: Count = 62
     """gumbel: categorical variables of a code (the paper's c)"""
     levels: int = Field(default=2, ge=2)
@@ -59,8 +76,25 @@ class AssociationSection(Section):
 class NetworkSection(Section):
     """Who answers."""
 
-    name: Literal["auto", "mlp", "lenet", "resnet18_reduced"] = "auto"
-    """auto: mlp for vectors and images under 16 pixels, lenet for one channel, resnet18_reduced for colour"""
+    name: Annotated[str, AfterValidator(_network)] = "auto"
+    """auto: mlp for vectors and images under 16 pixels, lenet for one channel, resnet18_reduced for colour;
+    or any image classifier of torchvision by its name there, for example mobilenet_v3_small"""
+    weights: str | None = Field(default=None, min_length=1, examples=["DEFAULT"])
+    """torchvision's pretrained weights by name, or DEFAULT for its best; fetched once, to pretrained under
+    state_dir. null: drawn"""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether torchvision has no part in it."""
+        return self.name in OUR_NETWORKS
+
+    @pydantic.model_validator(mode="after")
+    def _ours_have_no_weights(self) -> NetworkSection:
+        if self.weights and self.is_ours:
+            raise ValueError(
+                f"network.weights to be null, as network.name {self.name} is none of torchvision's"
+            )
+        return self
 
 
 class MethodSection(Section):
@@ -74,6 +108,10 @@ class MethodSection(Section):
     """recollections learned beside each batch"""
     echoes_per_step: int = Field(default=2, ge=0)
     """new inputs also learned as their own recollections, so that a class alone in its batch is learned"""
+    candidates: Count = 1
+    """active sampling: each recollection is the hardest for the learner of so many random ones"""
+    targets: Literal["labels", "teacher"] = "labels"
+    """what recollections are taught towards: their stored labels, or the averaged weights' answers"""
     steps: Count = 1
     """optimiser steps for each batch"""
     averaging_pace: float = Field(default=0.005, gt=0, le=1)

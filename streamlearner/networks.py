@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner import vision
+from streamlearner.errors import ConfigError
 from streamlearner.network import Network, Standardisation
 
 
@@ -72,38 +76,88 @@ def resnet18_reduced(*, input_shape: Sequence[int], width: int = 16) -> Network:
     return Network(body=nn.Sequential(*layers), features=before, learning_rate=0.05)
 
 
-def auto(*, input_shape: Sequence[int]) -> Network:
-    """Vectors and images under 16 pixels: MLP 400-400. One channel: LeNet. Colour: reduced ResNet-18."""
-    if len(input_shape) == 1 or min(input_shape[1:]) < 16:
-        return mlp(input_shape=input_shape, hidden=(400, 400))
-    return (
-        lenet(input_shape=input_shape) if input_shape[0] == 1 else resnet18_reduced(input_shape=input_shape)
-    )
-
-
 NETWORKS: dict[str, Callable[..., Network]] = {
-    "auto": auto,
     "mlp": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(400, 400)),
     "lenet": lenet,
     "resnet18_reduced": resnet18_reduced,
 }
+"""Our own. Every other name is torchvision's."""
 
 LEAST_PIXELS = {"lenet": 16, "resnet18_reduced": 9}
-"""Below, a convolution has nothing to see, or batch normalisation one value a channel in a batch of one."""
+"""Below, a convolution has nothing to see, or batch normalisation one value a channel in a batch of one.
+torchvision's models take images of any size: theirs are enlarged first."""
 
 
-def build(*, name: str, input_shape: Sequence[int], generator: torch.Generator) -> Network:
-    """A freshly initialised network by name, its weights drawn from `generator` only.
+DRAWN_RATE, CAREFUL_RATE = 0.1, 0.01
+"""Step sizes for torchvision's models. Drawn weights with batch normalisation: after 100 steps of 20 images
+of CIFAR-100, ten classes, ShuffleNet x0.5 had 0.20, 0.22 and 0.23 right at 0.05, 0.1 and 0.2 (one seed).
+Weights that are pretrained, or that nothing normalises, move with care: not measured."""
 
-    Raises ValueError for a network that cannot take this input shape.
+
+def resolve(*, name: str, input_shape: Sequence[int]) -> str:
+    """The network that `name` means for these inputs: one of `NETWORKS`, or an image classifier of
+    torchvision's. `auto`: for vectors and images under 16 pixels mlp, for one channel lenet, for colour
+    resnet18_reduced.
+
+    Raises ValueError for a name that is none, with the nearest one.
     """
-    least = LEAST_PIXELS.get(name)
-    if least and (len(input_shape) != 3 or min(input_shape[1:]) < least):
+    if name == "auto":
+        if len(input_shape) == 1 or min(input_shape[1:]) < LEAST_PIXELS["lenet"]:
+            return "mlp"
+        return "lenet" if input_shape[0] == 1 else "resnet18_reduced"
+    check_name(name)
+    return name
+
+
+def check_name(name: str) -> None:
+    """Raises ValueError, with the nearest name, unless there is such a network (or it is `auto`).
+
+    torchvision is imported for names that are not ours only.
+    """
+    if name == "auto" or name in NETWORKS or name in (theirs := vision.model_names()):
+        return
+    near = difflib.get_close_matches(name[:100], [*NETWORKS, *theirs], n=1)
+    ours = f"there are {', '.join(NETWORKS)} and the image classifiers of torchvision"
+    raise ValueError(f"there is no network {name[:100]!r}; " + (f"did you mean {near[0]}?" if near else ours))
+
+
+def build(
+    *,
+    name: str,
+    input_shape: Sequence[int],
+    generator: torch.Generator,
+    weights: str | None = None,
+    weights_folder: Path | None = None,
+) -> Network:
+    """A network by name (or `auto`), its weights drawn from `generator` only.
+
+    Of torchvision's models the `weights` may be pretrained: see `vision.backbone`. Raises ValueError for an
+    unknown network, and for one that cannot take this input shape; `ConfigError` for weights that it has not.
+    """
+    name = resolve(name=name, input_shape=input_shape)
+    _check_shape(name, input_shape)
+    if weights and name in NETWORKS:
+        raise ConfigError(f"network {name} has no weights {weights!r}: only torchvision's models have any")
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
+        torch.manual_seed(seed)
+        if name in NETWORKS:
+            return NETWORKS[name](input_shape=tuple(input_shape))
+        body = vision.backbone(name, weights=weights, folder=weights_folder)
+    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in body.modules())
+    rate = DRAWN_RATE if normalised and not weights else CAREFUL_RATE
+    return Network(body=body, features=body.features, learning_rate=rate)
+
+
+def _check_shape(name: str, input_shape: Sequence[int]) -> None:
+    least = LEAST_PIXELS.get(name, 1)
+    if name != "mlp" and (len(input_shape) != 3 or min(input_shape[1:]) < least):
         raise ValueError(
             f"network {name} needs images [C, H, W] of {least} pixels or more a side, found inputs of shape "
             f"{list(input_shape)}; use mlp"
         )
-    seed = int(torch.randint(2**62, (1,), generator=generator))
-    with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
-        torch.manual_seed(seed)
-        return NETWORKS[name](input_shape=tuple(input_shape))
+    if name not in NETWORKS and input_shape[0] not in (1, 3):
+        raise ValueError(
+            f"network {name} needs images of 1 or 3 channels, found inputs of shape {list(input_shape)}; "
+            "use resnet18_reduced"
+        )

@@ -16,11 +16,14 @@ import difflib
 import functools
 import importlib.util
 from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import Generator, nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from streamlearner.errors import ConfigError
 
@@ -110,44 +113,120 @@ def dataset(name: str, *, root: Path | str, train: bool, download: bool = False)
 # In training these answer with a tuple, not with logits.
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 
+LEAST_SIDE = 64
+"""Pixels: below, some models have nothing to convolve, and in most a batch of one leaves batch normalisation
+one value a channel. Tried on all of them (48 is enough but for AlexNet and the DenseNets)."""
+_ONLY_SIDE = {"maxvit_t": 224}
+"""The one size that a model takes. A vision transformer says its own."""
+
 
 def model_names() -> list[str]:
-    """The image classifiers that `model` can build."""
+    """The image classifiers whose body `backbone` can build."""
     models = load().models
     names: list[str] = models.list_models(module=models)
     return [name for name in names if name not in _WITH_AUXILIARY_HEADS]
 
 
-def replace_head(network: nn.Module, *, classes: int) -> nn.Module:
-    """The same network with its last linear layer (or last convolution) drawn anew for `classes` outputs."""
-    layers: list[tuple[str, nn.Module]] = list(network.named_modules())
-    linear = [(path, layer) for path, layer in layers if isinstance(layer, nn.Linear)]
-    convolutions = [(path, layer) for path, layer in layers if isinstance(layer, nn.Conv2d)]
-    head: nn.Module
-    if linear:
-        path, last = linear[-1]
-        head = nn.Linear(last.in_features, classes, bias=last.bias is not None)
-    else:  # SqueezeNet ends in a 1x1 convolution
-        path, convolution = convolutions[-1]
-        head = nn.Conv2d(convolution.in_channels, classes, kernel_size=1)
-    parent, _, attribute = path.rpartition(".")
-    setattr(network.get_submodule(parent), attribute, head)
-    return network
+BATCH_STATISTICS_PACE = 0.1
+"""Weight of the newest batch in batch normalisation's statistics, torch's own default. With MobileNet's own
+0.01 they came too late: after 100 steps from drawn weights it answered by chance (0.08 of 10 classes of
+CIFAR-100, one seed), with this 0.17, as with the statistics of the batch itself."""
 
 
-def model(name: str, *, classes: int, generator: Generator, weights: str | None = None) -> nn.Module:
-    """A torchvision image classifier from [n, 3, H, W] float inputs to [n, classes] logits.
+class Backbone(nn.Module):
+    """A torchvision image classifier without its head.
 
-    `weights` names pretrained ones ("DEFAULT" or a name of torchvision's; fetched once); None draws them, and
-    the head is always drawn. All of that follows from `generator`: torchvision draws from torch's global one,
-    which is seeded from it here and put back. Raises `ConfigError` for an unknown model or unknown weights.
+    Takes images [n, C, H, W] of values in [0, 1], of 1 or 3 channels and of any size: this is the one place
+    where they are fitted to what the model takes. Gives [n, features]: what went into the head.
     """
-    known = _known(name, model_names(), "model")
-    seed = int(torch.randint(2**63 - 1, (), generator=generator))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            network: nn.Module = load().models.get_model(known, weights=weights)
-        except (ValueError, KeyError) as error:
-            raise ConfigError(f"{known} has no weights {weights!r}: {error}") from error
-        return replace_head(network, classes=classes)
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: nn.Module, *, only_side: int | None, weights: Any) -> None:
+        """`only_side`: pixels, where the model takes one size only. `weights`: torchvision's, or None."""
+        super().__init__()
+        self.features = remove_head(network)
+        self.network = network
+        self.only_side = only_side
+        asked = weights.transforms() if weights else None  # without, there is no scale that it was used to
+        for name, values in (
+            ("mean", asked.mean if asked else 0.0),
+            ("deviation", asked.std if asked else 1.0),
+        ):
+            self.register_buffer(name, torch.as_tensor(values).expand(3).reshape(1, 3, 1, 1).clone())
+
+    def fit(self, images: Tensor) -> Tensor:
+        """Three channels, at least `LEAST_SIDE` pixels a side, and of the scale that the weights know."""
+        height, width = images.shape[-2:]
+        grown = max(1.0, LEAST_SIDE / min(height, width))
+        size = [self.only_side] * 2 if self.only_side else [round(height * grown), round(width * grown)]
+        if size != [height, width]:
+            shrunk = size[0] < height or size[1] < width
+            images = functional.interpolate(images, size=size, mode="bilinear", antialias=shrunk)
+        return (images.expand(-1, 3, -1, -1) - self.mean) / self.deviation
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.network(self.fit(images))
+        return features.flatten(1)
+
+
+def backbone(name: str, *, weights: str | None = None, folder: Path | None = None) -> Backbone:
+    """A torchvision classifier's body by name, to be trained. Draws from torch's global generator: lend it.
+
+    `weights` names pretrained ones (DEFAULT, or a name of torchvision's), fetched once into `folder` (None:
+    torch's own cache); None draws all. Dropout and stochastic depth are off: they draw from the global
+    generator at every step, and then no run could be repeated. Raises `ConfigError` for unknown or
+    unreadable weights, ValueError for an unknown model.
+    """
+    chosen = pretrained(name, weights) if weights else None
+    former = torch.hub.get_dir()
+    torch.hub.set_dir(str(folder or former))  # the models ask for no folder
+    try:
+        if chosen:
+            _fetch(chosen)
+        network: nn.Module = load().models.get_model(name, weights=chosen)
+    finally:
+        torch.hub.set_dir(former)
+    if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
+        raise ConfigError(f"the weights {weights} of {name} are not whole: some of them are not numbers")
+    for layer in network.modules():
+        if isinstance(layer, nn.Dropout | load().ops.StochasticDepth):
+            layer.p = 0.0
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = BATCH_STATISTICS_PACE
+    only_side = getattr(network, "image_size", _ONLY_SIDE.get(name))
+    return Backbone(network, only_side=only_side, weights=chosen)
+
+
+def remove_head(network: nn.Module) -> int:
+    """Takes out the last linear layer (or last convolution); tells how many values went into it."""
+    layers: list[tuple[str, nn.Module]] = list(network.named_modules())
+    linear = [(path, layer.in_features) for path, layer in layers if isinstance(layer, nn.Linear)]
+    convolutions = [(path, layer.in_channels) for path, layer in layers if isinstance(layer, nn.Conv2d)]
+    path, features = (linear or convolutions)[-1]  # SqueezeNet ends in a 1x1 convolution
+    parent, _, attribute = path.rpartition(".")
+    setattr(network.get_submodule(parent), attribute, nn.Identity())
+    return features
+
+
+def pretrained(name: str, weights: str) -> Any:
+    """torchvision's entry for a model's weights, not yet fetched. Raises `ConfigError` for unknown ones."""
+    known = load().models.get_model_weights(name)
+    if weights not in known.__members__:
+        raise ConfigError(
+            f"{name} has no weights {weights!r}; it has {', '.join(known.__members__) or 'none'}"
+        )
+    return known[weights]
+
+
+def _fetch(weights: Any) -> None:
+    """Sees that the file is there, and that it holds tensors alone: it is a pickle, which could hold code."""
+    try:
+        weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, HTTPException, RuntimeError, UnpicklingError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise ConfigError(
+            f"the weights {weights} cannot be had from {weights.url} ({error}); "
+            f"check the connection, or put that file into {folder}"
+        ) from error

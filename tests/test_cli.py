@@ -18,7 +18,18 @@ from streamlearner import cli
 from streamlearner.config import Config
 from tests.canned_daemon import canned_daemon
 
-COMMANDS = ["run", "demo", "produce", "predict", "status", "sleep", "checkpoint", "config"]
+COMMANDS = [
+    "run",
+    "demo",
+    "produce",
+    "predict",
+    "status",
+    "sleep",
+    "transplant",
+    "plan",
+    "checkpoint",
+    "config",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import torch
 
 from streamlearner.learner import Learner
 from streamlearner.lessons import Verdict
+from streamlearner.versions import Version
 from tests.learners import (
     SLEEP_STEPS,
     Oracle,
@@ -187,7 +188,7 @@ def test_a_revert_answers_from_the_old_version_gives_up_a_sleep_and_numbers_go_o
     slept(learner)
     learner.method.hippocampus.known.fill_(0)
     learner.fall_asleep()
-    learner.revert(version=1, neocortex=version)
+    learner.revert(Version(1, "oracle", version))
     assert not learner.asleep
     assert learner.version == f"1.{learner.progress.learned}"
     assert learner.grade().overall == 1.0

@@ -41,6 +41,8 @@ def lived(metrics: Metrics) -> None:
     metrics.begin_sleep()
     metrics.count_sleep_steps(30)
     metrics.end_sleep(outcome="adopted", seconds=12.0)
+    metrics.begin_sleep()
+    metrics.end_transplant(outcome="refused")
     metrics.publish_version("7", adopted_s=99.0)
     metrics.observe_checkpoint(seconds=0.2, size_bytes=4096, now_s=101.0)
     metrics.count_checkpoint_failure()
@@ -98,6 +100,7 @@ def test_what_was_counted_is_what_is_exposed(registry: CollectorRegistry, metric
     assert value("recollections", slice="overall") == 7
     assert value("asleep") == 0
     assert value("sleeps_total", outcome="adopted") == 1
+    assert value("transplants_total", outcome="refused") == 1
     assert value("model_version_info", version="7") == 1
     assert value("build_info", version="1.2.3") is None  # it also has the interpreter's version
     assert value("checkpoint_saves_total", outcome="saved") == 1

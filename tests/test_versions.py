@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.errors import CheckpointError
-from streamlearner.versions import Versions
+from streamlearner.versions import Version, Versions
 
 
 def a_neocortex(value: float) -> dict[str, Tensor]:
@@ -17,43 +17,54 @@ def a_neocortex(value: float) -> dict[str, Tensor]:
     return {"body.weight": picture, "head.bias": torch.full((5,), value), "steps": torch.tensor(int(value))}
 
 
+def a_version(number: int, value: float, network: str | None = "lenet") -> Version:
+    return Version(number, network, a_neocortex(value))
+
+
 def test_what_was_saved_is_loaded_exactly(tmp_path: Path) -> None:
     versions = Versions(tmp_path / "versions", keep=3)
-    versions.save(1, a_neocortex(2.0))
-    loaded = versions.load(1)
+    versions.save(a_version(1, 2.0))
+    loaded = versions.load(1).neocortex
     assert loaded.keys() == a_neocortex(2.0).keys()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in a_neocortex(2.0).items())
+
+
+@pytest.mark.parametrize("network", ["resnet18_reduced", None])
+def test_a_version_names_its_network_where_that_was_written_down(tmp_path: Path, network: str | None) -> None:
+    versions = Versions(tmp_path, keep=1)
+    versions.save(a_version(3, 1.0, network))
+    assert (versions.load(3).number, versions.load(3).network) == (3, network)
 
 
 def test_the_newest_are_kept_in_order_of_their_numbers(tmp_path: Path) -> None:
     versions = Versions(tmp_path, keep=3)
     for number in (1, 2, 9, 10, 11):
-        versions.save(number, a_neocortex(number))
+        versions.save(a_version(number, number))
     assert versions.numbers() == [9, 10, 11]
-    assert float(versions.load(9)["head.bias"][0]) == 9.0
+    assert float(versions.load(9).neocortex["head.bias"][0]) == 9.0
 
 
 def test_the_same_version_again_replaces_it(tmp_path: Path) -> None:
     versions = Versions(tmp_path, keep=2)
-    versions.save(1, a_neocortex(1.0))
-    versions.save(2, a_neocortex(2.0))
-    versions.save(2, a_neocortex(2.5))
+    versions.save(a_version(1, 1.0))
+    versions.save(a_version(2, 2.0))
+    versions.save(a_version(2, 2.5))
     assert versions.numbers() == [1, 2]
-    assert float(versions.load(2)["head.bias"][0]) == 2.5
+    assert float(versions.load(2).neocortex["head.bias"][0]) == 2.5
 
 
 def test_a_version_that_is_not_kept_is_named_with_those_that_are(tmp_path: Path) -> None:
     versions = Versions(tmp_path, keep=2)
     with pytest.raises(LookupError, match="version 4 is not kept; kept are none yet"):
         versions.load(4)
-    versions.save(5, a_neocortex(5.0))
+    versions.save(a_version(5, 5.0))
     with pytest.raises(LookupError, match=r"version 4 is not kept; kept are \[5\]"):
         versions.load(4)
 
 
 def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     versions = Versions(tmp_path, keep=2)
-    versions.save(1, a_neocortex(1.0))
+    versions.save(a_version(1, 1.0))
     (path,) = tmp_path.glob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(CheckpointError, match=rf"version 1 in {path} cannot be read"):
@@ -62,26 +73,26 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 def test_what_a_crash_left_behind_is_no_version_and_goes_with_the_next(tmp_path: Path) -> None:
     versions = Versions(tmp_path, keep=2)
-    versions.save(1, a_neocortex(1.0))
+    versions.save(a_version(1, 1.0))
     for name in (".tmp-2", ".tmp-1", "notes.txt", "latest.safetensors"):
         (tmp_path / name).write_bytes(b"half")
     assert versions.numbers() == [1]
-    versions.save(2, a_neocortex(2.0))
+    versions.save(a_version(2, 2.0))
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"000001.safetensors", "000002.safetensors", "notes.txt", "latest.safetensors"}
 
 
 def test_a_disk_that_refuses_is_a_checkpoint_error_and_the_old_versions_stay(tmp_path: Path) -> None:
     versions = Versions(tmp_path / "versions", keep=2)
-    versions.save(1, a_neocortex(1.0))
+    versions.save(a_version(1, 1.0))
     (tmp_path / "versions" / ".tmp-2").mkdir()
     with pytest.raises(CheckpointError, match="version 2 was not written"):
-        versions.save(2, a_neocortex(2.0))
+        versions.save(a_version(2, 2.0))
     assert versions.numbers() == [1]
 
 
 def test_saving_leaves_the_neocortex_alone(tmp_path: Path) -> None:
     neocortex = {"weight": torch.nn.Parameter(torch.ones(2, 2).T)}
-    Versions(tmp_path, keep=1).save(1, neocortex)
+    Versions(tmp_path, keep=1).save(Version(1, "mlp", neocortex))
     assert neocortex["weight"].requires_grad
-    assert not Versions(tmp_path, keep=1).load(1)["weight"].requires_grad
+    assert not Versions(tmp_path, keep=1).load(1).neocortex["weight"].requires_grad

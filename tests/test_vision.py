@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -99,29 +100,83 @@ HEADS = [
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_head_of_any_shape_is_replaced(name: str) -> None:
+def test_a_head_of_any_shape_is_taken_out(name: str) -> None:
     models = vision.load().models
     with torch.device("meta"):  # shapes only: no memory, no arithmetic
-        network = vision.replace_head(models.get_model(name, weights=None), classes=7)
-        assert network(torch.empty(2, 3, 224, 224)).shape == (2, 7)
+        network = models.get_model(name, weights=None)
+        features = vision.remove_head(network)
+        assert network(torch.empty(2, 3, 224, 224)).flatten(1).shape == (2, features)
 
 
-def test_a_model_follows_from_its_generator_alone() -> None:
-    torch.manual_seed(0)
-    global_state = torch.get_rng_state()
-    first = vision.model("squeezenet1_1", classes=3, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(torch.get_rng_state(), global_state)
-    torch.manual_seed(99)
-    again = vision.model("squeezenet1_1", classes=3, generator=torch.Generator().manual_seed(1))
-    other = vision.model("squeezenet1_1", classes=3, generator=torch.Generator().manual_seed(2))
-    weights = [torch.cat([p.flatten() for p in network.parameters()]) for network in (first, again, other)]
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 5, 9), (3, 70, 64)])
+def test_images_of_any_size_are_fitted_to_what_a_model_takes(shape: tuple[int, ...]) -> None:
+    body = vision.backbone("squeezenet1_1")
+    fitted = body.fit(torch.full((2, *shape), 0.25))
+    assert fitted.shape[:2] == (2, 3)
+    assert min(fitted.shape[2:]) == vision.LEAST_SIDE
+    assert fitted.shape[3] / fitted.shape[2] == pytest.approx(shape[2] / shape[1], rel=0.02)
+    assert torch.allclose(fitted, torch.tensor(0.25))  # new weights know no other scale
 
 
-def test_an_unknown_model_and_unknown_weights_are_refused() -> None:
-    chance = torch.Generator().manual_seed(0)
-    with pytest.raises(ConfigError, match="the nearest is 'resnet18'"):
-        vision.model("resnet81", classes=2, generator=chance)
-    with pytest.raises(ConfigError, match="resnet18 has no weights 'FINEST'"):
-        vision.model("resnet18", classes=2, generator=chance, weights="FINEST")
+def test_images_large_enough_stay_as_they_are() -> None:
+    images = torch.rand(2, 3, 80, 70, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(vision.backbone("squeezenet1_1").fit(images), images)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 300, 260)])
+def test_a_model_of_one_size_gets_that_size(shape: tuple[int, ...]) -> None:
+    with torch.device("meta"):
+        network = vision.load().models.get_model("vit_b_32", weights=None)
+    body = vision.Backbone(network, only_side=network.image_size, weights=None)
+    assert body.fit(torch.zeros(2, *shape)).shape == (2, 3, 224, 224)
+
+
+def written_weights(folder: Path, name: str) -> str:
+    """Weights of `name` where torchvision's would be fetched to; the name that torchvision gives them."""
+    known = vision.pretrained(name, "DEFAULT")
+    (folder / "checkpoints").mkdir()
+    torch.manual_seed(5)
+    torch.save(
+        vision.load().models.get_model(name).state_dict(), folder / "checkpoints" / Path(known.url).name
+    )
+    return str(known.name)
+
+
+def test_pretrained_weights_are_taken_with_the_scale_that_they_know(tmp_path: Path) -> None:
+    name, folder = "shufflenet_v2_x0_5", torch.hub.get_dir()
+    weights = written_weights(tmp_path, name)
+    first, second = (vision.backbone(name, weights=each, folder=tmp_path) for each in (weights, "DEFAULT"))
+    assert torch.hub.get_dir() == folder
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    red, _, blue = first.fit(torch.full((1, 1, 64, 64), 0.5))[0, :, 0, 0].tolist()
+    assert (red, blue) == pytest.approx(((0.5 - 0.485) / 0.229, (0.5 - 0.406) / 0.225), abs=1e-5)
+
+
+def test_weights_that_cannot_be_fetched_say_where_to_put_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    with pytest.raises(ConfigError, match=rf"no route to host.*put that file into {tmp_path}"):
+        vision.backbone("shufflenet_v2_x0_5", weights="DEFAULT", folder=tmp_path)
+
+
+def test_weights_that_hold_code_or_are_not_numbers_are_refused(tmp_path: Path) -> None:
+    name = "shufflenet_v2_x0_5"
+    weights = written_weights(tmp_path, name)
+    (file,) = (tmp_path / "checkpoints").iterdir()
+    state = torch.load(file)
+    state["fc.bias"][0] = torch.nan
+    torch.save(state, file)
+    with pytest.raises(ConfigError, match="not numbers"):
+        vision.backbone(name, weights=weights, folder=tmp_path)
+    torch.save({"fc.bias": Path("code")}, file)
+    with pytest.raises(ConfigError, match="cannot be had"):
+        vision.backbone(name, weights=weights, folder=tmp_path)
+
+
+def test_unknown_weights_are_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"resnet18 has no weights 'FINEST'; it has IMAGENET1K_V1, DEFAULT"):
+        vision.pretrained("resnet18", "FINEST")

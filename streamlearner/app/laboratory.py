@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-
-import numpy as np
 
 from connectors.kafka import KafkaSource
 from connectors.kafka_writer import KafkaWriter
 from connectors.memory import MemorySource
-from streamlearner import vision
+from streamlearner import picture_sets
 from streamlearner.app.assembly import build
 from streamlearner.bench.workbench import Pictures, Workbench
 from streamlearner.codec import encode_raw
@@ -21,15 +21,35 @@ from streamlearner.stream import Message
 
 def workbench(*, data: Path, download: bool = False) -> Workbench:
     """What experiments need: daemons of this very code, and the data sets under `data`, or fetched there."""
+
+    @lru_cache(maxsize=2)  # both halves of a set stay from trial to trial
+    def load_pictures(name: str, train: bool, most: int | None = None) -> Pictures:
+        found = picture_sets.read(name, folder=data, train=train, download=download, most=most)
+        return Pictures(found.images, list(found.labels), found.groups)
+
     return Workbench(
         build_daemon=lambda settings, source: build(
             load(path=None, settings=settings, environ={}), source=source
         ),
-        build_source=MemorySource,
+        build_source=WatchedSource,
         build_kafka_source=_in_a_topic,
-        load_pictures=lambda name, train: _pictures(name, data=data, train=train, download=download),
+        load_pictures=load_pictures,
         encode=encode_raw,
     )
+
+
+class WatchedSource(MemorySource):
+    """Messages in memory; `between(n)` is called where n of them were taken and the next are asked for. A
+    daemon asks for a whole batch, after it has learned the one before."""
+
+    def __init__(self, messages: list[Message], *, between: Callable[[int], None] | None = None) -> None:
+        super().__init__(messages)
+        self.between = between
+
+    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
+        if self.between is not None:
+            self.between(self.position["index"])
+        return super().poll(max_messages, timeout_s)
 
 
 def _in_a_topic(messages: list[Message], bootstrap_servers: str) -> KafkaSource:
@@ -42,8 +62,3 @@ def _in_a_topic(messages: list[Message], bootstrap_servers: str) -> KafkaSource:
     writer.flush(timeout_s=120.0)
     writer.close()
     return KafkaSource(bootstrap_servers=bootstrap_servers, topic=topic)
-
-
-def _pictures(name: str, *, data: Path, train: bool, download: bool) -> Pictures:
-    dataset = vision.dataset(name, root=data, train=train, download=download)
-    return Pictures(images=np.asarray(dataset.data), labels=[int(label) for label in dataset.targets])

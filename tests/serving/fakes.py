@@ -12,10 +12,11 @@ import httpx
 import torch
 from torch import Tensor, nn
 
+from streamlearner.errors import InvalidInput
 from streamlearner.labels import LabelSpace
 from streamlearner.methods.base import Curriculum, DualMemory, Experience, Observation
 from streamlearner.predictor import Predictor
-from streamlearner.serving import BacklogFull, IngestExample, Receipt, Serving, Unavailable
+from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
 from streamlearner.stream import Label
 
 SHAPE = (1, 4, 4)
@@ -140,6 +141,17 @@ class FakeDaemon:
         if version is not None and version not in self.versions:
             raise LookupError(f"model version {version} is not kept; kept are 2, 3")
         self.asked.append(("rollback", version))
+
+    def request_transplant(self, to: str, steps: int | None, timeout_s: float) -> Mapping[str, Any]:
+        self.threads.add(threading.current_thread().name)
+        if self.stuck:
+            raise TimeoutError
+        if to == "lennet":
+            raise InvalidInput("network", "to: there is no network 'lennet'; did you mean \"lenet\"?")
+        if self.full:
+            raise Conflict("the daemon sleeps: ask again once it is awake")
+        self.asked.append(("transplant", to, steps))
+        return {"number": 1, "to": to, "steps": steps or 3000}
 
 
 class InProcess(httpx.Client):

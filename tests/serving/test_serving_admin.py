@@ -5,7 +5,7 @@ import pytest
 from tests.serving.conftest import MakeServing
 from tests.serving.fakes import FakeDaemon, InProcess
 
-ADMIN = ("/v1/sleep", "/v1/checkpoint", "/v1/rollback")
+ADMIN = ("/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,40 @@ def test_a_rollback_that_is_not_understood_does_nothing(
     assert daemon.asked == []
 
 
+@pytest.mark.parametrize(("body", "steps"), [({"to": "mlp"}, None), ({"to": "mlp", "steps": 50}, 50)])
+def test_a_transplant_is_begun_by_another_thread_and_answered_with_its_number(
+    client: InProcess, daemon: FakeDaemon, body: dict[str, object], steps: int | None
+) -> None:
+    answer = client.post("/v1/transplant", json=body)
+    assert answer.status_code == 202
+    assert answer.json() == {"requested": "transplant", "number": 1, "to": "mlp", "steps": steps or 3000}
+    assert daemon.asked == [("transplant", "mlp", steps)]
+    assert all(name.startswith("serving-transplants") for name in daemon.threads)
+
+
+@pytest.mark.parametrize("body", [{}, {"to": 3}, {"to": "mlp", "steps": 0}, {"to": "mlp", "step": 3}])
+def test_a_transplant_that_is_not_understood_does_nothing(
+    client: InProcess, daemon: FakeDaemon, body: object
+) -> None:
+    assert client.post("/v1/transplant", json=body).status_code == 400
+    assert daemon.asked == []
+
+
+def test_a_transplant_that_cannot_be_is_answered_with_the_reason(
+    client: InProcess, daemon: FakeDaemon
+) -> None:
+    unknown = client.post("/v1/transplant", json={"to": "lennet"})
+    assert (unknown.status_code, "did you mean" in unknown.json()["error"]) == (400, True)
+    daemon.full = True
+    busy = client.post("/v1/transplant", json={"to": "mlp"})
+    assert (busy.status_code, busy.json()) == (
+        409,
+        {"error": "the daemon sleeps: ask again once it is awake"},
+    )
+    daemon.stuck = True
+    assert client.post("/v1/transplant", json={"to": "mlp"}).status_code == 503
+
+
 def test_without_a_body_no_media_type_is_needed_and_with_one_json(
     client: InProcess, daemon: FakeDaemon
 ) -> None:
@@ -71,7 +105,7 @@ def test_a_configured_token_is_demanded(
 ) -> None:
     client = InProcess(make_serving(token="secret"))
     encoded = {name: value.encode("latin-1") for name, value in headers.items()}
-    answer = client.post(path, headers=encoded)
+    answer = client.post(path, headers=encoded, json={"to": "mlp"} if path == "/v1/transplant" else None)
     assert answer.status_code == status
     assert bool(daemon.asked) == (status == 202)
     assert ("www-authenticate" in answer.headers) == (status == 401)

@@ -100,7 +100,7 @@ def test_the_description_lists_every_path_and_its_body(client: InProcess) -> Non
     described = client.get("/openapi.json").json()["paths"]
     expected = {
         "/v1/predict", "/v1/examples", "/v1/status", "/v1/retention", "/v1/memory", "/v1/recollections",
-        "/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/livez", "/readyz", "/metrics", "/",
+        "/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant", "/livez", "/readyz", "/metrics", "/",
     }  # fmt: skip
     assert set(described) == expected
     body = described["/v1/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]

@@ -1,0 +1,30 @@
+"""What the planner asks of associations: those that a daemon with its settings would begin with."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+from streamlearner.app.learning import make_association
+from streamlearner.config import load
+from streamlearner.gumbel_association import parameter_bits
+from streamlearner.methods.base import Chance
+from streamlearner.planner import Coding, Measure, Measured
+
+
+def measure_for(input_shape: tuple[int, ...]) -> Measure:
+    """Measures associations for raw inputs of this shape: images of bytes, or float32 features."""
+    dtype = torch.uint8 if len(input_shape) == 3 else torch.float32
+
+    @cache
+    def measure(coding: Coding) -> Measured:
+        if coding.association == "gumbel":  # the paper's larger ones take gigabytes
+            size = {"variables": coding.variables, "levels": coding.levels}
+            radices = (coding.levels,) * coding.variables
+            return Measured(radices, parameter_bits(input_shape=input_shape, **size))
+        config = load(path=None, settings=coding.settings(), environ={})
+        association = make_association(config, input_shape=input_shape, dtype=dtype, chance=Chance(seed=0))
+        return Measured(association.radices, association.parameter_bits())
+
+    return measure

@@ -1,0 +1,136 @@
+"""torchvision's models as networks: they learn, answer, freeze and restart as ours do."""
+
+from __future__ import annotations
+
+import copy
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamlearner.app import check_network
+from streamlearner.app.learning import make_method, make_network
+from streamlearner.config import load
+from streamlearner.errors import ConfigError
+from streamlearner.learning_settings import OUR_NETWORKS
+from streamlearner.methods.base import Experience
+from streamlearner.network import HEAD_BLOCK, AveragedNetwork, Network, descend
+from streamlearner.networks import NETWORKS, build, resolve
+from streamlearner.precision import choose
+
+SMALL = ["mobilenet_v3_small", "shufflenet_v2_x0_5"]  # the one with dropout, the other without
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def chance(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=chance())
+
+
+def step(network: Network, inputs: Tensor) -> None:
+    loss = F.cross_entropy(network.train()(inputs), torch.arange(len(inputs)))
+    loss.backward()  # type: ignore[no-untyped-call]
+    descend(network, learning_rate=network.learning_rate, loss=float(loss.detach()))
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_a_model_learns_from_a_batch_of_any_size_and_draws_from_nothing_global(
+    name: str, shape: tuple[int, ...]
+) -> None:
+    before = torch.get_rng_state()
+    network = build(name=name, input_shape=shape, generator=chance())
+    for count in (1, 3):
+        step(network, drawn(count, *shape))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+    assert network.features(drawn(2, *shape)).shape == (2, network.head.in_features)
+    assert network(drawn(2, *shape)).shape == (2, HEAD_BLOCK)
+
+
+def test_the_weights_follow_from_the_generator() -> None:
+    one, same, other = (
+        build(name=SMALL[1], input_shape=(3, 32, 32), generator=chance(seed)) for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_a_copy_an_average_and_a_restart_answer_alike() -> None:
+    pair = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=chance()))
+    step(pair.network, drawn(4, 3, 32, 32))
+    pair.follow(pace=0.5)
+    restored = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=chance(1)))
+    restored.load_state_dict(pair.state_dict())
+    frozen = copy.deepcopy(pair)
+    answers = [each.average.eval()(drawn(2, 3, 32, 32)) for each in (pair, restored, frozen)]
+    assert torch.equal(answers[0], answers[1])
+    assert torch.equal(answers[0], answers[2])
+
+
+def test_either_precision_computes() -> None:
+    network = build(name=SMALL[1], input_shape=(3, 16, 16), generator=chance())
+    assert choose(network, setting="auto", input_shape=(3, 16, 16), clock=time.perf_counter) in (True, False)
+    network.half_precision = True
+    step(network, drawn(2, 3, 16, 16))
+    assert network.features(drawn(2, 3, 16, 16)).dtype == torch.float32
+
+
+def test_a_method_learns_with_one() -> None:
+    config = load(path=None, settings={"network.name": SMALL[1]}, environ={})
+    method = make_method(config, input_shape=(3, 32, 32), dtype=torch.uint8)
+    inputs = (drawn(10, 3, 32, 32) * 255).to(torch.uint8)
+    for _ in range(2):
+        method.observe(Experience(inputs=inputs, labels=torch.arange(10) % 2, tasks=torch.full((10,), -1)))
+    probabilities = method.predict_proba(inputs, None)
+    assert torch.allclose(probabilities.sum(1), torch.ones(10), atol=1e-5)
+
+
+# names
+
+
+def test_our_networks_are_named_alike_in_the_settings_and_here() -> None:
+    assert set(OUR_NETWORKS) == {"auto", *NETWORKS}
+
+
+def test_a_name_means_itself_and_a_wrong_one_names_the_nearest() -> None:
+    assert resolve(name="resnet18", input_shape=(3, 32, 32)) == "resnet18"
+    for wrong, near in (("mobilnet_v3_smal", "mobilenet_v3_small"), ("lennet", "lenet")):
+        with pytest.raises(ValueError, match=f"no network '{wrong}'; did you mean {near}?"):
+            resolve(name=wrong, input_shape=(3, 32, 32))
+        with pytest.raises(ConfigError, match=f"network.name: there is no network '{wrong}'; did you mean"):
+            check_network(load(path=None, settings={"network.name": wrong}, environ={}))
+
+
+@pytest.mark.parametrize(("shape", "mend"), [((5,), "use mlp"), ((2, 32, 32), "use resnet18_reduced")])
+def test_inputs_that_no_model_takes_are_refused(shape: tuple[int, ...], mend: str) -> None:
+    with pytest.raises(ValueError, match=rf"resnet18 needs images .*found inputs of shape \[.*{mend}"):
+        build(name="resnet18", input_shape=shape, generator=chance())
+
+
+def test_weights_belong_to_a_model_of_torchvision() -> None:
+    with pytest.raises(ConfigError, match=r"network.weights to be null, as network.name lenet is none of"):
+        load(path=None, settings={"network.name": "lenet", "network.weights": "DEFAULT"}, environ={})
+    with pytest.raises(ConfigError, match="resnet18 has no weights 'BEST'"):
+        check_network(
+            load(path=None, settings={"network.name": "resnet18", "network.weights": "BEST"}, environ={})
+        )
+
+
+def test_a_network_that_takes_over_has_weights_of_its_own(tmp_path: Path) -> None:
+    """Pretrained weights are those of the configured network: none are fetched for another."""
+    settings = {"network.name": SMALL[0], "network.weights": "DEFAULT", "state_dir": str(tmp_path)}
+    config = load(path=None, settings=settings, environ={})
+    made = make_network(config, input_shape=(3, 32, 32), name=SMALL[1])
+    assert made.head.in_features == 1024
+    assert not (tmp_path / "pretrained").exists()
