@@ -5,11 +5,27 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from streamlearner.bench.cifar100_choices import CIFAR100_CHOICES
+from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL
+from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
 from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.mnist_split import MNIST_SPLIT
+from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
+from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
+from streamlearner.bench.peers import PEERS
 from streamlearner.bench.throughput import THROUGHPUT
 
-EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in (MNIST_SPLIT, THROUGHPUT)}
+_ALL: tuple[Experiment, ...] = (
+    MNIST_SPLIT,
+    CIFAR100_INCREMENTAL,
+    CIFAR100_CHOICES,
+    CIFAR100_TOTAL,
+    OMNIGLOT_INCREMENTAL,
+    MNIST_TRANSFER,
+    PEERS,
+    THROUGHPUT,
+)
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
 
 
 def find(name: str) -> Experiment:

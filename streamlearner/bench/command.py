@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from streamlearner.bench.runner import Course
 
 RESULTS = Path("streamlearner/bench/results")
-QUICK = "quick"
-"""Folder of smoke runs under the one of results, where no other is named."""
+QUICK, HELD_OUT = "quick", "held-out"
+"""Folders under the one of results of runs that prove nothing, where no other is named."""
 SHARED_DATA = Path("../shared/data")
 OWN_DATA = Path("data")
 
@@ -48,12 +48,27 @@ DataOption = Annotated[
     typer.Option(help="Data sets.", show_default=f"{SHARED_DATA} if it is there, else {OWN_DATA}"),
 ]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch a data set that is absent.")]
+ArmOption = Annotated[
+    list[str] | None, typer.Option("--arm", help="Only these; repeatable.", show_default="all")
+]
+PortionOption = Annotated[
+    Literal["whole", "quarter"],
+    typer.Option(help="Of the stream; a quarter has the same classes, each with every fourth example."),
+]
+HeldOutOption = Annotated[
+    bool,
+    typer.Option("--held-out", help="Test on images held out of the training set, to choose settings by."),
+]
 KafkaOption = Annotated[
     str | None,
     typer.Option(help="A broker, host:port, for arms that read a topic; they are left out without."),
 ]
 OutOption = Annotated[
-    Path | None, typer.Option(help="Results.", show_default=f"{RESULTS}; of --quick {RESULTS / QUICK}")
+    Path | None,
+    typer.Option(
+        help="Results.",
+        show_default=f"{RESULTS}; of --quick {RESULTS / QUICK}, of --held-out {RESULTS / HELD_OUT}",
+    ),
 ]
 
 
@@ -78,6 +93,9 @@ def run(
     name: NameArgument,
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
+    arm: ArmOption = None,
+    portion: PortionOption = "whole",
+    held_out: HeldOutOption = False,
     quick: QuickOption = False,
     data: DataOption = None,
     download: DownloadOption = False,
@@ -95,13 +113,21 @@ def run(
         experiment = catalogue.find(name)
     except LookupError as error:
         raise typer.BadParameter(str(error.args[0]), param_hint="NAME") from None
-    scope = Scope(seeds=seeds or (1 if quick else 3), budgets_bits=budgets, quick=quick, kafka=kafka)
-    folder = out or (RESULTS / QUICK if quick else RESULTS)
-    result = Result(folder, name=name, protocol=experiment.protocol, quick=quick)
+    scope = Scope(
+        seeds=seeds or (1 if quick else 3),
+        budgets_bits=budgets,
+        quick=quick,
+        kafka=kafka,
+        arms=tuple(dict.fromkeys(arm)) if arm else None,
+        portion=portion,
+        held_out=held_out,
+    )
+    folder = out or (RESULTS / QUICK if quick else RESULTS / HELD_OUT if held_out else RESULTS)
+    result = Result(folder, name=name, protocol=experiment.protocol, quick=quick, held_out=held_out)
     try:
         course = runner.plan(experiment, scope=scope, result=result)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--budget") from None
+        raise typer.BadParameter(str(error)) from None
     data = data or (SHARED_DATA if SHARED_DATA.is_dir() else OWN_DATA)
     workbench = context.obj(data=data, download=download)
     done = runner.run(experiment, course.missing, scope=scope, workbench=workbench, result=result)
@@ -137,7 +163,8 @@ def show(course: Course, done: Iterator[tuple[Trial, list[Row]]]) -> None:
 
 
 def named(trial: Trial) -> str:
-    return f"{trial.arm}, {trial.budget_bits:,} bits, seed {trial.seed}"
+    part = f", {trial.examples:,} examples" if trial.examples is not None else ""
+    return f"{trial.arm}, {trial.budget_bits:,} bits, seed {trial.seed}{part}"
 
 
 def told(rows: list[Row]) -> str:

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
+from streamlearner.bench import ordering
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.results import Row
+from streamlearner.bench.pretraining import association_bits, pretrained
+from streamlearner.bench.results import Curve, Row
+from streamlearner.bench.retention_curve import RetentionCurve, accuracy
+from streamlearner.bench.retention_curve import inputs as inputs
 from streamlearner.bench.workbench import Pictures, Settings, Workbench
-from streamlearner.stream import Label
+from streamlearner.errors import StreamlearnerError
 
-ANSWER_BATCH = 500
+QUICK_TESTS = 100
+QUARTER = 4
 
 MEASURES = (
     "accuracy: of the test pictures after the stream. exam_retention: mean over classes on the "
@@ -30,80 +31,164 @@ MEASURES = (
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to learn: dotted settings over the defaults, and those that hang on the budget. `paper` has the
-    paper's accuracies by budget."""
+    """A way to learn: dotted settings over the defaults, and those that hang on the budget.
+
+    `paper` has the paper's accuracies by budget (0 for an arm without a memory). `budgets_bits` are the
+    arm's own, where the experiment's do not apply. `shuffled`: the stream has no periods. `pretrained_on`:
+    the data set that the association was fitted to before.
+    """
 
     settings: Settings
     by_budget: Mapping[int, Settings] = field(default_factory=dict)
     paper: Mapping[int, float] = field(default_factory=dict)
     uses_memory: bool = True
+    budgets_bits: tuple[int, ...] | None = None
+    shuffled: bool = False
+    pretrained_on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContinualExperiment:
-    """Class-incremental: `classes_per_period` labels at a time, in the order of their numbers, shuffled
-    within."""
+    """One pass over `data`, whose training half has `examples`.
+
+    A period is `classes_per_period` labels, in the order of their numbers, or with None a task; shuffled
+    within. `names_tasks`: each message names its task, and so does each test (task-incremental); else no
+    task is named (class-incremental). A quarter of the stream has the same periods and every fourth example
+    of each class; its metrics are named `..._on_quarter`. `counts_association`: the budget is for the
+    association's tables too, and `stored_bits` has both.
+    """
 
     name: str
     protocol: str
     data: str
-    classes_per_period: int
+    examples: int
+    classes_per_period: int | None
     budgets_bits: tuple[int, ...]
     arms: Mapping[str, Arm]
+    names_tasks: bool = False
+    counts_association: bool = False
+    held_out_one_in: int = 5
     quick_examples: int = 2_000
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        """All seeds of an arm under a budget, then the next: a figure is whole as early as can be."""
+        """All seeds of an arm under a budget, then the next: a figure is whole as early as can be. A quick
+        run has the first budget alone."""
         for arm, about in self.arms.items():
-            for budget in (scope.budgets_bits or self.budgets_bits) if about.uses_memory else (0,):
+            for budget in self._budgets(about, scope):
                 for seed in range(scope.seeds):
-                    yield Trial(arm=arm, budget_bits=budget, seed=seed)
+                    yield Trial(arm=arm, budget_bits=budget, seed=seed, examples=self._part(scope))
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+    def _budgets(self, arm: Arm, scope: Scope) -> Iterable[int]:
+        if not arm.uses_memory:
+            return (0,)
+        if arm.budgets_bits is None:
+            return scope.budgets_bits or self.budgets_bits[: 1 if scope.quick else None]
+        wanted = scope.budgets_bits
+        return [budget for budget in arm.budgets_bits if wanted is None or budget in wanted]
+
+    def _part(self, scope: Scope) -> int | None:
+        """The length of a quarter, or None for the whole stream."""
+        if scope.portion == "whole":
+            return None
+        held_out = -(-self.examples // self.held_out_one_in) if scope.held_out else 0
+        return -(-(self.examples - held_out) // QUARTER)
+
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve]:
         arm = self.arms[trial.arm]
-        stream = self._in_order(workbench.load_pictures(self.data, True), trial.seed, scope)
+        training, test = self._halves(workbench, scope)
+        stream = ordering.in_order(
+            training,
+            seed=trial.seed,
+            one_of=1 if trial.examples is None else QUARTER,
+            classes_per_period=self.classes_per_period,
+            shuffled=arm.shuffled,
+        )
+        settings = self.settings(trial)
+        with pretrained(workbench, settings, on=arm.pretrained_on, quick=scope.quick) as found:
+            settings |= found
+            if self.counts_association:
+                settings["memory.budget_bits"] -= association_bits(workbench, settings, stream)
+            learned = learn(workbench, settings, stream, test, names_tasks=self.names_tasks)
+        if self.counts_association and learned.total_bits > trial.budget_bits:
+            raise StreamlearnerError(f"{trial}: {learned.total_bits:,} bits with the association's tables")
+        yield from self._rows(trial, learned, length=len(stream.labels))
+        if learned.points:
+            yield Curve(trial.arm, trial.budget_bits, trial.seed, learned.points, trial.examples)
+
+    def settings(self, trial: Trial) -> dict[str, Any]:
+        """The settings of a trial over the defaults."""
+        arm = self.arms[trial.arm]
         settings = {**arm.settings, **arm.by_budget.get(trial.budget_bits, {}), "seed": trial.seed}
         if arm.uses_memory:
             settings["memory.budget_bits"] = trial.budget_bits
-        with workbench.daemon(settings, workbench.messages(stream)) as daemon:
-            started = time.perf_counter()
-            daemon.run()
-            seconds = time.perf_counter() - started
-            learner = daemon.learner
-        measured = {"accuracy": accuracy(learner, workbench.load_pictures(self.data, False))} | own(learner)
-        for metric, value in measured.items():
+        return settings
+
+    def _halves(self, workbench: Workbench, scope: Scope) -> tuple[Pictures, Pictures]:
+        """What is learned and what is tested, before any is put in order."""
+        whole = QUARTER if scope.portion == "quarter" else 1
+        training = workbench.load_pictures(
+            self.data, True, self.quick_examples * whole if scope.quick else None
+        )
+        if scope.held_out:
+            return ordering.parted(training, held_out_one_in=self.held_out_one_in)
+        return training, workbench.load_pictures(self.data, False, QUICK_TESTS if scope.quick else None)
+
+    def _rows(self, trial: Trial, learned: Learned, *, length: int) -> Iterator[Row]:
+        suffix = "" if trial.examples is None else "_on_quarter"
+        association = learned.total_bits - learned.stored_bits if self.counts_association else 0
+        for metric, value in learned.measured.items():
+            paper = self.arms[trial.arm].paper.get(trial.budget_bits)
             yield Row(
                 arm=trial.arm,
                 budget_bits=trial.budget_bits,
-                stored_bits=sum(learner.method.stored_bits().values()),
-                parameter_bits=sum(learner.method.parameter_bits().values()),
+                stored_bits=learned.stored_bits + association,
+                parameter_bits=sum(learned.parameter_bits.values()) - association,
                 seed=trial.seed,
-                metric=metric,
+                metric=metric + suffix,
                 value=value,
-                paper=arm.paper.get(trial.budget_bits) if metric == "accuracy" else None,
-                seconds=round(seconds, 2),
-                examples_per_s=round(len(stream.labels) / seconds, 1),
+                paper=paper if metric == "accuracy" and not suffix else None,
+                seconds=round(learned.seconds, 2),
+                examples_per_s=round(length / learned.seconds, 1),
+                examples=trial.examples,
             )
 
-    def _in_order(self, pictures: Pictures, seed: int, scope: Scope) -> Pictures:
-        order = np.random.default_rng(seed).permutation(len(pictures.labels))
-        order = order[: self.quick_examples] if scope.quick else order
-        periods = np.array([int(pictures.labels[i]) // self.classes_per_period for i in order])
-        return pictures.select(order[np.argsort(periods, kind="stable")])
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What one daemon came to: figures by metric, accuracy over the stream, bits, seconds of the stream
+    without the tests."""
+
+    measured: dict[str, float]
+    points: list[tuple[int, float]]
+    stored_bits: int
+    parameter_bits: dict[str, int]
+    seconds: float
+
+    @property
+    def total_bits(self) -> int:
+        """What is remembered, with the association's tables: the paper's total constraint, equation (4)."""
+        return self.stored_bits + self.parameter_bits.get("association", 0)
 
 
-def accuracy(learner: Any, test: Pictures) -> float:
-    """The share of test pictures that what answers now gets right, no task given."""
-    found: list[Label] = []
-    for part in torch.split(inputs(test), ANSWER_BATCH):
-        found += [answer.label for answer in learner.predictor().predict(part)]
-    return sum(f == label for f, label in zip(found, test.labels, strict=True)) / len(test.labels)
-
-
-def inputs(pictures: Pictures) -> Tensor:
-    """[n, C, H, W] uint8, as the codec decodes them."""
-    images = torch.from_numpy(pictures.images)
-    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+def learn(
+    workbench: Workbench, settings: Settings, stream: Pictures, test: Pictures, *, names_tasks: bool
+) -> Learned:
+    """One daemon over the whole stream, tested along it and after it."""
+    messages = workbench.messages(stream, tasks=stream.tasks if names_tasks else None)
+    curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
+    with workbench.daemon(settings, messages, between=curve) as daemon:
+        started = time.perf_counter()
+        daemon.run()
+        seconds = time.perf_counter() - started - curve.seconds
+        learner = daemon.learner
+        curve(len(messages))
+    return Learned(
+        measured={"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | own(learner),
+        points=curve.points,
+        stored_bits=sum(learner.method.stored_bits().values()),
+        parameter_bits=learner.method.parameter_bits(),
+        seconds=seconds,
+    )
 
 
 def own(learner: Any) -> dict[str, float]:

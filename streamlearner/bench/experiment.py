@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
-from streamlearner.bench.results import Row
+from streamlearner.bench.results import Curve, Row
 from streamlearner.bench.workbench import Workbench
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
+
+Portion = Literal["whole", "quarter"]
 
 
 class Trial(NamedTuple):
-    """One cell of a table: what a resumed run need not do again."""
+    """One cell of a table: what a resumed run need not do again. `examples` is the length of the stream
+    where that is a part of the experiment's (None: the whole)."""
 
     arm: str
     budget_bits: int
     seed: int
+    examples: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """How much to run: seeds 0 to `seeds` - 1, `budgets_bits` (None: the experiment's own), `quick` for a
-    smoke run, `kafka` (host:port) for arms that read a topic (None: they are left out)."""
+    smoke run, `kafka` (host:port) for arms that read a topic (None: they are left out), `arms` (None: all),
+    `portion` of the stream, and `held_out` to test on images held out of the training set, on which settings
+    are chosen."""
 
     seeds: int
     budgets_bits: tuple[int, ...] | None
     quick: bool
     kafka: str | None = None
+    arms: tuple[str, ...] | None = None
+    portion: Portion = "whole"
+    held_out: bool = False
 
 
 class Experiment(Protocol):
-    """A table or curve. `trials` says what there is to do, `run` does one of them and yields its rows."""
+    """A table or curve. `trials` says what there is to do, `run` does one of them and yields its rows (and
+    curves over the stream, if it has any). The runner leaves out the arms that were not asked for."""
 
     @property
     def name(self) -> str: ...
@@ -41,4 +55,19 @@ class Experiment(Protocol):
 
     def trials(self, scope: Scope) -> Iterable[Trial]: ...
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]: ...
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve]: ...
+
+
+@runtime_checkable
+class HoldsOut(Protocol):
+    """An experiment that can test on a part of the training set: one in `held_out_one_in` of each class."""
+
+    held_out_one_in: int
+
+
+@runtime_checkable
+class DrawsItself(Protocol):
+    """An experiment that draws its own picture instead of accuracy against budget."""
+
+    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+        """Writes a PNG to `path`; `found` are the figures of the report, all metrics."""

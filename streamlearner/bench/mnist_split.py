@@ -19,6 +19,8 @@ MNIST_SPLIT = ContinualExperiment(
         f"chosen on 10,000 images held out from training. {MEASURES}"
     ),
     data="MNIST",
+    examples=60_000,
+    held_out_one_in=6,
     classes_per_period=2,
     budgets_bits=(10 * RAW_BITS, 50 * RAW_BITS, 200 * RAW_BITS),
     arms={

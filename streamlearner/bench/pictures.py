@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streamlearner.bench.report import Figure
 
 INK, FAINT = "#222222", "#dddddd"
-COLOURS = ("#0b6e99", "#d1702b", "#5b8c3e", "#8a4f9e", "#b03a48", "#7a6a53")
+COLOURS = ("#0b6e99", "#d1702b", "#5b8c3e", "#8a4f9e", "#b03a48", "#7a6a53", "#2a9d8f", "#c2549d", "#444444")
 """The first is for `ours`; dark enough to read as text on white, and apart for the colour-blind."""
 METRIC = "accuracy"
 LABEL_GAP = 0.045
@@ -32,18 +32,18 @@ def plots() -> Any:
 
 def draw_retention(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
     """A line for each arm over its budgets (bars: spread; dots: seeds), level ones for those without a
-    memory.
+    memory, or with all they want of it.
 
     The paper's figures, where there are any, are hollow diamonds in the colour of their arm.
     """
     shown = [each for each in found if each.metric == METRIC]
     picture = plots()(figsize=(7.2, 4.4), dpi=150, facecolor="white", layout="constrained")
     axes = picture.add_subplot()
-    budgets = sorted({each.budget_bits for each in shown if each.budget_bits})
+    budgets = shared_budgets((each.arm, each.budget_bits) for each in shown)
     ends: list[tuple[float, str, str]] = []
-    for arm, colour in coloured(shown):
+    for arm, colour in coloured(each.arm for each in shown):
         points = sorted((each for each in shown if each.arm == arm), key=lambda each: each.budget_bits)
-        draw_arm(axes, points, colour=colour)
+        draw_arm(axes, points, budgets=budgets, colour=colour)
         ends.append((points[-1].mean, arm, colour))
     notes = ["quick: means nothing"] if quick else []
     notes += ["diamonds: the paper's"] if any(each.paper is not None for each in shown) else []
@@ -52,14 +52,25 @@ def draw_retention(found: Sequence[Figure], *, title: str, quick: bool, path: Pa
     picture.savefig(path, metadata={"Software": None})
 
 
-def coloured(shown: Sequence[Figure]) -> list[tuple[str, str]]:
+def shared_budgets(cells: Iterable[tuple[str, int]]) -> list[int]:
+    """The budgets, ascending, under which more than one arm was run; where there are no two such, all. What
+    one arm alone was given, such as room for everything, would only stretch the axis."""
+    arms: dict[int, set[str]] = {}
+    for arm, budget in cells:
+        if budget:
+            arms.setdefault(budget, set()).add(arm)
+    shared = [budget for budget, of in arms.items() if len(of) > 1]
+    return sorted(shared if len(shared) > 1 else arms)
+
+
+def coloured(arms: Iterable[str]) -> list[tuple[str, str]]:
     """Each arm with its colour, `ours` first."""
-    arms = sorted(dict.fromkeys(each.arm for each in shown), key=lambda arm: arm != "ours")
-    return [(arm, COLOURS[number % len(COLOURS)]) for number, arm in enumerate(arms)]
+    ours_first = sorted(dict.fromkeys(arms), key=lambda arm: arm != "ours")
+    return [(arm, COLOURS[number % len(COLOURS)]) for number, arm in enumerate(ours_first)]
 
 
-def draw_arm(axes: Any, points: Sequence[Figure], *, colour: str) -> None:
-    kept = [point for point in points if point.budget_bits]
+def draw_arm(axes: Any, points: Sequence[Figure], *, budgets: Sequence[int], colour: str) -> None:
+    kept = [point for point in points if point.budget_bits in budgets]
     if not kept:
         axes.axhline(points[0].mean, color=colour, linewidth=1.2, linestyle=(0, (4, 3)))
         return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamlearner.bench.results import Record, Row
+from streamlearner.bench.tables import RETENTION, glances, table
 from streamlearner.errors import StreamlearnerError
 
 HEADER = (
@@ -18,17 +19,13 @@ HEADER = (
     "means. Accuracies are fractions. Parameter bits: networks and tables, apart from the budget.\n"
 )
 QUICK_NOTE = "**A quick run: a smoke test on a part of the stream. Its figures mean nothing.**\n"
-COLUMNS = (
-    "arm", "budget (bits)", "metric", "mean ± spread", "seeds", "paper", "stored bits", "parameter bits",
-    "seconds", "examples/s",
-)  # fmt: skip
-RETENTION = "accuracy"
-"""The metric that the pictures show."""
+HELD_OUT_NOTE = "**Tested on images held out of the training set, to choose settings: no result.**\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One metric of an arm under a budget, over its seeds. `spread` is None for a single one."""
+    """One metric of an arm under a budget, over its seeds. `spread` is None for a single one; `examples` is
+    the length of the stream where it is a part, else None."""
 
     arm: str
     budget_bits: int
@@ -41,6 +38,7 @@ class Figure:
     parameter_bits: float
     seconds: float
     examples_per_s: float
+    examples: int | None = None
 
 
 def write(folder: Path) -> list[Path]:
@@ -48,30 +46,49 @@ def write(folder: Path) -> list[Path]:
 
     Raises StreamlearnerError where there are no results, one cannot be read, or matplotlib is absent.
     """
-    records = [Record.read(path) for path in sorted(folder.glob("*.json"))]
-    if not records:
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
         raise StreamlearnerError(
             f"there are no results in {folder.absolute()}; make some: "
             f"streamlearner bench run NAME --out {folder}"
         )
-    from streamlearner.bench.pictures import draw_retention
-
+    records = [(path, Record.read(path)) for path in paths]
     sections, written = [], [folder / "RESULTS.md"]
-    for record in records:
-        found, picture = figures(record.rows), folder / f"{record.experiment}.png"
-        if spans_budgets(found):
-            draw_retention(found, title=record.experiment, quick=record.quick, path=picture)
-            written.append(picture)
-        sections.append(section(record, found, picture=picture.name if spans_budgets(found) else None))
+    for path, record in records:
+        found = figures(record.rows)
+        pictures = list(drawn(record, found, beside=path))
+        written += pictures
+        sections.append(section(record, found, pictures=[picture.name for picture in pictures]))
     written[0].write_text("\n".join([HEADER, *sections]), encoding="utf-8")
     return written
 
 
+def drawn(record: Record, found: Sequence[Figure], *, beside: Path) -> Iterator[Path]:
+    """The pictures of one experiment: its own, or accuracy against budget; and accuracy over the stream."""
+    from streamlearner.bench.catalogue import EXPERIMENTS
+    from streamlearner.bench.experiment import DrawsItself
+    from streamlearner.bench.pictures import draw_retention
+    from streamlearner.bench.stream_picture import draw_over_stream
+
+    experiment, picture = EXPERIMENTS.get(record.experiment), beside.with_suffix(".png")
+    if isinstance(experiment, DrawsItself):
+        experiment.draw(found, quick=record.quick, path=picture)
+        yield picture
+    elif spans_budgets(found):
+        draw_retention(found, title=titled(record), quick=record.quick, path=picture)
+        yield picture
+    if record.curves:
+        over = beside.with_name(f"{beside.stem}-over-stream.png")
+        draw_over_stream(record.curves, title=titled(record), quick=record.quick, path=over)
+        yield over
+
+
 def figures(rows: Iterable[Row]) -> list[Figure]:
-    """One for each arm, budget and metric, in the order of their first rows, over its seeds."""
-    grouped: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
+    """One for each arm, budget, metric and part of the stream, in the order of their first rows, over its
+    seeds."""
+    grouped: dict[tuple[str, int, str, int | None], list[Row]] = defaultdict(list)
     for row in rows:
-        grouped[row.arm, row.budget_bits, row.metric].append(row)
+        grouped[row.arm, row.budget_bits, row.metric, row.examples].append(row)
     return [figure(group) for group in grouped.values()]
 
 
@@ -89,6 +106,7 @@ def figure(rows: Sequence[Row]) -> Figure:
         parameter_bits=statistics.fmean(row.parameter_bits for row in rows),
         seconds=statistics.fmean(row.seconds for row in rows),
         examples_per_s=statistics.fmean(row.examples_per_s for row in rows),
+        examples=rows[0].examples,
     )
 
 
@@ -97,40 +115,27 @@ def spans_budgets(found: Sequence[Figure]) -> bool:
     return len({each.budget_bits for each in found if each.metric == RETENTION and each.budget_bits}) > 1
 
 
-def section(record: Record, found: Sequence[Figure], *, picture: str | None) -> str:
+def titled(record: Record) -> str:
+    return f"{record.experiment}, held out" if record.held_out else record.experiment
+
+
+def section(record: Record, found: Sequence[Figure], *, pictures: Sequence[str]) -> str:
     """The Markdown of one experiment."""
+    words = f"{' --quick' if record.quick else ''}{' --held-out' if record.held_out else ''}"
     return "\n".join(
         [
-            f"## {record.experiment}\n",
+            f"## {titled(record)}\n",
             *([QUICK_NOTE] if record.quick else []),
+            *([HELD_OUT_NOTE] if record.held_out else []),
             f"{record.protocol}\n",
-            *([f"![retention against bits]({picture})\n"] if picture else []),
+            *glances(found),
+            *(f"![{picture.removesuffix('.png')}]({picture})\n" for picture in pictures),
             *table(found),
             "",
             f"Measured on: {told(record.machine)}. With: {told(record.versions)}.\n",
-            f"`streamlearner bench run {record.experiment}{' --quick' if record.quick else ''}`\n",
+            f"`streamlearner bench run {record.experiment}{words}`\n",
         ]
     )
-
-
-def table(found: Sequence[Figure]) -> Iterator[str]:
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "|---|---:|---|" + "---:|" * (len(COLUMNS) - 3)
-    for each in found:
-        spread = "" if each.spread is None else f" ± {each.spread:.4f}"
-        cells = (
-            each.arm,
-            f"{each.budget_bits:,}",
-            each.metric,
-            f"{each.mean:.4f}{spread}",
-            str(len(each.values)),
-            "" if each.paper is None else f"{each.paper:.4f}",
-            f"{each.stored_bits:,.0f}",
-            f"{each.parameter_bits:,.0f}",
-            f"{each.seconds:,.1f}",
-            f"{each.examples_per_s:,.0f}",
-        )
-        yield f"| {' | '.join(cells)} |"
 
 
 def told(facts: dict[str, str]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from streamlearner.errors import StreamlearnerError
 
@@ -21,7 +23,8 @@ class Row:
     """One measured figure. Accuracies are fractions. `paper` is the figure to stand
     beside, where there is one.
 
-    `stored_bits` counts what was remembered; `parameter_bits` networks and tables, apart.
+    `stored_bits` counts what was remembered; `parameter_bits` networks and tables, apart. `examples` is the
+    length of the stream where only a part of it was learned; None, and not in the file, for the whole.
     """
 
     arm: str
@@ -34,18 +37,45 @@ class Row:
     paper: float | None
     seconds: float
     examples_per_s: float
+    examples: int | None = None
+
+    @property
+    def trial(self) -> Key:
+        return self.arm, self.budget_bits, self.seed, self.examples
+
+
+Key: TypeAlias = tuple[str, int, int, int | None]
+"""Of a trial: arm, budget, seed, length of the stream (None: the whole)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Accuracy over the stream of one trial: `points` are (examples taken, accuracy on test pictures of the
+    classes met so far)."""
+
+    arm: str
+    budget_bits: int
+    seed: int
+    points: list[tuple[int, float]]
+    examples: int | None = None
+
+    @property
+    def trial(self) -> Key:
+        return self.arm, self.budget_bits, self.seed, self.examples
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A result file as it was read: all rows, and what they were measured with."""
+    """A result file as it was read: all rows and curves, and what they were measured with."""
 
     experiment: str
     protocol: str
     quick: bool
+    held_out: bool
     versions: dict[str, str]
     machine: dict[str, str]
     rows: list[Row]
+    curves: list[Curve] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -56,9 +86,11 @@ class Record:
                 experiment=found["experiment"],
                 protocol=found["protocol"],
                 quick=found.get("quick", False),
+                held_out=found.get("held_out", False),
                 versions=found["versions"],
                 machine=found["machine"],
                 rows=[Row(**row) for row in found["rows"]],
+                curves=[Curve(**curve) for curve in found.get("curves", [])],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StreamlearnerError(
@@ -68,20 +100,26 @@ class Record:
 
 class Result:
     """The rows of one experiment in `folder`/NAME.json. Written after each trial, so an
-    interrupted run resumes.
+    interrupted run resumes; several processes may each do some of its trials at once.
+
+    Figures on held-out images go to NAME-held-out.json: they choose settings, and prove nothing.
 
     Raises StreamlearnerError where that file holds what does not belong beside these rows: another protocol's
     figures, or smoke figures beside full ones. Nothing measured is ever written over.
     """
 
-    def __init__(self, folder: Path, *, name: str, protocol: str, quick: bool) -> None:
-        self.path = folder / f"{name}.json"
+    def __init__(
+        self, folder: Path, *, name: str, protocol: str, quick: bool, held_out: bool = False
+    ) -> None:
+        self.path = folder / f"{name}{'-held-out' if held_out else ''}.json"
         self.name = name
         self.protocol = protocol
         self.quick = quick
+        self.held_out = held_out
         self.versions = versions()
         self.machine = machine()
         self.rows: list[Row] = []
+        self.curves: list[Curve] = []
         if self.path.exists():
             self._resume(Record.read(self.path))
 
@@ -97,30 +135,54 @@ class Result:
                 f"{self.path} holds results of another protocol than this version's; move it away, or name "
                 f"another folder with --out. Its protocol: {found.protocol}"
             )
-        self.rows = list(found.rows)
+        self.rows, self.curves = list(found.rows), list(found.curves)
         self.versions = joined(found.versions, self.versions)
         self.machine = joined(found.machine, self.machine)
 
-    def has(self, *, arm: str, budget_bits: int, seed: int) -> bool:
-        return any((row.arm, row.budget_bits, row.seed) == (arm, budget_bits, seed) for row in self.rows)
+    def has(self, *, arm: str, budget_bits: int, seed: int, examples: int | None = None) -> bool:
+        return any(row.trial == (arm, budget_bits, seed, examples) for row in self.rows)
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Appends the rows of a finished trial and writes the file, whole or not at all."""
-        self.rows += rows
+    def add(self, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> None:
+        """Appends what a finished trial measured and writes the file, whole or not at all. What another
+        process has written meanwhile is kept; of a trial that both did, the first."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.path.with_suffix(".tmp")
-        aside.write_text(json.dumps(self._document(), indent=1) + "\n", encoding="utf-8")
-        os.replace(aside, self.path)
+        with locked(self.path.parent):
+            if self.path.exists():
+                self._resume(Record.read(self.path))
+            done = {row.trial for row in self.rows}
+            self.rows += [row for row in rows if row.trial not in done]
+            self.curves += [curve for curve in curves if curve.trial not in done]
+            aside = self.path.with_suffix(".tmp")
+            aside.write_text(json.dumps(self._document(), indent=1) + "\n", encoding="utf-8")
+            os.replace(aside, self.path)
 
     def _document(self) -> dict[str, Any]:
         return {
             "experiment": self.name,
             "protocol": self.protocol,
             **({"quick": True} if self.quick else {}),
+            **({"held_out": True} if self.held_out else {}),
             "versions": self.versions,
             "machine": self.machine,
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [told(row) for row in self.rows],
+            **({"curves": [told(curve) for curve in self.curves]} if self.curves else {}),
         }
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Alone among the processes that write results there; released by the system if this one dies."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def told(entry: Row | Curve) -> dict[str, Any]:
+    """As JSON; the length of the stream only where it is a part."""
+    return {name: value for name, value in asdict(entry).items() if name != "examples" or value is not None}
 
 
 def joined(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from streamlearner.bench.experiment import Experiment, Scope, Trial
-from streamlearner.bench.results import Result, Row
+from streamlearner.bench.experiment import Experiment, HoldsOut, Scope, Trial
+from streamlearner.bench.results import Curve, Result, Row
 from streamlearner.bench.workbench import Workbench
 
 
@@ -18,7 +19,8 @@ class Course(NamedTuple):
 
 
 def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Course:
-    """Raises ValueError where a budget was asked for that the experiment cannot be run under."""
+    """Raises ValueError where something was asked for that the experiment does not have: a budget, an arm, a
+    quarter of its stream, held-out images."""
     trials = list(experiment.trials(scope))
     offered = {trial.budget_bits for trial in trials}
     if strange := [budget for budget in scope.budgets_bits or () if budget not in offered]:
@@ -26,12 +28,35 @@ def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Course:
             f"{experiment.name} cannot be run under {strange[0]:,} bits: its budgets are fixed "
             f"({', '.join(f'{budget:,}' for budget in sorted(offered))})"
         )
+    if scope.portion != "whole" and any(trial.examples is None for trial in trials):
+        raise ValueError(f"{experiment.name} has no {scope.portion}: it is run whole")
+    if scope.held_out and not isinstance(experiment, HoldsOut):
+        raise ValueError(
+            f"{experiment.name} holds no images out of a training set: it has no settings to choose"
+        )
+    chosen = of_arms(experiment, trials, scope.arms)
     missing = [
         trial
-        for trial in trials
-        if not result.has(arm=trial.arm, budget_bits=trial.budget_bits, seed=trial.seed)
+        for trial in chosen
+        if not result.has(
+            arm=trial.arm, budget_bits=trial.budget_bits, seed=trial.seed, examples=trial.examples
+        )
     ]
-    return Course(trials, missing)
+    return Course(chosen, missing)
+
+
+def of_arms(experiment: Experiment, trials: Sequence[Trial], arms: Sequence[str] | None) -> list[Trial]:
+    """The trials of these arms (None: all). Raises ValueError for one that is not there, naming the
+    nearest."""
+    known = list(dict.fromkeys(trial.arm for trial in trials))
+    for arm in arms or ():
+        if arm not in known:
+            (nearest,) = difflib.get_close_matches(arm, known, n=1, cutoff=0.0)
+            raise ValueError(
+                f"{experiment.name} has no arm {arm!r}; the nearest is {nearest!r}, and these are there: "
+                + ", ".join(known)
+            )
+    return [trial for trial in trials if arms is None or trial.arm in arms]
 
 
 def run(
@@ -39,6 +64,7 @@ def run(
 ) -> Iterator[tuple[Trial, list[Row]]]:
     """One trial after the other, each written to disk before it is handed out."""
     for trial in trials:
-        rows = list(experiment.run(trial, workbench=workbench, scope=scope))
-        result.add(rows)
+        found = list(experiment.run(trial, workbench=workbench, scope=scope))
+        rows = [entry for entry in found if isinstance(entry, Row)]
+        result.add(rows, [entry for entry in found if isinstance(entry, Curve)])
         yield trial, rows

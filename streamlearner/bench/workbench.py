@@ -18,26 +18,30 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Images [n, H, W] or [n, H, W, C] uint8 with their labels."""
+    """Images [n, H, W] or [n, H, W, C] uint8 with their labels, and, where the set has such, the task of
+    each: coarse class of CIFAR-100, alphabet of Omniglot."""
 
     images: NDArray[np.uint8]
     labels: list[Label]
+    tasks: list[str] | None = None
 
     def select(self, indices: NDArray[np.int64]) -> Pictures:
-        return Pictures(self.images[indices], [self.labels[i] for i in indices])
+        tasks = None if self.tasks is None else [self.tasks[i] for i in indices]
+        return Pictures(self.images[indices], [self.labels[i] for i in indices], tasks)
 
 
 @dataclass(frozen=True, slots=True)
 class Workbench:
     """`build_daemon(settings, source)` assembles a daemon from dotted settings over the defaults;
-    `build_source` a source that holds messages, `build_kafka_source(messages, address)` one that reads them
-    from a new topic; `load_pictures(name, train)` reads a data set; `encode` makes
-    a message's value and headers of an image and a label."""
+    `build_source(messages, between=None)` a source that holds messages and calls `between(n)` before each
+    batch, where all n before it were learned; `build_kafka_source(messages, address)` one that reads them
+    from a new topic; `load_pictures(name, train, most=None)` reads a data set (of a large one, with `most`,
+    a part); `encode` makes a message's value and headers of an image and a label."""
 
     build_daemon: Callable[[Settings, Source], Any]
-    build_source: Callable[[list[Message]], Source]
+    build_source: Callable[..., Source]
     build_kafka_source: Callable[[list[Message], str], Source]
-    load_pictures: Callable[[str, bool], Pictures]
+    load_pictures: Callable[..., Pictures]
     encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
 
     def messages(self, pictures: Pictures, *, tasks: list[str] | None = None) -> list[Message]:
@@ -49,8 +53,12 @@ class Workbench:
         return made
 
     @contextmanager
-    def daemon(self, settings: Settings, messages: list[Message]) -> Iterator[Any]:
-        """A daemon over these messages in a folder of its own, which goes away with it."""
+    def daemon(
+        self, settings: Settings, messages: list[Message], *, between: Callable[[int], None] | None = None
+    ) -> Iterator[Any]:
+        """A daemon over these messages in a folder of its own, which goes away with it. On the learning
+        thread `between(n)` is called before each batch, n messages having been learned."""
         with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
             fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit"}
-            yield self.build_daemon(dict(settings) | fixed, self.build_source(messages))
+            source = self.build_source(messages, between=between)
+            yield self.build_daemon(dict(settings) | fixed, source)

@@ -84,7 +84,7 @@ def test_the_list_for_people_names_every_experiment_with_its_arms() -> None:
 
 
 def test_results_have_the_agreed_format(document: Any) -> None:
-    assert list(document) == ["experiment", "protocol", "quick", "versions", "machine", "rows"]
+    assert list(document) == ["experiment", "protocol", "quick", "versions", "machine", "rows", "curves"]
     assert (document["experiment"], document["quick"]) == ("mnist-split", True)
     assert {"streamlearner", "torch", "python"} <= document["versions"].keys()
     assert {"processor", "cores"} <= document["machine"].keys()
@@ -120,8 +120,35 @@ def test_an_amount_may_have_a_unit_and_reaches_the_daemon() -> None:
         "versions",
         "machine",
         "rows",
+        "curves",
     ]  # no mark of a quick one
     assert {row["budget_bits"] for row in document["rows"]} == {16_384}
+
+
+def test_only_the_arms_asked_for_are_run_and_the_rest_can_follow() -> None:
+    said = called(*RUN, "--arm", "finetune", "--out", "there")
+    assert "1/1 finetune" in said
+    assert "1 of 3 trials were done" in called(*RUN, "--out", "there")
+    assert "no arm 'fintune'; the nearest is 'finetune'" in refused(*RUN, "--arm", "fintune")
+
+
+def test_a_quarter_stands_beside_the_whole_in_one_file(document: Any) -> None:
+    called(*RUN, "--arm", "finetune", "--out", "there")
+    said = called(*RUN, "--arm", "finetune", "--out", "there", "--portion", "quarter")
+    assert "1/1 finetune, 0 bits, seed 0, 15,000 examples: accuracy_on_quarter" in said
+    rows = read("there/mnist-split.json")["rows"]
+    assert {row.get("examples") for row in rows} == {None, 15_000}
+    assert "has no quarter" in refused("run", "throughput", "--portion", "quarter")
+
+
+def test_held_out_figures_get_a_folder_and_a_name_of_their_own() -> None:
+    run = ("run", "mnist-split", "--arm", "finetune", "--seeds", "1", "--held-out")
+    called(*run)
+    called(*run, "--out", "there")
+    found = read("streamlearner/bench/results/held-out/mnist-split-held-out.json")
+    assert (found["experiment"], found["held_out"]) == ("mnist-split", True)
+    assert [path.name for path in Path("there").iterdir()] == ["mnist-split-held-out.json"]
+    assert "holds no images out" in refused("run", "throughput", "--held-out")
 
 
 def test_an_interrupted_run_goes_on_with_the_missing_trials_only() -> None:

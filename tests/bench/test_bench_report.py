@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamlearner.bench.report import figures, write
-from streamlearner.bench.results import Result, Row, joined
+from streamlearner.bench.catalogue import EXPERIMENTS
+from streamlearner.bench.report import Figure, figures, write
+from streamlearner.bench.results import Curve, Result, Row, joined
 from streamlearner.errors import StreamlearnerError
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -33,17 +35,31 @@ def row(**other: Any) -> Row:
     return Row(**(usual | other))
 
 
-def result(folder: Path, rows: list[Row], *, name: str = "mnist-split", quick: bool = False) -> Result:
-    made = Result(folder, name=name, protocol="Two digits at a time.", quick=quick)
-    made.add(rows)
+def result(
+    folder: Path,
+    rows: list[Row],
+    *,
+    name: str = "mnist-split",
+    quick: bool = False,
+    held_out: bool = False,
+    curves: Sequence[Curve] = (),
+) -> Result:
+    made = Result(folder, name=name, protocol="Two digits at a time.", quick=quick, held_out=held_out)
+    made.add(rows, curves)
     return made
 
 
 def cells(folder: Path, arm: str) -> list[list[str]]:
+    """Of every table, first those at a glance."""
     lines = (folder / "RESULTS.md").read_text().splitlines()
     return [
         [cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith(f"| {arm} ")
     ]
+
+
+def rows_of_two_budgets() -> list[Row]:
+    memories = [row(arm=arm, budget_bits=bits, paper=0.5) for arm in ("ours", "er") for bits in (10, 100)]
+    return [*memories, row(arm="finetune", budget_bits=0, value=0.2)]
 
 
 def test_a_row_of_the_table_is_mean_spread_and_costs(tmp_path: Path) -> None:
@@ -54,6 +70,7 @@ def test_a_row_of_the_table_is_mean_spread_and_costs(tmp_path: Path) -> None:
     result(tmp_path, [*seeds, row(metric="forgetting", value=0.05)])
     write(tmp_path)
     assert cells(tmp_path, "ours") == [
+        ["ours", "0.910 ± 0.014 (2) [0.850]"],
         [
             "ours",
             "62,720",
@@ -89,12 +106,70 @@ def test_quick_figures_are_marked(tmp_path: Path) -> None:
 
 def test_a_picture_is_drawn_where_accuracy_spans_budgets(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="pip install 'streamlearner[bench]'")
-    memories = [row(arm=arm, budget_bits=bits, paper=0.5) for arm in ("ours", "er") for bits in (10, 100)]
-    result(tmp_path, [*memories, row(arm="finetune", budget_bits=0, value=0.2)])
+    result(tmp_path, rows_of_two_budgets())
     result(tmp_path, [row(metric="ratio_to_bare")], name="throughput")
     assert write(tmp_path) == [tmp_path / "RESULTS.md", tmp_path / "mnist-split.png"]
     assert (tmp_path / "mnist-split.png").read_bytes().startswith(PNG)
     assert (tmp_path / "RESULTS.md").read_text().count("](mnist-split.png)") == 1
+
+
+def test_at_a_glance_an_arm_is_a_row_and_a_budget_a_column(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pip install 'streamlearner[bench]'")
+    part = row(arm="er", budget_bits=10, metric="accuracy_on_quarter", value=0.3, examples=15_000)
+    result(tmp_path, [*rows_of_two_budgets(), part, row(metric="forgetting", value=0.05)])
+    write(tmp_path)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "| arm | no memory | 10 | 100 |" in text
+    assert cells(tmp_path, "er")[0] == ["er", "", "0.900 (1) [0.500]", "0.900 (1) [0.500]"]
+    assert cells(tmp_path, "finetune")[0] == ["finetune", "0.200 (1)", "", ""]
+    assert "accuracy_on_quarter, of 15,000 examples" in text
+    assert cells(tmp_path, "er")[1] == ["er", "0.300 (1)"]
+
+
+def test_accuracy_over_the_stream_has_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pip install 'streamlearner[bench]'")
+    points = [(100, 0.5), (200, 0.7)]
+    curves = [Curve(each.arm, each.budget_bits, 0, points) for each in rows_of_two_budgets()]
+    made = result(tmp_path, rows_of_two_budgets(), curves=curves)
+    assert json.loads(made.path.read_text())["curves"][0] == {
+        "arm": "ours", "budget_bits": 10, "seed": 0, "points": [[100, 0.5], [200, 0.7]],
+    }  # fmt: skip
+    assert write(tmp_path)[1:] == [tmp_path / "mnist-split.png", tmp_path / "mnist-split-over-stream.png"]
+    assert (tmp_path / "mnist-split-over-stream.png").read_bytes().startswith(PNG)
+
+
+def test_an_experiment_may_draw_its_own_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Odd:
+        def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+            path.write_text(f"{[each.metric for each in found]} {quick}")
+
+    monkeypatch.setitem(EXPERIMENTS, "odd", Odd())  # type: ignore[arg-type]
+    result(tmp_path, [row(metric="distortion_l1")], name="odd", quick=True)
+    assert write(tmp_path)[1:] == [tmp_path / "odd.png"]
+    assert (tmp_path / "odd.png").read_text() == "['distortion_l1'] True"
+
+
+def test_held_out_figures_are_marked_and_lie_in_another_file(tmp_path: Path) -> None:
+    result(tmp_path, [row()])
+    assert result(tmp_path, [row(value=0.5)], held_out=True).path == tmp_path / "mnist-split-held-out.json"
+    write(tmp_path)
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "## mnist-split, held out\n\n**Tested on images held out of the training set" in text
+    assert text.count("bench run mnist-split --held-out`") == 1
+
+
+def test_two_processes_may_fill_one_file(tmp_path: Path) -> None:
+    first, second = (
+        Result(tmp_path, name="mnist-split", protocol="Two digits at a time.", quick=False) for _ in range(2)
+    )
+    first.add([row(arm="ours")])
+    second.add([row(arm="er")])
+    second.add([row(arm="ours", value=0.1)])  # both did it: what was first stands
+    first.add([row(arm="ours", examples=15_000)])
+    rows = json.loads(first.path.read_text())["rows"]
+    assert [(each["arm"], each.get("examples"), each["value"]) for each in rows] == [
+        ("ours", None, 0.9), ("er", None, 0.9), ("ours", 15_000, 0.9),
+    ]  # fmt: skip
 
 
 def test_without_matplotlib_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +203,9 @@ def test_results_of_another_protocol_are_not_touched(tmp_path: Path) -> None:
 
 def test_rows_are_written_as_they_are(tmp_path: Path) -> None:
     path = result(tmp_path, [row(), row(seed=1, value=0.1 + 0.2)]).path
-    assert json.loads(path.read_text())["rows"] == [asdict(row()), asdict(row(seed=1, value=0.1 + 0.2))]
+    rows = [asdict(row()), asdict(row(seed=1, value=0.1 + 0.2))]
+    whole = [{name: value for name, value in each.items() if name != "examples"} for each in rows]
+    assert json.loads(path.read_text())["rows"] == whole
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -1,0 +1,152 @@
+"""What each choice of the default method is worth on incremental CIFAR-100, in accuracy and in speed."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamlearner.bench import ordering
+from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL, NETWORK, OURS, TEN
+from streamlearner.bench.continual import QUARTER, Arm
+from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.results import Curve, Row
+from streamlearner.bench.throughput import Turns, loop, timed
+from streamlearner.bench.workbench import Pictures, Settings, Workbench
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
+
+TURNS, SHARE = 5, 200
+"""Examples of one turn at measuring speed; the first turn warms up and does not count."""
+ACCURACY, SPEED = "accuracy_on_quarter", "ratio_to_finetune"
+
+CHOICES: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "one_step": {"method.steps": 1},
+    "one_step_ten_recollections": {"method.steps": 1, "method.recollections_per_step": 10},
+    "three_steps": {"method.steps": 3},
+    "ten_recollections": {"method.recollections_per_step": 10},
+    "active_sampling": {"method.candidates": 3},
+    "teacher_targets": {"method.targets": "teacher"},
+    "no_distillation": {"method.distillation": 0.0},
+    "plain_reservoir": {"memory.sampling": "reservoir"},
+    "transform_codes": {"association.name": "transform"},
+    "live_weights": {"method.averaging_pace": 1.0, "method.distillation": 0.0},
+    "no_augmentation": {"method.shift_pixels": 0, "method.flip": False},
+    "sleep": {"sleep.every_examples": 2_500, "sleep.steps": 100, "sleep.batch_size": 32},
+}
+"""What each arm changes in `ours`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A quarter of the stream at the bits of 10 raw images, and a race against finetune for each arm."""
+
+    name: str = "cifar100-choices"
+    protocol: str = (
+        "Task-incremental CIFAR-100 as in cifar100-incremental, a quarter of the stream (12,500 images), at "
+        "the bits of 10 raw images. `ours` is the arm of that name there; every other arm changes what its "
+        "name says: three candidates for each recollection (active sampling), the averaged weights' answers "
+        "instead of "
+        "stored labels as targets, a reservoir that is not balanced by class, plain transform codes, live "
+        "weights that answer and teach nothing, 100 steps of 32 codes asleep after every 2,500 examples. "
+        "ratio_to_finetune: examples/s of the daemon over those of one that runs finetune with the same "
+        "network, in turns of 200 examples in one run, median of four."
+    )
+
+    def trials(self, scope: Scope) -> Iterable[Trial]:
+        part = CIFAR100_INCREMENTAL.examples // QUARTER
+        return [Trial(arm, TEN, seed, part) for arm in CHOICES for seed in range(scope.seeds)]
+
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve]:
+        arms = {trial.arm: Arm(settings={**OURS, **CHOICES[trial.arm]})}
+        learned = replace(CIFAR100_INCREMENTAL, arms=arms)
+        rows = list(learned.run(trial, workbench=workbench, scope=replace(scope, portion="quarter")))
+        yield from rows
+        settings = {**learned.settings(trial), "sleep.every_examples": None}
+        yield self._speed(trial, settings, workbench, scope)
+
+    def _speed(self, trial: Trial, settings: Settings, workbench: Workbench, scope: Scope) -> Row:
+        share = 20 if scope.quick else SHARE
+        training = workbench.load_pictures(CIFAR100_INCREMENTAL.data, True, TURNS * share)
+        stream = ordering.in_order(
+            training, seed=trial.seed, one_of=1, classes_per_period=None, shuffled=False
+        )
+        started = time.perf_counter()
+        ratios, speed = race(settings, workbench, stream, share=len(stream.labels) // TURNS)
+        return Row(
+            arm=trial.arm,
+            budget_bits=trial.budget_bits,
+            stored_bits=0,
+            parameter_bits=0,
+            seed=trial.seed,
+            metric=SPEED,
+            value=statistics.median(ratios[1:]),
+            paper=None,
+            seconds=round(time.perf_counter() - started, 2),
+            examples_per_s=round(speed, 1),
+            examples=trial.examples,
+        )
+
+    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+        """Accuracy against speed, a point for each arm."""
+        from streamlearner.bench.pictures import COLOURS, FAINT, INK, plots
+
+        accuracies = {each.arm: each.mean for each in found if each.metric == ACCURACY}
+        speeds = {each.arm: each.mean for each in found if each.metric == SPEED}
+        picture = plots()(figsize=(7.2, 4.4), dpi=150, facecolor="white", layout="constrained")
+        axes = picture.add_subplot()
+        for arm in accuracies.keys() & speeds.keys():
+            colour = COLOURS[0] if arm == "ours" else INK
+            axes.plot(speeds[arm], accuracies[arm], "o", color=colour, markersize=6)
+            axes.annotate(
+                arm.replace("_", " "), (speeds[arm], accuracies[arm]), xytext=(5, 4),
+                textcoords="offset points", fontsize=8, color=colour,
+            )  # fmt: skip
+        note = "; quick: means nothing" if quick else ""
+        axes.set_title(f"{self.name}: accuracy against speed{note}", loc="left", color=INK, fontsize=11)
+        axes.set_xlabel("examples/s over those of finetune", color=INK)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.grid(color=FAINT, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
+        axes.tick_params(length=0, colors=INK)
+        picture.savefig(path, metadata={"Software": None})
+
+
+def race(
+    settings: Settings, workbench: Workbench, stream: Pictures, *, share: int
+) -> tuple[list[float], float]:
+    """A daemon of these settings and one that runs finetune take turns: the ratios of their examples/s, and
+    the first one's own."""
+    finetune = {**NETWORK, "method.name": "finetune", "sleep.every_examples": None, "seed": settings["seed"]}
+    messages = workbench.messages(stream, tasks=stream.tasks)
+    with workbench.daemon(settings, messages) as ours, workbench.daemon(finetune, messages) as bare:
+        runners = []
+        for daemon in (ours, bare):
+            source = Turns(daemon.source)
+            daemon.source = daemon.intake.source = source
+            daemon.serving.start()
+            source.open(None)
+            runners.append((daemon, source))
+        speeds: list[list[float]] = []
+        for _ in range(TURNS):
+            speeds.append([turn(daemon, source, share) for daemon, source in runners])
+        for daemon, _ in runners:
+            daemon.close()
+    ratios = [own / other for own, other in speeds]
+    return ratios, statistics.median(own for own, _ in speeds[1:])
+
+
+def turn(daemon: Any, source: Turns, share: int) -> float:
+    """Examples/s of one turn."""
+    source.left = share
+    return share / timed(partial(loop, daemon, source))
+
+
+CIFAR100_CHOICES = Choices()

@@ -1,0 +1,197 @@
+"""Distortion against compression of single images: Figure 2 of paper 003 (Tables 5 and 6), and CIFAR-100."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamlearner.association import Association
+from streamlearner.bench import distortion_picture
+from streamlearner.bench.distortion_arms import ARMS, JPEGS, Arm
+from streamlearner.bench.distortion_tables import paper_curve
+from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.jpeg import coded_as_jpeg
+from streamlearner.bench.results import Row
+from streamlearner.bench.retention_curve import inputs
+from streamlearner.bench.workbench import Workbench
+from streamlearner.packing import Packing
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
+
+BATCH, CHUNK = 100, 500
+"""Images learned, and measured, at a time."""
+MOST_OF_CIFAR = 20_000
+JPEG_EXAMPLES = 10_000
+QUICK_EXAMPLES, QUICK_POINTS = 300, 1
+
+
+class Distortion(NamedTuple):
+    """Means over pixels in [0, 1]: absolute error, and squared error over the variance of the pixels."""
+
+    absolute: float
+    normalised_squared: float
+
+
+@dataclass(frozen=True, slots=True)
+class DistortionExperiment:
+    """One code size at a time: an association learns a data set, then codes and decodes it."""
+
+    name: str = "distortion"
+    protocol: str = (
+        "Distortion against compression (paper 003, Figure 2, Tables 5 and 6). An association learns MNIST's "
+        "training images in batches of 100, in an order drawn by the seed, and then codes them. "
+        "distortion_l1: mean absolute error of pixels in [0, 1] on the training images (all 60,000), as in "
+        "the paper; distortion_l1_unseen: on the 10,000 test images, which chose nothing. compression: bits "
+        "of a raw image over budget bits. Budget: bits of one code, c*ceil(log2 l) for autoencoders; "
+        "stored_bits: of one code as packed. Parameters are not counted, as in the paper, but told. ours: "
+        "principal components of the image, trellis-coded, with a learned correction of what is decoded (800 "
+        "hidden units), 5 passes. paper_configuration: Gumbel autoencoder, c and l of Table 5, 20,000 images "
+        "once, one step size (the paper trained to convergence with four). continuous: Table 6, the same "
+        "images. transform, thumbnail, trellis: 20,000 images once. distortion_over_paper_curve: ours over "
+        "the paper's at the same bits, in straight lines in log compression between those points of Table 5 "
+        "that no shorter code undercuts. JPEG: Pillow, first 10,000 images, header not counted, no budget "
+        "(stored_bits: mean size). Arms ending in _cifar100: CIFAR-100, 20,000 training images in one pass, "
+        "distortion on the same; normalised_mse: squared error over variance; ours: trellis; "
+        "gumbel: 5,000 of the images, at 600 bits its 300 filters take a core too long."
+    )
+
+    def trials(self, scope: Scope) -> Iterable[Trial]:
+        """All points of one seed of an arm, then the next: a curve is whole as early as can be."""
+        for arm, about in ARMS.items():
+            budgets = about.budgets_bits[:QUICK_POINTS] if scope.quick else about.budgets_bits
+            for seed in range(scope.seeds):
+                for budget in budgets:
+                    if scope.budgets_bits is None or budget in scope.budgets_bits:
+                        yield Trial(arm, budget, seed)
+        for arm in JPEGS if scope.budgets_bits is None else ():
+            yield Trial(arm, 0, 0)
+
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+        if trial.arm in JPEGS:
+            yield from compressed(trial, workbench, quick=scope.quick)
+        else:
+            yield from learned(trial, ARMS[trial.arm], workbench, quick=scope.quick)
+
+    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+        distortion_picture.draw_distortion(found, title=self.name, quick=quick, path=path)
+
+
+def learned(trial: Trial, arm: Arm, workbench: Workbench, *, quick: bool) -> Iterator[Row]:
+    """An association learns, and codes what it learned from."""
+    images = load(workbench, arm.data, quick=quick)
+    generator = torch.Generator().manual_seed(trial.seed)
+    stream = images[torch.randperm(len(images), generator=generator)[: arm.examples]]
+    fresh = arm.make(tuple(images.shape[1:]), trial.budget_bits, generator)
+    passes = 1 if quick else arm.passes
+    started = time.perf_counter()
+    association = fitted(fresh, stream, passes=passes, generator=generator)
+    seconds = time.perf_counter() - started
+    found = distortion(association, images)
+    measured = {"distortion_l1": found.absolute, "compression": raw_bits(images) / trial.budget_bits}
+    if arm.data == "MNIST":
+        unseen = load(workbench, arm.data, train=False, quick=quick)
+        measured["distortion_l1_unseen"] = distortion(association, unseen).absolute
+    else:
+        measured["normalised_mse"] = found.normalised_squared
+    if arm.beside_paper_curve:
+        measured["distortion_over_paper_curve"] = found.absolute / paper_curve(trial.budget_bits)
+    yield from rows(
+        trial,
+        measured,
+        paper=arm.paper.get(trial.budget_bits),
+        stored_bits=Packing(association.radices).code_bits,
+        parameter_bits=association.parameter_bits(),
+        seconds=seconds,
+        examples=passes * len(stream),
+    )
+
+
+def compressed(trial: Trial, workbench: Workbench, *, quick: bool) -> Iterator[Row]:
+    """JPEG, which learns nothing: the first images of the training set."""
+    data, quality = JPEGS[trial.arm]
+    images = load(workbench, data, quick=quick)[:JPEG_EXAMPLES]
+    started = time.perf_counter()
+    decoded, bits = coded_as_jpeg(images, quality=quality)
+    seconds = time.perf_counter() - started
+    found = compared(decoded, images)
+    measured = {"distortion_l1": found.absolute, "compression": raw_bits(images) / bits}
+    if data != "MNIST":
+        measured["normalised_mse"] = found.normalised_squared
+    yield from rows(
+        trial,
+        measured,
+        paper=None,
+        stored_bits=round(bits),
+        parameter_bits=0,
+        seconds=seconds,
+        examples=len(images),
+    )
+
+
+def rows(
+    trial: Trial,
+    measured: Mapping[str, float],
+    *,
+    paper: float | None,
+    stored_bits: int,
+    parameter_bits: int,
+    seconds: float,
+    examples: int,
+) -> Iterator[Row]:
+    for metric, value in measured.items():
+        yield Row(
+            arm=trial.arm,
+            budget_bits=trial.budget_bits,
+            stored_bits=stored_bits,
+            parameter_bits=parameter_bits,
+            seed=trial.seed,
+            metric=metric,
+            value=value,
+            paper=paper if metric == "distortion_l1" else None,
+            seconds=round(seconds, 2),
+            examples_per_s=round(examples / seconds, 1),
+        )
+
+
+def load(workbench: Workbench, data: str, *, train: bool = True, quick: bool = False) -> Tensor:
+    """Images [n, C, H, W] float32 in [0, 1]."""
+    most = MOST_OF_CIFAR if data == "CIFAR100" else None
+    images = inputs(workbench.load_pictures(data, train, most=QUICK_EXAMPLES if quick else most))
+    return images[: QUICK_EXAMPLES if quick else None].float() / 255.0
+
+
+def fitted(
+    association: Association, stream: Tensor, *, passes: int, generator: torch.Generator
+) -> Association:
+    """What the association has become after `passes` passes over `stream` [n, C, H, W], each shuffled."""
+    for _ in range(passes):
+        for places in torch.split(torch.randperm(len(stream), generator=generator), BATCH):
+            association.learn(stream[places], None)
+            association = association.renew() or association
+    return association
+
+
+def distortion(association: Association, images: Tensor) -> Distortion:
+    """Between `images` [n, C, H, W] and their recollections."""
+    parts = torch.split(images, CHUNK)
+    return compared(torch.cat([association.decode(association.encode(part)) for part in parts]), images)
+
+
+def compared(decoded: Tensor, images: Tensor) -> Distortion:
+    error = decoded - images
+    variance = float((images - images.mean(0)).square().mean())
+    return Distortion(float(error.abs().mean()), float(error.square_().mean()) / variance)
+
+
+def raw_bits(images: Tensor) -> int:
+    return 8 * images[0].numel()
+
+
+DISTORTION = DistortionExperiment()

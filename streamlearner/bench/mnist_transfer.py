@@ -1,0 +1,216 @@
+"""Transfer of function on MNIST: students taught from recollections only (paper 003, Tables 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamlearner.bench import transfer_picture, transfer_tables
+from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.results import Row
+from streamlearner.bench.transfer_classroom import (
+    CLASSES,
+    HELD_OUT_ONE_IN,
+    SHAPE,
+    Classroom,
+    Pace,
+    classroom,
+    drawing,
+    follow,
+    initialised,
+    small_lenet,
+)
+from streamlearner.bench.transfer_memory import (
+    Maker,
+    Recollected,
+    answers,
+    deep_association,
+    fitted_association,
+    raw_association,
+    recollect,
+)
+from streamlearner.bench.workbench import Workbench
+from streamlearner.network import Network
+from streamlearner.networks import mlp
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
+
+ORIGINALS_BITS = 50_000 * 8 * 28 * 28
+"""Of the paper's buffer before compression: as many raw images as are left of MNIST when one in six is held
+out."""
+CANDIDATES = {"random": 1, "active": 10}
+"""Of how many recollections the student learns the one that it finds hardest; the paper's figures."""
+QUICK_EPISODES = 200
+
+STUDENTS: Mapping[str, Callable[[], Network]] = {
+    "cnn": small_lenet,
+    "mlp": lambda: mlp(input_shape=SHAPE, hidden=(300, 300)),
+}
+PACES: Mapping[int, Pace] = {
+    10: Pace(batch_size=1, learning_rate=0.1),
+    100: Pace(batch_size=1, learning_rate=0.1),
+    1_000: Pace(batch_size=1, learning_rate=0.1),
+    10_000: Pace(batch_size=10, learning_rate=0.2),
+    100_000: Pace(batch_size=20, learning_rate=0.2),
+}
+"""By the number of episodes; the same for all arms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What students are taught from: by compression (1: none), the association that shows the images;
+    `column`: the kind of the paper's column to stand beside."""
+
+    associations: Mapping[int, Maker]
+    column: str
+
+
+ARMS: Mapping[str, Arm] = {
+    "ours": Arm(
+        {
+            10: fitted_association(code_bits=500, thumbnail_pixels=0, most_symbol_bits=5),
+            50: fitted_association(code_bits=120, thumbnail_pixels=2, most_symbol_bits=1),
+            100: fitted_association(code_bits=100, thumbnail_pixels=2, most_symbol_bits=1),
+        },
+        column="codes",
+    ),
+    "paper_configuration": Arm(
+        {
+            10: deep_association(variables=168, passes=1),
+            50: deep_association(variables=62, passes=2),
+            100: deep_association(variables=38, passes=3),
+        },
+        column="codes",
+    ),
+    "real": Arm({1: raw_association}, column="real"),
+    "lossless": Arm(dict.fromkeys((10, 50, 100), raw_association), column="lossless"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A teacher for each seed, and students of two architectures that see nothing but recollections."""
+
+    name: str = "mnist-transfer"
+    held_out_one_in: int = HELD_OUT_ONE_IN
+    protocol: str = (
+        "Transfer of function on MNIST (paper 003, Tables 1 and 2). A LeNet (16 and 32 channels) learns "
+        "50,000 training images, 8 passes' worth, augmented; a student, such a LeNet (cnn) or an MLP "
+        "300-300 (mlp), starts afresh and learns the teacher's answers to recollections. Metric: "
+        "student_compression_sampling_episodes, accuracy on the 10,000 test images; an episode is one "
+        "recollection learned; active: of 10 random ones the one that the student finds hardest. Budget: "
+        "bits of codes and of what decodes them, together a 10th, 50th or 100th of 50,000 raw images. "
+        "The paper counts its encoder too; of ours, which has linear maps beside the convolutions, the "
+        "decoder alone takes about as many bits, so it alone is counted, and some codes fewer fit. "
+        "stored_bits: codes; parameter_bits: what decodes them. ours: transform codes. "
+        "paper_configuration: Gumbel autoencoder of 168, 62 or 38 variables of two levels, 1, 2 or 3 "
+        "passes (the paper: 500). lossless: as many raw images as fit. real: all 50,000, raw. Batch and "
+        "step sizes, by the number of episodes and the same for all arms, and the codes of ours were "
+        "chosen on 5,000 training images held out."
+    )
+
+    def trials(self, scope: Scope) -> Iterable[Trial]:
+        """A seed is finished before the next begins: its teacher serves all trials."""
+        for seed in range(scope.seeds):
+            yield Trial("teacher", 0, seed)
+            for arm, about in ARMS.items():
+                for compression in about.associations:
+                    if scope.budgets_bits is None or budget_bits(compression) in scope.budgets_bits:
+                        yield Trial(arm, budget_bits(compression), seed)
+
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+        room = classroom(workbench, seed=trial.seed, quick=scope.quick, held_out=scope.held_out)
+        if trial.arm == "teacher":
+            yield teachers_row(trial, room)
+            return
+        arm, compression = ARMS[trial.arm], ORIGINALS_BITS // trial.budget_bits
+        found = recollect(
+            arm.associations[compression],
+            images=room.images,
+            budget_bits=trial.budget_bits,
+            generator=torch.Generator().manual_seed(trial.seed),
+        )
+        targets = answers(room.teacher, found.inputs, classes=CLASSES)
+        for course in courses(QUICK_EPISODES if scope.quick else None):
+            accuracy, seconds = taught(course, room, found.inputs, targets, seed=trial.seed)
+            yield students_row(trial, course, found, accuracy=accuracy, seconds=seconds)
+
+    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+        transfer_picture.draw_transfer(found, title=self.name, quick=quick, path=path)
+
+
+class Course(NamedTuple):
+    """One cell of the paper's tables."""
+
+    student: str
+    sampling: str
+    episodes: int
+
+
+def courses(most_episodes: int | None) -> Iterator[Course]:
+    for student, sampling in transfer_tables.TABLES:
+        for episodes in PACES:
+            if most_episodes is None or episodes <= most_episodes:
+                yield Course(student, sampling, episodes)
+
+
+def taught(
+    course: Course, room: Classroom, inputs: Tensor, targets: Tensor, *, seed: int
+) -> tuple[float, float]:
+    """The accuracy of a new student after its course, and the seconds that it learned."""
+    generator = torch.Generator().manual_seed(seed)
+    student = initialised(STUDENTS[course.student], generator)
+    seconds = follow(
+        student,
+        drawing(inputs, targets, generator),
+        pace=PACES[course.episodes],
+        examples=course.episodes,
+        candidates=CANDIDATES[course.sampling],
+    )
+    return room.accuracy(student), seconds
+
+
+def budget_bits(compression: int) -> int:
+    return ORIGINALS_BITS // compression
+
+
+def teachers_row(trial: Trial, room: Classroom) -> Row:
+    return Row(
+        arm=trial.arm,
+        budget_bits=0,
+        stored_bits=0,
+        parameter_bits=sum(weight.numel() * 32 for weight in room.teacher.weights),
+        seed=trial.seed,
+        metric="teacher",
+        value=room.accuracy(room.teacher),
+        paper=transfer_tables.TEACHER,
+        seconds=round(room.seconds, 2),
+        examples_per_s=round(room.lessons / room.seconds, 1),
+    )
+
+
+def students_row(trial: Trial, course: Course, found: Recollected, *, accuracy: float, seconds: float) -> Row:
+    student, sampling, episodes = course
+    compression = ORIGINALS_BITS // trial.budget_bits
+    column = f"{ARMS[trial.arm].column} {compression}"
+    return Row(
+        arm=trial.arm,
+        budget_bits=trial.budget_bits,
+        stored_bits=found.stored_bits,
+        parameter_bits=found.decoder_bits,
+        seed=trial.seed,
+        metric=f"{student}_{compression}x_{sampling}_{episodes}",
+        value=accuracy,
+        paper=transfer_tables.figure(student=student, sampling=sampling, column=column, episodes=episodes),
+        seconds=round(seconds, 2),
+        examples_per_s=round(episodes / seconds, 1),
+    )
+
+
+MNIST_TRANSFER = Transfer()

@@ -1,0 +1,52 @@
+"""The order in which pictures come, and which of them: a quarter of the stream, some held out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamlearner.bench.workbench import Pictures
+
+HELD_OUT_SEED = 1_000_003
+"""The same images are held out whatever the seed of a run."""
+
+
+def one_in(pictures: Pictures, count: int, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Every `count`-th of each class, as they stand in `order`; what is chosen keeps that order."""
+    labels = np.unique(np.array([str(label) for label in pictures.labels]), return_inverse=True)[1]
+    by_class = np.argsort(labels[order], kind="stable")
+    return order[np.sort(by_class[::count])]
+
+
+def parted(training: Pictures, *, held_out_one_in: int) -> tuple[Pictures, Pictures]:
+    """What is left to learn from, and what was held out of each class."""
+    order = np.random.default_rng(HELD_OUT_SEED).permutation(len(training.labels))
+    held = one_in(training, held_out_one_in, order)
+    kept = np.setdiff1d(np.arange(len(training.labels)), held)
+    return training.select(kept), training.select(held)
+
+
+def in_order(
+    pictures: Pictures, *, seed: int, one_of: int, classes_per_period: int | None, shuffled: bool
+) -> Pictures:
+    """The stream of this seed: period after period, shuffled within; or all shuffled, which is what joint
+    training sees.
+
+    A period is `classes_per_period` labels in the order of their numbers, or with None a task, in the order
+    of their names. One in `one_of` examples of each class comes.
+    """
+    order = np.random.default_rng(seed).permutation(len(pictures.labels))
+    if one_of > 1:
+        order = one_in(pictures, one_of, order)
+    if shuffled:
+        return pictures.select(order)
+    periods = _periods(pictures, classes_per_period)[order]
+    return pictures.select(order[np.argsort(periods, kind="stable")])
+
+
+def _periods(pictures: Pictures, classes_per_period: int | None) -> NDArray[np.int64]:
+    if classes_per_period is not None:
+        return np.array([int(label) // classes_per_period for label in pictures.labels])
+    if pictures.tasks is None:
+        raise ValueError("periods are tasks, but these pictures have none")
+    return np.unique(np.array(pictures.tasks), return_inverse=True)[1]

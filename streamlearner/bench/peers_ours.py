@@ -1,0 +1,69 @@
+"""The daemon among its peers: the same stream in stretches, from messages to weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamlearner.bench.peers_mammoth import BATCH
+from streamlearner.bench.throughput import Turns, loop
+from streamlearner.bench.workbench import Pictures, Settings, Workbench
+
+SETTINGS: Settings = {
+    "network.name": "mlp",
+    "memory.sampling": "balanced",
+    "daemon.batch_size": BATCH,
+    "precision": "fp32",
+}
+"""Over the defaults: the peers' network, batch and number format."""
+
+
+class Ours:
+    """The whole daemon: with its exam, sleeps, checkpoints, metrics and serving."""
+
+    def __init__(self, daemon: Any, source: Turns) -> None:
+        self.daemon = daemon
+        self.source = source
+
+    @property
+    def stored_bits(self) -> int:
+        return sum(self.daemon.learner.method.stored_bits().values())
+
+    @property
+    def parameter_bits(self) -> int:
+        return sum(self.daemon.learner.method.parameter_bits().values())
+
+    def learn(self, images: Tensor, labels: Tensor) -> None:
+        """The next messages, which hold these very images."""
+        self.source.left = len(labels)
+        loop(self.daemon, self.source)
+
+    def finish(self) -> None:
+        while self.daemon.asleep:
+            self.daemon.dream()
+
+    def answer(self, images: Tensor) -> Tensor:
+        predictor = self.daemon.learner.predictor()
+        answers = [answer for part in torch.split(images, 500) for answer in predictor.predict(part)]
+        return torch.tensor([int(answer.label) for answer in answers])
+
+
+@contextmanager
+def ours(
+    stream: Pictures, workbench: Workbench, *, budget_bits: int, seed: int, learning_rate: float
+) -> Iterator[Ours]:
+    """A daemon that waits for this stream, in a folder of its own, which goes away with it."""
+    own = {"memory.budget_bits": budget_bits, "method.learning_rate": learning_rate, "seed": seed}
+    with workbench.daemon({**SETTINGS, **own}, workbench.messages(stream)) as daemon:
+        source = Turns(daemon.source)
+        daemon.source = daemon.intake.source = source
+        try:
+            daemon.serving.start()
+            source.open(None)
+            yield Ours(daemon, source)
+        finally:
+            daemon.close()

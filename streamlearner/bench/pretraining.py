@@ -1,0 +1,62 @@
+"""What a trial does with its association beforehand: fits it to other data, measures its tables."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamlearner.bench.workbench import Pictures, Settings, Workbench
+
+PROBE_EXAMPLES = 1_000
+"""The tables of a transform code are largest before its first fit to the stream, and settled soon."""
+PRETRAINING_EXAMPLES, QUICK_EXAMPLES = 20_000, 200
+CHEAP: dict[str, Any] = {
+    "network.name": "mlp",
+    "method.name": "recollection_replay",
+    "method.steps": 1,
+    "method.distillation": 0.0,
+    "sleep.every_examples": None,
+    "exam.budget_bits": 0,
+}
+"""Only the association counts here: the smallest learner around it."""
+
+
+@contextmanager
+def pretrained(
+    workbench: Workbench, settings: Settings, *, on: str | None, quick: bool
+) -> Iterator[dict[str, Any]]:
+    """Further settings that let a daemon start from an association fitted to the training half of the set
+    `on`; none where that is None. The checkpoint they name goes with the context."""
+    if on is None:
+        yield {}
+        return
+    pictures = workbench.load_pictures(on, True, QUICK_EXAMPLES if quick else PRETRAINING_EXAMPLES)
+    order = np.random.default_rng(int(settings["seed"])).permutation(len(pictures.labels))
+    messages = workbench.messages(pictures.select(order))
+    with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
+        fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit"}
+        source = workbench.build_source(messages)
+        workbench.build_daemon({**settings, **CHEAP, **fixed}, source).run()
+        (checkpoint,) = sorted((Path(folder) / "checkpoints").glob("[0-9]*"))[-1:]
+        yield {"association.from_checkpoint": str(checkpoint)}
+
+
+def association_bits(workbench: Workbench, settings: Settings, stream: Pictures) -> int:
+    """The most bits that the association's tables take along the first examples of this stream."""
+    messages = workbench.messages(stream.select(np.arange(min(PROBE_EXAMPLES, len(stream.labels)))))
+    most = 0
+
+    def look(taken: int) -> None:
+        nonlocal most
+        if daemon.learner is not None:
+            most = max(most, daemon.learner.method.parameter_bits()["association"])
+
+    with workbench.daemon({**settings, **CHEAP}, messages, between=look) as daemon:
+        daemon.run()
+        look(len(messages))
+    return most

@@ -1,0 +1,67 @@
+"""The tables of RESULTS.md: accuracy at a glance, an arm a row and a budget a column, then every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
+
+COLUMNS = (
+    "arm", "budget (bits)", "metric", "mean ± spread", "seeds", "paper", "stored bits", "parameter bits",
+    "seconds", "examples/s",
+)  # fmt: skip
+RETENTION = "accuracy"
+"""The metric that is shown at a glance, with what follows its name where it is of a part of the stream."""
+
+
+def glances(found: Sequence[Figure]) -> Iterator[str]:
+    """The pivots of accuracy: after the whole stream, then after a part of it. Nothing where an experiment
+    does not measure it."""
+    for metric in dict.fromkeys(each.metric for each in found):
+        if metric == RETENTION or metric.startswith(f"{RETENTION}_on_"):
+            yield from glance([each for each in found if each.metric == metric])
+
+
+def glance(shown: Sequence[Figure]) -> Iterator[str]:
+    """One pivot; `shown` are figures of one metric."""
+    budgets = sorted({each.budget_bits for each in shown})
+    examples = {each.examples for each in shown if each.examples}
+    part = f", of {max(examples):,} examples" if examples else ""
+    paper = ", [the paper's]" if any(each.paper is not None for each in shown) else ""
+    yield f"{shown[0].metric}{part}, by budget in bits: mean ± spread (seeds){paper}\n"
+    yield f"| arm | {' | '.join(f'{budget:,}' if budget else 'no memory' for budget in budgets)} |"
+    yield "|---" * (1 + len(budgets)) + "|"
+    for arm in dict.fromkeys(each.arm for each in shown):
+        by_budget = {each.budget_bits: each for each in shown if each.arm == arm}
+        cells = [cell(by_budget[budget]) if budget in by_budget else "" for budget in budgets]
+        yield f"| {arm} | {' | '.join(cells)} |"
+    yield ""
+
+
+def cell(each: Figure) -> str:
+    paper = "" if each.paper is None else f" [{each.paper:.3f}]"
+    spread = "" if each.spread is None else f" ± {each.spread:.3f}"
+    return f"{each.mean:.3f}{spread} ({len(each.values)}){paper}"
+
+
+def table(found: Sequence[Figure]) -> Iterator[str]:
+    """Every figure with what it cost."""
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|---|---:|---|" + "---:|" * (len(COLUMNS) - 3)
+    for each in found:
+        spread = "" if each.spread is None else f" ± {each.spread:.4f}"
+        cells = (
+            each.arm,
+            f"{each.budget_bits:,}",
+            each.metric,
+            f"{each.mean:.4f}{spread}",
+            str(len(each.values)),
+            "" if each.paper is None else f"{each.paper:.4f}",
+            f"{each.stored_bits:,.0f}",
+            f"{each.parameter_bits:,.0f}",
+            f"{each.seconds:,.1f}",
+            f"{each.examples_per_s:,.0f}",
+        )
+        yield f"| {' | '.join(cells)} |"

@@ -1,0 +1,239 @@
+"""Streams learned once by several arms: order, portions, tasks, curves, what is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from streamlearner import config
+from streamlearner.bench import ordering
+from streamlearner.bench.catalogue import EXPERIMENTS
+from streamlearner.bench.continual import Arm, ContinualExperiment, learn
+from streamlearner.bench.experiment import Scope
+from streamlearner.bench.results import Curve, Row
+from streamlearner.bench.retention_curve import RetentionCurve, accuracy
+from streamlearner.bench.workbench import Pictures, Workbench
+from tests.bench.tiny_bench import TinyBench, pictures
+
+SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False}
+BUDGET = 400_000
+EXPERIMENT = ContinualExperiment(
+    name="tiny",
+    protocol="Five tasks of two classes.",
+    data="Rows",
+    examples=120,
+    classes_per_period=None,
+    names_tasks=True,
+    budgets_bits=(BUDGET, 2 * BUDGET),
+    arms={
+        "ours": Arm(settings=SMALL, paper={BUDGET: 0.5}),
+        "finetune": Arm(settings={**SMALL, "method.name": "finetune"}, uses_memory=False),
+        "unlimited": Arm(settings={**SMALL, "association.name": "raw"}, budgets_bits=(5_000_000,)),
+    },
+)
+STREAM = pictures("Rows", True)
+
+
+def scope(**other: Any) -> Scope:
+    return Scope(**({"seeds": 1, "budgets_bits": None, "quick": False} | other))
+
+
+def bench() -> Workbench:
+    return TinyBench()(data=Path("nowhere"), download=False)
+
+
+def ran(experiment: ContinualExperiment, wanted: Scope, arm: str) -> tuple[list[Row], list[Curve]]:
+    """The first trial of this arm: its rows and its curve."""
+    trial = next(trial for trial in experiment.trials(wanted) if trial.arm == arm)
+    found = list(experiment.run(trial, workbench=bench(), scope=wanted))
+    return [e for e in found if isinstance(e, Row)], [e for e in found if isinstance(e, Curve)]
+
+
+def ordered(**other: Any) -> Pictures:
+    usual: dict[str, Any] = {"seed": 0, "one_of": 1, "classes_per_period": None, "shuffled": False}
+    return ordering.in_order(STREAM, **(usual | other))
+
+
+def test_a_period_is_a_task_or_so_many_labels_shuffled_within() -> None:
+    assert ordered().tasks == [f"task {number}" for number in range(5) for _ in range(24)]
+    assert ordered().labels[:24] != sorted(ordered().labels[:24], key=int)
+    assert {int(label) // 5 for label in ordered(classes_per_period=5).labels[:60]} == {0}
+    assert len({int(label) for label in ordered(shuffled=True).labels[:24]}) > 5
+    assert ordered(seed=1).labels != ordered().labels
+
+
+def test_a_quarter_has_every_fourth_example_of_each_class_in_the_same_order_of_tasks() -> None:
+    quarter = ordered(one_of=4)
+    assert list(dict.fromkeys(quarter.tasks or [])) == [f"task {number}" for number in range(5)]
+    assert [quarter.labels.count(label) for label in range(10)] == [3] * 10
+    whole = {image.tobytes() for image in ordered().images}
+    assert {image.tobytes() for image in quarter.images} < whole
+    assert not (quarter.images == ordered(one_of=4, seed=1).images).all()
+
+
+def test_what_is_held_out_is_a_part_of_each_class_that_no_stream_has() -> None:
+    kept, held = ordering.parted(STREAM, held_out_one_in=4)
+    assert [held.labels.count(label) for label in range(10)] == [3] * 10
+    apart = [{image.tobytes() for image in half.images} for half in (kept, held)]
+    assert not apart[0] & apart[1]
+    assert len(apart[0] | apart[1]) == 120
+    assert (ordering.parted(STREAM, held_out_one_in=4)[1].images == held.images).all()
+
+
+def test_trials_say_how_long_a_part_of_the_stream_is() -> None:
+    whole = list(EXPERIMENT.trials(scope()))
+    assert [(trial.arm, trial.budget_bits) for trial in whole] == [
+        ("ours", BUDGET), ("ours", 2 * BUDGET), ("finetune", 0), ("unlimited", 5_000_000),
+    ]  # fmt: skip
+    assert {trial.examples for trial in whole} == {None}
+    assert {trial.examples for trial in EXPERIMENT.trials(scope(portion="quarter"))} == {30}
+    part = scope(portion="quarter", held_out=True)
+    assert {trial.examples for trial in EXPERIMENT.trials(part)} == {24}
+    assert [trial.budget_bits for trial in EXPERIMENT.trials(scope(budgets_bits=(7,)))] == [7, 0]
+    quick = {trial.budget_bits for trial in EXPERIMENT.trials(scope(quick=True))}
+    assert quick == {BUDGET, 0, 5_000_000}
+
+
+def test_rows_of_a_quarter_cannot_be_taken_for_the_whole() -> None:
+    whole, _ = ran(EXPERIMENT, scope(), "ours")
+    quarter, (curve,) = ran(EXPERIMENT, scope(portion="quarter"), "ours")
+    assert {row.examples for row in whole} == {None}
+    assert [row.paper for row in whole if row.metric == "accuracy"] == [0.5]
+    assert {row.examples for row in quarter} == {30} == {curve.examples}
+    assert {row.metric for row in quarter} == {f"{row.metric}_on_quarter" for row in whole}
+    assert all(row.paper is None for row in quarter)
+
+
+def test_tasks_are_named_to_the_daemon_and_at_test() -> None:
+    named = learn(bench(), SMALL, ordered(), pictures("Rows", False), names_tasks=True)
+    unnamed = learn(bench(), SMALL, ordered(), pictures("Rows", False), names_tasks=False)
+    ignored = learn(
+        bench(), {**SMALL, "codec.tasks": "ignore"}, ordered(), pictures("Rows", False), names_tasks=True
+    )
+    assert named.measured["accuracy"] > unnamed.measured["accuracy"]
+    assert ignored.measured["accuracy"] == unnamed.measured["accuracy"]
+
+
+CONTINUAL = [each for each in EXPERIMENTS.values() if isinstance(each, ContinualExperiment)]
+
+
+@pytest.mark.parametrize("experiment", CONTINUAL, ids=lambda each: each.name)
+def test_every_setting_of_every_arm_exists(experiment: ContinualExperiment) -> None:
+    trials = list(experiment.trials(scope()))
+    assert {trial.arm for trial in trials} == set(experiment.arms)
+    for trial in trials:
+        loaded = config.load(path=None, settings=experiment.settings(trial), environ={})
+        assert loaded.memory.budget_bits == trial.budget_bits or not trial.budget_bits
+    for arm in experiment.arms.values():
+        assert set(arm.by_budget) | set(arm.paper) <= {0, *experiment.budgets_bits}
+
+
+class Recorder:
+    """A learner that answers with the first class of the task it is told."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, str | None]] = []
+
+    def predictor(self) -> Recorder:
+        return self
+
+    def predict(self, inputs: torch.Tensor, *, task: str | None) -> list[Any]:
+        self.asked.append((len(inputs), task))
+        label = 0 if task is None else 2 * int(task.split()[1])
+        return [type("Answer", (), {"label": label})] * len(inputs)
+
+
+def test_each_picture_is_tested_once_under_its_own_task() -> None:
+    test, recorder = pictures("Rows", False), Recorder()
+    assert accuracy(recorder, test, names_tasks=True) == 0.5
+    assert recorder.asked == [(8, f"task {number}") for number in range(5)]
+    assert accuracy(recorder, test, names_tasks=False) == 0.1
+
+
+def test_the_curve_tests_what_was_met_at_twenty_even_distances() -> None:
+    stream, recorder = ordered(), Recorder()
+    curve = RetentionCurve(stream, pictures("Rows", False), names_tasks=True, learner=lambda: recorder)
+    for taken in range(0, 121, 2):
+        curve(taken)
+    assert [taken for taken, _ in curve.points] == list(range(6, 121, 6))
+    met = [{task for _, task in recorder.asked[:1]}, {task for _, task in recorder.asked[-5:]}]
+    assert met == [{"task 0"}, {f"task {number}" for number in range(5)}]
+    curve(120)
+    assert len(curve.points) == 20
+    assert curve.seconds > 0
+
+
+def test_testing_along_the_stream_changes_nothing_and_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    bits = []
+
+    def watched(self: RetentionCurve, taken: int) -> None:
+        tested(self, taken)
+        if taken == 120:
+            learner = self.learner()
+            bits.append({name: tensor.clone() for name, tensor in learner.method.state_dict().items()})
+
+    tested, settings = RetentionCurve.__call__, {**SMALL, "memory.budget_bits": BUDGET}
+    for points in (20, 1):
+        monkeypatch.setattr("streamlearner.bench.retention_curve.POINTS", points)
+        monkeypatch.setattr(RetentionCurve, "__call__", watched)
+        learned = learn(bench(), settings, ordered(), pictures("Rows", False), names_tasks=True)
+        assert len(learned.points) == min(points, 12)  # at most one a batch of ten
+    assert all(torch.equal(bits[0][name], bits[-1][name]) for name in bits[0])
+
+
+def test_where_the_association_counts_it_is_inside_the_budget() -> None:
+    counted = ContinualExperiment(
+        name="total",
+        protocol="",
+        data="Rows",
+        examples=120,
+        classes_per_period=None,
+        names_tasks=True,
+        counts_association=True,
+        budgets_bits=(BUDGET,),
+        arms={"ours": Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})},
+    )
+    apart, _ = ran(EXPERIMENT, scope(), "ours")
+    rows, _ = ran(counted, scope(), "ours")
+    assert apart[0].stored_bits < rows[0].stored_bits <= BUDGET
+    assert rows[0].parameter_bits > 0
+
+
+def test_an_association_may_be_fitted_to_another_set_before() -> None:
+    arm = Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})
+    transferred = replace(arm, pretrained_on="Other")
+    experiment = replace(EXPERIMENT, counts_association=True, arms={"without": arm, "ours": transferred})
+    tiny = TinyBench()
+    workbench = tiny(data=Path("nowhere"), download=False)
+    for trial in experiment.trials(scope(budgets_bits=(BUDGET,))):
+        assert all(
+            entry.stored_bits <= BUDGET
+            for entry in experiment.run(trial, workbench=workbench, scope=scope())
+            if isinstance(entry, Row)
+        )
+    starts = [settings.get("association.from_checkpoint") for settings in tiny.settings]
+    assert starts[:3] == [None] * 3  # probe and run of `without`, then the pretraining
+    assert starts[3] == starts[4] is not None  # probe and run of `ours`
+    assert not Path(starts[3]).exists()
+    assert tiny.settings[-1]["memory.budget_bits"] < BUDGET
+
+
+def test_held_out_images_are_tested_and_not_the_test_set() -> None:
+    tiny = TinyBench()(data=Path("nowhere"), download=False)
+    asked: list[bool] = []
+
+    def load(name: str, train: bool, most: int | None = None) -> Pictures:
+        asked.append(train)
+        return pictures(name, train, most)
+
+    object.__setattr__(tiny, "load_pictures", load)
+    trial = next(iter(EXPERIMENT.trials(scope(held_out=True))))
+    rows = list(EXPERIMENT.run(trial, workbench=tiny, scope=scope(held_out=True)))
+    assert asked == [True]
+    value = next(row.value for row in rows if isinstance(row, Row) and row.metric == "accuracy")
+    assert np.isclose(value * 24, round(value * 24))
