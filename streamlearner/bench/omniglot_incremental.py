@@ -29,11 +29,11 @@ OMNIGLOT_INCREMENTAL = ContinualExperiment(
         "drawings of each character to learn from and 5 to test on, drawn once and for all; 28 x 28, light "
         "on dark; 3,630 examples in one pass in batches of 10, LeNet; the alphabet is named in the stream "
         "and at test. Budget: bits of codes, or of raw drawings, with labels and tasks; 10, 50 and 200 raw "
-        "drawings. ours and rehearsal_with_extras take ten optimiser steps a batch, the others one; joint: no "
-        "memory, the whole stream shuffled. Settings were chosen on 3 of each "
-        "character's 15 training drawings. The paper (50 alphabets, ResNet-18, 10 % to test) has .050 for "
-        "10 drawings and .130 for 50 at three steps an example, rehearsal .036 and .048: another stream, so "
-        f"not beside ours. The exam withholds about 70 drawings. {MEASURES}"
+        "drawings. ours and rehearsal_with_extras take ten optimiser steps a batch, the others one; joint: "
+        "no memory, the whole stream shuffled. Settings were chosen on 3 of each character's 15 training "
+        "drawings. The paper (50 alphabets, ResNet-18, 10 % to test) has .050 for 10 drawings and .130 for "
+        "50 at three steps an example, rehearsal .036 and .048: another stream, so not beside ours. The "
+        f"exam withholds about 70 drawings. {MEASURES}"
     ),
     data="Omniglot",
     examples=3_630,
