@@ -84,9 +84,15 @@ def test_all_commands_are_shown() -> None:
 @pytest.mark.parametrize("block", [block for kind, block in BLOCKS if kind == "yaml"])
 def test_every_configuration_shown_can_be_used(block: str, tmp_path: Path) -> None:
     (tmp_path / "shown.yaml").write_text(block)
-    assert (
-        load(path=tmp_path / "shown.yaml", environ={}).source.type == yaml.safe_load(block)["source"]["type"]
-    )
+    config, shown = load(path=tmp_path / "shown.yaml", environ={}), yaml.safe_load(block)
+    plain = {
+        (section, key): value
+        for section, settings in shown.items()
+        for key, value in settings.items()
+        if not isinstance(value, dict)
+    }
+    assert plain
+    assert {(section, key): getattr(getattr(config, section), key) for section, key in plain} == plain
 
 
 def test_every_setting_named_exists() -> None:
