@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 _LEAK = 0.01
 _AVERAGING_PACE = 0.005
+_PATIENCE = 300  # steps before the step size falls, then as the square root of their number
+_LEAST_SHARE = 0.1  # of the first step size, so that it learns for ever; MNIST, 192 bits: error 3 % lower
 
 
 class Correction(nn.Module):
@@ -17,8 +19,8 @@ class Correction(nn.Module):
 
     One hidden layer between the components of an image, each of variance 1, and what is added to the image
     that they add up to. (From that image itself it learned a third as fast: its weak components count little
-    there.) The loss is the mean absolute error, whose optimum is the median; Adam (Kingma and Ba, 2015). What
-    corrects is a running average of the weights, in place of a step size that falls: a stream has no end.
+    there.) The loss is the mean absolute error, whose optimum is the median; Adam (Kingma and Ba, 2015), its
+    step size falling to a tenth. What corrects is a running average of the weights.
 
     It starts as no correction at all. Where its owner changes the components, `turn` goes on from there.
     """
@@ -78,7 +80,12 @@ class Correction(nn.Module):
         Averages begin again at what answered, and so do the moments, whose coordinates are gone.
         """
         into, threshold, out, level = self._averages()
-        self.into = nn.Parameter(turn @ into)
+        if self.updates:
+            into = turn @ into
+        else:  # chance for chance: a prior's components may have nothing in common with those of a stream
+            kept = torch.arange(len(turn), device=into.device) % len(into)
+            into = into[kept] * math.sqrt(len(into) / len(turn))
+        self.into = nn.Parameter(into)
         for weight, average in ((self.threshold, threshold), (self.out, out), (self.level, level)):
             weight.copy_(average)
         self._remember()
@@ -101,9 +108,10 @@ class Correction(nn.Module):
         change = self.moment / root
         weights = self._weights()
         parts = torch.split(change, [weight.numel() for weight in weights])
+        rate = self.learning_rate * max(_LEAST_SHARE, (1.0 + done / _PATIENCE) ** -0.5)
         pace = max(_AVERAGING_PACE, 1.0 / done)  # at first, the mean of all
         for weight, average, part in zip(weights, self._averages(), parts, strict=True):
-            weight.sub_(part.view_as(weight), alpha=self.learning_rate / (1.0 - 0.9**done))
+            weight.sub_(part.view_as(weight), alpha=rate / (1.0 - 0.9**done))
             average.lerp_(weight, pace)
 
     def _load_from_state_dict(  # torch's own signature

@@ -112,9 +112,7 @@ class KarhunenLoeveAssociation(Association):
         renewed.quantiser.settle()
         renewed.fit_examples.copy_(renewed.covariance.examples)
         renewed._fit()
-        # new components as images, and those along the old ones
-        turn = renewed.deviation[:, None] * (renewed.rows @ self.rows.T) / self.deviation
-        renewed.correction.turn(turn)
+        renewed.correction.turn(self._from_components_of(renewed))
         return renewed
 
     @torch.no_grad()
@@ -129,6 +127,16 @@ class KarhunenLoeveAssociation(Association):
         components = self.quantiser.decode(symbols, bits=self.bits)
         corrected: Tensor = self.correction(components, self._linear(components))
         return corrected.view(-1, *self.input_shape)
+
+    def _from_components_of(self, other: KarhunenLoeveAssociation) -> Tensor:
+        """The matrix [other's c, c] by which components of `other` become these.
+
+        These have variance 1, so its columns are at most 1 long: a first fit to 20 examples takes some
+        variances for nearly zero, and dividing by those would undo all that the correction learned.
+        """
+        matrix: Tensor = other.deviation[:, None] * (other.rows @ self.rows.T) / self.deviation
+        lengths: Tensor = matrix.square().sum(0).sqrt()
+        return matrix / lengths.clamp_min(1.0)
 
     def _unit(self, flat: Tensor) -> Tensor:
         """Components [n, c] of images [n, values], each of variance 1."""

@@ -42,14 +42,15 @@ def test_it_codes_handwriting_better_than_a_fixed_transform() -> None:
 
 
 def test_the_correction_lowers_the_absolute_error() -> None:
-    stream = digits()
-    order = torch.randperm(4 * len(stream), generator=torch.Generator().manual_seed(2)) % len(stream)
-    association = follow(made(), stream[order])
+    """The blank margin is where a prior's components lie that none of the stream's have a share in."""
+    stream = torch.nn.functional.pad(digits(), (4, 4, 4, 4))
+    order = torch.randperm(3 * len(stream), generator=torch.Generator().manual_seed(2)) % len(stream)
+    association = follow(made((1, 24, 24), 20), stream[order])
     plain = copy.deepcopy(association)
     plain.correction = Correction(
-        components=len(plain.radices), values=256, hidden=64, generator=torch.Generator().manual_seed(0)
+        components=len(plain.radices), values=576, hidden=64, generator=torch.Generator().manual_seed(0)
     )
-    assert l1(association, stream) < 0.9 * l1(plain, stream)
+    assert l1(association, stream) < 0.95 * l1(plain, stream)
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (2, 9, 14), (1, 5, 5), (3, 1, 1)])

@@ -8,6 +8,7 @@ from typing import Any
 from streamlearner.bench.cifar100_choices import CIFAR100_CHOICES
 from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL
 from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
+from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.mnist_split import MNIST_SPLIT
 from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
@@ -22,6 +23,7 @@ _ALL: tuple[Experiment, ...] = (
     CIFAR100_TOTAL,
     OMNIGLOT_INCREMENTAL,
     MNIST_TRANSFER,
+    DISTORTION,
     PEERS,
     THROUGHPUT,
 )

@@ -53,13 +53,14 @@ def draw_retention(found: Sequence[Figure], *, title: str, quick: bool, path: Pa
 
 
 def shared_budgets(cells: Iterable[tuple[str, int]]) -> list[int]:
-    """The budgets, ascending, under which more than one arm was run; where there are no two such, all. What
-    one arm alone was given, such as room for everything, would only stretch the axis."""
+    """The budgets, ascending, of `ours` and those under which more than one arm was run; where there are no
+    two such, all. What a baseline alone was given, such as room for everything, would only stretch the
+    axis."""
     arms: dict[int, set[str]] = {}
     for arm, budget in cells:
         if budget:
             arms.setdefault(budget, set()).add(arm)
-    shared = [budget for budget, of in arms.items() if len(of) > 1]
+    shared = [budget for budget, of in arms.items() if len(of) > 1 or "ours" in of]
     return sorted(shared if len(shared) > 1 else arms)
 
 
