@@ -129,7 +129,11 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("record", f"{plan.record_bits:,}", f"bits: code, {fields}"),
         ("recollections", f"{plan.recollections:,}", "records that the memory holds when full"),
         ("stored", f"{plan.stored_bits:,}", "bits that they take, in whole bytes"),
-        ("parameters", f"{plan.parameter_bits:,}", f"bits of the association at its start, {counted} the budget"),
+        (
+            "parameters",
+            f"{plan.parameter_bits:,}",
+            f"bits of the association at its start, {counted} the budget",
+        ),
         ("raw inputs", f"{plan.raw_examples:,}", "would fill the budget, labels counted"),
         *_of_the_stream(plan),
     ]
