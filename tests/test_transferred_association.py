@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from streamlearner import config
-from streamlearner.app.learning import make_association
+from streamlearner.app.parts import make_association
 from streamlearner.association import Association
 from streamlearner.checkpoint import CheckpointStore
 from streamlearner.errors import ConfigError

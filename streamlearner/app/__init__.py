@@ -2,15 +2,17 @@
 
 assembly.py    the daemon
 outside.py     sources, the push log, dead letters
-learning.py    network, association, memory and method
+learning.py    the learner and its method
+parts.py       network, association, memory: what methods are built of
 planning.py    what the planner asks of associations
 laboratory.py  what the bench is handed
 """
 
 from streamlearner.app.assembly import build
 from streamlearner.app.laboratory import workbench
-from streamlearner.app.learning import check_network, make_learner, make_method
+from streamlearner.app.learning import make_learner, make_method
 from streamlearner.app.outside import client_options, digits, files_source
+from streamlearner.app.parts import check_network
 from streamlearner.app.planning import measure_for
 
 __all__ = [

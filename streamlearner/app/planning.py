@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 
-from streamlearner.app.learning import make_association
+from streamlearner.app.parts import make_association
 from streamlearner.config import load
 from streamlearner.gumbel_association import parameter_bits
 from streamlearner.methods.base import Chance

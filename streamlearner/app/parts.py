@@ -1,0 +1,134 @@
+"""What the configured learning is built of: networks, association, memory, augmentation, generators."""
+
+from __future__ import annotations
+
+import torch
+
+from streamlearner import vision
+from streamlearner.association import Association
+from streamlearner.augmentation import Augmentation
+from streamlearner.balanced_recollection import BalancedRecollectionMemory
+from streamlearner.code_size import association_for, code_bits_for
+from streamlearner.config import Config
+from streamlearner.errors import ConfigError
+from streamlearner.gumbel_association import GumbelAssociation
+from streamlearner.lossless import RawAssociation
+from streamlearner.methods.base import Chance
+from streamlearner.network import Network
+from streamlearner.networks import build as build_network
+from streamlearner.networks import check_name, resolve
+from streamlearner.recollection import RecollectionMemory
+from streamlearner.transferred_association import transfer
+from streamlearner.transform_association import TransformAssociation
+from streamlearner.trellis_association import TrellisAssociation
+
+SEEDS = {"network": 1, "memory": 2, "method": 3, "exam": 4, "transplant": 5}
+"""Each random generator gets its own seed, so that a change in one draws nothing from another."""
+
+PRETRAINED = "pretrained"
+"""Under state_dir, so that a restart needs no download."""
+
+
+def make_network(config: Config, *, input_shape: tuple[int, ...], name: str | None = None) -> Network:
+    """A fresh network, by default the configured one; its step size is the configured one, if any is.
+    Pretrained weights are the configured network's alone."""
+    configured = resolve(name=config.network.name, input_shape=input_shape)
+    network = build_network(
+        name=name or configured,
+        input_shape=input_shape,
+        generator=_generator(config, "network"),
+        weights=config.network.weights if name in (None, configured) else None,
+        weights_folder=config.state_dir / PRETRAINED,
+    )
+    network.learning_rate = config.method.learning_rate or network.learning_rate
+    return network.to(config.device)
+
+
+def check_network(config: Config, *, fetch: bool = False) -> None:
+    """Raises ConfigError for a network that torchvision does not know, or weights that it has not; with
+    `fetch` also where they cannot be had."""
+    section = config.network
+    if section.is_ours:
+        return
+    try:
+        check_name(section.name)
+    except ValueError as error:
+        raise ConfigError(f"network.name: {error}") from None
+    if section.weights and fetch:
+        vision.backbone(section.name, weights=section.weights, folder=config.state_dir / PRETRAINED)
+    elif section.weights:
+        vision.pretrained(section.name, section.weights)
+
+
+def make_augmentation(config: Config, *, input_shape: tuple[int, ...]) -> Augmentation:
+    """What is not set is chosen by input shape: mirror images for colour only, turns for one channel only."""
+    method, colour = config.method, len(input_shape) == 3 and input_shape[0] > 1
+    return Augmentation(
+        shift_pixels=input_shape[-1] // 12 if method.shift_pixels is None else method.shift_pixels,
+        rotation_degrees=(0.0 if colour else 12.0)
+        if method.rotation_degrees is None
+        else method.rotation_degrees,
+        scaling=(0.0 if colour else 0.1) if method.scaling is None else method.scaling,
+        flip=colour if method.flip is None else method.flip,
+    )
+
+
+def make_memory(config: Config, *, association: Association) -> RecollectionMemory:
+    kind = BalancedRecollectionMemory if config.memory.sampling == "balanced" else RecollectionMemory
+    return kind(
+        budget_bits=config.memory.budget_bits,
+        radices=association.radices,
+        generator=_generator(config, "memory"),
+    )
+
+
+def make_association(
+    config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, chance: Chance
+) -> Association:
+    """The configured association, from its prior or from the state that is named."""
+    association = _fresh_association(config, input_shape=input_shape, dtype=dtype, chance=chance)
+    if config.association.from_checkpoint:
+        transfer(association, config.association.from_checkpoint)
+    return association
+
+
+def _fresh_association(
+    config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, chance: Chance
+) -> Association:
+    """By name, or by input shape (`code_size.association_for`)."""
+    section = config.association
+    name = association_for(section.name, input_shape=input_shape)
+    if name == "raw":
+        return RawAssociation(input_shape=input_shape, dtype=dtype)
+    if name == "gumbel":
+        return GumbelAssociation(
+            input_shape=input_shape,
+            variables=section.variables,
+            levels=section.levels,
+            generator=chance.generator,
+            learning_rate=section.learning_rate,
+        )
+    default_bits = code_bits_for(name, input_shape=input_shape, budget_bits=config.memory.budget_bits)
+    code_bits = section.code_bits or default_bits
+    if name == "trellis":
+        return TrellisAssociation(input_shape=input_shape, code_bits=code_bits)
+    return TransformAssociation(
+        input_shape=input_shape,
+        code_bits=code_bits,
+        most_symbol_bits=1 if name == "thumbnail" else 5,
+        thumbnail_pixels=2 if name == "thumbnail" else 0,
+    )
+
+
+def make_chance(config: Config) -> Chance:
+    """The method's own generator; hand it on before anything that draws from it is built."""
+    return Chance(seed=seed_of(config, "method"))
+
+
+def seed_of(config: Config, purpose: str) -> int:
+    """The seed of the generator for `purpose`, one of `SEEDS`."""
+    return config.seed * 1000 + SEEDS[purpose]
+
+
+def _generator(config: Config, purpose: str) -> torch.Generator:
+    return torch.Generator().manual_seed(seed_of(config, purpose))
