@@ -10,6 +10,7 @@ from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL
 from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
 from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
+from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.bench.mnist_split import MNIST_SPLIT
 from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
 from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
@@ -25,6 +26,7 @@ _ALL: tuple[Experiment, ...] = (
     MNIST_TRANSFER,
     DISTORTION,
     PEERS,
+    METHODS_COMPARED,
     THROUGHPUT,
 )
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from streamlearner.bench import ordering
 from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.pretraining import association_bits, pretrained
 from streamlearner.bench.results import Curve, Row
-from streamlearner.bench.retention_curve import RetentionCurve, accuracy
+from streamlearner.bench.retention_curve import RetentionCurve, accuracy, readouts
 from streamlearner.bench.retention_curve import inputs as inputs
 from streamlearner.bench.workbench import Pictures, Settings, Workbench
 from streamlearner.errors import StreamlearnerError
@@ -55,7 +55,8 @@ class ContinualExperiment:
     within. `names_tasks`: each message names its task, and so does each test (task-incremental); else no
     task is named (class-incremental). A quarter of the stream has the same periods and every fourth example
     of each class; its metrics are named `..._on_quarter`. `counts_association`: the budget is for the
-    association's tables too, and `stored_bits` has both.
+    association's tables too, and `stored_bits` has both. `compares_methods` measures the readout and the
+    seconds of sleep beside.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ContinualExperiment:
     arms: Mapping[str, Arm]
     names_tasks: bool = False
     counts_association: bool = False
+    compares_methods: bool = False
     held_out_one_in: int = 5
     quick_examples: int = 2_000
 
@@ -108,7 +110,14 @@ class ContinualExperiment:
             settings |= found
             if self.counts_association:
                 settings["memory.budget_bits"] -= association_bits(workbench, settings, stream)
-            learned = learn(workbench, settings, stream, test, names_tasks=self.names_tasks)
+            learned = learn(
+                workbench,
+                settings,
+                stream,
+                test,
+                names_tasks=self.names_tasks,
+                compares_methods=self.compares_methods,
+            )
         if self.counts_association and learned.total_bits > trial.budget_bits:
             raise StreamlearnerError(f"{trial}: {learned.total_bits:,} bits with the association's tables")
         yield from self._rows(trial, learned, length=len(stream.labels))
@@ -171,19 +180,29 @@ class Learned:
 
 
 def learn(
-    workbench: Workbench, settings: Settings, stream: Pictures, test: Pictures, *, names_tasks: bool
+    workbench: Workbench,
+    settings: Settings,
+    stream: Pictures,
+    test: Pictures,
+    *,
+    names_tasks: bool,
+    compares_methods: bool = False,
 ) -> Learned:
     """One daemon over the whole stream, tested along it and after it."""
     messages = workbench.messages(stream, tasks=stream.tasks if names_tasks else None)
     curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
     with workbench.daemon(settings, messages, between=curve) as daemon:
+        daemon.dream = asleep = Stopwatch(daemon.dream)
         started = time.perf_counter()
         daemon.run()
         seconds = time.perf_counter() - started - curve.seconds
         learner = daemon.learner
         curve(len(messages))
+    measured = {"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | own(learner)
+    if compares_methods:
+        measured |= readouts(learner, test, stream) | {"sleep_seconds": asleep.seconds}
     return Learned(
-        measured={"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | own(learner),
+        measured=measured,
         points=curve.points,
         stored_bits=sum(learner.method.stored_bits().values()),
         parameter_bits=learner.method.parameter_bits(),
@@ -200,3 +219,16 @@ def own(learner: Any) -> dict[str, float]:
         "prequential_accuracy": prequential.right / prequential.seen if prequential.seen else None,
     }
     return {metric: value for metric, value in measured.items() if value is not None}
+
+
+class Stopwatch:
+    """Calls `work`, and adds up the seconds that its calls took."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+        self.seconds = 0.0
+
+    def __call__(self) -> None:
+        started = time.perf_counter()
+        self.work()
+        self.seconds += time.perf_counter() - started

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench.workbench import Pictures
+from streamlearner.evaluation.readout import readout_hits
 from streamlearner.stream import Label
 
 ANSWER_BATCH = 500
@@ -33,6 +34,17 @@ def _right(learner: Any, test: Pictures, *, task: str | None) -> int:
     for part in torch.split(inputs(test), ANSWER_BATCH):
         found += [answer.label for answer in learner.predictor().predict(part, task=task)]
     return sum(f == label for f, label in zip(found, test.labels, strict=True))
+
+
+def readouts(learner: Any, test: Pictures, stream: Pictures) -> dict[str, float]:
+    """What a linear probe on frozen features knows of the test pictures, by folds (paper 002, section 3):
+    `readout` of all classes together, `readout_of_first` of the class that came first in the stream, among
+    all classes: the one that had the longest time to be forgotten."""
+    features = torch.cat([learner.method.features(part) for part in torch.split(inputs(test), ANSWER_BATCH)])
+    classes = {label: number for number, label in enumerate(dict.fromkeys(stream.labels))}
+    numbers = torch.tensor([classes[label] for label in test.labels])
+    hits = readout_hits(features, numbers).float()
+    return {"readout": float(hits.mean()), "readout_of_first": float(hits[numbers == 0].mean())}
 
 
 def inputs(pictures: Pictures) -> Tensor:

@@ -2,7 +2,7 @@
 
 A linear probe is trained on frozen features and tested on examples it has not seen. The probe here is ridge
 regression onto one-hot labels, solved in closed form, so that the figure depends on the representation
-alone and not on an optimiser's luck; folds of the exam take turns as the test.
+alone and not on an optimiser's luck; folds with equally many of each class take turns as the test.
 """
 
 from __future__ import annotations
@@ -28,12 +28,23 @@ def readout_hits(features: Tensor, labels: Tensor) -> Tensor:
     classes, targets = torch.unique(labels, return_inverse=True)
     wanted = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
     inputs = torch.cat([features.to(torch.float64), torch.ones(n, 1, dtype=torch.float64)], dim=1)
-    place = torch.arange(n) % folds
+    place = _rank_in_class(targets) % folds
     for fold in range(folds):
         train, test = place != fold, place == fold
         probe = _ridge(inputs[train], wanted[train])
         hits[test] = (inputs[test] @ probe).argmax(1) == targets[test]
     return hits
+
+
+def _rank_in_class(targets: Tensor) -> Tensor:
+    """The how-manieth of its class each example is, [n]: folds by rank have of each class equally many,
+    also where labels come in turns (folds by place would then test on classes that they did not train)."""
+    order = torch.argsort(targets, stable=True)
+    counts = torch.bincount(targets)
+    first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+    rank = torch.empty_like(targets)
+    rank[order] = torch.arange(len(targets)) - first
+    return rank
 
 
 def _ridge(inputs: Tensor, wanted: Tensor) -> Tensor:

@@ -119,6 +119,18 @@ def test_tasks_are_named_to_the_daemon_and_at_test() -> None:
     assert ignored.measured["accuracy"] == unnamed.measured["accuracy"]
 
 
+def test_methods_are_compared_by_readout_and_seconds_of_sleep_too() -> None:
+    settings = {**SMALL, "sleep.every_examples": 50, "sleep.min_examples": 0, "sleep.steps": 20}
+    test = pictures("Rows", False)
+    plain = learn(bench(), settings, ordered(), test, names_tasks=True)
+    compared = learn(bench(), settings, ordered(), test, names_tasks=True, compares_methods=True)
+    more = {"readout", "readout_of_first", "sleep_seconds"}
+    assert compared.measured.keys() - plain.measured.keys() == more
+    assert {name: compared.measured[name] for name in plain.measured} == plain.measured
+    assert compared.measured["readout"] > 0.3
+    assert 0 < compared.measured["sleep_seconds"] < compared.seconds
+
+
 CONTINUAL = [each for each in EXPERIMENTS.values() if isinstance(each, ContinualExperiment)]
 
 

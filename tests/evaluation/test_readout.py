@@ -72,3 +72,8 @@ def test_class_indices_need_not_be_dense_and_a_class_met_once_costs_only_itself(
     hits = readout_hits(features, labels)
     assert hits[:40].all()
     assert not hits[40]
+
+
+def test_labels_that_come_in_turns_as_many_as_folds_are_read_all_the_same() -> None:
+    labels = torch.arange(100) % 5
+    assert readout_hits(torch.eye(5)[labels], labels).all()

@@ -1,0 +1,43 @@
+"""All methods side by side on one class-incremental stream.
+
+What sets an arm apart stands here even where it is the default, so that a new default changes no baseline.
+"""
+
+from __future__ import annotations
+
+from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
+from streamlearner.bench.mnist_split import RAW_BITS
+
+BASELINES = ("finetune",)
+"""They remember nothing."""
+COMPARED = ("rehearsal", *BASELINES)
+"""All but `ours`, the default method, in the order of the table."""
+
+
+def arm(method: str) -> Arm:
+    """A method as it comes."""
+    return Arm(settings={"method.name": method}, uses_memory=method not in BASELINES)
+
+
+METHODS_COMPARED = ContinualExperiment(
+    name="methods",
+    protocol=(
+        "Class-incremental Split-MNIST: 60,000 training images, two digits at a time, one pass in batches of "
+        "10, one head, no task named; every method with its default settings, tested on the 10,000 test "
+        "images. ours is recollection_replay. Budget: bits of what is stored of the stream with labels, 10 "
+        "raw images' worth; generators and networks are parameter bits. readout: a linear probe on the "
+        "frozen features of the test images, by five folds; readout_of_first: of the digit that came first. "
+        f"sleep_seconds: spent in sleeps. {MEASURES}"
+    ),
+    data="MNIST",
+    examples=60_000,
+    held_out_one_in=6,
+    classes_per_period=2,
+    compares_methods=True,
+    budgets_bits=(10 * RAW_BITS,),
+    arms={
+        "ours": Arm(settings={"method.name": "recollection_replay"}),
+        **{method: arm(method) for method in COMPARED},
+        "joint": Arm(settings={"method.name": "finetune"}, uses_memory=False, shuffled=True),
+    },
+)
