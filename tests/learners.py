@@ -98,9 +98,9 @@ def with_oracle(
     )
 
 
-def with_replay() -> Learner:
+def with_replay(arm: str = "recollection_replay") -> Learner:
     return Learner(
-        make_method=lambda name: make("recollection_replay", sleep__steps=SLEEP_STEPS, network__name=name),
+        make_method=lambda name: make(arm, sleep__steps=SLEEP_STEPS, network__name=name),
         make_network=no_other,
         network="mlp",
         seed=0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from streamlearner.methods import METHODS
 from tests.learners import (
     SLEEP_STEPS,
     a_batch,
@@ -56,6 +57,25 @@ def test_a_restart_in_mid_sleep_comes_to_the_same_verdict_and_bits(steps: int) -
         one.learn(a_batch(10))
     assert verdicts[0] is not None
     assert verdicts[0].steps == SLEEP_STEPS
+    assert verdicts[0] == verdicts[1]
+    assert everything(again) == everything(learner)
+
+
+@pytest.mark.parametrize("arm", METHODS)
+def test_every_method_restarted_awake_and_in_mid_sleep_continues_to_the_same_bits(arm: str) -> None:
+    learner = with_replay(arm)
+    for number in range(6):
+        learner.learn(a_batch(number))
+    slept(learner)
+    learner.fall_asleep()
+    learner.consolidate(1)
+    learner.learn(a_batch(6))
+    again = restarted(learner, with_replay(arm))
+    verdicts = []
+    for one in (learner, again):
+        one.learn(a_batch(7))
+        verdicts.append(one.consolidate(10_000) if one.asleep else None)
+        one.learn(a_batch(8))
     assert verdicts[0] == verdicts[1]
     assert everything(again) == everything(learner)
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from streamlearner.intake import RememberedIds
+from streamlearner.methods import METHODS
 from tests.integration.daemon_process import DaemonProcess, differing, final_state
 from tests.integration.digit_stream import DigitStream
 
@@ -35,8 +36,11 @@ def launch(broker: Any, tmp_path: Path) -> Iterator[Launch]:
     and checkpoints. None is left running."""
     launched: list[DaemonProcess] = []
 
-    def make(name: str, topic: str, *, steps_per_batch: int) -> DaemonProcess:
+    def make(
+        name: str, topic: str, *, steps_per_batch: int, method: str = "recollection_replay"
+    ) -> DaemonProcess:
         settings = {
+            "method": {"name": method},
             "source": {
                 "type": "kafka",
                 "kafka": {"bootstrap_servers": broker.address, "topic": topic, "discover_every_s": 0.5},
@@ -70,17 +74,19 @@ def calm(daemon: DaemonProcess, stream: DigitStream) -> dict[str, Any]:
     return final_state(daemon)
 
 
-def killed_again_and_again(daemon: DaemonProcess, stream: DigitStream, *, seed: int) -> dict[str, Any]:
-    """The end of a run killed KILLS times, at instants spread over the stream by chance: one in three while a
-    checkpoint is being written, one in three asleep, the others anywhere."""
+def killed_again_and_again(
+    daemon: DaemonProcess, stream: DigitStream, *, seed: int, kills: int = KILLS
+) -> dict[str, Any]:
+    """The end of a run killed `kills` times, at instants spread over the stream by chance: one in three while
+    a checkpoint is being written, one in three asleep, the others anywhere."""
     chance = random.Random(seed)
-    instants = sorted(chance.uniform(0.0, 0.93) * len(stream) for _ in range(KILLS))
+    instants = sorted(chance.uniform(0.0, 0.93) * len(stream) for _ in range(kills))
     for i, instant in enumerate(instants):
         daemon.start()
         daemon.wait_until(lambda status, instant=instant: status["messages"] >= instant)
         (wait_for_a_checkpoint_write, wait_for_sleep, lambda _: None)[i % 3](daemon)
         time.sleep(chance.choice((0.0, 0.002, 0.02, 0.1)))
-        assert daemon.running, f"it ended before kill {i + 1} of {KILLS}:\n{daemon.tail()}"
+        assert daemon.running, f"it ended before kill {i + 1} of {kills}:\n{daemon.tail()}"
         daemon.kill()
     return calm(daemon, stream)
 
@@ -148,6 +154,30 @@ def test_killed_at_thirty_random_instants_it_ends_byte_for_byte_as_if_never_kill
         assert not names, f"{name}: {[(each, end.get(each), expected.get(each)) for each in names]}"[:2000]
         assert_each_example_counted_once(daemon, stream)
         assert_worth_comparing(daemon, end)
+
+
+def test_every_other_method_killed_at_random_instants_ends_byte_for_byte_too(
+    broker: Any, topic: Make, launch: Launch
+) -> None:
+    stream, written = DigitStream(rounds=1), topic()
+    stream.produce(broker.address, written)
+
+    def ends(method: str) -> tuple[DaemonProcess, dict[str, Any], dict[str, Any]]:
+        daemon, undisturbed = (
+            launch(f"{method}-{fate}", written, steps_per_batch=2, method=method)
+            for fate in ("killed", "calm")
+        )
+        end = killed_again_and_again(daemon, stream, seed=len(method), kills=3)
+        return daemon, end, calm(undisturbed, stream)
+
+    others = [name for name in METHODS if name != "recollection_replay"]
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        outcomes = dict(zip(others, pool.map(ends, others), strict=True))
+    for method, (daemon, end, expected) in outcomes.items():
+        assert not differing(end, expected), f"{method}: {differing(end, expected)} differ"
+        assert_each_example_counted_once(daemon, stream)
+        progress = daemon.newest().facts["learner"]["progress"]
+        assert progress["adopted"] + progress["refused"] >= 1, method
 
 
 def test_a_frozen_process_a_restarted_broker_and_a_drain_without_one_change_nothing_of_the_end(
