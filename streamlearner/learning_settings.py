@@ -9,6 +9,7 @@ import pydantic
 from croniter import croniter
 from pydantic import AfterValidator, Field
 
+from streamlearner.active_long_term_settings import ActiveLongTermSection
 from streamlearner.settings import Bits, Count, Folder, Seconds, Section, Share
 
 
@@ -100,8 +101,9 @@ class NetworkSection(Section):
 class MethodSection(Section):
     """Who learns."""
 
-    name: Literal["recollection_replay", "finetune", "rehearsal"] = "recollection_replay"
-    """recollection_replay: replays decoded codes; rehearsal: raw inputs; finetune: nothing, a baseline"""
+    name: Literal["recollection_replay", "active_long_term", "finetune", "rehearsal"] = "recollection_replay"
+    """recollection_replay: replays decoded codes; active_long_term: a flexible network held near a stable
+    one; rehearsal: raw inputs; finetune: nothing, a baseline"""
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
@@ -126,6 +128,7 @@ class MethodSection(Section):
     """random scaling of images, a fraction either way; null: 0.1 for one channel, 0 for colour"""
     flip: bool | None = Field(default=None, examples=[True])
     """random mirror images; null: for colour images only"""
+    active_long_term: ActiveLongTermSection = Field(default_factory=ActiveLongTermSection)
 
 
 class SleepSection(Section):

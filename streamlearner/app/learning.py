@@ -8,6 +8,7 @@ from functools import cache
 
 import torch
 
+from streamlearner.app.active_long_term import make_active_long_term
 from streamlearner.app.parts import (
     make_association,
     make_augmentation,
@@ -122,6 +123,7 @@ def _recollection_replay(
 
 MAKERS: dict[str, Callable[..., DualMemory]] = {
     "recollection_replay": _recollection_replay,
+    "active_long_term": make_active_long_term,
     "finetune": _finetune,
     "rehearsal": _rehearsal,
 }

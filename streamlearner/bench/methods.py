@@ -10,7 +10,7 @@ from streamlearner.bench.mnist_split import RAW_BITS
 
 BASELINES = ("finetune",)
 """They remember nothing."""
-COMPARED = ("rehearsal", *BASELINES)
+COMPARED = ("active_long_term", "rehearsal", *BASELINES)
 """All but `ours`, the default method, in the order of the table."""
 
 

@@ -1,5 +1,6 @@
 """Methods: one paper, one file, one class. `METHODS` maps the name in the configuration to the class."""
 
+from streamlearner.methods.active_long_term import ActiveLongTerm
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.finetune import Finetune
 from streamlearner.methods.recollection_replay import RecollectionReplay
@@ -7,6 +8,7 @@ from streamlearner.methods.rehearsal import Rehearsal
 
 METHODS: dict[str, type[DualMemory]] = {
     "recollection_replay": RecollectionReplay,
+    "active_long_term": ActiveLongTerm,
     "finetune": Finetune,
     "rehearsal": Rehearsal,
 }

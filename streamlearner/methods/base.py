@@ -136,10 +136,13 @@ class DualMemory(nn.Module, ABC):
         return {}
 
     def parameter_bits(self) -> dict[str, int]:
-        """Bits of parameters and buffers, by top-level module, the stores left out."""
+        """Bits of parameters and buffers, by top-level module, the stores left out; those of the method
+        itself by their own names."""
+        own = {name: [tensor] for name, tensor in self.named_buffers(recurse=False)}
+        modules = {name: list(module.state_dict().values()) for name, module in self.named_children()}
         return {
-            name: sum(tensor.numel() * tensor.element_size() * 8 for tensor in module.state_dict().values())
-            for name, module in self.named_children()
+            name: sum(tensor.numel() * tensor.element_size() * 8 for tensor in tensors)
+            for name, tensors in (modules | own).items()
             if name not in self.stores
         }
 

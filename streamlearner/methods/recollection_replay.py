@@ -158,17 +158,6 @@ class RecollectionReplay(Remembering):
             teacher = self.hippocampus.average.eval()(inputs)[:, : self.classes]
         return F.mse_loss(logits, teacher)
 
-    def _remember(self, new: Tensor, symbols: Tensor, experience: Experience, recollected: Tensor) -> None:
-        """Stores the codes of the new; the association learns, and may renew itself and all codes first."""
-        self.association.learn(new, recollected if len(recollected) else None)
-        renewed = self.association.renew()
-        if renewed is not None:
-            former = self.association
-            self.memory.recode(renewed.radices, lambda codes: renewed.encode(former.decode(codes)))
-            self.association = renewed
-            symbols = renewed.encode(new)
-        self.memory.insert(symbols, experience.labels, experience.tasks)
-
     def _distortion(self, new: Tensor, symbols: Tensor) -> float:
         """Mean absolute error of the new inputs as their codes show them."""
         return float((self.association.decode(symbols) - new).abs().mean())

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.methods.base import DualMemory, raw
+from streamlearner.methods.base import DualMemory, Experience, raw
 from streamlearner.network import Network
 from streamlearner.recollection import RecollectionMemory
 from streamlearner.teaching import teach
@@ -68,6 +68,17 @@ class Remembering(DualMemory):
             inputs = self.augmentation(inputs, generator=generator)
         answers = self.predict_proba(inputs, held.tasks)
         return inputs, answers.lerp(F.one_hot(held.labels, self.classes).to(answers), LABEL_SHARE)
+
+    def _remember(self, new: Tensor, symbols: Tensor, experience: Experience, recollected: Tensor) -> None:
+        """Stores the codes of the new; the association learns, and may renew itself and all codes first."""
+        self.association.learn(new, recollected if len(recollected) else None)
+        renewed = self.association.renew()
+        if renewed is not None:
+            former = self.association
+            self.memory.recode(renewed.radices, lambda codes: renewed.encode(former.decode(codes)))
+            self.association = renewed
+            symbols = renewed.encode(new)
+        self.memory.insert(symbols, experience.labels, experience.tasks)
 
     @torch.no_grad()
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:

@@ -1,0 +1,173 @@
+"""Learns the new with a flexible network that is held near a stable one; sleep makes the stable one anew.
+
+After Furlanello, Zhao, Saxe, Itti and Tjan, "Active Long Term Memory Networks" (paper 000), sections 3 and 4.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.association import Association
+from streamlearner.augmentation import Augmentation
+from streamlearner.methods.base import Chance, Curriculum, Experience, Observation, unit_interval
+from streamlearner.methods.remembering import Remembering
+from streamlearner.network import Network, descend
+from streamlearner.recollection import RecollectionMemory
+from streamlearner.teaching import teach
+
+
+class ActiveLongTerm(Remembering):
+    """A-LTM: N, the stable network, is the neocortex; H, the flexible one, the hippocampus, and answers.
+
+    Development lasts until the first sleep that is adopted: H learns, N knows nothing. From then on H learns
+    the new with cross-entropy, and `distillation_weight` times the squared distance between the decision
+    layers of N and H: on recollections of classes that N knows (`replays`), or on the new inputs themselves
+    (naive). N does not move awake. Sleep (`consolidate`): N takes over H's weights
+    and learns recollections, of each class equally many.
+
+    Differs: the paper leaves the consolidation of H into N to later work. Old inputs are recollections,
+    decoded from codes, not images kept. A decision layer is the classes of a named task; where no task is
+    named, all classes make one: then recollections hold H's answers for new classes too, at N's 0, else the
+    new would win everything. (The paper's factors never compete; one head's classes do.)
+    """
+
+    hippocampus: Network
+    neocortex: Network
+    augmentation: Augmentation
+    settled: Tensor
+
+    def __init__(
+        self,
+        *,
+        chance: Chance,
+        network: Network,
+        association: Association,
+        memory: RecollectionMemory,
+        augmentation: Augmentation,
+        learning_rate: float,
+        distillation_weight: float,
+        replays: bool,
+        recollections_per_step: int,
+        sleep_steps: int,
+        sleep_batch: int,
+        sleep_learning_rate: float | None,
+    ) -> None:
+        super().__init__()
+        self.chance = chance
+        self.hippocampus = network
+        self.neocortex = copy.deepcopy(network).requires_grad_(False)
+        self.association = association
+        self.memory = memory
+        self.curriculum = Curriculum()
+        self.augmentation = augmentation
+        self.learning_rate = learning_rate
+        self.distillation_weight = distillation_weight
+        self.replays = replays
+        self.recollections_per_step = recollections_per_step
+        self.sleep_steps = sleep_steps
+        self.sleep_batch = sleep_batch
+        self.sleep_learning_rate = sleep_learning_rate
+        self.register_buffer("settled", torch.tensor(0))
+
+    @property
+    def settled_classes(self) -> int:
+        """How many classes N knows: 0 during development."""
+        return int(self.settled)
+
+    def observe(self, experience: Experience) -> Observation:
+        self._meet(experience)
+        new, n = unit_interval(experience.inputs), len(experience.labels)
+        symbols = self.association.encode(new)
+        old = self._old_inputs(new)
+        logits = self.hippocampus.train()(torch.cat([new, old]))[:, : self.classes]
+        answers = self.curriculum.restricted(logits[:n], experience.tasks)
+        loss = F.cross_entropy(answers, experience.labels)
+        if self.settled_classes:
+            loss = loss + self.distillation_weight * self._drift(new, old, logits)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = float(loss.detach())
+        descend(self.hippocampus, learning_rate=self.learning_rate, loss=value)
+        self._remember(new, symbols, experience, old)
+        return Observation(predicted=answers.detach().argmax(1), loss=value)
+
+    def _meet(self, experience: Experience) -> None:
+        self.curriculum.meet(experience.labels, experience.tasks)
+        self.hippocampus.meet(unit_interval(experience.inputs))
+        for network in (self.hippocampus, self.neocortex):
+            network.head.grow(self.classes)
+
+    def _old_inputs(self, new: Tensor) -> Tensor:
+        """Recollections of classes that N knows [m, *shape]; none (m = 0) in development, or when naive."""
+        if not (self.replays and self.settled_classes):
+            return new[:0]
+        held = self.memory.sample(self.recollections_per_step)
+        known = held.symbols[held.labels < self.settled_classes]
+        return self.augmentation(self.association.decode(known), generator=self.chance.generator)
+
+    def _drift(self, new: Tensor, old: Tensor, logits: Tensor) -> Tensor:
+        """How far the answers for the old have left N's: squared distance over the classes, mean over
+        examples. Naive: for the new, over the classes that N knows."""
+        inputs, answers = (old, logits[len(new) :]) if self.replays else (new, logits)
+        if not len(inputs):
+            return logits.new_zeros(())
+        with torch.no_grad():
+            stable = self.neocortex.eval()(inputs)
+        counted = self.classes if self.replays else self.settled_classes
+        distance: Tensor = (answers[:, :counted] - stable[:, :counted]).square().sum(1).mean()
+        return distance
+
+    def consolidate(self, candidate: Self) -> Iterator[None]:
+        candidate.neocortex.load_state_dict(candidate.hippocampus.state_dict())
+        student = candidate.neocortex.requires_grad_(True).train()
+        yield from teach(
+            student,
+            draw=lambda n: candidate._lesson(n, candidate.chance.generator),
+            steps=self.sleep_steps,
+            batch_size=self.sleep_batch,
+            learning_rate=self.sleep_learning_rate or self.learning_rate,
+        )
+        student.requires_grad_(False)
+
+    @torch.no_grad()
+    def adopt(self, candidate: Self) -> None:
+        """N is the candidate's; H moves by what sleep changed, keeping what it learned awake meanwhile."""
+        before, after = candidate.hippocampus, candidate.neocortex
+        for network in (before, after):
+            network.head.grow(self.hippocampus.head.rows)
+        self.neocortex.load_state_dict(after.state_dict())
+        self.neocortex.head.grow(self.classes)
+        weights = zip(self.hippocampus.weights, before.weights, after.weights, strict=True)
+        for weight, former, slept in weights:
+            weight.add_(slept - former)
+        self.hippocampus.settle(after)
+        self.settled.fill_(candidate.classes)
+
+    def revert(self, neocortex: dict[str, Tensor]) -> None:
+        """Of a class that the version had not met yet N then says 0, as of any that is new."""
+        for network in (self.neocortex, self.hippocampus):
+            network.load_state_dict(neocortex)
+            network.head.grow(self.classes)
+
+    def switch(self, network: nn.Module) -> None:
+        assert isinstance(network, Network)
+        self.hippocampus = copy.deepcopy(network).requires_grad_(True)
+        self.neocortex = copy.deepcopy(network).requires_grad_(False)
+        for one in (self.hippocampus, self.neocortex):
+            one.head.grow(self.classes)
+        self.learning_rate = network.learning_rate
+        self.settled.fill_(self.classes)
+
+    @torch.no_grad()
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        logits = self.hippocampus.eval()(unit_interval(inputs))[:, : self.classes]
+        return self.curriculum.restricted(logits, tasks).softmax(1)
+
+    @torch.no_grad()
+    def features(self, inputs: Tensor) -> Tensor:
+        return self.hippocampus.eval().features(unit_interval(inputs))
