@@ -58,7 +58,8 @@ class Running:
         client, deadline = Client(self.address), time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             try:
-                if client.get("/v1/status")["messages"] >= count:
+                status = client.get("/v1/status")
+                if "messages" in status and status["messages"] >= count:  # while it starts, it tells less
                     return
             except StreamlearnerError:
                 assert self.process.poll() is None, "the daemon ended while it started"
