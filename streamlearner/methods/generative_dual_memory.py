@@ -250,6 +250,9 @@ class GenerativeDualMemory(DualMemory):
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:
-        """Those of the LTM's learner, by way of its reconstructions."""
-        shown = self.neocortex.generator.reconstruct(unit_interval(inputs))
+        """Those of the LTM's learner, by way of its reconstructions once it knows a task: before, its untrained
+        generator makes the same of every input."""
+        shown = unit_interval(inputs)
+        if self.neocortex.tasks:
+            shown = self.neocortex.generator.reconstruct(shown)
         return self.neocortex.learner.eval().features(shown)
