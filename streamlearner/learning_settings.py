@@ -10,6 +10,7 @@ from croniter import croniter
 from pydantic import AfterValidator, Field
 
 from streamlearner.active_long_term_settings import ActiveLongTermSection
+from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
 from streamlearner.settings import Bits, Count, Folder, Seconds, Section, Share
 
 
@@ -101,9 +102,12 @@ class NetworkSection(Section):
 class MethodSection(Section):
     """Who learns."""
 
-    name: Literal["recollection_replay", "active_long_term", "finetune", "rehearsal"] = "recollection_replay"
+    name: Literal[
+        "recollection_replay", "active_long_term", "generative_dual_memory", "finetune", "rehearsal"
+    ] = "recollection_replay"
     """recollection_replay: replays decoded codes; active_long_term: a flexible network held near a stable
-    one; rehearsal: raw inputs; finetune: nothing, a baseline"""
+    one; generative_dual_memory: a small generator for each task, and a large one; rehearsal: raw inputs;
+    finetune: nothing, a baseline"""
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
@@ -129,6 +133,7 @@ class MethodSection(Section):
     flip: bool | None = Field(default=None, examples=[True])
     """random mirror images; null: for colour images only"""
     active_long_term: ActiveLongTermSection = Field(default_factory=ActiveLongTermSection)
+    generative_dual_memory: GenerativeDualMemorySection = Field(default_factory=GenerativeDualMemorySection)
 
 
 class SleepSection(Section):

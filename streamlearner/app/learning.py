@@ -9,6 +9,7 @@ from functools import cache
 import torch
 
 from streamlearner.app.active_long_term import make_active_long_term
+from streamlearner.app.generative_dual_memory import make_generative_dual_memory
 from streamlearner.app.parts import (
     make_association,
     make_augmentation,
@@ -124,6 +125,7 @@ def _recollection_replay(
 MAKERS: dict[str, Callable[..., DualMemory]] = {
     "recollection_replay": _recollection_replay,
     "active_long_term": make_active_long_term,
+    "generative_dual_memory": make_generative_dual_memory,
     "finetune": _finetune,
     "rehearsal": _rehearsal,
 }

@@ -1,0 +1,51 @@
+"""The configured DGDMN: short-term generative memories, and the long-term one around the network."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from streamlearner.app.parts import make_chance, seed_of
+from streamlearner.config import Config
+from streamlearner.generative_memory import GenerativeMemory
+from streamlearner.methods import METHODS
+from streamlearner.methods.base import DualMemory
+from streamlearner.network import Network
+from streamlearner.networks import mlp
+from streamlearner.variational_autoencoder import VariationalAutoencoder
+
+
+def make_generative_dual_memory(
+    config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
+) -> DualMemory:
+    """A fresh one, whose long-term learner is this network."""
+    section = config.method.generative_dual_memory
+    kappa = 0.5 / section.expected_tasks if section.kappa is None else section.kappa
+
+    def generator(size: int) -> VariationalAutoencoder:
+        return VariationalAutoencoder(
+            input_shape=input_shape,
+            hidden=size * section.hidden,
+            latents=size * section.latents,
+            learning_rate=section.generator_learning_rate,
+        )
+
+    with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
+        torch.manual_seed(seed_of(config, "method"))
+        learner = mlp(input_shape=input_shape, hidden=(section.hidden,))
+        blank = GenerativeMemory(generator=generator(1), learner=learner)
+        long_term = GenerativeMemory(generator=generator(2), learner=network)
+    return METHODS["generative_dual_memory"](
+        chance=make_chance(config),
+        blank=blank,
+        long_term=long_term,
+        task_from=section.task_from,
+        short_term_tasks=section.short_term_tasks or max(1, math.floor(0.25 / kappa) if kappa else 1),
+        kappa=kappa,
+        most_samples=section.most_samples,
+        learning_rate=network.learning_rate,
+        steps=section.steps,
+        sleep_steps=config.sleep.steps,
+        sleep_batch=config.sleep.batch_size,
+    )

@@ -1,0 +1,258 @@
+"""Learns each task with a small generative memory of its own; sleep replays them all into one large one.
+
+After Kamra, Gupta and Liu, "Deep Generative Dual Memory Network for Continual Learning" (paper 001).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.generative_memory import GenerativeMemory, Samples
+from streamlearner.generative_replay import Shares, shares
+from streamlearner.methods.base import (
+    Chance,
+    Curriculum,
+    DualMemory,
+    Experience,
+    Observation,
+    unit_interval,
+)
+
+ERROR_SCALE = 0.01
+"""Mean absolute errors of reconstruction that differ by so much make answers e times as likely to count."""
+
+
+class ShortTermMemory(nn.Module):
+    """The STM: a generative memory for each task that is not consolidated yet. All begin as `blank`."""
+
+    def __init__(self, *, blank: GenerativeMemory) -> None:
+        super().__init__()
+        self._blank = (blank,)  # in a tuple: no part of the state, being the same in every fresh method
+        self.tasks = nn.ModuleDict()
+
+    def held(self) -> dict[int, GenerativeMemory]:
+        """The short-term task memories by task, in the order of their numbers."""
+        found = {int(task): self.tasks[task] for task in sorted(self.tasks, key=int)}
+        return {task: memory for task, memory in found.items() if isinstance(memory, GenerativeMemory)}
+
+    def of(self, task: int) -> GenerativeMemory:
+        """The memory of this task; a fresh one for a new task."""
+        if str(task) not in self.tasks:
+            self.tasks[str(task)] = copy.deepcopy(self._blank[0])
+            self.held()[task].count(task)
+        return self.held()[task]
+
+    def free(self, task: int) -> None:
+        del self.tasks[str(task)]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        start = prefix + "tasks."
+        names = [name[len(start) :].split(".")[0] for name in state_dict if name.startswith(start)]
+        self.tasks.clear()
+        for task in dict.fromkeys(names):
+            self.tasks[task] = copy.deepcopy(self._blank[0])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class GenerativeDualMemory(DualMemory):
+    """DGDMN: the STM is the hippocampus, the long-term generative memory (LTM) the neocortex.
+
+    Awake, the examples of a task train its short-term memory, with the LTM's reconstructions of them and its
+    labels where it knows the task (revision). Asleep, the LTM learns from what the short-term memories and
+    its former self generate, in the shares of `generative_replay`; those that learned nothing since are then
+    freed. Nothing of an input is stored: generators' parameters are the memory.
+
+    The task is the message's, else by `task_from` the label or the period between sleeps. A named task is
+    answered by the short-term memory that holds it, else by the LTM. Without one all memories answer, each
+    weighted by how well it reconstructs the input: softmax of minus its mean absolute error over
+    `ERROR_SCALE`.
+
+    Differs: examples are seen once, in small batches; the samples of a sleep are drawn step by step in the
+    shares of the rule and never held all at once; more than `short_term_tasks` tasks before a sleep comes get
+    memories all the same (`full` asks for one).
+    """
+
+    hippocampus: ShortTermMemory
+    neocortex: GenerativeMemory
+    period: Tensor
+    waking_only = ("chance",)
+
+    def __init__(
+        self,
+        *,
+        chance: Chance,
+        blank: GenerativeMemory,
+        long_term: GenerativeMemory,
+        task_from: Literal["label", "period"],
+        short_term_tasks: int,
+        kappa: float,
+        most_samples: int,
+        learning_rate: float,
+        steps: int,
+        sleep_steps: int,
+        sleep_batch: int,
+    ) -> None:
+        super().__init__()
+        self.chance = chance
+        self.hippocampus = ShortTermMemory(blank=blank)
+        self.neocortex = long_term
+        self.curriculum = Curriculum()
+        self.task_from = task_from
+        self.short_term_tasks = short_term_tasks
+        self.kappa = kappa
+        self.most_samples = most_samples
+        self.learning_rate = learning_rate
+        self.steps = steps
+        self.sleep_steps = sleep_steps
+        self.sleep_batch = sleep_batch
+        self.register_buffer("period", torch.tensor(0))
+
+    def observe(self, experience: Experience) -> Observation:
+        self.curriculum.meet(experience.labels, experience.tasks)
+        predicted = self.predict_proba(experience.inputs, experience.tasks).argmax(1)
+        new, tasks, loss = unit_interval(experience.inputs), self._tasks(experience), 0.0
+        targets = F.one_hot(experience.labels, self.classes).to(torch.float32)
+        for task in dict.fromkeys(tasks.tolist()):
+            chosen = tasks == task
+            self._meet(task, new)
+            loss += self._learn(task, Samples(new[chosen], targets[chosen])) * int(chosen.sum())
+        return Observation(predicted=predicted, loss=loss / len(new))
+
+    def _tasks(self, experience: Experience) -> Tensor:
+        """The task of each example, [n]: even numbers are named ones, odd ones stand in where none is."""
+        own = experience.labels if self.task_from == "label" else self.period.expand(len(experience.labels))
+        if experience.tasks is None:
+            return 2 * own + 1
+        return torch.where(experience.tasks >= 0, 2 * experience.tasks, 2 * own + 1)
+
+    def _meet(self, task: int, new: Tensor) -> None:
+        """The task's memory comes to know the scale of all inputs of the batch: that of a single one would be
+        the input itself."""
+        memory = self.hippocampus.of(task)
+        memory.generator.meet(new)
+        memory.learner.meet(new)
+
+    def _learn(self, task: int, samples: Samples) -> float:
+        """The task's own memory learns; its loss after the steps."""
+        memory = self.hippocampus.of(task)
+        if task in self.neocortex.tasks:
+            samples = self._revised(samples)
+        loss = 0.0
+        for _ in range(self.steps):
+            loss = memory.learn(samples, learning_rate=self.learning_rate, chance=self.chance.generator)
+        return loss
+
+    def _revised(self, samples: Samples) -> Samples:
+        """With the LTM's reconstructions of the same inputs, and its answers."""
+        again = self.neocortex.generator.reconstruct(samples.inputs)
+        answers = self.neocortex.answer(samples.inputs, self.classes).softmax(1)
+        return Samples(torch.cat([samples.inputs, again]), torch.cat([samples.targets, answers]))
+
+    @property
+    def full(self) -> bool:
+        """All short-term memories are taken: time to sleep."""
+        return len(self.hippocampus.tasks) >= self.short_term_tasks
+
+    def consolidate(self, candidate: Self) -> Iterator[None]:
+        short, long = candidate.hippocampus.held(), candidate.neocortex
+        if not short:
+            return
+        former, replay = copy.deepcopy(long), candidate._shares()
+        for _ in range(self.sleep_steps):
+            samples = candidate._dreamt(former, replay)
+            long.generator.meet(samples.inputs)
+            long.learner.meet(samples.inputs)
+            long.learn(samples, learning_rate=self.learning_rate, chance=candidate.chance.generator)
+            yield
+        for task, memory in short.items():
+            long.count(task, memory.tasks[task])
+
+    def _shares(self) -> Shares:
+        """Each task at hand has as many samples as the LTM may hold: its own memory generates them."""
+        short = self.hippocampus.held()
+        return shares(
+            dict.fromkeys(short, self.most_samples),
+            met={task: memory.tasks[task] for task, memory in short.items()},
+            known=self.neocortex.tasks,
+            kappa=self.kappa,
+            capacity=self.most_samples,
+        )
+
+    def _dreamt(self, former: GenerativeMemory, replay: Shares) -> Samples:
+        """One batch, drawn in the shares of the rule."""
+        chance, classes = self.chance.generator, self.classes
+        short = self.hippocampus.held()
+        weights = torch.tensor([*replay.incoming.values(), replay.generated], dtype=torch.float64)
+        drawn = torch.multinomial(weights, self.sleep_batch, replacement=True, generator=chance)
+        counts = torch.bincount(drawn, minlength=len(weights)).tolist()
+        memories = [*(short[task] for task in replay.incoming), former]
+        parts = [
+            memory.generate(count, classes, chance=chance)
+            for memory, count in zip(memories, counts, strict=True)
+            if count
+        ]
+        inputs, targets = (torch.cat(column) for column in zip(*parts, strict=True))
+        return Samples(inputs, targets)
+
+    @torch.no_grad()
+    def adopt(self, candidate: Self) -> None:
+        self.neocortex.load_state_dict(candidate.neocortex.state_dict())
+        self.period += 1
+        slept = candidate.hippocampus.held()
+        for task, memory in self.hippocampus.held().items():
+            then = slept.get(task)
+            if then is not None and torch.equal(then.generator.adam.updates, memory.generator.adam.updates):
+                self.hippocampus.free(task)
+
+    def revert(self, neocortex: dict[str, Tensor]) -> None:
+        """Short-term memories are given up with all else that was learned since."""
+        self.neocortex.load_state_dict(neocortex)
+        self.hippocampus.tasks.clear()
+
+    @property
+    def route(self) -> str:
+        return "hippocampus" if len(self.hippocampus.tasks) else "neocortex"
+
+    @torch.no_grad()
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        shown = unit_interval(inputs)
+        memories = [*self.hippocampus.held().values()]
+        if self.neocortex.tasks or not memories:
+            memories.append(self.neocortex)
+        answers = torch.stack([self._answer(memory, shown) for memory in memories])
+        errors = torch.stack([memory.generator.error(shown) for memory in memories])
+        weights = (-errors / ERROR_SCALE).softmax(0)
+        if tasks is not None:
+            weights = self._by_task(weights, tasks, memories)
+        mixed = (weights[..., None] * answers).sum(0)
+        allowed = self.curriculum.allowed(tasks, len(shown))
+        mixed = (mixed + 1e-6) * allowed
+        return mixed / mixed.sum(1, keepdim=True)
+
+    def _answer(self, memory: GenerativeMemory, shown: Tensor) -> Tensor:
+        return memory.answer(shown, self.classes).softmax(1)
+
+    def _by_task(self, weights: Tensor, tasks: Tensor, memories: list[GenerativeMemory]) -> Tensor:
+        """Where a task is named, all weight [memories, n] to the first memory that holds it."""
+        chosen = weights.clone()
+        for i, task in enumerate(tasks.tolist()):
+            holders = [m for m, memory in enumerate(memories) if 2 * task in memory.tasks]
+            if task >= 0 and holders:
+                chosen[:, i] = 0.0
+                chosen[holders[0], i] = 1.0
+        return chosen
+
+    @torch.no_grad()
+    def features(self, inputs: Tensor) -> Tensor:
+        """Those of the LTM's learner, by way of its reconstructions once it knows a task: before, its untrained
+        generator makes the same of every input."""
+        shown = unit_interval(inputs)
+        if self.neocortex.tasks:
+            shown = self.neocortex.generator.reconstruct(shown)
+        return self.neocortex.learner.eval().features(shown)

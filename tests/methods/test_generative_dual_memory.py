@@ -1,0 +1,96 @@
+"""DGDMN: a generative memory for each task, and a large one that sleep teaches from what they generate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from streamlearner.methods.generative_dual_memory import GenerativeDualMemory
+from tests.methods.arms import TINY, accuracy, exactly, make, observe, sleep, state
+
+
+def dual(**more: Any) -> GenerativeDualMemory:
+    method = make("generative_dual_memory", **more)
+    assert isinstance(method, GenerativeDualMemory)
+    return method
+
+
+def test_each_task_has_a_memory_of_its_own_and_a_known_one_goes_to_it() -> None:
+    method = dual()
+    observe(method, 4, tasks=2)
+    assert [len(method.hippocampus.held()), method.full] == [2, False]
+    untouched = state(method.hippocampus.of(2))
+    method.observe(TINY.experience([0, 2], seed=90, tasks=[0, 0]))
+    assert len(method.hippocampus.held()) == 2
+    assert state(method.hippocampus.of(2)) == untouched
+
+
+def test_without_names_a_label_is_a_task_or_a_period_between_sleeps() -> None:
+    by_label, by_period = dual(), dual(method__generative_dual_memory__task_from="period")
+    for method in (by_label, by_period):
+        observe(method, 4)
+    assert len(by_label.hippocampus.held()) == 4
+    assert len(by_period.hippocampus.held()) == 1
+    by_period.adopt(sleep(by_period))
+    observe(by_period, 1)
+    assert by_period.neocortex.tasks.keys().isdisjoint(by_period.hippocampus.held())
+
+
+def test_it_is_full_when_the_short_term_memories_are_taken_and_sleep_frees_them() -> None:
+    method = dual(method__generative_dual_memory__short_term_tasks=4)
+    observe(method, 1, classes=3)
+    assert not method.full
+    observe(method, 4)
+    assert method.full
+    method.adopt(sleep(method))
+    assert not method.full
+    assert len(method.neocortex.tasks) == 4
+    assert method.route == "neocortex"
+
+
+def test_a_memory_that_learned_while_asleep_stays() -> None:
+    method = dual()
+    observe(method, 4)
+    candidate = sleep(method)
+    method.observe(TINY.experience([2], seed=91))
+    method.adopt(candidate)
+    assert [memory.tasks for memory in method.hippocampus.held().values()] == [{5: 1}]  # label 2
+
+
+def test_after_a_long_sleep_the_long_term_memory_alone_knows_the_tasks() -> None:
+    method = dual(sleep__steps=400, sleep__batch_size=32, method__generative_dual_memory__steps=8)
+    observe(method, 60)
+    method.adopt(sleep(method))
+    assert method.route == "neocortex"
+    assert accuracy(method, TINY, 4) > 0.7
+
+
+def test_how_often_a_task_was_met_is_counted_by_sleeps() -> None:
+    method = dual()
+    for seed in range(2):
+        observe(method, 3, classes=2, seed=seed)
+        method.adopt(sleep(method))
+    assert method.neocortex.tasks == {1: 2, 3: 2}
+
+
+def test_a_known_task_is_revised_with_what_the_long_term_memory_says_of_it() -> None:
+    method, other = dual(), dual()
+    for one in (method, other):
+        observe(one, 3)
+        one.adopt(sleep(one))
+    other.neocortex.met.zero_()  # as if it knew no task
+    shown = TINY.experience([1, 1], seed=92)
+    for one in (method, other):
+        one.observe(shown)
+    revised, fresh = (one.hippocampus.of(3).state_dict() for one in (method, other))
+    assert any(exactly(revised[name]) != exactly(fresh[name]) for name in fresh)
+
+
+def test_generated_inputs_look_like_inputs() -> None:
+    method = dual()
+    observe(method, 5)
+    samples = method.hippocampus.of(1).generate(7, 4, chance=torch.Generator().manual_seed(0))
+    assert samples.inputs.shape == (7, *TINY.shape)
+    assert 0.0 <= float(samples.inputs.min()) <= float(samples.inputs.max()) <= 1.0
+    assert samples.targets.shape == (7, 4)
