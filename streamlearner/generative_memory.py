@@ -1,7 +1,8 @@
-"""A deep generative memory: a generator, a learner, and how often each task was met."""
+"""A deep generative memory: generator, learner, how often each task was met; and one for each new task."""
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -71,4 +72,36 @@ class GenerativeMemory(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         if prefix + "met" in state_dict:
             self.met = torch.zeros_like(state_dict[prefix + "met"])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class ShortTermMemory(nn.Module):
+    """The STM: a generative memory for each task that is not consolidated yet. All begin as `blank`."""
+
+    def __init__(self, *, blank: GenerativeMemory) -> None:
+        super().__init__()
+        self._blank = (blank,)  # in a tuple: no part of the state, being the same in every fresh method
+        self.tasks = nn.ModuleDict()
+
+    def held(self) -> dict[int, GenerativeMemory]:
+        """The short-term task memories by task, in the order of their numbers."""
+        found = {int(task): self.tasks[task] for task in sorted(self.tasks, key=int)}
+        return {task: memory for task, memory in found.items() if isinstance(memory, GenerativeMemory)}
+
+    def of(self, task: int) -> GenerativeMemory:
+        """The memory of this task; a fresh one for a new task."""
+        if str(task) not in self.tasks:
+            self.tasks[str(task)] = copy.deepcopy(self._blank[0])
+            self.held()[task].count(task)
+        return self.held()[task]
+
+    def free(self, task: int) -> None:
+        del self.tasks[str(task)]
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        start = prefix + "tasks."
+        names = [name[len(start) :].split(".")[0] for name in state_dict if name.startswith(start)]
+        self.tasks.clear()
+        for task in dict.fromkeys(names):
+            self.tasks[task] = copy.deepcopy(self._blank[0])
         super()._load_from_state_dict(state_dict, prefix, *rest)

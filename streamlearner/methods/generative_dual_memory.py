@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.generative_memory import GenerativeMemory, Samples
+from streamlearner.generative_memory import GenerativeMemory, Samples, ShortTermMemory
 from streamlearner.generative_replay import Shares, shares
 from streamlearner.methods.base import (
     Chance,
@@ -26,38 +26,6 @@ from streamlearner.methods.base import (
 
 ERROR_SCALE = 0.01
 """Mean absolute errors of reconstruction that differ by so much make answers e times as likely to count."""
-
-
-class ShortTermMemory(nn.Module):
-    """The STM: a generative memory for each task that is not consolidated yet. All begin as `blank`."""
-
-    def __init__(self, *, blank: GenerativeMemory) -> None:
-        super().__init__()
-        self._blank = (blank,)  # in a tuple: no part of the state, being the same in every fresh method
-        self.tasks = nn.ModuleDict()
-
-    def held(self) -> dict[int, GenerativeMemory]:
-        """The short-term task memories by task, in the order of their numbers."""
-        found = {int(task): self.tasks[task] for task in sorted(self.tasks, key=int)}
-        return {task: memory for task, memory in found.items() if isinstance(memory, GenerativeMemory)}
-
-    def of(self, task: int) -> GenerativeMemory:
-        """The memory of this task; a fresh one for a new task."""
-        if str(task) not in self.tasks:
-            self.tasks[str(task)] = copy.deepcopy(self._blank[0])
-            self.held()[task].count(task)
-        return self.held()[task]
-
-    def free(self, task: int) -> None:
-        del self.tasks[str(task)]
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        start = prefix + "tasks."
-        names = [name[len(start) :].split(".")[0] for name in state_dict if name.startswith(start)]
-        self.tasks.clear()
-        for task in dict.fromkeys(names):
-            self.tasks[task] = copy.deepcopy(self._blank[0])
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class GenerativeDualMemory(DualMemory):
@@ -250,8 +218,8 @@ class GenerativeDualMemory(DualMemory):
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:
-        """Those of the LTM's learner, by way of its reconstructions once it knows a task: before, its untrained
-        generator makes the same of every input."""
+        """Those of the LTM's learner, by way of reconstructions once the LTM knows a task: before, its
+        untrained generator makes the same of every input."""
         shown = unit_interval(inputs)
         if self.neocortex.tasks:
             shown = self.neocortex.generator.reconstruct(shown)
