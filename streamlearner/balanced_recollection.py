@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import ClassVar
 
@@ -55,6 +55,12 @@ class BalancedRecollectionMemory(RecollectionMemory):
             return index.of_largest(draw)
         chosen = int(draw * (before + 1))
         return own[chosen] if chosen < len(own) else -1
+
+    def discard(self, classes: Collection[int]) -> None:
+        super().discard(classes)
+        for label in classes:
+            self._seen_by_class.pop(label, None)
+        self._seen = sum(self._seen_by_class.values())
 
     def _victims(self, count: int) -> Iterable[int]:
         """One by one from whichever class is then the largest."""

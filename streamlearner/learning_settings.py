@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from streamlearner.active_long_term_settings import ActiveLongTermSection
 from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
+from streamlearner.masked_generator_settings import MaskedGeneratorSection
 from streamlearner.settings import Bits, Count, Folder, Seconds, Section, Share
 
 
@@ -103,11 +104,16 @@ class MethodSection(Section):
     """Who learns."""
 
     name: Literal[
-        "recollection_replay", "active_long_term", "generative_dual_memory", "finetune", "rehearsal"
+        "recollection_replay",
+        "active_long_term",
+        "generative_dual_memory",
+        "masked_generator",
+        "finetune",
+        "rehearsal",
     ] = "recollection_replay"
     """recollection_replay: replays decoded codes; active_long_term: a flexible network held near a stable
-    one; generative_dual_memory: a small generator for each task, and a large one; rehearsal: raw inputs;
-    finetune: nothing, a baseline"""
+    one; generative_dual_memory: a small generator for each task, and a large one; masked_generator: one
+    generator that grows with the classes; rehearsal: raw inputs; finetune: nothing, a baseline"""
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
@@ -134,6 +140,7 @@ class MethodSection(Section):
     """random mirror images; null: for colour images only"""
     active_long_term: ActiveLongTermSection = Field(default_factory=ActiveLongTermSection)
     generative_dual_memory: GenerativeDualMemorySection = Field(default_factory=GenerativeDualMemorySection)
+    masked_generator: MaskedGeneratorSection = Field(default_factory=MaskedGeneratorSection)
 
 
 class SleepSection(Section):

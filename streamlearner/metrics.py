@@ -112,14 +112,16 @@ class Metrics:
         bits_per_example: float | None,
         recollections: Mapping[Label, int],
         classes: int,
+        units: Mapping[str, int],
     ) -> None:
-        """What is held: bits by store and by module, recollections by class."""
+        """What is held: bits by store and by module, recollections by class, units by state."""
         self._series.bits.publish(stored_bits)
         self._series.budget.publish(budget_bits)
         self._series.parameters.publish(parameter_bits)
         self._series.bits_per_example.set(_or_nan(bits_per_example))
         self._series.recollections.publish(self._slices(sum(recollections.values()), recollections))
         self._series.classes.set(classes)
+        self._series.units.publish(units)
 
     def begin_sleep(self) -> None:
         """A sleep, or a transplant, began."""

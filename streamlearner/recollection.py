@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -95,20 +95,15 @@ class RecollectionMemory(TensorState):
         codes = symbols.detach().cpu().numpy()
         self._records.packing.check(codes)
         classes = integers("labels", labels, len(codes), lowest=0)
-        named = (
-            integers("tasks", tasks, len(codes), lowest=NO_TASK)
-            if tasks is not None
-            else [NO_TASK] * len(codes)
-        )
+        tasks = torch.full((len(codes),), NO_TASK) if tasks is None else tasks
+        named = integers("tasks", tasks, len(codes), lowest=NO_TASK)
         if not classes:
             return
         self._widen(max(classes).bit_length(), (max(named) + 1).bit_length())
         chosen = self._choose(classes)
         if chosen:
             rows = list(chosen.values())
-            fields = np.asarray(
-                [(classes[row], named[row] + 1) for row in rows], np.int64
-            )  # 0: none was named
+            fields = np.asarray([(classes[row], named[row] + 1) for row in rows], np.int64)  # 0: no task
             self._records.write(list(chosen), codes[rows], fields)
 
     def _choose(self, classes: list[int]) -> dict[int, int]:
@@ -176,6 +171,13 @@ class RecollectionMemory(TensorState):
         except BaseException:
             self._index = None
             raise
+
+    def discard(self, classes: Collection[int]) -> None:
+        """Removes all records of these classes: what is left was as likely to be held without them."""
+        before, leaving = len(self), [i for i, k in enumerate(self._records.labels()) if k in classes]
+        self._records.drop(leaving)
+        self._index = None
+        self._seen = self._seen * len(self) // max(1, before)
 
     def merge(self, other: RecollectionMemory) -> None:
         """Takes in a memory of the same kind and radices, which stays as it is.

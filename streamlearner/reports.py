@@ -88,6 +88,7 @@ def memory_report(learner: Learner | None, *, budget_bits: int) -> dict[str, Any
     if learner is None:
         nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
         nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}
+        nothing |= {"units": {}}
         return nothing | {"bits_per_example": None, "bits_per_recollection": None, "seen": 0}
     stored, seen = learner.stored_bits(), learner.progress.learned
     recalled = stored.get("recollections", 0)
@@ -100,6 +101,7 @@ def memory_report(learner: Learner | None, *, budget_bits: int) -> dict[str, Any
         "recollections_by_class": {
             str(learner.labels.label(i)): count for i, count in learner.method.remembered_by_class().items()
         },
+        "units": learner.method.units(),
         "bits_per_example": recalled / seen if seen else None,
         "bits_per_recollection": recalled / learner.method.remembered if learner.method.remembered else None,
         "seen": seen,
@@ -133,4 +135,5 @@ def publish_metrics(daemon: Daemon, *, memory: dict[str, Any]) -> None:
         bits_per_example=memory["bits_per_example"],
         recollections={names.label(i): count for i, count in learner.method.remembered_by_class().items()},
         classes=learner.method.classes,
+        units=memory["units"],
     )

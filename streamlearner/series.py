@@ -99,6 +99,10 @@ class Series:
         )
         self.recollections = Family(gauge("recollections", "Recollections held, by slice.", ["slice"]))
         self.classes = gauge("classes", "Classes seen so far.")
+        described = (
+            "Units of a memory that grows: reserved; free; reused, of reserved ones by the newest class."
+        )
+        self.units = Family(gauge("memory_units", described, ["state"]))
 
     def _declare_checkpoint(
         self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]

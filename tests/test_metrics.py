@@ -36,7 +36,7 @@ def lived(metrics: Metrics) -> None:
     metrics.publish_readout(overall=0.9, by_class={"cat": 1.0})
     metrics.publish_memory(
         stored_bits={"codes": 800}, budget_bits={"codes": 1000}, parameter_bits={"hippocampus": 64},
-        bits_per_example=1.5, recollections={"cat": 3, 3: 4}, classes=2,
+        bits_per_example=1.5, recollections={"cat": 3, 3: 4}, classes=2, units={"reserved": 5, "free": 8},
     )  # fmt: skip
     metrics.begin_sleep()
     metrics.count_sleep_steps(30)

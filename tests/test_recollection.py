@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from streamlearner.balanced_recollection import BalancedRecollectionMemory
 from streamlearner.packing import Packing
 from streamlearner.recollection import NO_TASK, CodeError, RecollectionMemory, Recollections
 from streamlearner.records import BitBuffer
@@ -187,3 +188,23 @@ def test_an_empty_batch_changes_nothing() -> None:
     before = memory.state_dict()
     memory.insert(torch.zeros(0, SIZE).long(), torch.zeros(0).long(), torch.zeros(0).long())
     assert all(torch.equal(tensor, before[name]) for name, tensor in memory.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", [RecollectionMemory, BalancedRecollectionMemory])
+def test_classes_that_are_discarded_leave_their_room_to_others(kind: type[RecollectionMemory]) -> None:
+    memory = kind(budget_bits=1_000, radices=(3,) * SIZE, generator=chance(0))
+    for label in (0, 1):
+        memory.insert(codes(torch.arange(80)), torch.full((80,), label))
+    memory.discard([1])
+    assert set(memory.counts()) == {0}
+    kept = len(memory)
+    memory.insert(codes(torch.arange(200)), torch.full((200,), 2))
+    assert memory.counts()[2] > 0
+    assert len(memory) > kept
+    twin = kind(budget_bits=1_000, radices=(3,) * SIZE, generator=chance(0))
+    twin.load_state_dict(memory.state_dict())
+    assert twin.counts() == memory.counts()
+    memory.discard([0, 2])
+    assert (len(memory), memory.stored_bits) == (0, 0)
+    memory.insert(codes(torch.arange(5)), torch.zeros(5, dtype=torch.int64))
+    assert len(memory) == 5

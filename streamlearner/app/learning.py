@@ -10,6 +10,7 @@ import torch
 
 from streamlearner.app.active_long_term import make_active_long_term
 from streamlearner.app.generative_dual_memory import make_generative_dual_memory
+from streamlearner.app.masked_generator import make_masked_generator
 from streamlearner.app.parts import (
     make_association,
     make_augmentation,
@@ -126,6 +127,7 @@ MAKERS: dict[str, Callable[..., DualMemory]] = {
     "recollection_replay": _recollection_replay,
     "active_long_term": make_active_long_term,
     "generative_dual_memory": make_generative_dual_memory,
+    "masked_generator": make_masked_generator,
     "finetune": _finetune,
     "rehearsal": _rehearsal,
 }

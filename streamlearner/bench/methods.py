@@ -10,7 +10,7 @@ from streamlearner.bench.mnist_split import RAW_BITS
 
 BUDGETLESS = ("generative_dual_memory", "finetune")
 """They store nothing of an input: no budget bounds them."""
-COMPARED = ("active_long_term", "generative_dual_memory", "rehearsal", "finetune")
+COMPARED = ("active_long_term", "generative_dual_memory", "masked_generator", "rehearsal", "finetune")
 """All but `ours`, the default method, in the order of the table."""
 
 

@@ -4,6 +4,7 @@ from streamlearner.methods.active_long_term import ActiveLongTerm
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.finetune import Finetune
 from streamlearner.methods.generative_dual_memory import GenerativeDualMemory
+from streamlearner.methods.masked_generator import MaskedGenerator
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from streamlearner.methods.rehearsal import Rehearsal
 
@@ -11,6 +12,7 @@ METHODS: dict[str, type[DualMemory]] = {
     "recollection_replay": RecollectionReplay,
     "active_long_term": ActiveLongTerm,
     "generative_dual_memory": GenerativeDualMemory,
+    "masked_generator": MaskedGenerator,
     "finetune": Finetune,
     "rehearsal": Rehearsal,
 }

@@ -131,6 +131,10 @@ class DualMemory(nn.Module, ABC):
         """Recollections held of each class index."""
         return {}
 
+    def units(self) -> dict[str, int]:
+        """Units of a memory that grows, by state; none of one that does not."""
+        return {}
+
     def stored_bits(self) -> dict[str, int]:
         """Bits really held for what was experienced, by store; all inside the budget."""
         return {}
@@ -230,6 +234,13 @@ class Curriculum(nn.Module):
             return self.seen[-1:].expand(count, -1)
         rows = self.seen[tasks.where(tasks < len(self.seen) - 1, -1)]
         return rows | ~rows.any(1, keepdim=True)
+
+    def tasks_of(self, labels: Tensor) -> Tensor:
+        """The first task with which each class of `labels` [n] was seen; -1 for none."""
+        rows = self.seen[:-1, labels].T
+        none = torch.full((len(labels), 1), True)
+        first = torch.cat([rows, none], 1).to(torch.uint8).argmax(1)
+        return first.where(first < len(self.seen) - 1, -1)
 
     def restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
         """Logits [n, classes], those of classes that may not answer at minus infinity (see `allowed`)."""

@@ -25,6 +25,10 @@ SETTINGS: dict[str, Any] = {
     "method.recollections_per_step": 8,
     "sleep.steps": 5,
     "sleep.batch_size": 8,
+    "method.masked_generator.units": 16,
+    "method.masked_generator.steps": 5,
+    "method.masked_generator.batch_size": 8,
+    "method.masked_generator.least_examples": 8,
 }
 
 GUMBEL = {"association.name": "gumbel", "association.variables": 12, "association.levels": 3}

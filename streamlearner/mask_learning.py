@@ -1,0 +1,190 @@
+"""How a masked generator learns a class: against a critic, with masks that harden as it goes.
+
+After "Learning to remember: Dynamic Generative Memory for Continual Learning" (paper 004), section 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.adam import Adam
+from streamlearner.masked_network import SLOPE, MaskedNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long and how hard a class is learned: `steps` of the critic and the generator in turn on
+    `batch_size` examples each; `sharpest`, the paper's s_max; `sparsity` and `gradient_penalty`, its weights
+    lambda_RU and lambda_GP; `hidden` units in each of the critic's two layers."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    sharpest: float
+    sparsity: float
+    gradient_penalty: float
+    hidden: int
+
+
+class Old(NamedTuple):
+    """Generated examples of classes learned before: values [n, values], class indices [n]."""
+
+    values: Tensor
+    labels: Tensor
+
+
+Draw: TypeAlias = Callable[[int], Tensor]
+"""`draw(n)`: n examples of the class, drawn independently, as values [n, values]."""
+DrawOld: TypeAlias = Callable[[int], Old | None]
+"""`draw(n)`: n examples of the classes before; None where there are none."""
+
+
+class Critic(nn.Module):
+    """Two layers under two answers: how real an input is (section 4.1: no probability but a score, as in
+    Gulrajani et al., 2017), and which class it is of."""
+
+    def __init__(self, *, values: int, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Linear(values, hidden), nn.LeakyReLU(SLOPE), nn.Linear(hidden, hidden), nn.LeakyReLU(SLOPE)
+        )
+        self.score = nn.Linear(hidden, 1)
+        self.label = nn.Linear(hidden, classes)
+
+
+def learn_class(
+    network: MaskedNetwork,
+    label: int,
+    *,
+    draw: Draw,
+    draw_old: DrawOld,
+    classes: int,
+    course: Course,
+    chance: torch.Generator,
+) -> Iterator[None]:
+    """One step of the critic and one of the generator for each `yield`; then the class is reserved.
+
+    Free units and their masks learn; reserved ones are used as they are. `classes`: as many as the critic
+    tells apart, more than `label`. The critic starts anew.
+    """
+    critic = _critic(network, classes=classes, hidden=course.hidden, chance=chance)
+    embeddings = [torch.zeros(layer.units, requires_grad=True) for layer in network.masked]
+    duel = _Duel(network, critic, embeddings, label=label, course=course, chance=chance)
+    for step in range(course.steps):
+        sharpness = annealed(step, steps=course.steps, sharpest=course.sharpest)
+        pace = min(1.0, 2.0 * (1.0 - step / course.steps))
+        masks = [(sharpness * embedding).sigmoid() for embedding in embeddings]
+        duel.teach_critic(draw(course.batch_size), draw_old(course.batch_size), masks, pace=pace)
+        duel.teach_generator(masks, pace=pace)
+        yield
+    network.reserve(label, [binary(embedding) for embedding in embeddings], chance=chance)
+
+
+def _critic(network: MaskedNetwork, *, classes: int, hidden: int, chance: torch.Generator) -> Critic:
+    with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=chance)))
+        return Critic(values=network.output.shape[0], hidden=hidden, classes=classes)
+
+
+def annealed(step: int, *, steps: int, sharpest: float) -> float:
+    """The masks' steepness s, eq. (3): from 1 / sharpest at the first step to sharpest at the last, in a
+    straight line. (By steps where the paper counts epochs.)"""
+    return 1.0 / sharpest + (sharpest - 1.0 / sharpest) * step / max(1, steps - 1)
+
+
+@torch.no_grad()
+def binary(embedding: Tensor) -> Tensor:
+    """The mask that an embedding [units] ends as, bool [units]: sigmoid above a half. Where no unit is above,
+    the highest alone: nothing can be shown through an empty layer."""
+    mask = embedding > 0
+    return mask if bool(mask.any()) else embedding == embedding.max()
+
+
+def sparsity(masks: Sequence[Tensor], blocked: Sequence[Tensor]) -> Tensor:
+    """Of the units that no class before has reserved the share that these masks take, eq. (6); from 0 to 1.
+    Masks [units] and bool [units], by layer."""
+    free = [(~taken).to(mask.dtype) for mask, taken in zip(masks, blocked, strict=True)]
+    wanted = torch.stack([(mask * part).sum() for mask, part in zip(masks, free, strict=True)]).sum()
+    return wanted / torch.stack([part.sum() for part in free]).sum().clamp_min(1.0)
+
+
+class _Duel:
+    """The two networks of one class, with their optimisers."""
+
+    def __init__(
+        self,
+        network: MaskedNetwork,
+        critic: Critic,
+        embeddings: Sequence[Tensor],
+        *,
+        label: int,
+        course: Course,
+        chance: torch.Generator,
+    ) -> None:
+        self.network, self.critic, self.label = network, critic, label
+        self.course, self.chance = course, chance
+        self.blocked = [layer.blocked for layer in network.masked]
+        self.load = network.units / max(1, network.units - network.blocked)  # the paper's alpha
+        self.learned = [*network.parameters(), *embeddings]
+        self.open = [*self._open(), *(torch.ones_like(embedding) for embedding in embeddings)]
+        self.adams = [self._adam([*critic.parameters()]), self._adam(self.learned)]
+
+    def _open(self) -> list[Tensor]:
+        """What may change of each parameter of the network, eq. (4): nothing of a reserved unit. In the order
+        of `network.parameters()`: the output, then weight and bias of each layer."""
+        free = [(~taken).to(torch.float32) for taken in self.blocked]
+        masks = [free[-1].expand_as(self.network.output)]
+        for layer, part in zip(self.network.masked, free, strict=True):
+            masks += [part[:, None].expand_as(layer.weight), part]
+        return masks
+
+    def _adam(self, parameters: Sequence[Tensor]) -> Adam:
+        count = sum(parameter.numel() for parameter in parameters)
+        return Adam(count=count, learning_rate=self.course.learning_rate, inertia=0.5, scale_inertia=0.9)
+
+    def _latents(self) -> Tensor:
+        return torch.randn(self.course.batch_size, self.network.latents, generator=self.chance)
+
+    def teach_critic(self, real: Tensor, old: Old | None, masks: Sequence[Tensor], *, pace: float) -> None:
+        """One step: real above made by its score, and the classes told apart."""
+        with torch.no_grad():
+            made = self.network(self._latents(), masks)
+        n, critic = len(real), self.critic
+        shown = torch.cat([real, made] if old is None else [real, made, old.values])
+        hidden = critic.body(shown)
+        scores = critic.score(hidden[: 2 * n])
+        loss = scores[n:].mean() - scores[:n].mean() + self._penalty(real, made)
+        loss = loss + self._named(hidden[:n])
+        if old is not None:
+            loss = loss + F.cross_entropy(critic.label(hidden[2 * n :]), old.labels)
+        learned = [*critic.parameters()]
+        self.adams[0].step(learned, torch.autograd.grad(loss, learned), pace=pace)
+
+    def teach_generator(self, masks: Sequence[Tensor], *, pace: float) -> None:
+        """One step: made inputs to higher scores and to their class, through few new units."""
+        hidden = self.critic.body(self.network(self._latents(), masks))
+        loss = self._named(hidden) - self.critic.score(hidden).mean()
+        loss = loss + self.course.sparsity * self.load * sparsity(masks, self.blocked)
+        found = torch.autograd.grad(loss, self.learned)
+        kept = [gradient * part for gradient, part in zip(found, self.open, strict=True)]
+        self.adams[1].step(self.learned, kept, pace=pace)
+
+    def _named(self, hidden: Tensor) -> Tensor:
+        """Loss of the auxiliary answer (Odena et al., 2016) for inputs of the class."""
+        labels = torch.full((len(hidden),), self.label)
+        return F.cross_entropy(self.critic.label(hidden), labels)
+
+    def _penalty(self, real: Tensor, made: Tensor) -> Tensor:
+        """Weighted mean squared distance of the score's slope from 1, between real and made inputs (Gulrajani
+        et al., 2017)."""
+        where = torch.rand(len(real), 1, generator=self.chance)
+        between = made.lerp(real, where).requires_grad_()
+        score = self.critic.score(self.critic.body(between)).sum()
+        (slope,) = torch.autograd.grad(score, between, create_graph=True)
+        return self.course.gradient_penalty * (slope.square().sum(1).add(1e-12).sqrt() - 1.0).square().mean()

@@ -1,0 +1,240 @@
+"""Learns with a classifier; sleep teaches a generator whose units are reserved for each class it learned.
+
+After "Learning to remember: Dynamic Generative Memory for Continual Learning" (paper 004).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.association import Association
+from streamlearner.augmentation import Augmentation
+from streamlearner.mask_learning import Course, Old, learn_class
+from streamlearner.masked_network import MaskedNetwork
+from streamlearner.methods.base import Chance, Curriculum, Experience, Observation, raw, unit_interval
+from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
+from streamlearner.methods.remembering import Remembering
+from streamlearner.network import Network, descend
+from streamlearner.recollection import RecollectionMemory
+from streamlearner.teaching import teach
+
+SHOWN_SEED = 0
+"""Of the latents that `recollect` shows: the same sheet each time."""
+
+
+class MaskedGenerator(Remembering):
+    """DGM: a classifier, the hippocampus and, after sleep, the neocortex; and a generator of what was before.
+
+    Awake, codes of classes that the generator does not know yet gather in the memory, within its budget; the
+    classifier learns the new beside recollections, of each class equally many: decoded from codes, or else
+    generated. Asleep, the generator learns one class after another of which `least_examples` are held, and
+    the classifier what is recalled. Once the sleep is adopted, the codes of those classes are given up.
+    What was reserved for a class never changes, so neither does what is generated of it.
+
+    Differs: a task is a class. The generator and its critic are fully connected, not convolutional, for a
+    processor's sake; the classifier is a network of its own, not the critic's second answer, and goes on from
+    what it was instead of starting anew. Real examples of a class are decoded codes. A class that the
+    generator knows is not learned by it again, so that its growth ends with the number of classes.
+    """
+
+    hippocampus: Network
+    neocortex: Network
+    augmentation: Augmentation
+    waking_only = (*Remembering.waking_only, "generator")
+
+    def __init__(
+        self,
+        *,
+        chance: Chance,
+        network: Network,
+        generator: MaskedNetwork,
+        association: Association,
+        memory: RecollectionMemory,
+        augmentation: Augmentation,
+        learning_rate: float,
+        course: Course,
+        least_examples: int,
+        recollections_per_step: int,
+        sleep_steps: int,
+        sleep_batch: int,
+        sleep_learning_rate: float | None,
+    ) -> None:
+        super().__init__()
+        self.chance = chance
+        self.hippocampus = network
+        self.neocortex = copy.deepcopy(network).requires_grad_(False)
+        self.generator = generator
+        self.association = association
+        self.memory = memory
+        self.curriculum = Curriculum()
+        self.augmentation = augmentation
+        self.learning_rate = learning_rate
+        self.course = course
+        self.least_examples = least_examples
+        self.recollections_per_step = recollections_per_step
+        self.sleep_steps = sleep_steps
+        self.sleep_batch = sleep_batch
+        self.sleep_learning_rate = sleep_learning_rate
+
+    def observe(self, experience: Experience) -> Observation:
+        self._meet(experience)
+        new, n = unit_interval(experience.inputs), len(experience.labels)
+        symbols = self.association.encode(new)
+        old = self._recalled(self.recollections_per_step, None)
+        logits = self.hippocampus.train()(torch.cat([new, old.inputs]))[:, : self.classes]
+        loss = asymmetric_cross_entropy(logits, experience, old, curriculum=self.curriculum, targets=None)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = float(loss.detach())
+        descend(self.hippocampus, learning_rate=self.learning_rate, loss=value)
+        self._gather(new, symbols, experience, old)
+        predicted = self.curriculum.restricted(logits[:n].detach(), experience.tasks).argmax(1)
+        return Observation(predicted=predicted, loss=value)
+
+    def _meet(self, experience: Experience) -> None:
+        self.curriculum.meet(experience.labels, experience.tasks)
+        self.hippocampus.meet(unit_interval(experience.inputs))
+        for network in (self.hippocampus, self.neocortex):
+            network.head.grow(self.classes)
+
+    def _gather(self, new: Tensor, symbols: Tensor, experience: Experience, old: Recalled) -> None:
+        """Stores the codes of what the generator does not know yet."""
+        known = torch.tensor([label in self.generator.known for label in experience.labels.tolist()])
+        tasks = None if experience.tasks is None else experience.tasks[~known]
+        unknown = Experience(experience.inputs[~known], experience.labels[~known], tasks)
+        if len(unknown.labels):
+            self._remember(new[~known], symbols[~known], unknown, old.inputs[: old.remembered])
+
+    def _recalled(self, n: int, generator: torch.Generator | None) -> Recalled:
+        """`n` recollections, each of a class drawn uniformly, those decoded from codes first; none before
+        there is anything to recall. `generator` gives all chance, or the method's own do."""
+        chance = generator or self.chance.generator
+        coded = self.memory.counts()
+        told = [label for label in self.generator.known if label not in coded]
+        classes = len(coded) + len(told)
+        drawn = torch.randint(max(1, classes), (n if classes else 0,), generator=chance) - len(coded)
+        held = self.memory.sample_balanced(int((drawn < 0).sum()), generator)
+        inputs, labels = [self.association.decode(held.symbols)], [held.labels]
+        for place, label in enumerate(told):
+            count = int((drawn == place).sum())
+            if count:
+                inputs.append(self.generator.generate(label, count, chance=chance))
+                labels.append(torch.full((count,), label))
+        named = torch.cat(labels)
+        tasks = torch.cat([held.tasks, self.curriculum.tasks_of(named[len(held) :])])
+        shown = self.augmentation(torch.cat(inputs), generator=chance)
+        return Recalled(shown, named, tasks, remembered=len(held))
+
+    def consolidate(self, candidate: Self) -> Iterator[None]:
+        for label, count in candidate.memory.counts().items():
+            if count >= self.least_examples and label not in candidate.generator.known:
+                yield from candidate._imagine(label)
+        if not candidate.generator.known and not candidate.remembered:
+            return
+        candidate.neocortex.load_state_dict(candidate.hippocampus.state_dict())
+        student = candidate.neocortex.requires_grad_(True).train()
+        yield from teach(
+            student,
+            draw=lambda n: candidate._lesson(n, candidate.chance.generator),
+            steps=self.sleep_steps,
+            batch_size=self.sleep_batch,
+            learning_rate=self.sleep_learning_rate or self.learning_rate,
+        )
+        student.requires_grad_(False)
+
+    def _imagine(self, label: int) -> Iterator[None]:
+        """The generator learns this class from its codes, and tells it from those that it knows."""
+        network, held = self.generator, self.memory.contents()
+        symbols = held.symbols[held.labels == label]
+        network.measure(label, self.association.decode(symbols))
+        yield from learn_class(
+            network,
+            label,
+            draw=lambda n: self._values(label, self._some(symbols, n)),
+            draw_old=lambda n: self._generated(n, among=label),
+            classes=self.classes,
+            course=self.course,
+            chance=self.chance.generator,
+        )
+
+    def _some(self, symbols: Tensor, n: int) -> Tensor:
+        """`n` of these codes, drawn with replacement, as inputs."""
+        return self.association.decode(
+            symbols[torch.randint(len(symbols), (n,), generator=self.chance.generator)]
+        )
+
+    def _values(self, label: int, inputs: Tensor) -> Tensor:
+        return self.generator.standardised(label, inputs)
+
+    def _generated(self, n: int, *, among: int) -> Old | None:
+        """`n` inputs of the classes that the generator knows, as values beside those of the class `among`."""
+        known, chance = self.generator.known, self.chance.generator
+        if not known:
+            return None
+        drawn = torch.bincount(torch.randint(len(known), (n,), generator=chance), minlength=len(known))
+        counts = [(label, count) for label, count in zip(known, drawn.tolist(), strict=True) if count]
+        shown = [self.generator.generate(label, count, chance=chance) for label, count in counts]
+        labels = torch.tensor([label for label, count in counts for _ in range(count)])
+        return Old(self._values(among, torch.cat(shown)), labels)
+
+    def _lesson(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        recalled = self._recalled(n, generator)
+        return recalled.inputs, F.one_hot(recalled.labels, self.classes).to(torch.float32)
+
+    @torch.no_grad()
+    def adopt(self, candidate: Self) -> None:
+        """The generator and neocortex are the candidate's; the classifier moves by what sleep changed,
+        keeping what it learned awake meanwhile."""
+        before, after = candidate.hippocampus, candidate.neocortex
+        for network in (before, after):
+            network.head.grow(self.hippocampus.head.rows)
+        self.generator.load_state_dict(candidate.generator.state_dict())
+        self.memory.discard(self.generator.known)
+        self.neocortex.load_state_dict(after.state_dict())
+        self.neocortex.head.grow(self.classes)
+        weights = zip(self.hippocampus.weights, before.weights, after.weights, strict=True)
+        for weight, former, slept in weights:
+            weight.add_(slept - former)
+        self.hippocampus.settle(after)
+
+    def revert(self, neocortex: dict[str, Tensor]) -> None:
+        """The generator stays: it is memory."""
+        for network in (self.neocortex, self.hippocampus):
+            network.load_state_dict(neocortex)
+            network.head.grow(self.classes)
+
+    def switch(self, network: nn.Module) -> None:
+        assert isinstance(network, Network)
+        self.hippocampus = copy.deepcopy(network).requires_grad_(True)
+        self.neocortex = copy.deepcopy(network).requires_grad_(False)
+        for one in (self.hippocampus, self.neocortex):
+            one.head.grow(self.classes)
+        self.learning_rate = network.learning_rate
+
+    @torch.no_grad()
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        logits = self.hippocampus.eval()(unit_interval(inputs))[:, : self.classes]
+        return self.curriculum.restricted(logits, tasks).softmax(1)
+
+    @torch.no_grad()
+    def features(self, inputs: Tensor) -> Tensor:
+        return self.hippocampus.eval().features(unit_interval(inputs))
+
+    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
+        """Decoded codes of classes that are held as codes; of others what is generated."""
+        chance = torch.Generator().manual_seed(SHOWN_SEED)
+        sheets = dict(super().recollect(per_class))
+        for label in self.generator.known:
+            if label not in sheets:
+                sheets[label] = raw(self.generator.generate(label, per_class, chance=chance))
+        return sorted(sheets.items())
+
+    def units(self) -> dict[str, int]:
+        network, growth = self.generator, self.generator.growth()
+        reused = growth[-1].reused if growth else 0
+        return {"reserved": network.blocked, "free": network.units - network.blocked, "reused": reused}
