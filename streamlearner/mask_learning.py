@@ -67,8 +67,9 @@ def learn_class(
     classes: int,
     course: Course,
     chance: torch.Generator,
-) -> Iterator[None]:
-    """One step of the critic and one of the generator for each `yield`; then the class is reserved.
+) -> Iterator[list[Tensor]]:
+    """One step of the critic and one of the generator for each `yield`, which gives the masks of that step;
+    then the class is reserved.
 
     Free units and their masks learn; reserved ones are used as they are. `classes`: as many as the critic
     tells apart, more than `label`. The critic starts anew.
@@ -82,7 +83,7 @@ def learn_class(
         masks = [(sharpness * embedding).sigmoid() for embedding in embeddings]
         duel.teach_critic(draw(course.batch_size), draw_old(course.batch_size), masks, pace=pace)
         duel.teach_generator(masks, pace=pace)
-        yield
+        yield masks
     network.reserve(label, [binary(embedding) for embedding in embeddings], chance=chance)
 
 

@@ -14,6 +14,7 @@ from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.bench.mnist_split import MNIST_SPLIT
 from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
 from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
+from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
 from streamlearner.bench.peers import PEERS
 from streamlearner.bench.throughput import THROUGHPUT
 
@@ -27,6 +28,7 @@ _ALL: tuple[Experiment, ...] = (
     DISTORTION,
     PEERS,
     METHODS_COMPARED,
+    MNIST_ONE_CLASS_AT_A_TIME,
     THROUGHPUT,
 )
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
-from streamlearner.bench.results import Curve, Row
+from streamlearner.bench.results import Curve, Row, Sheet
 from streamlearner.bench.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Scope:
 
 class Experiment(Protocol):
     """A table or curve. `trials` says what there is to do, `run` does one of them and yields its rows (and
-    curves over the stream, if it has any). The runner leaves out the arms that were not asked for."""
+    curves over the stream and sheets of images, if it has any). The runner leaves out the arms that were not
+    asked for."""
 
     @property
     def name(self) -> str: ...
@@ -55,7 +56,7 @@ class Experiment(Protocol):
 
     def trials(self, scope: Scope) -> Iterable[Trial]: ...
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve]: ...
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve | Sheet]: ...
 
 
 @runtime_checkable

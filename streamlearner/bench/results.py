@@ -13,6 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from PIL import Image
+from torch import Tensor
+
 from streamlearner.errors import StreamlearnerError
 
 LIBRARIES = ("streamlearner", "torch", "torchvision", "numpy", "kafka-python")
@@ -62,6 +65,18 @@ class Curve:
     @property
     def trial(self) -> Key:
         return self.arm, self.budget_bits, self.seed, self.examples
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Images side by side, `pixels` [H, W] uint8: what a memory shows. Kept as a picture of its own."""
+
+    name: str
+    pixels: Tensor
+
+    def save(self, beside: Path) -> None:
+        """Writes it as PNG, named after the result file."""
+        Image.fromarray(self.pixels.numpy()).save(beside.with_name(f"{beside.stem}-{self.name}.png"))
 
 
 @dataclass(frozen=True, slots=True)

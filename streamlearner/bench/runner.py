@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streamlearner.bench.experiment import Experiment, HoldsOut, Scope, Trial
-from streamlearner.bench.results import Curve, Result, Row
+from streamlearner.bench.results import Curve, Result, Row, Sheet
 from streamlearner.bench.workbench import Workbench
 
 
@@ -67,4 +67,6 @@ def run(
         found = list(experiment.run(trial, workbench=workbench, scope=scope))
         rows = [entry for entry in found if isinstance(entry, Row)]
         result.add(rows, [entry for entry in found if isinstance(entry, Curve)])
+        for sheet in (entry for entry in found if isinstance(entry, Sheet)):
+            sheet.save(result.path)
         yield trial, rows

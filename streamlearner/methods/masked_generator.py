@@ -152,7 +152,7 @@ class MaskedGenerator(Remembering):
         network, held = self.generator, self.memory.contents()
         symbols = held.symbols[held.labels == label]
         network.measure(label, self.association.decode(symbols))
-        yield from learn_class(
+        course = learn_class(
             network,
             label,
             draw=lambda n: self._values(label, self._some(symbols, n)),
@@ -161,6 +161,8 @@ class MaskedGenerator(Remembering):
             course=self.course,
             chance=self.chance.generator,
         )
+        for _ in course:
+            yield
 
     def _some(self, symbols: Tensor, n: int) -> Tensor:
         """`n` of these codes, drawn with replacement, as inputs."""
