@@ -27,6 +27,7 @@ from streamlearner.checkpoint_commands import checkpoints
 from streamlearner.client import Client
 from streamlearner.errors import StreamlearnerError
 from streamlearner.logs import LogFormat, start_logging, tell_crash, tell_error
+from streamlearner.meta_train_command import meta_train
 from streamlearner.options import (
     ADDRESS,
     AddressOption,
@@ -217,6 +218,7 @@ def sleep(address: AddressOption = ADDRESS, token: TokenOption = None) -> None:
 
 
 app.command()(transplant)
+app.command()(meta_train)
 app.command()(plan)
 
 

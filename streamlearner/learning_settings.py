@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from streamlearner.active_long_term_settings import ActiveLongTermSection
 from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
 from streamlearner.masked_generator_settings import MaskedGeneratorSection
+from streamlearner.meta_learned_update_settings import MetaLearnedUpdateSection
 from streamlearner.settings import Bits, Count, Folder, Seconds, Section, Share
 
 
@@ -108,12 +109,14 @@ class MethodSection(Section):
         "active_long_term",
         "generative_dual_memory",
         "masked_generator",
+        "meta_learned_update",
         "finetune",
         "rehearsal",
     ] = "recollection_replay"
     """recollection_replay: replays decoded codes; active_long_term: a flexible network held near a stable
     one; generative_dual_memory: a small generator for each task, and a large one; masked_generator: one
-    generator that grows with the classes; rehearsal: raw inputs; finetune: nothing, a baseline"""
+    generator that grows with the classes; meta_learned_update: nothing, but by steps that a trained gate lets
+    through; rehearsal: raw inputs; finetune: nothing, a baseline"""
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
@@ -141,6 +144,7 @@ class MethodSection(Section):
     active_long_term: ActiveLongTermSection = Field(default_factory=ActiveLongTermSection)
     generative_dual_memory: GenerativeDualMemorySection = Field(default_factory=GenerativeDualMemorySection)
     masked_generator: MaskedGeneratorSection = Field(default_factory=MaskedGeneratorSection)
+    meta_learned_update: MetaLearnedUpdateSection = Field(default_factory=MetaLearnedUpdateSection)
 
 
 class SleepSection(Section):

@@ -3,7 +3,8 @@
 assembly.py    the daemon
 outside.py     sources, the push log, dead letters
 learning.py    the learner and its method
-active_long_term.py, generative_dual_memory.py, masked_generator.py  those methods
+active_long_term.py, generative_dual_memory.py, masked_generator.py, meta_learned_update.py
+               those methods
 parts.py       network, association, memory: what methods are built of
 planning.py    what the planner asks of associations
 laboratory.py  what the bench is handed

@@ -11,6 +11,7 @@ import torch
 from streamlearner.app.active_long_term import make_active_long_term
 from streamlearner.app.generative_dual_memory import make_generative_dual_memory
 from streamlearner.app.masked_generator import make_masked_generator
+from streamlearner.app.meta_learned_update import make_meta_learned_update
 from streamlearner.app.parts import (
     make_association,
     make_augmentation,
@@ -128,6 +129,7 @@ MAKERS: dict[str, Callable[..., DualMemory]] = {
     "active_long_term": make_active_long_term,
     "generative_dual_memory": make_generative_dual_memory,
     "masked_generator": make_masked_generator,
+    "meta_learned_update": make_meta_learned_update,
     "finetune": _finetune,
     "rehearsal": _rehearsal,
 }

@@ -27,13 +27,32 @@ def readout_hits(features: Tensor, labels: Tensor) -> Tensor:
         return hits
     classes, targets = torch.unique(labels, return_inverse=True)
     wanted = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
-    inputs = torch.cat([features.to(torch.float64), torch.ones(n, 1, dtype=torch.float64)], dim=1)
+    inputs = _with_one(features)
     place = _rank_in_class(targets) % folds
     for fold in range(folds):
         train, test = place != fold, place == fold
         probe = _ridge(inputs[train], wanted[train])
         hits[test] = (inputs[test] @ probe).argmax(1) == targets[test]
     return hits
+
+
+def readout_accuracy(
+    features: Tensor, labels: Tensor, *, test_features: Tensor, test_labels: Tensor
+) -> float:
+    """The share of test examples that a linear probe, trained on `features` [n, f] and `labels` [n], gets
+    right among the classes of `labels`. Raises ValueError where either part is empty."""
+    if not len(labels) or not len(test_labels):
+        raise ValueError(f"{len(labels)} examples to train a probe on, {len(test_labels)} to test it on")
+    classes, targets = torch.unique(labels, return_inverse=True)
+    wanted = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
+    probe = _ridge(_with_one(features), wanted)
+    answers = classes[(_with_one(test_features) @ probe).argmax(1)]
+    return float((answers == test_labels).float().mean())
+
+
+def _with_one(features: Tensor) -> Tensor:
+    """With a column for the bias, [n, f + 1] float64."""
+    return torch.cat([features.to(torch.float64), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
 
 
 def _rank_in_class(targets: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from streamlearner.methods.base import DualMemory
 from streamlearner.methods.finetune import Finetune
 from streamlearner.methods.generative_dual_memory import GenerativeDualMemory
 from streamlearner.methods.masked_generator import MaskedGenerator
+from streamlearner.methods.meta_learned_update import MetaLearnedUpdate
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from streamlearner.methods.rehearsal import Rehearsal
 
@@ -13,6 +14,7 @@ METHODS: dict[str, type[DualMemory]] = {
     "active_long_term": ActiveLongTerm,
     "generative_dual_memory": GenerativeDualMemory,
     "masked_generator": MaskedGenerator,
+    "meta_learned_update": MetaLearnedUpdate,
     "finetune": Finetune,
     "rehearsal": Rehearsal,
 }

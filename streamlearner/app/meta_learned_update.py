@@ -1,0 +1,35 @@
+"""The configured meta-learned update: a network, and the gate of its updates."""
+
+from __future__ import annotations
+
+import torch
+
+from streamlearner.app.parts import seed_of
+from streamlearner.config import Config
+from streamlearner.gate_file import load_gate
+from streamlearner.methods import METHODS
+from streamlearner.methods.base import DualMemory
+from streamlearner.network import Network
+from streamlearner.update_gate import UpdateGate
+
+UNTRAINED_HIDDEN = 8
+"""Of a gate that changes nothing: its size matters to no one."""
+
+
+def make_meta_learned_update(
+    config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
+) -> DualMemory:
+    """A fresh one, around this network. Raises ConfigError for a gate of another network."""
+    section = config.method.meta_learned_update
+    return METHODS["meta_learned_update"](
+        network=network,
+        gate=load_gate(section.gate, network) if section.gate else untrained(config, network),
+        horizon=section.horizon,
+        learning_rate=network.learning_rate,
+    )
+
+
+def untrained(config: Config, network: Network) -> UpdateGate:
+    with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
+        torch.manual_seed(seed_of(config, "method"))
+        return UpdateGate(network, hidden=UNTRAINED_HIDDEN)

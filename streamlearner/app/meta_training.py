@@ -1,0 +1,115 @@
+"""What `streamlearner meta-train` is made of: a network that knows old classes, and a gate for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamlearner import picture_sets
+from streamlearner.errors import ConfigError
+from streamlearner.gate_file import save_gate
+from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, meta_train, within
+from streamlearner.methods.base import unit_interval
+from streamlearner.network import Network, descend
+from streamlearner.networks import build
+from streamlearner.update_gate import UpdateGate
+
+HIDDEN = 32
+"""Units of a gate's cells; the paper's, for fully connected layers."""
+
+
+class Examples(NamedTuple):
+    """Images [n, C, H, W] uint8 with their class numbers [n]."""
+
+    images: Tensor
+    labels: Tensor
+
+    def draw(self, n: int, classes: Tensor, chance: torch.Generator) -> Drawn:
+        """`n` of these classes, as networks take them."""
+        places = torch.isin(self.labels, classes).nonzero().flatten()
+        chosen = places[torch.randint(len(places), (n,), generator=chance)]
+        return Drawn(unit_interval(self.images[chosen]), self.labels[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class MetaTraining:
+    """`old` classes are learned first, in `pretraining_steps`; each episode then takes `new_per_episode` of
+    the `new` ones, drawn anew."""
+
+    data_set: str
+    folder: Path
+    network: str
+    old: Sequence[int]
+    new: Sequence[int]
+    new_per_episode: int
+    pretraining_steps: int
+    course: Course
+    seed: int
+
+    def run(self, out: Path) -> Iterator[Episode]:
+        """Trains a gate and writes it to `out`; one episode for each `yield`. Raises ConfigError for data
+        that is not there, classes that it has not, or a network that cannot take it."""
+        found = picture_sets.read(self.data_set, folder=self.folder, train=True)
+        images = torch.from_numpy(found.images)
+        images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
+        examples = Examples(images, torch.tensor(found.labels))
+        self._check(examples.labels)
+        chance = torch.Generator().manual_seed(self.seed)
+        network = self._pretrained(examples, chance)
+        with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator
+            torch.manual_seed(self.seed)
+            gate = UpdateGate(network, hidden=HIDDEN)
+        yield from meta_train(
+            gate, lesson=lambda _: self._lesson(network, examples, chance), course=self.course
+        )
+        save_gate(gate, out, facts=self.facts())
+
+    def facts(self) -> dict[str, str]:
+        """What the gate was trained on."""
+        return {
+            "network": self.network,
+            "data_set": self.data_set,
+            "old": ",".join(map(str, self.old)),
+            "new": ",".join(map(str, self.new)),
+            "episodes": str(self.course.episodes),
+            "steps": str(self.course.steps),
+            "learning_rate": str(self.course.inner_rate),
+            "seed": str(self.seed),
+        }
+
+    def _check(self, labels: Tensor) -> None:
+        known = set(labels.tolist())
+        if absent := sorted({*self.old, *self.new} - known):
+            raise ConfigError(
+                f"{self.data_set} has no class {absent[0]}: its classes are {min(known)} to {max(known)}"
+            )
+        if both := sorted(set(self.old) & set(self.new)):
+            raise ConfigError(f"class {both[0]} is old and new: name it once")
+
+    def _pretrained(self, examples: Examples, chance: torch.Generator) -> Network:
+        try:
+            network = build(name=self.network, input_shape=tuple(examples.images.shape[1:]), generator=chance)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        network.head.grow(max(*self.old, *self.new) + 1)
+        old = torch.tensor(self.old)
+        for _ in range(self.pretraining_steps):
+            drawn = examples.draw(self.course.batch_size, old, chance)
+            loss = within(network.train()(drawn.inputs), drawn.labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            descend(network, learning_rate=self.course.inner_rate, loss=float(loss.detach()))
+        return network
+
+    def _lesson(self, network: Network, examples: Examples, chance: torch.Generator) -> Lesson:
+        chosen = torch.randperm(len(self.new), generator=chance)[: self.new_per_episode]
+        old, new = torch.tensor(self.old), torch.tensor(self.new)[chosen]
+        return Lesson(
+            network=network,
+            old=lambda n: examples.draw(n, old, chance),
+            new=lambda n: examples.draw(n, new, chance),
+        )

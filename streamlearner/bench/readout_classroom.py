@@ -1,0 +1,223 @@
+"""Two tasks one after the other: how each baseline learns the second (paper 002, section 5.1)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamlearner.evaluation.readout import readout_accuracy
+from streamlearner.meta_learning import Draw, Drawn, Student, teach_both, within
+from streamlearner.network import Network, descend
+from streamlearner.networks import lenet
+from streamlearner.update_gate import UpdateGate
+
+SHAPE = (1, 28, 28)
+BATCH = 32
+PROBED = 5_000
+"""Examples of a task that a probe is trained on."""
+FISHER_EXAMPLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Images [n, 1, 28, 28] float32 in [0, 1] and their digits [n]."""
+
+    images: Tensor
+    labels: Tensor
+
+    def of(self, digits: tuple[int, ...]) -> Task:
+        chosen = torch.isin(self.labels, torch.tensor(digits))
+        return Task(self.images[chosen], self.labels[chosen])
+
+    def half(self, which: int) -> Task:
+        """Every other example."""
+        return Task(self.images[which::2], self.labels[which::2])
+
+    def first(self, count: int) -> Task:
+        return Task(self.images[:count], self.labels[:count])
+
+    def beside(self, other: Task) -> Task:
+        """Both tasks as one."""
+        return Task(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
+
+    def draw(self, chance: torch.Generator) -> Draw:
+        def drawn(n: int) -> Drawn:
+            chosen = torch.randint(len(self.labels), (n,), generator=chance)
+            return Drawn(self.images[chosen], self.labels[chosen])
+
+        return drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The task that is known, and the one that is then learned: to learn from, and to test on."""
+
+    old: Task
+    new: Task
+    old_test: Task
+    new_test: Task
+
+    def measured(self, network: Network) -> dict[str, float]:
+        """Readout of both tasks together and of each, by probes on frozen features."""
+        old, new = self.old.first(PROBED), self.new.first(PROBED)
+        parts = {
+            "joint": (old.beside(new), self.old_test.beside(self.new_test)),
+            "old": (old, self.old_test),
+            "new": (new, self.new_test),
+        }
+        return {name: probed(network, train, test) for name, (train, test) in parts.items()}
+
+
+@torch.no_grad()
+def probed(network: Network, train: Task, test: Task) -> float:
+    """Test accuracy of a linear probe on the network's features."""
+    network.eval()
+    features = [
+        torch.cat([network.features(part) for part in torch.split(task.images, 500)])
+        for task in (train, test)
+    ]
+    return readout_accuracy(features[0], train.labels, test_features=features[1], test_labels=test.labels)
+
+
+def pretrained(old: Task, *, seed: int, steps: int, learning_rate: float) -> Network:
+    """A small LeNet that knows the old task, and has a head for all digits."""
+    chance = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = lenet(input_shape=SHAPE, channels=(8, 16), hidden=64)
+    draw = old.draw(chance)
+    for _ in range(steps):
+        examples = draw(BATCH)
+        loss = within(network.train()(examples.inputs), examples.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        descend(network, learning_rate=learning_rate, loss=float(loss.detach()))
+    return network
+
+
+Learn = Callable[..., Network]
+"""`learn(network, old, new, steps=, learning_rate=)`: the network after so many steps on `new` (a draw);
+`old` (a draw) is for those that may look back."""
+
+
+def freeze(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+    return network
+
+
+def sgd(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+    return _descended(network, new, steps=steps, learning_rate=learning_rate, extra=None)
+
+
+def sgd_tenth(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+    return sgd(network, old, new, steps=steps, learning_rate=0.1 * learning_rate)
+
+
+def teacher(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+    """Sees both tasks: the upper bound."""
+    student = copy.deepcopy(network)
+    for _ in range(steps):
+        teach_both(student, old(BATCH), new(BATCH), learning_rate=learning_rate)
+    return student
+
+
+def lwf(weight: float, temperature: float = 2.0) -> Learn:
+    """Learning without forgetting (Li and Hoiem, 2018): the new examples are answered as before by the old
+    classes."""
+
+    def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+        before, classes = copy.deepcopy(network).eval(), torch.unique(old(200).labels)
+
+        def extra(student: Network, inputs: Tensor, logits: Tensor) -> Tensor:
+            with torch.no_grad():
+                wanted = (before(inputs)[:, classes] / temperature).softmax(1)
+            own = logits[:, classes] / temperature
+            return weight * temperature**2 * F.cross_entropy(own, wanted)
+
+        return _descended(network, new, steps=steps, learning_rate=learning_rate, extra=extra)
+
+    return learn
+
+
+def ewc(weight: float) -> Learn:
+    """Elastic weight consolidation (Kirkpatrick et al., 2017): each weight is held by the diagonal of the old
+    task's Fisher information."""
+
+    def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+        anchors = [value.detach().clone() for value in network.weights]
+        fisher = information(network, old)
+
+        def extra(student: Network, inputs: Tensor, logits: Tensor) -> Tensor:
+            held = zip(student.weights, anchors, fisher, strict=True)
+            return 0.5 * weight * torch.stack([(f * (w - a).square()).sum() for w, a, f in held]).sum()
+
+        return _descended(network, new, steps=steps, learning_rate=learning_rate, extra=extra)
+
+    return learn
+
+
+def information(network: Network, old: Draw) -> list[Tensor]:
+    """Mean squared gradient of the log likelihood of the old labels, by weight."""
+    found = [torch.zeros_like(weight) for weight in network.weights]
+    examples = old(FISHER_EXAMPLES)
+    classes, targets = torch.unique(examples.labels, return_inverse=True)
+    for image, target in zip(examples.inputs, targets, strict=True):
+        loss = F.cross_entropy(network.eval()(image[None])[:, classes], target[None])
+        for total, gradient in zip(found, torch.autograd.grad(loss, network.weights), strict=True):
+            total.add_(gradient.square() / FISHER_EXAMPLES)
+    return found
+
+
+def gated(gate: UpdateGate, *, horizon: int) -> Learn:
+    """By the learned rule, whose cells begin anew after `horizon` steps, as in the daemon; nothing of the old
+    task is seen."""
+
+    @torch.no_grad()
+    def settle(student: Student) -> Network:
+        for name, weight in student.network.body.named_parameters():
+            weight.copy_(student.weights[name])
+        return student.network
+
+    def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+        student = Student(network, gate)
+        for step in range(steps):
+            if step % horizon == 0:
+                student.state = gate.fresh()
+            student.learn(new(BATCH), learning_rate=learning_rate)
+            student.forget_graph()
+        return settle(student)
+
+    return learn
+
+
+def _descended(
+    network: Network,
+    new: Draw,
+    *,
+    steps: int,
+    learning_rate: float,
+    extra: Callable[[Network, Tensor, Tensor], Tensor] | None,
+) -> Network:
+    student = copy.deepcopy(network)
+    for _ in range(steps):
+        examples = new(BATCH)
+        logits = student.train()(examples.inputs)
+        loss = within(logits, examples.labels)
+        if extra is not None:
+            loss = loss + extra(student, examples.inputs, logits)
+        loss.backward()  # type: ignore[no-untyped-call]
+        descend(student, learning_rate=learning_rate, loss=float(loss.detach()))
+    return student
+
+
+LEARNERS: Mapping[str, Learn] = {
+    "freeze": freeze,
+    "sgd": sgd,
+    "sgd_tenth": sgd_tenth,
+    "lwf": lwf(1.0),
+    "ewc": ewc(100.0),
+    "teacher": teacher,
+}

@@ -1,0 +1,43 @@
+"""A trained update gate as a file: safetensors, with what it was trained on and how in its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from streamlearner.disk import read_file
+from streamlearner.errors import CheckpointError, ConfigError
+from streamlearner.network import Network
+from streamlearner.update_gate import UpdateGate
+
+SETTING = "method.meta_learned_update.gate"
+
+
+def save_gate(gate: UpdateGate, path: Path, *, facts: Mapping[str, str]) -> None:
+    """Writes it whole. `facts` are told again by whoever reads the file."""
+    safetensors.torch.save_file(dict(gate.state_dict()), path, metadata=dict(facts))
+
+
+def load_gate(path: Path, network: Network) -> UpdateGate:
+    """The gate of the file, for a network of the kind that it was trained on. Raises ConfigError where it
+    cannot be read, or its layers are not those of the network."""
+    try:
+        tensors = safetensors.torch.load(read_file(path))
+    except (CheckpointError, SafetensorError) as error:
+        raise ConfigError(
+            f"{SETTING}: {error}: expected a file made by `streamlearner meta-train`; found {path}"
+        ) from error
+    found = tensors.get("gates.0.output.weight")
+    gate = UpdateGate(network, hidden=found.shape[1] if found is not None and found.ndim == 2 else 1)
+    try:
+        gate.load_state_dict(tensors)
+    except RuntimeError as error:
+        layers = ", ".join(f"{name} {list(shape)}" for name, shape in gate.layers.items())
+        raise ConfigError(
+            f"{SETTING}: {path} was not trained for this network and these inputs; its layers are {layers}: "
+            "train one with `streamlearner meta-train --network`, or name the network that it was trained on"
+        ) from error
+    return gate

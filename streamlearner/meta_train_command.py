@@ -1,0 +1,100 @@
+"""`streamlearner meta-train`: makes the gate that the method `meta_learned_update` loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from streamlearner.errors import StreamlearnerError
+
+
+def _classes(text: str) -> tuple[int, ...]:
+    """`0-4` or `0,2,5-7`."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+            raise typer.BadParameter("expected class numbers such as 0-4 or 0,2,5-7")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)
+
+
+OutArgument = Annotated[Path, typer.Argument(help="The file to write, for example gate.safetensors.")]
+DataSetOption = Annotated[str, typer.Option(help="A set of labelled images, named as torchvision does.")]
+DataOption = Annotated[Path, typer.Option(help="The folder that holds it.")]
+NetworkOption = Annotated[str, typer.Option(help="The network whose updates are gated, as network.name.")]
+OldOption = Annotated[str, typer.Option(metavar="CLASSES", help="Known before: 0-4, or 0,2,5-7.")]
+NewOption = Annotated[str, typer.Option(metavar="CLASSES", help="Learned in the episodes.")]
+PerEpisodeOption = Annotated[
+    int | None, typer.Option(min=2, help="New classes in an episode, drawn anew each time; all by default.")
+]
+EpisodesOption = Annotated[int, typer.Option(min=1, help="From the start to a student that has strayed.")]
+StepsOption = Annotated[
+    int, typer.Option(min=1, help="Of an episode at most: method.meta_learned_update.horizon.")
+]
+BatchOption = Annotated[int, typer.Option(min=1, help="Examples of each task in a step.")]
+PretrainingOption = Annotated[int, typer.Option(min=1, help="Steps on the old classes, first.")]
+RateOption = Annotated[float, typer.Option(help="Step size of the network, as method.learning_rate.")]
+ThresholdOption = Annotated[
+    float, typer.Option(help="Loss at which the first episodes end; it rises threefold.")
+]
+SeedOption = Annotated[int, typer.Option(min=0)]
+
+
+def meta_train(
+    out: OutArgument,
+    data_set: DataSetOption = "MNIST",
+    data: DataOption = Path("data"),
+    network: NetworkOption = "auto",
+    old: OldOption = "0-4",
+    new: NewOption = "5-9",
+    new_per_episode: PerEpisodeOption = None,
+    episodes: EpisodesOption = 200,
+    steps: StepsOption = 500,
+    batch_size: BatchOption = 32,
+    pretraining_steps: PretrainingOption = 1_500,
+    learning_rate: RateOption = 0.05,
+    threshold: ThresholdOption = 60.0,
+    seed: SeedOption = 0,
+) -> None:
+    """Trains a gate for updates: a student that learns new classes alone is to represent what a teacher of
+    old and new does.
+
+    No daemon has to run; one then loads it by `method.name: meta_learned_update` and
+    `method.meta_learned_update.gate`. Takes minutes to hours: a fifth of a second a step for a small network.
+    """
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise StreamlearnerError(f"{out}: expected a file in a folder that exists")
+    old_classes, new_classes = _classes(old), _classes(new)
+    from streamlearner.app.meta_training import MetaTraining
+    from streamlearner.meta_learning import Course
+
+    training = MetaTraining(
+        data_set=data_set,
+        folder=data,
+        network=network,
+        old=old_classes,
+        new=new_classes,
+        new_per_episode=new_per_episode or len(new_classes),
+        pretraining_steps=pretraining_steps,
+        course=Course(
+            episodes=episodes,
+            steps=steps,
+            batch_size=batch_size,
+            inner_rate=learning_rate,
+            outer_rate=1e-3,
+            least=threshold,
+            most=3.0 * threshold,
+        ),
+        seed=seed,
+    )
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("pretraining", total=episodes)
+        for episode in training.run(out):
+            told = f"episode {episode.number + 1}: {episode.steps} steps, loss {episode.loss:.1f}"
+            progress.update(bar, advance=1, description=told)
+    typer.echo(f"{out}: a gate for {network}; method.meta_learned_update.gate takes it")

@@ -1,0 +1,185 @@
+"""A gate is trained until a student of new classes alone represents what a teacher of all does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch.nn import functional as F
+from typer.testing import CliRunner
+
+from streamlearner import picture_sets
+from streamlearner.cli import app
+from streamlearner.meta_learning import Course, Draw, Drawn, Lesson, Student, meta_train, within
+from streamlearner.network import Network, descend
+from streamlearner.networks import build, mlp
+from streamlearner.picture_sets import PictureSet
+from streamlearner.update_gate import UpdateGate
+
+IMAGES = (load_digits().images * 15).astype("uint8")
+LABELS = load_digits().target.tolist()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def draw(*digits: int, seed: int) -> Draw:
+    chosen = torch.isin(torch.tensor(LABELS), torch.tensor(digits))
+    inputs = torch.from_numpy(IMAGES)[chosen][:, None].float() / 255
+    labels, chance = torch.tensor(LABELS)[chosen], torch.Generator().manual_seed(seed)
+
+    def drawn(n: int) -> Drawn:
+        places = torch.randint(len(labels), (n,), generator=chance)
+        return Drawn(inputs[places], labels[places])
+
+    return drawn
+
+
+def knows_old() -> Network:
+    """A small network that learned digits 0 to 4."""
+    torch.manual_seed(0)
+    network, old = mlp(input_shape=(1, 8, 8), hidden=(16,)), draw(0, 1, 2, 3, 4, seed=1)
+    for _ in range(150):
+        drawn = old(32)
+        loss = within(network(drawn.inputs), drawn.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        descend(network, learning_rate=0.2, loss=float(loss.detach()))
+    return network
+
+
+def course(**changed: float) -> Course:
+    settings = {"episodes": 40, "steps": 20, "batch_size": 16, "inner_rate": 0.2, "outer_rate": 3e-3}
+    return Course(**(settings | {"least": 1e6, "most": 1e6} | changed))  # type: ignore[arg-type]
+
+
+def lesson(network: Network, *, seed: int) -> Lesson:
+    return Lesson(network, draw(0, 1, 2, 3, 4, seed=seed), draw(5, 6, 7, 8, 9, seed=seed + 1))
+
+
+def strayed(network: Network, gate: UpdateGate) -> float:
+    """Mean loss in five lessons that are the same each time; the gate does not move."""
+    held = course(episodes=5, outer_rate=0.0)
+    return sum(e.loss for e in meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=held)) / 5
+
+
+def test_training_brings_the_student_nearer_to_the_teacher() -> None:
+    network = knows_old()
+    torch.manual_seed(1)
+    gate = UpdateGate(network, hidden=8)
+    before = strayed(network, gate)
+    for _ in meta_train(gate, lesson=lambda i: lesson(network, seed=100 + i), course=course()):
+        pass
+    assert strayed(network, gate) < 0.9 * before
+
+
+def test_training_leaves_the_network_as_it_was_and_goes_the_same_way_each_time() -> None:
+    network, gates = knows_old(), []
+    before = [weight.clone() for weight in network.weights]
+    for _ in range(2):
+        torch.manual_seed(1)
+        gate = UpdateGate(network, hidden=4)
+        list(meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=course(episodes=2)))
+        gates.append([weight.detach().clone() for weight in gate.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(before, network.weights, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(*gates, strict=True))
+
+
+def test_an_episode_ends_where_the_student_has_strayed() -> None:
+    network = knows_old()
+    gate = UpdateGate(network, hidden=4)
+    strict = course(episodes=1, least=1e-9, most=1e-9)
+    (episode,) = meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=strict)
+    assert episode.steps == 1
+    (whole,) = meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=course(episodes=1))
+    assert whole.steps == 20
+
+
+def test_the_curriculum_rises_in_four_parts() -> None:
+    rising = Course(episodes=40, steps=1, batch_size=1, inner_rate=0.1, outer_rate=0.1)
+    assert [rising.at(episode) for episode in (0, 9, 10, 20, 39)] == [
+        (20.0, 5), (20.0, 5), (25.0, 7), (30.0, 9), (35.0, 11)
+    ]  # fmt: skip
+
+
+def test_a_student_with_an_untrained_gate_learns_as_by_plain_descent() -> None:
+    network = knows_old()
+    plain, student = knows_old(), Student(network, UpdateGate(network, hidden=4))
+    drawn = draw(5, 6, seed=3)(16)
+    student.learn(drawn, learning_rate=0.1)
+    within(plain(drawn.inputs), drawn.labels).backward()  # type: ignore[no-untyped-call]
+    descend(plain, learning_rate=0.1, loss=0.0)
+    for name, weight in plain.body.named_parameters():
+        assert torch.allclose(student.weights[name], weight, atol=1e-6)
+    assert torch.allclose(student.network.head.weight, plain.head.weight, atol=1e-6)
+
+
+def test_a_task_is_answered_among_its_own_classes() -> None:
+    logits = torch.tensor([[9.0, 1.0, 2.0], [9.0, 2.0, 1.0]])
+    expected = F.cross_entropy(logits[:, 1:], torch.tensor([1, 0]))
+    assert torch.allclose(within(logits, torch.tensor([2, 1])), expected)
+
+
+# the command
+
+
+@pytest.fixture
+def digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(name: str, **where: object) -> PictureSet:
+        return PictureSet(images=IMAGES, labels=LABELS)
+
+    monkeypatch.setattr(picture_sets, "read", read)
+
+
+def called(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["meta-train", *words])
+    return done.exit_code, f"{done.output} {done.exception or ''}"
+
+
+SHORT = ("--episodes", "2", "--steps", "3", "--pretraining-steps", "5", "--network", "mlp")
+
+
+@pytest.mark.usefixtures("digits")
+def test_the_command_makes_a_gate_that_the_daemon_loads(tmp_path: Path) -> None:
+    path = tmp_path / "gate.safetensors"
+    code, said = called(str(path), *SHORT)
+    assert code == 0, said
+    from streamlearner import config
+    from streamlearner.app import make_method
+
+    settings = {"method.name": "meta_learned_update", "method.meta_learned_update.gate": str(path)}
+    made = make_method(
+        config.load(path=None, settings=settings, environ={}), input_shape=(1, 8, 8), dtype=torch.uint8
+    )
+    torch.manual_seed(0)
+    network = build(name="mlp", input_shape=(1, 8, 8), generator=torch.Generator().manual_seed(0))
+    from streamlearner.gate_file import load_gate
+
+    expected = load_gate(path, network).state_dict()
+    assert all(torch.equal(made.state_dict()[f"gate.{name}"], value) for name, value in expected.items())
+
+
+@pytest.mark.usefixtures("digits")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--new", "5-12"), "has no class 10: its classes are 0 to 9"),
+        (("--new", "4-9"), "class 4 is old and new"),
+        (("--new", "x"), "expected class numbers such as 0-4"),
+        (("--network", "lenet"), "needs images"),
+    ],
+)
+def test_a_wrong_use_is_told(tmp_path: Path, words: tuple[str, str], said: str) -> None:
+    code, output = called(str(tmp_path / "gate.safetensors"), *SHORT, *words)
+    assert code != 0
+    assert said in " ".join(output.replace("│", " ").split())
+    assert not (tmp_path / "gate.safetensors").exists()
+
+
+def test_a_folder_that_is_not_there_is_told_before_any_work(tmp_path: Path) -> None:
+    code, output = called(str(tmp_path / "no" / "gate.safetensors"))
+    assert code != 0
+    assert "expected a file in a folder that exists" in output

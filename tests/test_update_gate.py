@@ -1,0 +1,131 @@
+"""A gate multiplies gradients, unit by unit, and lets all through until it is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.errors import ConfigError
+from streamlearner.gate_file import load_gate, save_gate
+from streamlearner.network import Network
+from streamlearner.networks import lenet, mlp
+from streamlearner.update_gate import Activity, LayerGate, UpdateGate, levelled, observed
+
+SHAPE = (1, 16, 16)
+
+
+def network(seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    made = lenet(input_shape=SHAPE, channels=(3, 4), hidden=5)
+    nn.init.normal_(made.head.weight)  # zero at first: no gradient would reach the body
+    return made
+
+
+def stirred(gate: UpdateGate) -> UpdateGate:
+    """Not untrained any more."""
+    torch.manual_seed(1)
+    for parameter in gate.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    return gate
+
+
+def stepped(net: Network, gate: UpdateGate, state: Tensor) -> Tensor:
+    """Gradients of a batch, gated; the next state."""
+    images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2))
+    with observed(net.body) as activities:
+        loss = F.cross_entropy(net(images), torch.arange(6))
+    net.zero_grad()
+    loss.backward()
+    return gate.modulate(net.body, activities, state)
+
+
+def gradients(net: Network) -> list[Tensor]:
+    return [weight.grad.clone() for weight in net.weights if weight.grad is not None]
+
+
+def test_an_untrained_gate_leaves_every_gradient_as_it_is() -> None:
+    net, plain = network(), network()
+    stepped(net, gate := UpdateGate(net, hidden=4), gate.fresh())
+    images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2))
+    F.cross_entropy(plain(images), torch.arange(6)).backward()
+    for gated, free in zip(gradients(net), gradients(plain), strict=True):
+        assert torch.allclose(gated, free, rtol=1e-5, atol=0)
+
+
+def test_a_trained_gate_changes_weights_of_the_body_but_neither_biases_nor_head() -> None:
+    net, plain = network(), network()
+    stepped(net, gate := stirred(UpdateGate(net, hidden=4)), gate.fresh())
+    stepped(plain, other := UpdateGate(plain, hidden=4), other.fresh())
+    same = [
+        torch.allclose(gated, free, rtol=1e-4)
+        for gated, free in zip(gradients(net), gradients(plain), strict=True)
+    ]
+    names = [name for name, _ in net.named_parameters()]
+    changed = {name for name, equal in zip(names, same, strict=True) if not equal}
+    assert changed == {"body.0.weight", "body.3.weight", "body.7.weight"}
+
+
+def test_what_its_cells_remember_changes_what_it_gives() -> None:
+    net = network()
+    gate = stirred(UpdateGate(net, hidden=4))
+    state = stepped(net, gate, gate.fresh())
+    first = gradients(net)
+    stepped(net, gate, state)
+    assert not torch.allclose(gradients(net)[0], first[0])
+    assert state.shape == gate.fresh().shape == (2, 3, 3 + 4 + 5, 4)
+
+
+def test_units_of_a_layer_are_gated_alike_whatever_their_place() -> None:
+    torch.manual_seed(3)
+    gate = LayerGate(weights=6, channels=2, hidden=4)
+    nn.init.normal_(gate.output.weight)
+    weights, found = torch.randn(5, 6), torch.randn(5, 6)
+    before, after, order = torch.randn(2), torch.randn(5), torch.tensor([3, 1, 4, 0, 2])
+    state = torch.zeros(2, 3, 5, 4)
+    gates, _ = gate(weights, found, Activity(before, after), state)
+    turned, _ = gate(weights[order], found[order], Activity(before, after[order]), state)
+    assert torch.allclose(turned, gates[order], atol=1e-6)
+
+
+def test_activities_are_means_over_examples_and_places() -> None:
+    layer = nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU())
+    images = torch.randn(4, 2, 5, 5)
+    with observed(layer) as activities:
+        out = layer(images)
+    before, after = activities["0"]
+    assert torch.allclose(before, images.mean((0, 2, 3)), atol=1e-6)
+    assert torch.allclose(after, out.mean((0, 2, 3)), atol=1e-6)
+    layer(torch.zeros_like(images))  # outside nothing is watched any more
+    assert torch.equal(activities["0"].before, before)
+
+
+def test_what_is_no_number_is_read_as_nothing() -> None:
+    assert levelled(torch.tensor([1.0, float("nan"), 2.0])).tolist() == [0.0, 0.0, 0.0]
+    assert levelled(torch.zeros(3)).tolist() == [0.0, 0.0, 0.0]
+    assert torch.allclose(levelled(torch.tensor([3e-9, 4e-9])), levelled(torch.tensor([3.0, 4.0])))
+
+
+def test_a_gate_goes_through_a_file_into_another_network_of_its_kind(tmp_path: Path) -> None:
+    gate, path = stirred(UpdateGate(network(), hidden=7)), tmp_path / "gate.safetensors"
+    save_gate(gate, path, facts={"network": "lenet"})
+    loaded = load_gate(path, network(5))
+    assert loaded.hidden == 7
+    assert all(torch.equal(loaded.state_dict()[name], value) for name, value in gate.state_dict().items())
+
+
+def test_a_gate_of_another_network_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "gate.safetensors"
+    save_gate(UpdateGate(network(), hidden=4), path, facts={})
+    torch.manual_seed(0)
+    other = mlp(input_shape=SHAPE, hidden=(6,))
+    with pytest.raises(ConfigError, match="not trained for this network and these inputs"):
+        load_gate(path, other)
+    path.write_bytes(b"no gate at all")
+    with pytest.raises(ConfigError, match="expected a file made by `streamlearner meta-train`"):
+        load_gate(path, other)
+    with pytest.raises(ConfigError, match="expected a file made by"):
+        load_gate(tmp_path / "absent.safetensors", other)
