@@ -11,6 +11,7 @@ from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
 from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.methods import METHODS_COMPARED
+from streamlearner.bench.mnist_readout import MNIST_READOUT
 from streamlearner.bench.mnist_split import MNIST_SPLIT
 from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
 from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
@@ -29,6 +30,7 @@ _ALL: tuple[Experiment, ...] = (
     PEERS,
     METHODS_COMPARED,
     MNIST_ONE_CLASS_AT_A_TIME,
+    MNIST_READOUT,
     THROUGHPUT,
 )
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

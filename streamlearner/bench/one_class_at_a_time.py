@@ -121,7 +121,8 @@ class AfterEachClass:
         started, learner, done = time.perf_counter(), self.daemon.learner, len(self.course.accuracies)
         known = np.flatnonzero([label in self.met[done] for label in self.test.labels])
         self.course.accuracies.append(accuracy(learner, self.test.select(known), names_tasks=False))
-        stage = [inputs[0] for _, inputs in learner.method.recollect(1)]
+        shown = learner.method.recollect(1)
+        stage = [inputs[0] for index, inputs in shown if learner.labels.label(index) in self.met[done]]
         if stage:
             self.course.stages.append(stage)
         self.course.seconds -= time.perf_counter() - started

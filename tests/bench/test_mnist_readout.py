@@ -1,0 +1,102 @@
+"""Two tasks one after the other: every rule learns the same second task, and probes tell what is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.mnist_readout import MNIST_READOUT
+from streamlearner.bench.readout_classroom import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
+from streamlearner.evaluation.readout import readout_accuracy
+from streamlearner.network import Network
+from tests.bench.tiny_bench import TinyBench, pictures
+
+QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def task(train: bool = True) -> Task:
+    found = pictures("MNIST", train)
+    images = torch.from_numpy(found.images)[:, None].float() / 255
+    return Task(images, torch.tensor([int(label) for label in found.labels]))
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return pretrained(task().of((0, 1, 2, 3, 4)), seed=0, steps=60, learning_rate=0.1)
+
+
+def moved(one: Network, other: Network) -> float:
+    pairs = zip(one.weights, other.weights, strict=True)
+    return float(torch.stack([(a - b).square().sum() for a, b in pairs]).sum())
+
+
+def test_every_arm_is_a_trial_and_ours_trains_a_gate_of_its_own() -> None:
+    arms = [trial.arm for trial in MNIST_READOUT.trials(QUICK)]
+    assert arms == ["freeze", "sgd", "sgd_tenth", "lwf", "ewc", "teacher", "ours"]
+    bench = TinyBench()(data=Path("nowhere"), download=False)
+    rows = list(MNIST_READOUT.run(Trial("ours", 0, 0), workbench=bench, scope=QUICK))
+    assert [row.metric for row in rows] == [
+        f"readout_{part}{suffix}" for suffix in ("", "_unseen") for part in ("joint", "old", "new")
+    ]
+    assert all(0.0 <= row.value <= 1.0 for row in rows)
+
+
+def test_what_was_pretrained_is_left_as_it_was_whatever_learns_from_it(network: Network) -> None:
+    before = [weight.clone() for weight in network.weights]
+    old, new = task().of((0, 1)).draw(chance()), task().of((5, 6)).draw(chance())
+    for learn in (freeze, sgd, lwf(1.0), ewc(10.0)):
+        learn(network, old, new, steps=2, learning_rate=0.1)
+    assert all(torch.equal(a, b) for a, b in zip(before, network.weights, strict=True))
+
+
+def chance() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_held_weights_move_less(network: Network) -> None:
+    def learned(weight: float) -> Network:
+        old, new = task().of((0, 1, 2, 3, 4)).draw(chance()), task().of((5, 6)).draw(chance())
+        return ewc(weight)(network, old, new, steps=20, learning_rate=0.05)
+
+    assert moved(learned(30.0), network) < moved(learned(0.0), network)
+
+
+def test_a_probe_tells_tasks_apart_by_features_alone(network: Network) -> None:
+    old = Pair(task().of((0, 1)), task().of((5,)), task(False).of((0, 1)), task(False).of((5,)))
+    assert set(old.measured(network)) == {"joint", "old", "new"}
+    assert probed(network, task().of((0, 1)), task(False).of((0, 1))) > 0.9
+
+
+def test_halves_share_no_example() -> None:
+    whole = task()
+    first, second = whole.half(0), whole.half(1)
+    assert len(first.labels) + len(second.labels) == len(whole.labels)
+    seen = {image.numpy().tobytes() for image in first.images}
+    assert not seen & {image.numpy().tobytes() for image in second.images}
+
+
+def test_a_probe_without_examples_is_an_error() -> None:
+    with pytest.raises(ValueError, match="0 examples to train a probe on"):
+        readout_accuracy(
+            torch.zeros(0, 3),
+            torch.zeros(0),
+            test_features=torch.zeros(1, 3),
+            test_labels=torch.zeros(1),
+        )
+
+
+def test_a_probe_answers_for_examples_that_it_did_not_see() -> None:
+    features = torch.randn(200, 5, generator=chance())
+    labels = (features[:, 0] > 0).long() * 3
+    share = readout_accuracy(
+        features[:100], labels[:100], test_features=features[100:], test_labels=labels[100:]
+    )
+    assert share > 0.85
