@@ -35,7 +35,7 @@ STEPS, RATE = 500, 0.2
 """On the new task; the paper's number of steps."""
 STARTS, HORIZON = 10, 50
 COURSE = Course(
-    episodes=240, steps=HORIZON, batch_size=BATCH, inner_rate=RATE, outer_rate=1e-3, least=100.0, most=100.0
+    episodes=100, steps=HORIZON, batch_size=BATCH, inner_rate=RATE, outer_rate=1e-3, least=100.0, most=100.0
 )
 HIDDEN = 32
 QUICK_EXAMPLES, QUICK_TESTS, QUICK_STEPS = 1_000, 200, 5
