@@ -13,5 +13,6 @@ class MetaLearnedUpdateSection(Section):
     gate: Folder | None = Field(default=None, examples=["/etc/streamlearner/gate.safetensors"])
     """the file that `streamlearner meta-train` made for this network; null: an untrained gate, which lets
     every gradient through as it is"""
-    horizon: Count = 500
-    """steps after which what the gate remembers begins anew: it was trained for no more"""
+    horizon: Count = 50
+    """steps after which what the gate remembers begins anew: as many as
+    `streamlearner meta-train --steps`"""

@@ -12,7 +12,16 @@ from typer.testing import CliRunner
 
 from streamlearner import picture_sets
 from streamlearner.cli import app
-from streamlearner.meta_learning import Course, Draw, Drawn, Lesson, Student, meta_train, within
+from streamlearner.meta_learning import (
+    Course,
+    Draw,
+    Drawn,
+    Lesson,
+    Student,
+    along_the_way,
+    meta_train,
+    within,
+)
 from streamlearner.network import Network, descend
 from streamlearner.networks import build, mlp
 from streamlearner.picture_sets import PictureSet
@@ -139,7 +148,18 @@ def called(*words: str) -> tuple[int, str]:
     return done.exit_code, f"{done.output} {done.exception or ''}"
 
 
-SHORT = ("--episodes", "2", "--steps", "3", "--pretraining-steps", "5", "--network", "mlp")
+SHORT = (
+    "--episodes",
+    "2",
+    "--steps",
+    "3",
+    "--pretraining-steps",
+    "5",
+    "--network",
+    "mlp",
+    "--way-steps",
+    "20",
+)
 
 
 @pytest.mark.usefixtures("digits")
@@ -183,3 +203,14 @@ def test_a_folder_that_is_not_there_is_told_before_any_work(tmp_path: Path) -> N
     code, output = called(str(tmp_path / "no" / "gate.safetensors"))
     assert code != 0
     assert "expected a file in a folder that exists" in output
+
+
+def test_episodes_may_start_along_a_teachers_way() -> None:
+    network, held = knows_old(), course()
+    found = along_the_way(
+        network, old=draw(0, 1, seed=1), new=draw(5, 6, seed=2), count=4, steps=8, course=held
+    )
+    assert len(found) == 4
+    assert found[0] is network
+    weights = [float(each.head.weight.detach().norm()) for each in found]
+    assert len(set(weights)) == 4

@@ -13,7 +13,7 @@ from torch import Tensor
 from streamlearner import picture_sets
 from streamlearner.errors import ConfigError
 from streamlearner.gate_file import save_gate
-from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, meta_train, within
+from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, along_the_way, meta_train, within
 from streamlearner.methods.base import unit_interval
 from streamlearner.network import Network, descend
 from streamlearner.networks import build
@@ -39,7 +39,7 @@ class Examples(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class MetaTraining:
     """`old` classes are learned first, in `pretraining_steps`; each episode then takes `new_per_episode` of
-    the `new` ones, drawn anew."""
+    the `new` ones, drawn anew, and starts at one of `starts` points of a teacher's way of `way_steps`."""
 
     data_set: str
     folder: Path
@@ -48,6 +48,8 @@ class MetaTraining:
     new: Sequence[int]
     new_per_episode: int
     pretraining_steps: int
+    starts: int
+    way_steps: int
     course: Course
     seed: int
 
@@ -64,8 +66,9 @@ class MetaTraining:
         with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator
             torch.manual_seed(self.seed)
             gate = UpdateGate(network, hidden=HIDDEN)
+        starts = self._starts(network, examples, chance)
         yield from meta_train(
-            gate, lesson=lambda _: self._lesson(network, examples, chance), course=self.course
+            gate, lesson=lambda _: self._lesson(starts, examples, chance), course=self.course
         )
         save_gate(gate, out, facts=self.facts())
 
@@ -105,11 +108,22 @@ class MetaTraining:
             descend(network, learning_rate=self.course.inner_rate, loss=float(loss.detach()))
         return network
 
-    def _lesson(self, network: Network, examples: Examples, chance: torch.Generator) -> Lesson:
+    def _starts(self, network: Network, examples: Examples, chance: torch.Generator) -> list[Network]:
+        old, new = torch.tensor(self.old), torch.tensor(self.new)
+        return along_the_way(
+            network,
+            old=lambda n: examples.draw(n, old, chance),
+            new=lambda n: examples.draw(n, new, chance),
+            count=self.starts,
+            steps=self.way_steps,
+            course=self.course,
+        )
+
+    def _lesson(self, starts: list[Network], examples: Examples, chance: torch.Generator) -> Lesson:
         chosen = torch.randperm(len(self.new), generator=chance)[: self.new_per_episode]
         old, new = torch.tensor(self.old), torch.tensor(self.new)[chosen]
         return Lesson(
-            network=network,
+            network=starts[int(torch.randint(len(starts), (1,), generator=chance))],
             old=lambda n: examples.draw(n, old, chance),
             new=lambda n: examples.draw(n, new, chance),
         )

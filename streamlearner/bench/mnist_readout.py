@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from streamlearner.bench.readout_classroom import (
 from streamlearner.bench.results import Row
 from streamlearner.bench.retention_curve import inputs
 from streamlearner.bench.workbench import Pictures, Workbench
-from streamlearner.meta_learning import Course, Lesson, meta_train, teach_both
+from streamlearner.meta_learning import Course, Lesson, along_the_way, meta_train
 from streamlearner.network import Network
 from streamlearner.update_gate import UpdateGate
 
@@ -105,13 +104,15 @@ def trained_gate(network: Network, old: Task, new: Task, *, seed: int, quick: bo
     that the gate knows weights along the whole way."""
     chance = torch.Generator().manual_seed(2_000 + seed)
     draws = old.draw(chance), new.draw(chance)
-    starts, teacher = [network], copy.deepcopy(network)
-    for step in range(1, STEPS):
-        if quick and step > QUICK_STEPS:
-            break
-        teach_both(teacher, draws[0](BATCH), draws[1](BATCH), learning_rate=RATE)
-        if step % (STEPS // STARTS) == 0:
-            starts.append(copy.deepcopy(teacher))
+    course = replace(COURSE, episodes=2, steps=QUICK_STEPS) if quick else COURSE
+    starts = along_the_way(
+        network,
+        old=draws[0],
+        new=draws[1],
+        count=2 if quick else STARTS,
+        steps=QUICK_STEPS if quick else STEPS,
+        course=course,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         gate = UpdateGate(network, hidden=HIDDEN)
@@ -120,7 +121,6 @@ def trained_gate(network: Network, old: Task, new: Task, *, seed: int, quick: bo
         start = starts[int(torch.randint(len(starts), (1,), generator=chance))]
         return Lesson(network=start, old=draws[0], new=draws[1])
 
-    course = replace(COURSE, episodes=2, steps=QUICK_STEPS) if quick else COURSE
     for _ in meta_train(gate, lesson=lesson, course=course):
         pass
     return gate
