@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,12 @@ class Mnist:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def first(self, count: int) -> Mnist:
+        """Its first images alone."""
+        part = copy.copy(self)
+        part.images, part.labels = self.images[:count], self.labels[:count]
+        return part
 
     def in_class_order(self, *, seed: int) -> Iterator[Message]:
         """0 and 1 shuffled together by `seed`, then 2 and 3, and so on; without tasks and ids."""

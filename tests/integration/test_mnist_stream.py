@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streamlearner.methods import METHODS
 from tests.integration.daemon_process import DaemonProcess
 from tests.integration.mnist import Mnist, accuracy, produce
 
@@ -34,7 +36,7 @@ class Outcome:
     exit_code: int
 
     def __str__(self) -> str:
-        bits, counts = self.memory["stored_bits"]["recollections"], self.status["examples"]
+        bits, counts = self.memory["stored_bits"].get("recollections", 0), self.status["examples"]
         return (
             f"MNIST 5 x 2 over Kafka, seed {SEED}, {self.method:19} {bits:7,} of {self.budget_bits:7,} bits, "
             f"{self.memory['recollections']:5,} held: accuracy {self.accuracy:.4f}, "
@@ -44,7 +46,7 @@ class Outcome:
 
 
 class Runs:
-    """Runs daemons of one method side by side over the same topic, one for each budget."""
+    """Runs daemons side by side over the same topic: of one method for each budget, or of many methods."""
 
     def __init__(self, *, folder: Path, address: str, topic: str, examples: int, test: Mnist) -> None:
         self._folder = folder
@@ -57,10 +59,15 @@ class Runs:
         daemons = {budget_bits: self._start(method, budget_bits) for budget_bits in LEAST}
         return {bits: self._outcome(daemon, method, bits) for bits, daemon in daemons.items()}
 
-    def _start(self, method: str, budget_bits: int) -> DaemonProcess:
+    def outcome(self, method: str, **section: Any) -> Outcome:
+        daemon = self._start(method, TEN_IMAGES_BITS, **section)
+        return self._outcome(daemon, method, TEN_IMAGES_BITS)
+
+    def _start(self, method: str, budget_bits: int, **section: Any) -> DaemonProcess:
         settings = {
             "source": {"type": "kafka", "kafka": self._kafka},
-            "method": {"name": method},
+            "method": {"name": method, **section},
+            "sleep": {"every_examples": 600, "min_examples": 100, "steps": 30} if section else {},
             "memory": {"budget_bits": budget_bits},
             "seed": SEED,
         }
@@ -86,16 +93,23 @@ def finished(status: dict[str, Any], examples: int) -> bool:
     return taken and version.endswith(f".{counts['learned']}")
 
 
+PART = 2_000
+"""Images of the stream that every method learns."""
+
+
 @pytest.fixture
-def runs(broker: Any, topic: Callable[..., str], shared: Path, tmp_path: Path) -> Iterator[Runs]:
+def runs(
+    broker: Any, topic: Callable[..., str], shared: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Runs]:
     train, name = Mnist(shared / "data", train=True), topic(partitions=PARTITIONS)
+    train = train.first(getattr(request, "param", len(train)))
     produce(train, seed=SEED, address=broker.address, topic=name, partitions=PARTITIONS)
     made = Runs(
         folder=tmp_path,
         address=broker.address,
         topic=name,
         examples=len(train),
-        test=Mnist(shared / "data", train=False),
+        test=Mnist(shared / "data", train=False).first(len(train)),
     )
     yield made
     made.close()
@@ -121,3 +135,21 @@ def test_sixty_thousand_digits_in_class_order_are_remembered_in_the_bits_of_ten_
     for budget_bits, least in LEAST.items():
         assert ours[budget_bits].accuracy >= least, str(ours[budget_bits])
         assert ours[budget_bits].accuracy > rehearsal[budget_bits].accuracy, str(rehearsal[budget_bits])
+
+
+@pytest.mark.parametrize("runs", [PART], indirect=True)
+def test_every_method_learns_digits_in_class_order_and_counts_what_it_holds(runs: Runs) -> None:
+    small = {
+        "masked_generator": {"units": 64, "steps": 60, "least_examples": 50},
+        "generative_dual_memory": {"hidden": 64, "steps": 1},
+    }
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        names = [name for name in METHODS if name not in ("recollection_replay", "rehearsal")]
+        outcomes = pool.map(lambda name: runs.outcome(name, **small), names)
+    for outcome in outcomes:
+        counts, stored = outcome.status["examples"], outcome.memory["stored_bits"]
+        assert counts["learned"] + counts["withheld"] == outcome.status["messages"] == PART, outcome.method
+        assert outcome.exit_code == 0, outcome.method
+        assert outcome.accuracy > 0.15, (outcome.method, outcome.accuracy)  # one in ten by chance
+        assert stored.get("recollections", 0) <= TEN_IMAGES_BITS
+        assert outcome.memory["parameter_bits"]["hippocampus"] > 0

@@ -40,7 +40,10 @@ def launch(broker: Any, tmp_path: Path) -> Iterator[Launch]:
         name: str, topic: str, *, steps_per_batch: int, method: str = "recollection_replay"
     ) -> DaemonProcess:
         settings = {
-            "method": {"name": method},
+            "method": {
+                "name": method,
+                "masked_generator": {"units": 16, "steps": 20, "batch_size": 16, "least_examples": 20},
+            },
             "source": {
                 "type": "kafka",
                 "kafka": {"bootstrap_servers": broker.address, "topic": topic, "discover_every_s": 0.5},
@@ -167,7 +170,7 @@ def test_every_other_method_killed_at_random_instants_ends_byte_for_byte_too(
             launch(f"{method}-{fate}", written, steps_per_batch=2, method=method)
             for fate in ("killed", "calm")
         )
-        end = killed_again_and_again(daemon, stream, seed=len(method), kills=3)
+        end = killed_again_and_again(daemon, stream, seed=len(method), kills=2)
         return daemon, end, calm(undisturbed, stream)
 
     others = [name for name in METHODS if name != "recollection_replay"]
