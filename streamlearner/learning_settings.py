@@ -110,13 +110,15 @@ class MethodSection(Section):
         "generative_dual_memory",
         "masked_generator",
         "meta_learned_update",
+        "deep_generative_replay",
         "finetune",
         "rehearsal",
     ] = "recollection_replay"
     """recollection_replay: replays decoded codes; active_long_term: a flexible network held near a stable
     one; generative_dual_memory: a small generator for each task, and a large one; masked_generator: one
     generator that grows with the classes; meta_learned_update: nothing, but by steps that a trained gate lets
-    through; rehearsal: raw inputs; finetune: nothing, a baseline"""
+    through. Baselines: deep_generative_replay: one generator that replays itself; rehearsal: raw inputs;
+    finetune: nothing"""
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)

@@ -1,4 +1,4 @@
-"""The configured DGDMN: short-term generative memories, and the long-term one around the network."""
+"""The configured DGDMN, short-term generative memories and a long-term one around the network; and DGR."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 
 from streamlearner.app.parts import make_chance, seed_of
 from streamlearner.config import Config
+from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
 from streamlearner.generative_memory import GenerativeMemory
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
@@ -23,19 +24,11 @@ def make_generative_dual_memory(
     section = config.method.generative_dual_memory
     kappa = 0.5 / section.expected_tasks if section.kappa is None else section.kappa
 
-    def generator(size: int) -> VariationalAutoencoder:
-        return VariationalAutoencoder(
-            input_shape=input_shape,
-            hidden=size * section.hidden,
-            latents=size * section.latents,
-            learning_rate=section.generator_learning_rate,
-        )
-
     with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
         torch.manual_seed(seed_of(config, "method"))
         learner = mlp(input_shape=input_shape, hidden=(section.hidden,))
-        blank = GenerativeMemory(generator=generator(1), learner=learner)
-        long_term = GenerativeMemory(generator=generator(2), learner=network)
+        blank = GenerativeMemory(generator=_generator(section, 1, input_shape), learner=learner)
+        long_term = GenerativeMemory(generator=_generator(section, 2, input_shape), learner=network)
     return METHODS["generative_dual_memory"](
         chance=make_chance(config),
         blank=blank,
@@ -48,4 +41,33 @@ def make_generative_dual_memory(
         steps=section.steps,
         sleep_steps=config.sleep.steps,
         sleep_batch=config.sleep.batch_size,
+    )
+
+
+def make_deep_generative_replay(
+    config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
+) -> DualMemory:
+    """A fresh DGR, whose generator is as large as the long-term one of DGDMN, and learns as that does."""
+    section = config.method.generative_dual_memory
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(config, "method"))
+        scholar = GenerativeMemory(generator=_generator(section, 2, input_shape), learner=network)
+    return METHODS["deep_generative_replay"](
+        chance=make_chance(config),
+        scholar=scholar,
+        learning_rate=network.learning_rate,
+        steps=section.steps,
+        recollections_per_step=config.method.recollections_per_step,
+    )
+
+
+def _generator(
+    section: GenerativeDualMemorySection, size: int, input_shape: tuple[int, ...]
+) -> VariationalAutoencoder:
+    """Of the size of a short-term one, or so many times as wide."""
+    return VariationalAutoencoder(
+        input_shape=input_shape,
+        hidden=size * section.hidden,
+        latents=size * section.latents,
+        learning_rate=section.generator_learning_rate,
     )

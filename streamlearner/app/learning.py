@@ -9,7 +9,7 @@ from functools import cache
 import torch
 
 from streamlearner.app.active_long_term import make_active_long_term
-from streamlearner.app.generative_dual_memory import make_generative_dual_memory
+from streamlearner.app.generative_dual_memory import make_deep_generative_replay, make_generative_dual_memory
 from streamlearner.app.masked_generator import make_masked_generator
 from streamlearner.app.meta_learned_update import make_meta_learned_update
 from streamlearner.app.parts import (
@@ -130,6 +130,7 @@ MAKERS: dict[str, Callable[..., DualMemory]] = {
     "generative_dual_memory": make_generative_dual_memory,
     "masked_generator": make_masked_generator,
     "meta_learned_update": make_meta_learned_update,
+    "deep_generative_replay": make_deep_generative_replay,
     "finetune": _finetune,
     "rehearsal": _rehearsal,
 }

@@ -219,6 +219,11 @@ MNIST_ONE_CLASS_AT_A_TIME = OneClassAtATime(
             settings={"method.name": "recollection_replay"}, budgets_bits=(10 * RAW_BITS,)
         ),
         "generative_dual_memory": Arm(settings={"method.name": "generative_dual_memory"}, uses_memory=False),
+        "deep_generative_replay": Arm(
+            settings={"method.name": "deep_generative_replay"},
+            uses_memory=False,
+            paper={5: 0.9039, 10: 0.854},
+        ),
         "finetune": Arm(settings={"method.name": "finetune"}, uses_memory=False),
         "joint": Arm(
             settings={"method.name": "finetune"},

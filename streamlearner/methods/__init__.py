@@ -2,6 +2,7 @@
 
 from streamlearner.methods.active_long_term import ActiveLongTerm
 from streamlearner.methods.base import DualMemory
+from streamlearner.methods.deep_generative_replay import DeepGenerativeReplay
 from streamlearner.methods.finetune import Finetune
 from streamlearner.methods.generative_dual_memory import GenerativeDualMemory
 from streamlearner.methods.masked_generator import MaskedGenerator
@@ -15,6 +16,7 @@ METHODS: dict[str, type[DualMemory]] = {
     "generative_dual_memory": GenerativeDualMemory,
     "masked_generator": MaskedGenerator,
     "meta_learned_update": MetaLearnedUpdate,
+    "deep_generative_replay": DeepGenerativeReplay,
     "finetune": Finetune,
     "rehearsal": Rehearsal,
 }
