@@ -10,6 +10,7 @@ from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL
 from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
 from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
+from streamlearner.bench.linear_interference import LINEAR_INTERFERENCE
 from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.bench.mnist_readout import MNIST_READOUT
 from streamlearner.bench.mnist_split import MNIST_SPLIT
@@ -31,6 +32,7 @@ _ALL: tuple[Experiment, ...] = (
     METHODS_COMPARED,
     MNIST_ONE_CLASS_AT_A_TIME,
     MNIST_READOUT,
+    LINEAR_INTERFERENCE,
     THROUGHPUT,
 )
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

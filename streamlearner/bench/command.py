@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from streamlearner.bench.tables import SERIES
 from streamlearner.settings import parse_bits
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def told(rows: list[Row]) -> str:
     """The figures of a trial in a line."""
     if not rows:
         return "no figures"
-    figures = ", ".join(f"{row.metric} {row.value:.4f}" for row in rows)
+    figures = ", ".join(f"{row.metric} {row.value:.4f}" for row in rows if not SERIES.search(row.metric))
     return f"{figures}; {rows[0].seconds:,.1f} s, {rows[0].examples_per_s:,.0f} examples/s"
 
 

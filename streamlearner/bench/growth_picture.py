@@ -29,7 +29,7 @@ def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> Non
 
 def by_number(found: Sequence[Figure], start: str) -> Iterator[tuple[int, float]]:
     """Number and mean of the metrics named `start` and a number, ascending."""
-    named = [each for each in found if each.metric.startswith(start)]
+    named = [each for each in found if each.metric.removeprefix(start).isdecimal()]
     yield from sorted((int(each.metric.removeprefix(start)), each.mean) for each in named)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ COLUMNS = (
     "arm", "budget (bits)", "metric", "mean ± spread", "seeds", "paper", "stored bits", "parameter bits",
     "seconds", "examples/s",
 )  # fmt: skip
+SERIES = re.compile(r"_at_\d+$")
+"""The end of a metric that is one point of a curve: in the JSON and the picture, not in the table."""
 RETENTION = "accuracy"
 """The metric that is shown at a glance, with what follows its name where it is of a part of the stream."""
 
@@ -47,7 +50,9 @@ def cell(each: Figure) -> str:
 
 
 def table(found: Sequence[Figure]) -> Iterator[str]:
-    """Every figure with what it cost."""
+    """Every figure with what it cost; of series along the way only what they are called."""
+    series = dict.fromkeys(SERIES.sub("", each.metric) for each in found if SERIES.search(each.metric))
+    found = [each for each in found if not SERIES.search(each.metric)]
     yield f"| {' | '.join(COLUMNS)} |"
     yield "|---|---:|---|" + "---:|" * (len(COLUMNS) - 3)
     for each in found:
@@ -65,3 +70,5 @@ def table(found: Sequence[Figure]) -> Iterator[str]:
             f"{each.examples_per_s:,.0f}",
         )
         yield f"| {' | '.join(cells)} |"
+    if series:
+        yield f"\nSeries, in the JSON: {', '.join(series)}."

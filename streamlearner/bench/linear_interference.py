@@ -1,0 +1,144 @@
+"""Interference in a deep linear network between a task and the very same task (paper 000, Figure 1)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from streamlearner.bench import interference_picture
+from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.results import Row
+from streamlearner.bench.workbench import Workbench
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
+
+LEVELS, FEATURES, FLIPS = 4, 64, 0.1
+HIDDEN, SCALE, RATE = 16, 1e-2, 3e-2
+EPOCHS, SWITCH, TURN = 1_200, 400, 50
+NEAR = 5
+"""Points of a curve in a turn, until shortly after the switch; then one."""
+QUICK_EPOCHS = 100
+
+Learned = tuple[bool, bool]
+"""Whether task A and task B are learned."""
+ARMS: Mapping[str, Callable[[int], Learned]] = {
+    "sequential": lambda epoch: (epoch < SWITCH, epoch >= SWITCH),
+    "multi_task": lambda epoch: (True, epoch >= SWITCH),
+    "interleaved": lambda epoch: ((epoch // TURN) % 2 == 0, (epoch // TURN) % 2 == 1),
+}
+
+
+def items(chance: torch.Generator) -> Tensor:
+    """Features of items that descend from one, [2 ** LEVELS, FEATURES], each 1 or -1: from level to level
+    each flips by chance (the branching diffusion of Saxe et al., 2013)."""
+    values = (torch.rand(1, FEATURES, generator=chance) < 0.5).to(torch.float64) * 2 - 1
+    for _ in range(LEVELS):
+        values = values.repeat_interleave(2, 0)
+        values = values * torch.where(torch.rand(values.shape, generator=chance) < FLIPS, -1.0, 1.0)
+    return values
+
+
+@dataclass
+class TwoHeads:
+    """Items [16], one hot, to a hidden layer, to an output layer for each task: all linear, all learned at
+    once from all items. `errors`: mean squared error of A and B before each epoch."""
+
+    features: Tensor
+    chance: torch.Generator
+
+    def __post_init__(self) -> None:
+        count, features = self.features.shape
+        self.hidden = self._drawn(HIDDEN, count)
+        self.heads = [self._drawn(features, HIDDEN) for _ in range(2)]
+        self.errors: list[tuple[float, float]] = []
+
+    def _drawn(self, rows: int, columns: int) -> Tensor:
+        return SCALE * torch.randn(rows, columns, generator=self.chance, dtype=torch.float64)
+
+    def learn(self, tasks: Learned) -> None:
+        """One epoch of gradient descent on the summed squared errors of these tasks."""
+        wrong = [head @ self.hidden - self.features.T for head in self.heads]
+        self.errors.append((float(wrong[0].square().mean()), float(wrong[1].square().mean())))
+        chosen = [number for number, learns in enumerate(tasks) if learns]
+        into = torch.stack([self.heads[number].T @ wrong[number] for number in chosen]).sum(0)
+        outward = {number: wrong[number] @ self.hidden.T for number in chosen}
+        self.hidden = self.hidden - RATE * into
+        for number, gradient in outward.items():
+            self.heads[number] = self.heads[number] - RATE * gradient
+
+
+@dataclass(frozen=True, slots=True)
+class LinearInterference:
+    """Three orders in which two equal tasks are learned."""
+
+    name: str
+    protocol: str
+
+    def trials(self, scope: Scope) -> Iterable[Trial]:
+        for arm in ARMS:
+            for seed in range(scope.seeds):
+                yield Trial(arm=arm, budget_bits=0, seed=seed)
+
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+        started, chance = time.perf_counter(), torch.Generator().manual_seed(trial.seed)
+        network = TwoHeads(items(chance), chance)
+        epochs = QUICK_EPOCHS if scope.quick else EPOCHS
+        for epoch in range(epochs):
+            network.learn(ARMS[trial.arm](epoch))
+        seconds = time.perf_counter() - started
+        weights = [network.hidden, *network.heads]
+        for metric, value in told(network.errors).items():
+            yield Row(
+                arm=trial.arm,
+                budget_bits=0,
+                stored_bits=0,
+                parameter_bits=sum(weight.nbytes * 8 for weight in weights),
+                seed=trial.seed,
+                metric=metric,
+                value=value,
+                paper=None,
+                seconds=round(seconds, 3),
+                examples_per_s=round(epochs * len(network.features) / seconds, 1),
+            )
+
+    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+        """The four panels of the paper's figure."""
+        interference_picture.draw(found, title=self.name, quick=quick, path=path)
+
+
+def told(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """The error of A when B is first learned alone or beside, its worst after that, both at the end; and both
+    along the way."""
+    switch = min(SWITCH, len(errors) - 1)
+    measured = {
+        "error_of_a_at_switch": errors[switch][0],
+        "worst_error_of_a_after_switch": max(a for a, _ in errors[switch:]),
+        "error_of_a_at_the_end": errors[-1][0],
+        "error_of_b_at_the_end": errors[-1][1],
+    }
+    for epoch in range(0, len(errors), TURN // NEAR):
+        if epoch > SWITCH + TURN and epoch % TURN:
+            continue
+        measured |= {f"error_of_a_at_{epoch}": errors[epoch][0], f"error_of_b_at_{epoch}": errors[epoch][1]}
+    return measured
+
+
+LINEAR_INTERFERENCE = LinearInterference(
+    name="linear-interference",
+    protocol=(
+        "Task A and the very same task B in a deep linear network (paper 000, Figure 1): 16 items that "
+        f"descend from one ({LEVELS} levels, each of {FEATURES} features flips with {FLIPS}), one hidden "
+        f"layer of {HIDDEN} units, an output layer for each task, gradient descent on all items at step size "
+        f"{RATE}, {EPOCHS:,} epochs. sequential: A, then from epoch {SWITCH} B alone. multi_task: A, "
+        "then A and B. "
+        f"interleaved: A and B in turns of {TURN} epochs. Metrics: mean squared errors (1: nothing known). "
+        "The paper shows curves and gives no figures."
+    ),
+)
