@@ -111,6 +111,7 @@ class MethodSection(Section):
         "masked_generator",
         "meta_learned_update",
         "deep_generative_replay",
+        "elastic_weight_consolidation",
         "finetune",
         "rehearsal",
     ] = "recollection_replay"
@@ -118,7 +119,7 @@ class MethodSection(Section):
     one; generative_dual_memory: a small generator for each task, and a large one; masked_generator: one
     generator that grows with the classes; meta_learned_update: nothing, but by steps that a trained gate lets
     through. Baselines: deep_generative_replay: one generator that replays itself; rehearsal: raw inputs;
-    finetune: nothing"""
+    elastic_weight_consolidation: holds weights that mattered; finetune: nothing"""
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
@@ -135,6 +136,8 @@ class MethodSection(Section):
     """weight of the newest in the running average of weights that answers"""
     distillation: float = Field(default=0.0, ge=0)
     """weight of staying near the averaged weights' answers for recollections"""
+    holding: float = Field(default=100.0, ge=0)
+    """elastic_weight_consolidation: how strongly weights are held, times their Fisher information"""
     shift_pixels: int | None = Field(default=None, ge=0, examples=[2])
     """random shift of images, either way; null: a twelfth of the width"""
     rotation_degrees: float | None = Field(default=None, ge=0, le=180, examples=[12.0])

@@ -84,6 +84,14 @@ def _finetune(
     return METHODS["finetune"](network=network, learning_rate=network.learning_rate)
 
 
+def _elastic_weight_consolidation(
+    config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
+) -> DualMemory:
+    return METHODS["elastic_weight_consolidation"](
+        network=network, learning_rate=network.learning_rate, weight=config.method.holding
+    )
+
+
 def _rehearsal(
     config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
 ) -> DualMemory:
@@ -131,6 +139,7 @@ MAKERS: dict[str, Callable[..., DualMemory]] = {
     "masked_generator": make_masked_generator,
     "meta_learned_update": make_meta_learned_update,
     "deep_generative_replay": make_deep_generative_replay,
+    "elastic_weight_consolidation": _elastic_weight_consolidation,
     "finetune": _finetune,
     "rehearsal": _rehearsal,
 }

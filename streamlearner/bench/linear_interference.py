@@ -94,7 +94,8 @@ class LinearInterference:
             network.learn(ARMS[trial.arm](epoch))
         seconds = time.perf_counter() - started
         weights = [network.hidden, *network.heads]
-        for metric, value in told(network.errors).items():
+        curves = along(network.errors) if trial.seed == 0 else {}
+        for metric, value in {**told(network.errors), **curves}.items():
             yield Row(
                 arm=trial.arm,
                 budget_bits=0,
@@ -114,15 +115,19 @@ class LinearInterference:
 
 
 def told(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """The error of A when B is first learned alone or beside, its worst after that, both at the end; and both
-    along the way."""
+    """The error of A when B is first learned alone or beside, its worst after that, both at the end."""
     switch = min(SWITCH, len(errors) - 1)
-    measured = {
+    return {
         "error_of_a_at_switch": errors[switch][0],
         "worst_error_of_a_after_switch": max(a for a, _ in errors[switch:]),
         "error_of_a_at_the_end": errors[-1][0],
         "error_of_b_at_the_end": errors[-1][1],
     }
+
+
+def along(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Both errors along the way; of one seed, as all look alike."""
+    measured = dict[str, float]()
     for epoch in range(0, len(errors), TURN // NEAR):
         if epoch > SWITCH + TURN and epoch % TURN:
             continue

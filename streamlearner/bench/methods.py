@@ -8,13 +8,20 @@ from __future__ import annotations
 from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
 from streamlearner.bench.mnist_split import RAW_BITS
 
-BUDGETLESS = ("generative_dual_memory", "deep_generative_replay", "meta_learned_update", "finetune")
+BUDGETLESS = (
+    "generative_dual_memory",
+    "deep_generative_replay",
+    "elastic_weight_consolidation",
+    "meta_learned_update",
+    "finetune",
+)
 """They store nothing of an input: no budget bounds them."""
 COMPARED = (
     "active_long_term",
     "generative_dual_memory",
     "masked_generator",
     "deep_generative_replay",
+    "elastic_weight_consolidation",
     "rehearsal",
     "finetune",
 )

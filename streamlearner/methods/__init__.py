@@ -3,6 +3,7 @@
 from streamlearner.methods.active_long_term import ActiveLongTerm
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.deep_generative_replay import DeepGenerativeReplay
+from streamlearner.methods.elastic_weight_consolidation import ElasticWeightConsolidation
 from streamlearner.methods.finetune import Finetune
 from streamlearner.methods.generative_dual_memory import GenerativeDualMemory
 from streamlearner.methods.masked_generator import MaskedGenerator
@@ -17,6 +18,7 @@ METHODS: dict[str, type[DualMemory]] = {
     "masked_generator": MaskedGenerator,
     "meta_learned_update": MetaLearnedUpdate,
     "deep_generative_replay": DeepGenerativeReplay,
+    "elastic_weight_consolidation": ElasticWeightConsolidation,
     "finetune": Finetune,
     "rehearsal": Rehearsal,
 }

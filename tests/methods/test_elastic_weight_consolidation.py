@@ -1,0 +1,48 @@
+"""EWC holds what mattered before the last adopted sleep, and lets the rest learn."""
+
+from __future__ import annotations
+
+import torch
+
+from streamlearner.methods.elastic_weight_consolidation import ElasticWeightConsolidation
+from tests.methods.arms import TINY, make, observe, sleep
+
+
+def ewc(**more: object) -> ElasticWeightConsolidation:
+    method = make("elastic_weight_consolidation", **more)
+    assert isinstance(method, ElasticWeightConsolidation)
+    return method
+
+
+def drift(holding: float) -> float:
+    """How far weights move from where they stood at a sleep, while other classes come."""
+    method = ewc(method__holding=holding)
+    observe(method, 30, classes=2)
+    method.adopt(sleep(method))
+    for step in range(10):
+        method.observe(TINY.experience([2, 3] * 5, seed=step))
+    pairs = zip(method.hippocampus.weights, method.anchor.weights, strict=True)
+    return float(torch.stack([(a - b).square().sum() for a, b in pairs]).sum().detach())
+
+
+def test_held_weights_stay_nearer_to_where_they_stood() -> None:
+    assert drift(100.0) < 0.5 * drift(0.0)
+
+
+def test_before_the_first_sleep_nothing_is_held() -> None:
+    method, free = ewc(method__holding=1e6), make("finetune")
+    for one in (method, free):
+        observe(one, 5)
+    for held, plain in zip(method.hippocampus.weights, free.hippocampus.weights, strict=True):
+        assert torch.equal(held, plain)
+
+
+def test_what_mattered_adds_up_over_sleeps() -> None:
+    method, totals = ewc(), []
+    for round_ in range(3):
+        observe(method, 5, seed=round_)
+        method.adopt(sleep(method))
+        totals.append(sum(float(weight.sum()) for weight in method.information.weights))
+        assert int(method.batches) == 0
+        assert not any(weight.any() for weight in method.gathered.weights)
+    assert totals[0] < totals[1] < totals[2]
