@@ -136,7 +136,7 @@ class MethodSection(Section):
     """weight of the newest in the running average of weights that answers"""
     distillation: float = Field(default=0.0, ge=0)
     """weight of staying near the averaged weights' answers for recollections"""
-    holding: float = Field(default=100.0, ge=0)
+    holding: float = Field(default=1_000.0, ge=0)
     """elastic_weight_consolidation: how strongly weights are held, times their Fisher information"""
     shift_pixels: int | None = Field(default=None, ge=0, examples=[2])
     """random shift of images, either way; null: a twelfth of the width"""

@@ -15,18 +15,20 @@ def ewc(**more: object) -> ElasticWeightConsolidation:
 
 
 def drift(holding: float) -> float:
-    """How far weights move from where they stood at a sleep, while other classes come."""
+    """How far weights move from where they stood at a sleep, while other classes come; each counts by what it
+    mattered."""
     method = ewc(method__holding=holding)
     observe(method, 30, classes=2)
     method.adopt(sleep(method))
     for step in range(10):
         method.observe(TINY.experience([2, 3] * 5, seed=step))
-    pairs = zip(method.hippocampus.weights, method.anchor.weights, strict=True)
-    return float(torch.stack([(a - b).square().sum() for a, b in pairs]).sum().detach())
+    networks = method.hippocampus, method.anchor, method.information
+    held = zip(*(network.weights for network in networks), strict=True)
+    return float(torch.stack([(f * (w - a).square()).sum() for w, a, f in held]).sum().detach())
 
 
 def test_held_weights_stay_nearer_to_where_they_stood() -> None:
-    assert drift(100.0) < 0.5 * drift(0.0)
+    assert drift(10_000.0) < 0.5 * drift(0.0)
 
 
 def test_before_the_first_sleep_nothing_is_held() -> None:
