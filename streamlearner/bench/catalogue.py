@@ -10,6 +10,7 @@ from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL
 from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
 from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
+from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
 from streamlearner.bench.linear_interference import LINEAR_INTERFERENCE
 from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.bench.mnist_readout import MNIST_READOUT
@@ -32,6 +33,9 @@ _ALL: tuple[Experiment, ...] = (
     METHODS_COMPARED,
     MNIST_ONE_CLASS_AT_A_TIME,
     MNIST_READOUT,
+    PERMNIST,
+    DIGITS,
+    TDIGITS,
     LINEAR_INTERFERENCE,
     THROUGHPUT,
 )

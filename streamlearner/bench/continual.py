@@ -56,7 +56,7 @@ class ContinualExperiment:
     task is named (class-incremental). A quarter of the stream has the same periods and every fourth example
     of each class; its metrics are named `..._on_quarter`. `counts_association`: the budget is for the
     association's tables too, and `stored_bits` has both. `compares_methods` measures the readout and the
-    seconds of sleep beside.
+    seconds of sleep beside. `derive` makes what is learned and tested of the data set.
     """
 
     name: str
@@ -69,6 +69,7 @@ class ContinualExperiment:
     names_tasks: bool = False
     counts_association: bool = False
     compares_methods: bool = False
+    derive: Callable[[Pictures], Pictures] | None = None
     held_out_one_in: int = 5
     quick_examples: int = 2_000
 
@@ -138,9 +139,11 @@ class ContinualExperiment:
         training = workbench.load_pictures(
             self.data, True, self.quick_examples * whole if scope.quick else None
         )
+        training = self.derive(training) if self.derive else training
         if scope.held_out:
             return ordering.parted(training, held_out_one_in=self.held_out_one_in)
-        return training, workbench.load_pictures(self.data, False, QUICK_TESTS if scope.quick else None)
+        test = workbench.load_pictures(self.data, False, QUICK_TESTS if scope.quick else None)
+        return training, self.derive(test) if self.derive else test
 
     def _rows(self, trial: Trial, learned: Learned, *, length: int) -> Iterator[Row]:
         suffix = "" if trial.examples is None else "_on_quarter"

@@ -1,0 +1,85 @@
+"""Many small tasks for memories that generate: permuted digits, digits, transformed digits (paper 001)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
+from streamlearner.bench.digit_tasks import PERMUTATIONS, permuted, transformed
+from streamlearner.bench.mnist_split import RAW_BITS
+
+BUDGET_BITS = 10 * RAW_BITS
+OTHERS = ("deep_generative_replay", "elastic_weight_consolidation", "finetune")
+"""Without a memory of inputs, and without settings of their own."""
+COMPARED = (
+    "All learners are fully connected. generative_dual_memory: short-term memories of a quarter over kappa "
+    "tasks, kappa a half over the number of tasks, a sleep when they are full. deep_generative_replay: no "
+    "short-term memories. ours: recollection_replay with 10 raw images' bits. joint: finetune, the stream "
+    "shuffled. One pass in batches of 10. The paper shows curves. "
+)
+
+
+def arms(*, tasks: int) -> Mapping[str, Arm]:
+    """In the order of the table."""
+    network = {"network.name": "mlp"}
+    dual = {
+        "method.name": "generative_dual_memory",
+        "method.generative_dual_memory.expected_tasks": tasks,
+        "sleep.on_memory_full": True,
+        "sleep.every_examples": None,
+    }
+    without = {
+        method: Arm(settings={"method.name": method, **network}, uses_memory=False) for method in OTHERS
+    }
+    return {
+        "ours": Arm(settings={"method.name": "recollection_replay", **network}),
+        "generative_dual_memory": Arm(settings={**dual, **network}, uses_memory=False),
+        **without,
+        "joint": Arm(settings={"method.name": "finetune", **network}, uses_memory=False, shuffled=True),
+    }
+
+
+PERMNIST = ContinualExperiment(
+    name="permnist",
+    protocol=(
+        f"Permuted MNIST (paper 001): {PERMUTATIONS} orders of the pixels, one after the other, 10,000 of "
+        "the 60,000 training images under each; the order is named in the stream and at test; tested on "
+        f"the 10,000 test images, each under one of them. {COMPARED}{MEASURES}"
+    ),
+    data="MNIST",
+    derive=permuted,
+    examples=60_000,
+    held_out_one_in=6,
+    classes_per_period=None,
+    names_tasks=True,
+    budgets_bits=(BUDGET_BITS,),
+    arms=arms(tasks=PERMUTATIONS),
+)
+DIGITS = ContinualExperiment(
+    name="digits",
+    protocol=(
+        "Digits (paper 001): MNIST's ten digits one after the other, a digit a task, one head, no task "
+        f"named; 60,000 training images, tested on the 10,000 test images. {COMPARED}{MEASURES}"
+    ),
+    data="MNIST",
+    examples=60_000,
+    held_out_one_in=6,
+    classes_per_period=1,
+    budgets_bits=(BUDGET_BITS,),
+    arms=arms(tasks=10),
+)
+TDIGITS = ContinualExperiment(
+    name="tdigits",
+    protocol=(
+        "TDigits (paper 001): forty classes one after the other: MNIST's digits upright, then mirrored, "
+        "then upside down, then turned by half, each image in one of these ways; a class a task, one head, "
+        f"no task named; 60,000 training images, tested on the 10,000 test images. {COMPARED}{MEASURES}"
+    ),
+    data="MNIST",
+    derive=transformed,
+    examples=60_000,
+    held_out_one_in=6,
+    classes_per_period=1,
+    budgets_bits=(BUDGET_BITS,),
+    arms=arms(tasks=40),
+)

@@ -1,0 +1,69 @@
+"""Digits permuted, mirrored and turned: what a task is, and that both halves of a set agree on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamlearner.bench.digit_tasks import permuted, transformed
+from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
+from streamlearner.bench.results import Row
+from tests.bench.tiny_bench import TinyBench, pictures
+
+QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_a_permutation_keeps_the_pixels_and_is_the_same_for_both_halves() -> None:
+    for train in (True, False):
+        before, after = pictures("MNIST", train), permuted(pictures("MNIST", train))
+        assert after.labels == before.labels
+        assert after.tasks is not None
+        assert set(after.tasks) == {f"permutation {k}" for k in range(6)}
+        assert (after.images[0] == before.images[0]).all()
+        assert (after.images[1] != before.images[1]).any()
+        assert (np.sort(after.images[1], axis=None) == np.sort(before.images[1], axis=None)).all()
+    one, other = (permuted(pictures("MNIST", train)).images[7] for train in (True, False))
+    bright = [int(image.reshape(-1).argmax()) for image in (one, other)]  # the row of class 7, permuted alike
+    rows = [set(np.flatnonzero(image.reshape(-1) == 255)) for image in (one, other)]
+    assert rows[0] == rows[1]
+    assert bright[0] == bright[1]
+
+
+def test_a_transformed_digit_is_a_class_of_its_own() -> None:
+    before, after = pictures("MNIST", True), transformed(pictures("MNIST", True))
+    assert [int(label) // 10 for label in after.labels[:4]] == [0, 1, 2, 3]
+    assert [int(label) % 10 for label in after.labels] == [int(label) for label in before.labels]
+    assert (after.images[1] == before.images[1][:, ::-1]).all()
+    assert (after.images[2] == before.images[2][::-1]).all()
+    assert (after.images[3] == before.images[3][::-1, ::-1]).all()
+    assert (after.images[0] == before.images[0]).all()
+
+
+@pytest.mark.parametrize("experiment", [PERMNIST, DIGITS, TDIGITS], ids=lambda each: each.name)
+def test_each_stream_is_learned_by_a_real_daemon(experiment: object) -> None:
+    tiny = TinyBench()
+    bench = tiny(data=Path("nowhere"), download=False)
+    found = list(
+        experiment.run(Trial("generative_dual_memory", 0, 0), workbench=bench, scope=QUICK)  # type: ignore[attr-defined]
+    )
+    rows = {row.metric: row.value for row in found if isinstance(row, Row)}
+    assert 0.0 <= rows["accuracy"] <= 1.0
+    (settings,) = tiny.settings
+    assert settings["sleep.on_memory_full"] is True
+
+
+def test_the_number_of_tasks_sets_kappa() -> None:
+    expected = [
+        each.arms["generative_dual_memory"].settings["method.generative_dual_memory.expected_tasks"]
+        for each in (PERMNIST, DIGITS, TDIGITS)
+    ]
+    assert expected == [6, 10, 40]
