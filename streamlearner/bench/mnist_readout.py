@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from streamlearner.bench import ordering
+from streamlearner.bench import gate_picture, ordering
 from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.readout_classroom import (
     BATCH,
@@ -22,9 +25,12 @@ from streamlearner.bench.readout_classroom import (
 from streamlearner.bench.results import Row
 from streamlearner.bench.retention_curve import inputs
 from streamlearner.bench.workbench import Pictures, Workbench
-from streamlearner.meta_learning import Course, Lesson, along_the_way, meta_train
+from streamlearner.meta_learning import Course, Lesson, Student, along_the_way, meta_train
 from streamlearner.network import Network
 from streamlearner.update_gate import UpdateGate
+
+if TYPE_CHECKING:
+    from streamlearner.bench.report import Figure
 
 OLD, NEW = (0, 1, 2, 3, 4), (5, 6, 7, 8, 9)
 TRAINED_ON, UNSEEN = (5, 6, 7), (8, 9)
@@ -37,6 +43,8 @@ COURSE = Course(
     episodes=100, steps=HORIZON, batch_size=BATCH, inner_rate=RATE, outer_rate=1e-3, least=100.0, most=100.0
 )
 HIDDEN = 32
+GATE = "gate_outputs"
+"""No rule, but what a gate gives (the paper's Figure 7): the share of multipliers in each of so many bins."""
 QUICK_EXAMPLES, QUICK_TESTS, QUICK_STEPS = 1_000, 200, 5
 
 
@@ -52,6 +60,7 @@ class MnistReadout:
         for arm in (*LEARNERS, "ours"):
             for seed in range(scope.seeds):
                 yield Trial(arm=arm, budget_bits=0, seed=seed)
+        yield Trial(arm=GATE, budget_bits=0, seed=0)
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
         training = workbench.load_pictures("MNIST", True, QUICK_EXAMPLES if scope.quick else None)
@@ -65,6 +74,10 @@ class MnistReadout:
             steps=QUICK_STEPS if scope.quick else PRETRAINING_STEPS,
             learning_rate=PRETRAINING_RATE,
         )
+        if trial.arm == GATE:
+            measured = _shown(network, _task(training), quick=scope.quick)
+            yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=STEPS)
+            return
         for suffix, seen, met in (("", NEW, NEW), ("_unseen", TRAINED_ON, UNSEEN)):
             pair = _pair(_task(training), _task(test), new=met)
             learn = _rule(
@@ -78,6 +91,26 @@ class MnistReadout:
             measured |= {f"readout_{part}{suffix}": share for part, share in pair.measured(learned).items()}
             taken += steps * BATCH
         yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=taken)
+
+    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+        """Readouts of each rule, and what the gate gives."""
+        gate_picture.draw(found, title=self.name, quick=quick, path=path)
+
+
+def _shown(network: Network, training: Task, *, quick: bool) -> dict[str, float]:
+    """What a gate of seed 0 gives along the way, layer by layer."""
+    pair = _pair(training, training, new=NEW)
+    gate = trained_gate(network, pair.old, training.of(NEW).half(0), seed=0, quick=quick)
+    student, new = Student(network, gate), pair.new.draw(torch.Generator().manual_seed(1_000))
+    found: dict[str, list[Tensor]] = {}
+    for step in range(QUICK_STEPS if quick else STEPS):
+        if step % HORIZON == 0:
+            student.state = gate.fresh()
+        student.learn(new(BATCH), learning_rate=RATE)
+        student.forget_graph()
+        for name, multipliers in student.multipliers.items():
+            found.setdefault(name, []).append(multipliers.detach().flatten())
+    return gate_picture.told(found)
 
 
 def _task(pictures: Pictures) -> Task:

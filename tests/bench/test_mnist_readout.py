@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 
+from streamlearner.bench import report
 from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.mnist_readout import MNIST_READOUT
 from streamlearner.bench.readout_classroom import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
+from streamlearner.bench.results import Result
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.network import Network
 from tests.bench.tiny_bench import TinyBench, pictures
@@ -40,7 +43,7 @@ def moved(one: Network, other: Network) -> float:
 
 def test_every_arm_is_a_trial_and_ours_trains_a_gate_of_its_own() -> None:
     arms = [trial.arm for trial in MNIST_READOUT.trials(QUICK)]
-    assert arms == ["freeze", "sgd", "sgd_tenth", "lwf", "ewc", "teacher", "ours"]
+    assert arms == ["freeze", "sgd", "sgd_tenth", "lwf", "ewc", "teacher", "ours", "gate_outputs"]
     bench = TinyBench()(data=Path("nowhere"), download=False)
     rows = list(MNIST_READOUT.run(Trial("ours", 0, 0), workbench=bench, scope=QUICK))
     assert [row.metric for row in rows] == [
@@ -100,3 +103,21 @@ def test_a_probe_answers_for_examples_that_it_did_not_see() -> None:
         features[:100], labels[:100], test_features=features[100:], test_labels=labels[100:]
     )
     assert share > 0.85
+
+
+def test_what_a_gate_gives_is_told_in_shares_and_drawn(tmp_path: Path) -> None:
+    bench = TinyBench()(data=Path("nowhere"), download=False)
+    rows = list(MNIST_READOUT.run(Trial("gate_outputs", 0, 0), workbench=bench, scope=QUICK))
+    told = {row.metric: row.value for row in rows}
+    for layer in (1, 2, 3):
+        shares = [told[f"share_of_layer_{layer}_at_{place}"] for place in range(60)]
+        assert sum(shares) == pytest.approx(1.0)
+        assert told[f"mean_of_layer_{layer}"] == pytest.approx(1.0, abs=0.2)  # hardly trained
+    result = Result(tmp_path, name=MNIST_READOUT.name, protocol=MNIST_READOUT.protocol, quick=True)
+    more = [
+        dataclasses.replace(rows[0], arm=arm, metric=f"readout_{part}", value=0.9)
+        for arm in ("sgd", "ours")
+        for part in ("joint", "old", "new")
+    ]
+    result.add([*rows, *more])
+    assert {path.name for path in report.write(tmp_path)} == {"RESULTS.md", "mnist-readout.png"}
