@@ -112,6 +112,7 @@ class MethodSection(Section):
         "meta_learned_update",
         "deep_generative_replay",
         "elastic_weight_consolidation",
+        "pseudopattern_rehearsal",
         "finetune",
         "rehearsal",
     ] = "recollection_replay"
@@ -119,7 +120,8 @@ class MethodSection(Section):
     one; generative_dual_memory: a small generator for each task, and a large one; masked_generator: one
     generator that grows with the classes; meta_learned_update: nothing, but by steps that a trained gate lets
     through. Baselines: deep_generative_replay: one generator that replays itself; rehearsal: raw inputs;
-    elastic_weight_consolidation: holds weights that mattered; finetune: nothing"""
+    elastic_weight_consolidation: holds weights that mattered; pseudopattern_rehearsal: noise, answered as
+    before; finetune: nothing"""
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)

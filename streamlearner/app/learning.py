@@ -92,6 +92,17 @@ def _elastic_weight_consolidation(
     )
 
 
+def _pseudopattern_rehearsal(
+    config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
+) -> DualMemory:
+    return METHODS["pseudopattern_rehearsal"](
+        chance=make_chance(config),
+        network=network,
+        learning_rate=network.learning_rate,
+        recollections_per_step=config.method.recollections_per_step,
+    )
+
+
 def _rehearsal(
     config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
 ) -> DualMemory:
@@ -140,6 +151,7 @@ MAKERS: dict[str, Callable[..., DualMemory]] = {
     "meta_learned_update": make_meta_learned_update,
     "deep_generative_replay": make_deep_generative_replay,
     "elastic_weight_consolidation": _elastic_weight_consolidation,
+    "pseudopattern_rehearsal": _pseudopattern_rehearsal,
     "finetune": _finetune,
     "rehearsal": _rehearsal,
 }

@@ -9,7 +9,7 @@ from streamlearner.bench.digit_tasks import PERMUTATIONS, permuted, transformed
 from streamlearner.bench.mnist_split import RAW_BITS
 
 BUDGET_BITS = 10 * RAW_BITS
-OTHERS = ("deep_generative_replay", "elastic_weight_consolidation", "finetune")
+OTHERS = ("deep_generative_replay", "elastic_weight_consolidation", "pseudopattern_rehearsal", "finetune")
 """Without a memory of inputs, and without settings of their own."""
 COMPARED = (
     "All learners are fully connected. generative_dual_memory: short-term memories of a quarter over kappa "

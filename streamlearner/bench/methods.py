@@ -13,6 +13,7 @@ BUDGETLESS = (
     "deep_generative_replay",
     "elastic_weight_consolidation",
     "meta_learned_update",
+    "pseudopattern_rehearsal",
     "finetune",
 )
 """They store nothing of an input: no budget bounds them."""
@@ -22,6 +23,7 @@ COMPARED = (
     "masked_generator",
     "deep_generative_replay",
     "elastic_weight_consolidation",
+    "pseudopattern_rehearsal",
     "rehearsal",
     "finetune",
 )

@@ -8,6 +8,7 @@ from streamlearner.methods.finetune import Finetune
 from streamlearner.methods.generative_dual_memory import GenerativeDualMemory
 from streamlearner.methods.masked_generator import MaskedGenerator
 from streamlearner.methods.meta_learned_update import MetaLearnedUpdate
+from streamlearner.methods.pseudopattern_rehearsal import PseudopatternRehearsal
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from streamlearner.methods.rehearsal import Rehearsal
 
@@ -19,6 +20,7 @@ METHODS: dict[str, type[DualMemory]] = {
     "meta_learned_update": MetaLearnedUpdate,
     "deep_generative_replay": DeepGenerativeReplay,
     "elastic_weight_consolidation": ElasticWeightConsolidation,
+    "pseudopattern_rehearsal": PseudopatternRehearsal,
     "finetune": Finetune,
     "rehearsal": Rehearsal,
 }

@@ -1,0 +1,63 @@
+"""Learns the new beside noise, answered as its former self would: rehearsal without a memory of inputs.
+
+After Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal", 1995.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
+from streamlearner.methods.baseline import Baseline
+from streamlearner.network import Network, Standardisation, descend
+
+
+class PseudopatternRehearsal(Baseline):
+    """Pseudopatterns are random inputs: pixels uniform from 0 to 1, features normal on the scale of those
+    met. `recollections_per_step` of them are learned with each batch towards the probabilities of the
+    neocortex, the copy that the last adopted sleep took; before there is one, none.
+    """
+
+    slept: Tensor
+
+    switch = DualMemory.switch  # its former self would be of another kind
+
+    def __init__(
+        self, *, chance: Chance, network: Network, learning_rate: float, recollections_per_step: int
+    ) -> None:
+        super().__init__(network=network, learning_rate=learning_rate)
+        self.chance = chance
+        self.recollections_per_step = recollections_per_step
+        self.register_buffer("slept", torch.tensor(0))
+
+    def observe(self, experience: Experience) -> Observation:
+        self._meet(experience)
+        new, n = unit_interval(experience.inputs), len(experience.labels)
+        old = self._pseudopatterns(new)
+        logits = self.hippocampus.train()(torch.cat([new, old]))[:, : self.classes]
+        answers = self.curriculum.restricted(logits[:n], experience.tasks)
+        loss = F.cross_entropy(answers, experience.labels)
+        if len(old):
+            with torch.no_grad():
+                wanted = self.neocortex.eval()(old)[:, : self.classes].softmax(1)
+            loss = loss + F.cross_entropy(logits[n:], wanted)
+        loss.backward()  # type: ignore[no-untyped-call]
+        descend(self.hippocampus, learning_rate=self.learning_rate, loss=(value := float(loss.detach())))
+        return Observation(predicted=answers.detach().argmax(1), loss=value)
+
+    def _pseudopatterns(self, like: Tensor) -> Tensor:
+        """Random inputs [m, *shape] of the kind of `like`; none (m = 0) before the first sleep."""
+        count, chance = self.recollections_per_step if self.slept else 0, self.chance.generator
+        if like.ndim > 2:
+            return torch.rand(count, *like.shape[1:], generator=chance)
+        found = [layer for layer in self.hippocampus.modules() if isinstance(layer, Standardisation)]
+        noise = torch.randn(count, like.shape[1], generator=chance)
+        return found[0].mean + noise * found[0].variance.sqrt() if found else noise
+
+    def adopt(self, candidate: Self) -> None:
+        super().adopt(candidate)
+        self.slept += 1
