@@ -13,17 +13,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner import vision
+from streamlearner.dropout import Dropout
 from streamlearner.errors import ConfigError
 from streamlearner.network import Network, Standardisation
 
 
-def mlp(*, input_shape: Sequence[int], hidden: Sequence[int]) -> Network:
-    """Fully connected, ReLU: for feature vectors and very small images."""
+def mlp(*, input_shape: Sequence[int], hidden: Sequence[int], dropped: float = 0.0) -> Network:
+    """Fully connected, ReLU: for feature vectors and very small images. `dropped`: the share of each hidden
+    layer that dropout leaves out."""
     widths = [math.prod(input_shape), *hidden]
     vectors = len(input_shape) == 1
     layers: list[nn.Module] = [Standardisation(features=widths[0]) if vectors else nn.Flatten()]
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
+        if dropped:
+            layers.append(Dropout(share=dropped, seed=int(torch.randint(2**62, ()))))
     return Network(body=nn.Sequential(*layers), features=widths[-1], learning_rate=0.2)
 
 
@@ -78,6 +82,7 @@ def resnet18_reduced(*, input_shape: Sequence[int], width: int = 16) -> Network:
 
 NETWORKS: dict[str, Callable[..., Network]] = {
     "mlp": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(400, 400)),
+    "mlp_dropout": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(400, 400), dropped=0.5),
     "lenet": lenet,
     "resnet18_reduced": resnet18_reduced,
 }
@@ -151,7 +156,7 @@ def build(
 
 def _check_shape(name: str, input_shape: Sequence[int]) -> None:
     least = LEAST_PIXELS.get(name, 1)
-    if name != "mlp" and (len(input_shape) != 3 or min(input_shape[1:]) < least):
+    if name not in ("mlp", "mlp_dropout") and (len(input_shape) != 3 or min(input_shape[1:]) < least):
         raise ValueError(
             f"network {name} needs images [C, H, W] of {least} pixels or more a side, found inputs of shape "
             f"{list(input_shape)}; use mlp"

@@ -14,8 +14,9 @@ OTHERS = ("deep_generative_replay", "elastic_weight_consolidation", "pseudopatte
 COMPARED = (
     "All learners are fully connected. generative_dual_memory: short-term memories of a quarter over kappa "
     "tasks, kappa a half over the number of tasks, a sleep when they are full. deep_generative_replay: no "
-    "short-term memories. ours: recollection_replay with 10 raw images' bits. joint: finetune, the stream "
-    "shuffled. One pass in batches of 10. The paper shows curves. "
+    "short-term memories. dropout: finetune, half of each hidden layer left out. ours: recollection_replay "
+    "with 10 raw images' bits. joint: finetune, the stream shuffled. One pass in batches of 10. The paper "
+    "shows curves. "
 )
 
 
@@ -35,6 +36,9 @@ def arms(*, tasks: int) -> Mapping[str, Arm]:
         "ours": Arm(settings={"method.name": "recollection_replay", **network}),
         "generative_dual_memory": Arm(settings={**dual, **network}, uses_memory=False),
         **without,
+        "dropout": Arm(
+            settings={"method.name": "finetune", "network.name": "mlp_dropout"}, uses_memory=False
+        ),
         "joint": Arm(settings={"method.name": "finetune", **network}, uses_memory=False, shuffled=True),
     }
 
