@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.dropout import Dropout
 from streamlearner.network import (
     HEAD_BLOCK,
     LONGEST_GRADIENT,
@@ -233,25 +232,3 @@ def test_a_constant_feature_and_a_batch_of_one_stay_finite() -> None:
     scale = Standardisation(features=2)
     scale.meet(torch.tensor([[4.0, 4.0]]))
     assert scale(torch.tensor([[4.0, 5.0]])).isfinite().all()
-
-
-def test_dropout_repeats_its_chance_after_a_restart_and_answers_without_it() -> None:
-    network = make("mlp_dropout", (5,))
-    network.head.weight.data.normal_(generator=torch.Generator().manual_seed(0))
-    inputs = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
-    network.train()(inputs)
-    twin, restored = copy.deepcopy(network), make("mlp_dropout", (5,))
-    restored.load_state_dict(network.state_dict())
-    first = network(inputs)
-    assert torch.equal(twin(inputs), first)
-    assert torch.equal(restored.train()(inputs), first)
-    assert not torch.equal(network(inputs), first)
-    network.eval()
-    assert torch.equal(network(inputs), network(inputs))
-
-
-def test_dropout_keeps_the_mean() -> None:
-    layer = Dropout(share=0.25, seed=0)
-    values = layer(torch.ones(200, 200))
-    assert float((values == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
-    assert float(values.mean()) == pytest.approx(1.0, abs=0.02)

@@ -81,8 +81,7 @@ def drawn(record: Record, found: Sequence[Figure], *, beside: Path) -> Iterator[
         over = beside.with_name(f"{beside.stem}-over-stream.png")
         draw_over_stream(record.curves, title=titled(record), quick=record.quick, path=over)
         yield over
-    made = {picture, beside.with_name(f"{beside.stem}-over-stream.png")}
-    yield from sorted(set(beside.parent.glob(f"{beside.stem}-*.png")) - made)
+    yield from sorted(beside.parent.glob(f"{beside.stem}-sheet-*.png"))
 
 
 def figures(rows: Iterable[Row]) -> list[Figure]:

@@ -76,7 +76,7 @@ class Sheet:
 
     def save(self, beside: Path) -> None:
         """Writes it as PNG, named after the result file."""
-        Image.fromarray(self.pixels.numpy()).save(beside.with_name(f"{beside.stem}-{self.name}.png"))
+        Image.fromarray(self.pixels.numpy()).save(beside.with_name(f"{beside.stem}-sheet-{self.name}.png"))
 
 
 @dataclass(frozen=True, slots=True)

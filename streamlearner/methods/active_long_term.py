@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.methods.base import Chance, Curriculum, Experience, Observation, unit_interval
+from streamlearner.curriculum import Curriculum
+from streamlearner.methods.base import Chance, Experience, Observation, unit_interval
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import Network, descend
 from streamlearner.recollection import RecollectionMemory

@@ -9,7 +9,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from streamlearner.methods.base import Curriculum, DualMemory, Experience, unit_interval
+from streamlearner.curriculum import Curriculum
+from streamlearner.methods.base import DualMemory, Experience, unit_interval
 from streamlearner.network import Network
 
 

@@ -14,15 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.curriculum import Curriculum
 from streamlearner.generative_memory import GenerativeMemory, Samples
-from streamlearner.methods.base import (
-    Chance,
-    Curriculum,
-    DualMemory,
-    Experience,
-    Observation,
-    unit_interval,
-)
+from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
 
 
 class DeepGenerativeReplay(DualMemory):

@@ -13,16 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.curriculum import Curriculum
 from streamlearner.generative_memory import GenerativeMemory, Samples, ShortTermMemory
 from streamlearner.generative_replay import Shares, shares
-from streamlearner.methods.base import (
-    Chance,
-    Curriculum,
-    DualMemory,
-    Experience,
-    Observation,
-    unit_interval,
-)
+from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
 
 ERROR_SCALE = 0.01
 """Mean absolute errors of reconstruction that differ by so much make answers e times as likely to count."""

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
+from streamlearner.curriculum import Curriculum
 from streamlearner.mask_learning import Course, Old, learn_class
 from streamlearner.masked_network import MaskedNetwork
-from streamlearner.methods.base import Chance, Curriculum, Experience, Observation, raw, unit_interval
+from streamlearner.methods.base import Chance, Experience, Observation, raw, unit_interval
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import Network, descend

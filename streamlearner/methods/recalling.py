@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.association import Association
-from streamlearner.methods.base import Curriculum, Experience
+from streamlearner.curriculum import Curriculum
+from streamlearner.methods.base import Experience
 from streamlearner.network import Network
 from streamlearner.recollection import RecollectionMemory
 

@@ -16,14 +16,8 @@ from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.methods.base import (
-    Chance,
-    Curriculum,
-    DualMemory,
-    Experience,
-    Observation,
-    unit_interval,
-)
+from streamlearner.curriculum import Curriculum
+from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import AveragedNetwork, Network, descend

@@ -73,10 +73,11 @@ def test_the_report_shows_the_picture_and_the_sheets(tmp_path: Path) -> None:
     more = [Row("ours", 5, 1, 1, 0, metric, value, None, 1.0, 1.0) for metric, value in grown.items()]
     result.add([*rows.values(), *more])
     Sheet("ours-at-the-end", torch.zeros(28, 56, dtype=torch.uint8)).save(result.path)
+    Sheet("ours", torch.zeros(28, 28, dtype=torch.uint8)).save(tmp_path / f"{name}-held-out.json")
     written = {path.name for path in report.write(tmp_path)}
-    assert written == {"RESULTS.md", f"{name}.png", f"{name}-ours-at-the-end.png"}
-    assert f"({name}-ours-at-the-end.png)" in (tmp_path / "RESULTS.md").read_text()
-    assert Image.open(tmp_path / f"{name}-ours-at-the-end.png").size == (56, 28)
+    assert written == {"RESULTS.md", f"{name}.png", f"{name}-sheet-ours-at-the-end.png"}
+    assert f"({name}-sheet-ours-at-the-end.png)" in (tmp_path / "RESULTS.md").read_text()
+    assert Image.open(tmp_path / f"{name}-sheet-ours-at-the-end.png").size == (56, 28)
 
 
 def test_a_short_row_of_a_sheet_is_filled_with_black() -> None:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.curriculum import Curriculum
 from streamlearner.lossless import RawAssociation
-from streamlearner.methods.base import Curriculum, Experience
+from streamlearner.methods.base import Experience
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.network import Network
 from streamlearner.networks import build

@@ -12,9 +12,10 @@ import httpx
 import torch
 from torch import Tensor, nn
 
+from streamlearner.curriculum import Curriculum
 from streamlearner.errors import InvalidInput
 from streamlearner.labels import LabelSpace
-from streamlearner.methods.base import Curriculum, DualMemory, Experience, Observation
+from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.predictor import Predictor
 from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
 from streamlearner.stream import Label

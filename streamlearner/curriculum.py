@@ -1,0 +1,68 @@
+"""Which classes were seen, and with which tasks: who may answer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Curriculum(nn.Module):
+    """Which classes were seen at all, and which with each task. `seen` [tasks + 1, classes] bool; the last
+    row is for examples that name no task and stands for every class."""
+
+    seen: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1, 0, dtype=torch.bool))
+
+    @property
+    def classes(self) -> int:
+        return self.seen.shape[1]
+
+    @property
+    def names_tasks(self) -> bool:
+        """True once the stream has named a task."""
+        return len(self.seen) > 1
+
+    def meet(self, labels: Tensor, tasks: Tensor | None) -> bool:
+        """Takes note of the classes and tasks of new examples: labels [n], tasks [n] or None. True where one
+        of them is new."""
+        classes = max(self.classes, int(labels.max()) + 1)
+        known_tasks = max(len(self.seen) - 1, int(tasks.max()) + 1 if tasks is not None else 0)
+        new = (known_tasks + 1, classes) != self.seen.shape
+        if new:
+            grown = torch.zeros(known_tasks + 1, classes, dtype=torch.bool)
+            grown[: len(self.seen) - 1, : self.classes] = self.seen[:-1]
+            grown[-1] = True
+            self.seen = grown
+        if tasks is not None:
+            self.seen[tasks, labels] = True
+        return new
+
+    def allowed(self, tasks: Tensor | None, count: int) -> Tensor:
+        """The classes that may answer for `count` examples: bool [count, classes]. Every class, where no
+        task is named (-1) or none of its classes was learned yet (its first examples may all sit in the
+        exam)."""
+        if tasks is None or not self.names_tasks:
+            return self.seen[-1:].expand(count, -1)
+        rows = self.seen[tasks.where(tasks < len(self.seen) - 1, -1)]
+        return rows | ~rows.any(1, keepdim=True)
+
+    def tasks_of(self, labels: Tensor) -> Tensor:
+        """The first task with which each class of `labels` [n] was seen; -1 for none."""
+        rows = self.seen[:-1, labels].T
+        none = torch.full((len(labels), 1), True)
+        first = torch.cat([rows, none], 1).to(torch.uint8).argmax(1)
+        return first.where(first < len(self.seen) - 1, -1)
+
+    def restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
+        """Logits [n, classes], those of classes that may not answer at minus infinity (see `allowed`)."""
+        if tasks is None or not self.names_tasks:
+            return logits
+        return logits.masked_fill(~self.allowed(tasks, len(logits)), -torch.inf)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        if prefix + "seen" in state_dict:
+            self.seen = torch.zeros_like(state_dict[prefix + "seen"])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
