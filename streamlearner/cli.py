@@ -242,9 +242,8 @@ def config_schema() -> None:
 @config_app.command("show")
 def config_show(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Prints the settings that a run would use, of flags, environment, file and defaults; secrets masked."""
-    typer.echo(
-        yaml.safe_dump(load_config(config, set_).shown(), sort_keys=False, allow_unicode=True), nl=False
-    )
+    shown = load_config(config, set_).shown()
+    typer.echo(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True), nl=False)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,11 @@ class GenerativeMemory(nn.Module):
         """Times met, by task."""
         return {task: times for task, times in enumerate(self.met.tolist()) if times}
 
+    def meet(self, inputs: Tensor) -> None:
+        """Takes note of the scale of inputs before they are learned."""
+        self.generator.meet(inputs)
+        self.learner.meet(inputs)
+
     def learn(self, samples: Samples, *, learning_rate: float, chance: torch.Generator) -> float:
         """One step of the generator on the samples, one of the learner on their reconstructions; its loss."""
         self.generator.learn(samples.inputs, generator=chance)

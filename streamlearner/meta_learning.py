@@ -134,6 +134,15 @@ def within(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits[:, classes], targets)
 
 
+def learn_alone(network: Network, draw: Draw, *, steps: int, batch_size: int, learning_rate: float) -> None:
+    """Plain steps on one task, in place."""
+    for _ in range(steps):
+        drawn = draw(batch_size)
+        loss = within(network.train()(drawn.inputs), drawn.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        descend(network, learning_rate=learning_rate, loss=float(loss.detach()))
+
+
 def teach_both(teacher: Network, old: Drawn, new: Drawn, *, learning_rate: float) -> None:
     """A step of the multi-task teacher."""
     logits = teacher.train()(torch.cat([old.inputs, new.inputs]))
@@ -194,3 +203,10 @@ class Student:
         """Cuts what gradients go back through."""
         self.weights = {name: weight.detach() for name, weight in self.weights.items()}
         self.state = self.state.detach()
+
+    @torch.no_grad()
+    def settled(self) -> Network:
+        """The network with the student's weights."""
+        for name, weight in self.network.body.named_parameters():
+            weight.copy_(self.weights[name])
+        return self.network

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from streamlearner.errors import StreamlearnerError
+
+if TYPE_CHECKING:
+    from streamlearner.meta_learning import Episode
 
 
 def _classes(text: str) -> tuple[int, ...]:
@@ -65,18 +69,15 @@ def meta_train(
     threshold: ThresholdOption = 100.0,
     seed: SeedOption = 0,
 ) -> None:
-    """Trains a gate for updates: a student that learns new classes alone is to represent what a teacher of
-    old and new does.
+    """Trains a gate for updates: a student of new classes alone is to represent what a teacher of all does.
 
-    No daemon has to run; one then loads it by `method.name: meta_learned_update` and
-    `method.meta_learned_update.gate`. Takes minutes to hours: a twentieth of a second a step for a
-    small network, a quarter for lenet.
+    No daemon has to run; `method.meta_learned_update.gate` then takes the file. Minutes to hours: a
+    twentieth of a second a step for a small network, a quarter for lenet.
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise StreamlearnerError(f"{out}: expected a file in a folder that exists")
     old_classes, new_classes = _classes(old), _classes(new)
-    from streamlearner.app.meta_training import MetaTraining
-    from streamlearner.meta_learning import Course
+    from streamlearner.app.meta_training import MetaTraining, course
 
     training = MetaTraining(
         data_set=data_set,
@@ -84,24 +85,21 @@ def meta_train(
         network=network,
         old=old_classes,
         new=new_classes,
-        new_per_episode=new_per_episode or len(new_classes),
+        new_per_episode=new_per_episode,
         pretraining_steps=pretraining_steps,
         starts=starts,
         way_steps=max(starts, way_steps),
-        course=Course(
-            episodes=episodes,
-            steps=steps,
-            batch_size=batch_size,
-            inner_rate=learning_rate,
-            outer_rate=1e-3,
-            least=threshold,
-            most=threshold,
-        ),
+        course=course(episodes, steps, batch_size, learning_rate, threshold),
         seed=seed,
     )
+    _watch(training.run(out), episodes)
+    typer.echo(f"{out}: a gate for {network}; method.meta_learned_update.gate takes it")
+
+
+def _watch(course: Iterator[Episode], episodes: int) -> None:
+    """Runs it under a progress bar."""
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("pretraining", total=episodes)
-        for episode in training.run(out):
+        for episode in course:
             told = f"episode {episode.number + 1}: {episode.steps} steps, loss {episode.loss:.1f}"
             progress.update(bar, advance=1, description=told)
-    typer.echo(f"{out}: a gate for {network}; method.meta_learned_update.gate takes it")

@@ -87,16 +87,14 @@ class RecollectionMemory(TensorState):
         return (self._index or ClassIndex(self._records.labels())).counts()
 
     def insert(self, symbols: Tensor, labels: Tensor, tasks: Tensor | None = None) -> None:
-        """Offers codes in their order: symbols [n, c], class indices [n] from 0, tasks [n] (-1 or None:
-        none).
+        """Offers codes in order: symbols [n, c], class indices [n] from 0, tasks [n] (-1 or None: none).
 
         Raises `CodeError`, with the memory unchanged, for wrong shapes and values out of range.
         """
         codes = symbols.detach().cpu().numpy()
         self._records.packing.check(codes)
-        classes = integers("labels", labels, len(codes), lowest=0)
-        tasks = torch.full((len(codes),), NO_TASK) if tasks is None else tasks
-        named = integers("tasks", tasks, len(codes), lowest=NO_TASK)
+        classes, n = integers("labels", labels, len(codes), lowest=0), len(codes)
+        named = [NO_TASK] * n if tasks is None else integers("tasks", tasks, n, lowest=NO_TASK)
         if not classes:
             return
         self._widen(max(classes).bit_length(), (max(named) + 1).bit_length())

@@ -13,14 +13,31 @@ from torch import Tensor
 from streamlearner import picture_sets
 from streamlearner.errors import ConfigError
 from streamlearner.gate_file import save_gate
-from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, along_the_way, meta_train, within
+from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, along_the_way, learn_alone, meta_train
 from streamlearner.methods.base import unit_interval
-from streamlearner.network import Network, descend
+from streamlearner.network import Network
 from streamlearner.networks import build
 from streamlearner.update_gate import UpdateGate
 
 HIDDEN = 32
 """Units of a gate's cells; the paper's, for fully connected layers."""
+
+
+OUTER_RATE = 1e-3
+"""Adam's for a gate; the paper's."""
+
+
+def course(episodes: int, steps: int, batch_size: int, learning_rate: float, threshold: float) -> Course:
+    """Episodes that all end at the same loss."""
+    return Course(
+        episodes=episodes,
+        steps=steps,
+        batch_size=batch_size,
+        inner_rate=learning_rate,
+        outer_rate=OUTER_RATE,
+        least=threshold,
+        most=threshold,
+    )
 
 
 class Examples(NamedTuple):
@@ -39,14 +56,15 @@ class Examples(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class MetaTraining:
     """`old` classes are learned first, in `pretraining_steps`; each episode then takes `new_per_episode` of
-    the `new` ones, drawn anew, and starts at one of `starts` points of a teacher's way of `way_steps`."""
+    the `new` ones (None: all), drawn anew, and starts at one of `starts` points of a teacher's way of
+    `way_steps`."""
 
     data_set: str
     folder: Path
     network: str
     old: Sequence[int]
     new: Sequence[int]
-    new_per_episode: int
+    new_per_episode: int | None
     pretraining_steps: int
     starts: int
     way_steps: int
@@ -101,11 +119,13 @@ class MetaTraining:
             raise ConfigError(str(error)) from None
         network.head.grow(max(*self.old, *self.new) + 1)
         old = torch.tensor(self.old)
-        for _ in range(self.pretraining_steps):
-            drawn = examples.draw(self.course.batch_size, old, chance)
-            loss = within(network.train()(drawn.inputs), drawn.labels)
-            loss.backward()  # type: ignore[no-untyped-call]
-            descend(network, learning_rate=self.course.inner_rate, loss=float(loss.detach()))
+        learn_alone(
+            network,
+            lambda n: examples.draw(n, old, chance),
+            steps=self.pretraining_steps,
+            batch_size=self.course.batch_size,
+            learning_rate=self.course.inner_rate,
+        )
         return network
 
     def _starts(self, network: Network, examples: Examples, chance: torch.Generator) -> list[Network]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
@@ -24,6 +24,32 @@ class Trial(NamedTuple):
     budget_bits: int
     seed: int
     examples: int | None = None
+
+
+def rows_of(
+    trial: Trial,
+    measured: Mapping[str, float],
+    *,
+    parameter_bits: int,
+    seconds: float,
+    examples: int,
+    stored_bits: int = 0,
+    paper: Mapping[str, float] | None = None,
+) -> Iterator[Row]:
+    """What a trial measured, by metric, after `examples` in `seconds`; `paper` has figures by metric."""
+    for metric, value in measured.items():
+        yield Row(
+            arm=trial.arm,
+            budget_bits=trial.budget_bits,
+            stored_bits=stored_bits,
+            parameter_bits=parameter_bits,
+            seed=trial.seed,
+            metric=metric,
+            value=value,
+            paper=(paper or {}).get(metric),
+            seconds=round(seconds, 2),
+            examples_per_s=round(examples / seconds, 1),
+        )
 
 
 @dataclass(frozen=True, slots=True)

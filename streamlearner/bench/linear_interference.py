@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench import interference_picture
-from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.experiment import Scope, Trial, rows_of
 from streamlearner.bench.results import Row
 from streamlearner.bench.workbench import Workbench
 
@@ -93,21 +93,14 @@ class LinearInterference:
         for epoch in range(epochs):
             network.learn(ARMS[trial.arm](epoch))
         seconds = time.perf_counter() - started
-        weights = [network.hidden, *network.heads]
         curves = along(network.errors) if trial.seed == 0 else {}
-        for metric, value in {**told(network.errors), **curves}.items():
-            yield Row(
-                arm=trial.arm,
-                budget_bits=0,
-                stored_bits=0,
-                parameter_bits=sum(weight.nbytes * 8 for weight in weights),
-                seed=trial.seed,
-                metric=metric,
-                value=value,
-                paper=None,
-                seconds=round(seconds, 3),
-                examples_per_s=round(epochs * len(network.features) / seconds, 1),
-            )
+        yield from rows_of(
+            trial,
+            told(network.errors) | curves,
+            parameter_bits=sum(weight.nbytes * 8 for weight in (network.hidden, *network.heads)),
+            seconds=seconds,
+            examples=epochs * len(network.features),
+        )
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """The four panels of the paper's figure."""

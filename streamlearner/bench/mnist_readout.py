@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench import gate_picture, ordering
-from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.experiment import Scope, Trial, rows_of
 from streamlearner.bench.readout_classroom import (
     BATCH,
     LEARNERS,
@@ -20,12 +20,13 @@ from streamlearner.bench.readout_classroom import (
     Pair,
     Task,
     gated,
+    gated_steps,
     pretrained,
 )
 from streamlearner.bench.results import Row
 from streamlearner.bench.retention_curve import inputs
 from streamlearner.bench.workbench import Pictures, Workbench
-from streamlearner.meta_learning import Course, Lesson, Student, along_the_way, meta_train
+from streamlearner.meta_learning import Course, Lesson, along_the_way, meta_train
 from streamlearner.network import Network
 from streamlearner.update_gate import UpdateGate
 
@@ -101,13 +102,10 @@ def _shown(network: Network, training: Task, *, quick: bool) -> dict[str, float]
     """What a gate of seed 0 gives along the way, layer by layer."""
     pair = _pair(training, training, new=NEW)
     gate = trained_gate(network, pair.old, training.of(NEW).half(0), seed=0, quick=quick)
-    student, new = Student(network, gate), pair.new.draw(torch.Generator().manual_seed(1_000))
+    new = pair.new.draw(torch.Generator().manual_seed(1_000))
     found: dict[str, list[Tensor]] = {}
-    for step in range(QUICK_STEPS if quick else STEPS):
-        if step % HORIZON == 0:
-            student.state = gate.fresh()
-        student.learn(new(BATCH), learning_rate=RATE)
-        student.forget_graph()
+    steps = QUICK_STEPS if quick else STEPS
+    for student in gated_steps(network, gate, new, steps=steps, learning_rate=RATE, horizon=HORIZON):
         for name, multipliers in student.multipliers.items():
             found.setdefault(name, []).append(multipliers.detach().flatten())
     return gate_picture.told(found)
@@ -162,19 +160,8 @@ def trained_gate(network: Network, old: Task, new: Task, *, seed: int, quick: bo
 def _rows(
     trial: Trial, measured: Mapping[str, float], network: Network, *, seconds: float, examples: int
 ) -> Iterator[Row]:
-    for metric, value in measured.items():
-        yield Row(
-            arm=trial.arm,
-            budget_bits=0,
-            stored_bits=0,
-            parameter_bits=sum(weight.nbytes * 8 for weight in network.weights),
-            seed=trial.seed,
-            metric=metric,
-            value=value,
-            paper=None,
-            seconds=round(seconds, 2),
-            examples_per_s=round(examples / seconds, 1),
-        )
+    bits = sum(weight.nbytes * 8 for weight in network.weights)
+    return rows_of(trial, measured, parameter_bits=bits, seconds=seconds, examples=examples)
 
 
 MNIST_READOUT = MnistReadout(

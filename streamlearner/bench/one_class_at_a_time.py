@@ -14,7 +14,7 @@ from torch import Tensor
 
 from streamlearner.bench import growth_picture, mask_dynamics, ordering
 from streamlearner.bench.continual import MEASURES, Arm, Stopwatch, own
-from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.experiment import Scope, Trial, rows_of
 from streamlearner.bench.mnist_split import RAW_BITS
 from streamlearner.bench.results import Row, Sheet
 from streamlearner.bench.retention_curve import accuracy
@@ -154,20 +154,15 @@ def learned(workbench: Workbench, settings: Mapping[str, Any], stream: Pictures,
 
 def _rows(trial: Trial, course: Course, *, paper: Mapping[int, float], length: int) -> Iterator[Row]:
     stages = {f"accuracy_after_{i}": value for i, value in enumerate(course.accuracies[:-1], start=1)}
-    for metric, value in {"accuracy": course.accuracies[-1], **stages, **course.measured}.items():
-        known = {"accuracy": paper.get(10), "accuracy_after_5": paper.get(5)}
-        yield Row(
-            arm=trial.arm,
-            budget_bits=trial.budget_bits,
-            stored_bits=course.stored_bits,
-            parameter_bits=course.parameter_bits,
-            seed=trial.seed,
-            metric=metric,
-            value=value,
-            paper=known.get(metric),
-            seconds=round(course.seconds, 2),
-            examples_per_s=round(length / course.seconds, 1),
-        )
+    return rows_of(
+        trial,
+        {"accuracy": course.accuracies[-1], **stages, **course.measured},
+        stored_bits=course.stored_bits,
+        parameter_bits=course.parameter_bits,
+        seconds=course.seconds,
+        examples=length,
+        paper={"accuracy": paper[10], "accuracy_after_5": paper[5]} if paper else {},
+    )
 
 
 def tiled(rows: Sequence[Sequence[Tensor] | Tensor]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.evaluation.readout import readout_accuracy
-from streamlearner.meta_learning import Draw, Drawn, Student, teach_both, within
+from streamlearner.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
 from streamlearner.network import Network, descend
 from streamlearner.networks import lenet
 from streamlearner.update_gate import UpdateGate
@@ -90,12 +90,7 @@ def pretrained(old: Task, *, seed: int, steps: int, learning_rate: float) -> Net
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = lenet(input_shape=SHAPE, channels=(8, 16), hidden=64)
-    draw = old.draw(chance)
-    for _ in range(steps):
-        examples = draw(BATCH)
-        loss = within(network.train()(examples.inputs), examples.labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-        descend(network, learning_rate=learning_rate, loss=float(loss.detach()))
+    learn_alone(network, old.draw(chance), steps=steps, batch_size=BATCH, learning_rate=learning_rate)
     return network
 
 
@@ -175,22 +170,24 @@ def gated(gate: UpdateGate, *, horizon: int) -> Learn:
     """By the learned rule, whose cells begin anew after `horizon` steps, as in the daemon; nothing of the old
     task is seen."""
 
-    @torch.no_grad()
-    def settle(student: Student) -> Network:
-        for name, weight in student.network.body.named_parameters():
-            weight.copy_(student.weights[name])
-        return student.network
-
     def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
-        student = Student(network, gate)
-        for step in range(steps):
-            if step % horizon == 0:
-                student.state = gate.fresh()
-            student.learn(new(BATCH), learning_rate=learning_rate)
-            student.forget_graph()
-        return settle(student)
+        course = gated_steps(network, gate, new, steps=steps, learning_rate=learning_rate, horizon=horizon)
+        return list(course)[-1].settled()
 
     return learn
+
+
+def gated_steps(
+    network: Network, gate: UpdateGate, new: Draw, *, steps: int, learning_rate: float, horizon: int
+) -> Iterator[Student]:
+    """A student of the network after each of its steps."""
+    student = Student(network, gate)
+    for step in range(steps):
+        if step % horizon == 0:
+            student.state = gate.fresh()
+        student.learn(new(BATCH), learning_rate=learning_rate)
+        student.forget_graph()
+        yield student
 
 
 def _descended(

@@ -5,7 +5,6 @@ After Furlanello, Zhao, Saxe, Itti and Tjan, "Active Long Term Memory Networks" 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Self
 
@@ -15,15 +14,15 @@ from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.curriculum import Curriculum
 from streamlearner.methods.base import Chance, Experience, Observation, unit_interval
+from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import Network, descend
 from streamlearner.recollection import RecollectionMemory
 from streamlearner.teaching import teach
 
 
-class ActiveLongTerm(Remembering):
+class ActiveLongTerm(OneNetwork, Remembering):
     """A-LTM: N, the stable network, is the neocortex; H, the flexible one, the hippocampus, and answers.
 
     Development lasts until the first sleep that is adopted: H learns, N knows nothing. From then on H learns
@@ -38,8 +37,6 @@ class ActiveLongTerm(Remembering):
     new would win everything. (The paper's factors never compete; one head's classes do.)
     """
 
-    hippocampus: Network
-    neocortex: Network
     augmentation: Augmentation
     settled: Tensor
 
@@ -59,15 +56,11 @@ class ActiveLongTerm(Remembering):
         sleep_batch: int,
         sleep_learning_rate: float | None,
     ) -> None:
-        super().__init__()
+        super().__init__(network=network, learning_rate=learning_rate)
         self.chance = chance
-        self.hippocampus = network
-        self.neocortex = copy.deepcopy(network).requires_grad_(False)
         self.association = association
         self.memory = memory
-        self.curriculum = Curriculum()
         self.augmentation = augmentation
-        self.learning_rate = learning_rate
         self.distillation_weight = distillation_weight
         self.replays = replays
         self.recollections_per_step = recollections_per_step
@@ -96,12 +89,6 @@ class ActiveLongTerm(Remembering):
         descend(self.hippocampus, learning_rate=self.learning_rate, loss=value)
         self._remember(new, symbols, experience, old)
         return Observation(predicted=answers.detach().argmax(1), loss=value)
-
-    def _meet(self, experience: Experience) -> None:
-        self.curriculum.meet(experience.labels, experience.tasks)
-        self.hippocampus.meet(unit_interval(experience.inputs))
-        for network in (self.hippocampus, self.neocortex):
-            network.head.grow(self.classes)
 
     def _old_inputs(self, new: Tensor) -> Tensor:
         """Recollections of classes that N knows [m, *shape]; none (m = 0) in development, or when naive."""
@@ -135,40 +122,11 @@ class ActiveLongTerm(Remembering):
         )
         student.requires_grad_(False)
 
-    @torch.no_grad()
     def adopt(self, candidate: Self) -> None:
-        """N is the candidate's; H moves by what sleep changed, keeping what it learned awake meanwhile."""
-        before, after = candidate.hippocampus, candidate.neocortex
-        for network in (before, after):
-            network.head.grow(self.hippocampus.head.rows)
-        self.neocortex.load_state_dict(after.state_dict())
-        self.neocortex.head.grow(self.classes)
-        weights = zip(self.hippocampus.weights, before.weights, after.weights, strict=True)
-        for weight, former, slept in weights:
-            weight.add_(slept - former)
-        self.hippocampus.settle(after)
+        """N is the candidate's; H moves by what sleep changed."""
+        self._move(candidate)
         self.settled.fill_(candidate.classes)
 
-    def revert(self, neocortex: dict[str, Tensor]) -> None:
-        """Of a class that the version had not met yet N then says 0, as of any that is new."""
-        for network in (self.neocortex, self.hippocampus):
-            network.load_state_dict(neocortex)
-            network.head.grow(self.classes)
-
     def switch(self, network: nn.Module) -> None:
-        assert isinstance(network, Network)
-        self.hippocampus = copy.deepcopy(network).requires_grad_(True)
-        self.neocortex = copy.deepcopy(network).requires_grad_(False)
-        for one in (self.hippocampus, self.neocortex):
-            one.head.grow(self.classes)
-        self.learning_rate = network.learning_rate
+        super().switch(network)
         self.settled.fill_(self.classes)
-
-    @torch.no_grad()
-    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        logits = self.hippocampus.eval()(unit_interval(inputs))[:, : self.classes]
-        return self.curriculum.restricted(logits, tasks).softmax(1)
-
-    @torch.no_grad()
-    def features(self, inputs: Tensor) -> Tensor:
-        return self.hippocampus.eval().features(unit_interval(inputs))

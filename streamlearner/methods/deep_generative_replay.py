@@ -57,8 +57,7 @@ class DeepGenerativeReplay(DualMemory):
         self.curriculum.meet(experience.labels, experience.tasks)
         predicted = self.predict_proba(experience.inputs, experience.tasks).argmax(1)
         new, loss = unit_interval(experience.inputs), 0.0
-        for memory in (self.hippocampus.generator, self.hippocampus.learner):
-            memory.meet(new)
+        self.hippocampus.meet(new)
         targets = F.one_hot(experience.labels, self.classes).to(torch.float32)
         for _ in range(self.steps):
             samples = self._beside_the_old(Samples(new, targets))

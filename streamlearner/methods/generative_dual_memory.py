@@ -96,9 +96,7 @@ class GenerativeDualMemory(DualMemory):
     def _meet(self, task: int, new: Tensor) -> None:
         """The task's memory comes to know the scale of all inputs of the batch: that of a single one would be
         the input itself."""
-        memory = self.hippocampus.of(task)
-        memory.generator.meet(new)
-        memory.learner.meet(new)
+        self.hippocampus.of(task).meet(new)
 
     def _learn(self, task: int, samples: Samples) -> float:
         """The task's own memory learns; its loss after the steps."""
@@ -128,8 +126,7 @@ class GenerativeDualMemory(DualMemory):
         former, replay = copy.deepcopy(long), candidate._shares()
         for _ in range(self.sleep_steps):
             samples = candidate._dreamt(former, replay)
-            long.generator.meet(samples.inputs)
-            long.learner.meet(samples.inputs)
+            long.meet(samples.inputs)
             long.learn(samples, learning_rate=self.learning_rate, chance=candidate.chance.generator)
             yield
         for task, memory in short.items():

@@ -5,20 +5,19 @@ After "Learning to remember: Dynamic Generative Memory for Continual Learning" (
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.association import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.curriculum import Curriculum
 from streamlearner.mask_learning import Course, Old, learn_class
 from streamlearner.masked_network import MaskedNetwork
 from streamlearner.methods.base import Chance, Experience, Observation, raw, unit_interval
+from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import Network, descend
@@ -29,7 +28,7 @@ SHOWN_SEED = 0
 """Of the latents that `recollect` shows: the same sheet each time."""
 
 
-class MaskedGenerator(Remembering):
+class MaskedGenerator(OneNetwork, Remembering):
     """DGM: a classifier, the hippocampus and, after sleep, the neocortex; and a generator of what was before.
 
     Awake, codes of classes that the generator does not know yet gather in the memory, within its budget; the
@@ -44,8 +43,6 @@ class MaskedGenerator(Remembering):
     generator knows is not learned by it again, so that its growth ends with the number of classes.
     """
 
-    hippocampus: Network
-    neocortex: Network
     augmentation: Augmentation
     waking_only = (*Remembering.waking_only, "generator")
 
@@ -66,16 +63,12 @@ class MaskedGenerator(Remembering):
         sleep_batch: int,
         sleep_learning_rate: float | None,
     ) -> None:
-        super().__init__()
+        super().__init__(network=network, learning_rate=learning_rate)
         self.chance = chance
-        self.hippocampus = network
-        self.neocortex = copy.deepcopy(network).requires_grad_(False)
         self.generator = generator
         self.association = association
         self.memory = memory
-        self.curriculum = Curriculum()
         self.augmentation = augmentation
-        self.learning_rate = learning_rate
         self.course = course
         self.least_examples = least_examples
         self.recollections_per_step = recollections_per_step
@@ -96,12 +89,6 @@ class MaskedGenerator(Remembering):
         self._gather(new, symbols, experience, old)
         predicted = self.curriculum.restricted(logits[:n].detach(), experience.tasks).argmax(1)
         return Observation(predicted=predicted, loss=value)
-
-    def _meet(self, experience: Experience) -> None:
-        self.curriculum.meet(experience.labels, experience.tasks)
-        self.hippocampus.meet(unit_interval(experience.inputs))
-        for network in (self.hippocampus, self.neocortex):
-            network.head.grow(self.classes)
 
     def _gather(self, new: Tensor, symbols: Tensor, experience: Experience, old: Recalled) -> None:
         """Stores the codes of what the generator does not know yet."""
@@ -189,44 +176,12 @@ class MaskedGenerator(Remembering):
         recalled = self._recalled(n, generator)
         return recalled.inputs, F.one_hot(recalled.labels, self.classes).to(torch.float32)
 
-    @torch.no_grad()
     def adopt(self, candidate: Self) -> None:
-        """The generator and neocortex are the candidate's; the classifier moves by what sleep changed,
-        keeping what it learned awake meanwhile."""
-        before, after = candidate.hippocampus, candidate.neocortex
-        for network in (before, after):
-            network.head.grow(self.hippocampus.head.rows)
+        """Codes of classes that the generator knows now are given up. (It stays at a rollback: it is
+        memory.)"""
         self.generator.load_state_dict(candidate.generator.state_dict())
         self.memory.discard(self.generator.known)
-        self.neocortex.load_state_dict(after.state_dict())
-        self.neocortex.head.grow(self.classes)
-        weights = zip(self.hippocampus.weights, before.weights, after.weights, strict=True)
-        for weight, former, slept in weights:
-            weight.add_(slept - former)
-        self.hippocampus.settle(after)
-
-    def revert(self, neocortex: dict[str, Tensor]) -> None:
-        """The generator stays: it is memory."""
-        for network in (self.neocortex, self.hippocampus):
-            network.load_state_dict(neocortex)
-            network.head.grow(self.classes)
-
-    def switch(self, network: nn.Module) -> None:
-        assert isinstance(network, Network)
-        self.hippocampus = copy.deepcopy(network).requires_grad_(True)
-        self.neocortex = copy.deepcopy(network).requires_grad_(False)
-        for one in (self.hippocampus, self.neocortex):
-            one.head.grow(self.classes)
-        self.learning_rate = network.learning_rate
-
-    @torch.no_grad()
-    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        logits = self.hippocampus.eval()(unit_interval(inputs))[:, : self.classes]
-        return self.curriculum.restricted(logits, tasks).softmax(1)
-
-    @torch.no_grad()
-    def features(self, inputs: Tensor) -> Tensor:
-        return self.hippocampus.eval().features(unit_interval(inputs))
+        self._move(candidate)
 
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         """Decoded codes of classes that are held as codes; of others what is generated."""
