@@ -7,6 +7,7 @@ from pathlib import Path
 
 import safetensors.torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from streamlearner.disk import read_file
 from streamlearner.errors import CheckpointError, ConfigError
@@ -21,15 +22,20 @@ def save_gate(gate: UpdateGate, path: Path, *, facts: Mapping[str, str]) -> None
     safetensors.torch.save_file(dict(gate.state_dict()), path, metadata=dict(facts))
 
 
-def load_gate(path: Path, network: Network) -> UpdateGate:
-    """The gate of the file, for a network of the kind that it was trained on. Raises ConfigError where it
-    cannot be read, or its layers are not those of the network."""
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """What the file holds, for whatever network. Raises ConfigError where it cannot be read."""
     try:
-        tensors = safetensors.torch.load(read_file(path))
+        return safetensors.torch.load(read_file(path))
     except (CheckpointError, SafetensorError) as error:
         raise ConfigError(
             f"{SETTING}: {error}: expected a file made by `streamlearner meta-train`; found {path}"
         ) from error
+
+
+def load_gate(path: Path, network: Network) -> UpdateGate:
+    """The gate of the file, for a network of the kind that it was trained on. Raises ConfigError where it
+    cannot be read, or its layers are not those of the network."""
+    tensors = read_tensors(path)
     found = tensors.get("gates.0.output.weight")
     gate = UpdateGate(network, hidden=found.shape[1] if found is not None and found.ndim == 2 else 1)
     try:

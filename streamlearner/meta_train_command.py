@@ -30,6 +30,7 @@ def _classes(text: str) -> tuple[int, ...]:
 OutArgument = Annotated[Path, typer.Argument(help="The file to write, for example gate.safetensors.")]
 DataSetOption = Annotated[str, typer.Option(help="A set of labelled images, named as torchvision does.")]
 DataOption = Annotated[Path, typer.Option(help="The folder that holds it.")]
+DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch the set where it is absent.")]
 NetworkOption = Annotated[str, typer.Option(help="The network whose updates are gated, as network.name.")]
 OldOption = Annotated[str, typer.Option(metavar="CLASSES", help="Known before: 0-4, or 0,2,5-7.")]
 NewOption = Annotated[str, typer.Option(metavar="CLASSES", help="Learned in the episodes.")]
@@ -55,6 +56,7 @@ def meta_train(
     out: OutArgument,
     data_set: DataSetOption = "MNIST",
     data: DataOption = Path("data"),
+    download: DownloadOption = False,
     network: NetworkOption = "auto",
     old: OldOption = "0-4",
     new: NewOption = "5-9",
@@ -82,6 +84,7 @@ def meta_train(
     training = MetaTraining(
         data_set=data_set,
         folder=data,
+        download=download,
         network=network,
         old=old_classes,
         new=new_classes,

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from connectors.memory import MemorySource
+from streamlearner.app import build
 from streamlearner.errors import ConfigError
 from streamlearner.gate_file import load_gate, save_gate
 from streamlearner.network import Network
 from streamlearner.networks import lenet, mlp
 from streamlearner.update_gate import Activity, LayerGate, UpdateGate, levelled, observed
+from tests.daemon_runs import settings
 
 SHAPE = (1, 16, 16)
 
@@ -129,3 +132,13 @@ def test_a_gate_of_another_network_is_an_error_that_says_what_to_do(tmp_path: Pa
         load_gate(path, other)
     with pytest.raises(ConfigError, match="expected a file made by"):
         load_gate(tmp_path / "absent.safetensors", other)
+
+
+def test_a_daemon_with_no_such_gate_does_not_start(tmp_path: Path) -> None:
+    config = settings(
+        tmp_path,
+        method__name="meta_learned_update",
+        method__meta_learned_update__gate=tmp_path / "absent.safetensors",
+    )
+    with pytest.raises(ConfigError, match=r"method\.meta_learned_update\.gate: .*absent\.safetensors"):
+        build(config, source=MemorySource([]))

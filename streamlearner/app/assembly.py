@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from connectors.dead_letters import DeadLetters
 from streamlearner import __version__
 from streamlearner.allocator import keep_freed_memory
-from streamlearner.app.learning import make_learner
+from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.app.parts import check_network
 from streamlearner.archive import Archive
@@ -40,6 +40,7 @@ def build(config: Config, *, source: Source | None = None) -> Daemon:
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     config.state_dir.mkdir(parents=True, exist_ok=True)
     check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
+    check_method(config)
     log = push_log(config) if source is None and config.source.type == "push" else None
     source = source or make_source(config, log=log)
     dead_letters = make_dead_letters(config)

@@ -11,7 +11,7 @@ import torch
 from streamlearner.app.active_long_term import make_active_long_term
 from streamlearner.app.generative_dual_memory import make_deep_generative_replay, make_generative_dual_memory
 from streamlearner.app.masked_generator import make_masked_generator
-from streamlearner.app.meta_learned_update import make_meta_learned_update
+from streamlearner.app.meta_learned_update import check_gate_file, make_meta_learned_update
 from streamlearner.app.parts import (
     make_association,
     make_augmentation,
@@ -156,3 +156,12 @@ MAKERS: dict[str, Callable[..., DualMemory]] = {
     "rehearsal": _rehearsal,
 }
 """How each method is put together: `maker(config, network=, input_shape=, dtype=)`."""
+
+CHECKS: dict[str, Callable[[Config], None]] = {"meta_learned_update": check_gate_file}
+"""What a method needs beside its settings, looked for before the first input comes."""
+
+
+def check_method(config: Config) -> None:
+    """Raises ConfigError where the configured method could not be made, whatever the inputs."""
+    if check := CHECKS.get(config.method.name):
+        check(config)

@@ -6,7 +6,7 @@ import torch
 
 from streamlearner.app.parts import seed_of
 from streamlearner.config import Config
-from streamlearner.gate_file import load_gate
+from streamlearner.gate_file import load_gate, read_tensors
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.network import Network
@@ -27,6 +27,12 @@ def make_meta_learned_update(
         horizon=section.horizon,
         learning_rate=network.learning_rate,
     )
+
+
+def check_gate_file(config: Config) -> None:
+    """Raises ConfigError for one that is named and cannot be read; whether it fits shows with the inputs."""
+    if path := config.method.meta_learned_update.gate:
+        read_tensors(path)
 
 
 def untrained(config: Config, network: Network) -> UpdateGate:

@@ -21,8 +21,6 @@ from streamlearner.update_gate import UpdateGate
 
 HIDDEN = 32
 """Units of a gate's cells; the paper's, for fully connected layers."""
-
-
 OUTER_RATE = 1e-3
 """Adam's for a gate; the paper's."""
 
@@ -57,7 +55,7 @@ class Examples(NamedTuple):
 class MetaTraining:
     """`old` classes are learned first, in `pretraining_steps`; each episode then takes `new_per_episode` of
     the `new` ones (None: all), drawn anew, and starts at one of `starts` points of a teacher's way of
-    `way_steps`."""
+    `way_steps`. `download` fetches a set that is absent."""
 
     data_set: str
     folder: Path
@@ -70,11 +68,12 @@ class MetaTraining:
     way_steps: int
     course: Course
     seed: int
+    download: bool = False
 
     def run(self, out: Path) -> Iterator[Episode]:
         """Trains a gate and writes it to `out`; one episode for each `yield`. Raises ConfigError for data
         that is not there, classes that it has not, or a network that cannot take it."""
-        found = picture_sets.read(self.data_set, folder=self.folder, train=True)
+        found = picture_sets.read(self.data_set, folder=self.folder, train=True, download=self.download)
         images = torch.from_numpy(found.images)
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
         examples = Examples(images, torch.tensor(found.labels))
