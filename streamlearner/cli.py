@@ -38,7 +38,7 @@ from streamlearner.options import (
     TokenOption,
     load_config,
 )
-from streamlearner.overview import overview
+from streamlearner.overview import choice, overview
 from streamlearner.plan_command import plan
 from streamlearner.transplant_command import transplant
 
@@ -192,9 +192,7 @@ def predict(
         return
     table = Table("file", "label", "probability", "route", box=None, header_style="dim", padding=(0, 2, 0, 0))
     for file, found in zip(files, answer["predictions"], strict=True):
-        table.add_row(
-            Text(str(file)), Text(str(found["label"])), f"{found['probability']:.3f}", found["route"]
-        )
+        table.add_row(Text(str(file)), *map(Text, choice(found)), found["route"])
     console.print(table)
     console.print(f"model version {answer['model_version']}", style="dim", highlight=False)
 

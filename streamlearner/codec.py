@@ -26,7 +26,7 @@ from .images import decode_image
 from .inputs import DEFAULT_LIMITS, Array, Limits, read_input, read_raw
 from .inputs import Schema as Schema
 from .labels import parse_label, parse_text, shown
-from .stream import Batch, Label, Message, Reject
+from .stream import Batch, Factors, Label, Message, Reject
 from .wire import Form, header_text, parse_json, parse_msgpack, read_form, read_headers
 from .wire import encode_raw as encode_raw
 
@@ -56,12 +56,12 @@ class Example(NamedTuple):
     """One decoded example: [C, H, W] uint8 or [d] float32, and what it is called."""
 
     input: Tensor
-    label: Label
+    label: Label | Factors
     task: str | None
     id: str | None
 
 
-_Read: TypeAlias = tuple[Array, Label, str | None, str | None]
+_Read: TypeAlias = tuple[Array, Label | Factors, str | None, str | None]
 
 
 class Codec:
@@ -77,7 +77,7 @@ class Codec:
         self.schema = schema
         self.limits = limits
         self._forms: dict[tuple[bytes | None, bytes | None, bytes | None], Form] = {}
-        self._labels: dict[bytes, Label] = {}
+        self._labels: dict[bytes, Label | Factors] = {}
 
     def decode(self, messages: Sequence[Message]) -> tuple[Batch, list[Reject]]:
         """The good examples and the rejects of `messages`, each in the order of the stream.
@@ -87,7 +87,7 @@ class Codec:
         [0, *schema.shape], or [0, 0] float32 while there is no schema.
         """
         arrays: list[Array] = []
-        labels: list[Label] = []
+        labels: list[Label | Factors] = []
         tasks: list[str | None] = []
         ids: list[str | None] = []
         kept: list[Message] = []
@@ -189,10 +189,12 @@ class Codec:
                 self._forms[key] = form
         return form
 
-    def _header_label(self, headers: Mapping[str, bytes]) -> Label:
+    def _header_label(self, headers: Mapping[str, bytes]) -> Label | Factors:
         raw = headers.get("label")
         if raw is None:
-            raise InvalidInput("label", "no label in body or header; expected a string or an integer")
+            raise InvalidInput(
+                "label", "no label in body or header; expected a string, an integer, or a mapping of factors"
+            )
         label = self._labels.get(raw)
         if label is None:
             label = parse_label(header_text(raw, "label"))

@@ -20,13 +20,17 @@ def sit(exam: Exam, method: DualMemory, *, names_tasks: bool) -> Grades:
 
 
 def read_out(exam: Exam, method: DualMemory, *, labels: LabelSpace, tasks: LabelSpace) -> dict[str, float]:
-    """Accuracy of a linear probe on frozen features (002, section 3): `overall`, `class:x`, `task:y`. Empty
-    for an exam of fewer than two examples."""
+    """Accuracy of a linear probe on frozen features (002, section 3): `overall`, `class:x`, `task:y`; of one
+    probe for each factor, where labels have several. Empty for an exam of fewer than two examples."""
     if len(exam) < 2:
         return {}
     parts = torch.split(exam.inputs, GRADING_BATCH)
     features = torch.cat([method.features(part) for part in parts])
-    grades = _graded(exam, readout_hits(features, exam.labels))
+    hits, named = torch.zeros(len(exam), dtype=torch.bool), exam.labels
+    for classes in labels.factors.values():
+        among = torch.isin(named, torch.tensor(classes))
+        hits[among] = readout_hits(features[among], named[among])
+    grades = _graded(exam, hits)
     shown = {f"class:{labels.label(i)}": share for i, share in grades.by_class.items()}
     shown |= {f"task:{tasks.label(i)}": share for i, share in grades.by_task.items()}
     return {"overall": grades.overall or 0.0} | shown

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from streamlearner.evaluation.exam import Exam
@@ -17,6 +16,7 @@ from streamlearner.labels import LabelSpace
 from streamlearner.lessons import Dream, Lesson, Progress, Transplant, Verdict
 from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.predictor import Predictor
+from streamlearner.rows import unfold
 from streamlearner.stream import Batch
 from streamlearner.versions import Version
 
@@ -65,26 +65,19 @@ class Learner:
 
     def learn(self, batch: Batch) -> Lesson:
         """Withholds some of the batch for the exam; predicts, then learns, each of the others once."""
-        inputs, labels, tasks = batch.inputs, self.labels.indices(batch.labels), self._task_indices(batch)
-        withheld = self.exam.withhold(inputs, labels, tasks, period=self.progress.period)
+        rows = unfold(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
+        asked = rows.asked(self.progress.learned + self.progress.withheld)
+        withheld = self.exam.withhold(batch.inputs, asked.labels, asked.tasks, period=self.progress.period)
         self.progress.withheld += len(withheld)
-        if withheld:
-            kept = sorted(set(range(len(batch))) - set(withheld))
-            inputs, labels, tasks = inputs[kept], labels[kept], None if tasks is None else tasks[kept]
-        if not len(labels):
+        learned = len(batch) - len(withheld)
+        if not learned:
             return Lesson(withheld=len(withheld), learned=0, observation=None)
-        observation = self.method.observe(Experience(inputs=inputs, labels=labels, tasks=tasks))
-        self.prequential.update((observation.predicted == labels).tolist())
-        self.progress.learned += len(labels)
-        return Lesson(withheld=len(withheld), learned=len(labels), observation=observation)
-
-    def _task_indices(self, batch: Batch) -> Tensor | None:
-        """Indices of the named tasks; None while the stream has never named one (they then cost no bits)."""
-        if not self.uses_tasks:
-            return None
-        if not any(task is not None for task in batch.tasks):
-            return torch.full((len(batch),), -1, dtype=torch.int64) if len(self.tasks) else None
-        return torch.tensor([-1 if task is None else self.tasks.index(task) for task in batch.tasks])
+        rows = rows.without(withheld)
+        inputs = batch.inputs if len(rows.labels) == len(batch) else batch.inputs[rows.examples]
+        observation = self.method.observe(Experience(inputs=inputs, labels=rows.labels, tasks=rows.tasks))
+        self.prequential.update((observation.predicted == rows.labels).tolist())
+        self.progress.learned += learned
+        return Lesson(withheld=len(withheld), learned=learned, observation=observation)
 
     # sleep
 

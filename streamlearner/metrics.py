@@ -1,7 +1,7 @@
 """What is counted and when: the daemon and serving call these methods; `series` declares what they count in.
 
-Label sets are bounded: at most `max_class_slices` classes and as many newest periods are shown one by one;
-with more classes than that, only the overall figure.
+Label sets are bounded: at most `max_class_slices` classes, as many factors and as many newest periods
+are shown one by one; with more classes than that, only the overall figure.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from streamlearner.labels import ClassName
 from streamlearner.series import Samples, Series
-from streamlearner.stream import Label
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -86,20 +86,23 @@ class Metrics:
         self,
         *,
         overall: float | None,
-        by_class: Mapping[Label, float],
+        by_class: Mapping[ClassName, float],
+        by_factor: Mapping[str, float],
         by_period: Sequence[float | None],
         forgetting: float | None,
         backward_transfer: float | None,
     ) -> None:
         """The exam's figures, all from 0 to 1 (backward transfer from -1); None where there is none yet."""
         slices = self._slices(overall, by_class)
+        if len(by_factor) <= self.max_class_slices:
+            slices |= {f"factor:{factor}": share for factor, share in by_factor.items()}
         first = max(0, len(by_period) - self.max_class_slices)
         slices |= {f"period:{first + i}": v for i, v in enumerate(by_period[first:]) if v is not None}
         self._series.retention.publish(slices)
         self._series.forgetting.set(_or_nan(forgetting))
         self._series.transfer.set(_or_nan(backward_transfer))
 
-    def publish_readout(self, *, overall: float | None, by_class: Mapping[Label, float]) -> None:
+    def publish_readout(self, *, overall: float | None, by_class: Mapping[ClassName, float]) -> None:
         """Accuracy of a linear probe on frozen features, 0 to 1."""
         self._series.readout.publish(self._slices(overall, by_class))
 
@@ -110,7 +113,7 @@ class Metrics:
         budget_bits: Mapping[str, int],
         parameter_bits: Mapping[str, int],
         bits_per_example: float | None,
-        recollections: Mapping[Label, int],
+        recollections: Mapping[ClassName, int],
         classes: int,
         units: Mapping[str, int],
     ) -> None:
@@ -192,7 +195,7 @@ class Metrics:
         """Everything in the Prometheus text format, of type `CONTENT_TYPE`."""
         return generate_latest(Samples(self.registry))
 
-    def _slices(self, overall: float | None, by_class: Mapping[Label, float]) -> dict[str, float]:
+    def _slices(self, overall: float | None, by_class: Mapping[ClassName, float]) -> dict[str, float]:
         slices = {} if overall is None else {"overall": float(overall)}
         if len(by_class) <= self.max_class_slices:
             slices |= {f"class:{label}": float(value) for label, value in by_class.items()}

@@ -106,6 +106,15 @@ def lag(by_partition: Mapping[str, int]) -> str:
     return f"{total:,} messages in {behind} of {len(by_partition)} partitions"
 
 
+def choice(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Label and probability of a prediction, where they have several factors one after the other."""
+    label, probability = answer["label"], answer["probability"]
+    if not isinstance(label, Mapping):
+        return str(label), f"{probability:.3f}"
+    named = ", ".join(f"{factor}={value}" for factor, value in label.items())
+    return named, ", ".join(f"{probability[factor]:.3f}" for factor in label)
+
+
 def share(value: float | None) -> str:
     return "not yet measured" if value is None else f"{value:.1%}"
 

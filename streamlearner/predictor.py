@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from streamlearner.labels import LabelSpace
+from streamlearner.labels import FactorValue, LabelSpace
+from streamlearner.rows import factor_task
 from streamlearner.stream import Label
 
 
@@ -27,14 +29,33 @@ class AnsweringMemory(Protocol):
     def frozen(self) -> Self: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One prediction: the most probable label, its probability, the memory that answered."""
+class Choice(NamedTuple):
+    """The most probable of some classes, its probability, and that of each where they were asked for."""
 
     label: Label
     probability: float
+    probabilities: dict[Label, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One prediction: the most probable label, its probability, the memory that answered. In a stream of
+    factors `label`, `probability` and `probabilities` are by factor."""
+
+    label: Label | dict[str, Label]
+    probability: float | dict[str, float]
     route: str
-    probabilities: dict[Label, float] | None = None
+    probabilities: dict[Label, float] | dict[str, dict[Label, float]] | None = None
+
+    @property
+    def finite(self) -> bool:
+        """False where a probability is no number: the weights, or what was asked, overflowed."""
+        found = self.probability.values() if isinstance(self.probability, dict) else (self.probability,)
+        return all(math.isfinite(one) for one in found)
+
+
+PLAIN = "label"
+"""The factor under which plain labels answer, in a stream that has both."""
 
 
 class Predictor:
@@ -72,26 +93,75 @@ class Predictor:
     def predict(
         self, inputs: Tensor, *, task: str | None = None, probabilities: bool = False
     ) -> list[Answer]:
-        """One Answer for each of `inputs` [n, *input_shape]."""
-        proba = self.predict_proba(inputs, task=task)
-        best = proba.max(dim=1)
-        names = [self.labels.label(i) for i in range(proba.shape[1])]
+        """One Answer for each of `inputs` [n, *input_shape]. Where labels have factors, every factor
+        answers, or only the one that `task` names."""
+        route, known = self.method.route, self._answering()
+        if known.keys() == {None}:
+            scores = self.predict_proba(inputs, task=task)
+            every = range(scores.shape[1])
+            return [
+                Answer(label, probability, route, shown)
+                for label, probability, shown in self._choose(scores, every, probabilities)
+            ]
+        asked = list(known) if task is None or task not in known else [task]
+        chosen = [self._of_factor(inputs, factor, task, probabilities) for factor in asked]
+        names = [factor or PLAIN for factor in asked]
+        return [_joined(names, choices, route) for choices in zip(*chosen, strict=True)]
+
+    def _answering(self) -> dict[str | None, list[int]]:
+        """The classes by factor that the method knows: one may so far be met in the exam alone."""
+        count = self.method.classes
+        known = {factor: [i for i in found if i < count] for factor, found in self.labels.factors.items()}
+        return {factor: found for factor, found in known.items() if found}
+
+    def _of_factor(
+        self, inputs: Tensor, factor: str | None, task: str | None, probabilities: bool
+    ) -> list[Choice]:
+        """Among the classes of one factor alone (None: plain labels), within a named task."""
+        within = task if task != factor else None
+        if factor is not None:
+            whole = factor_task(within, factor)
+            within = factor if self.tasks.find(whole) is None else whole
+        scores, classes = self.predict_proba(inputs, task=within), self._answering()[factor]
+        among = scores[:, classes]
+        return self._choose(among / among.sum(1, keepdim=True).clamp_min(1e-30), classes, probabilities)
+
+    def _choose(self, scores: Tensor, classes: Sequence[int], probabilities: bool) -> list[Choice]:
+        """The best of these classes, whose scores [n, m] these are."""
+        names = [self._name(index) for index in classes]
+        best = scores.max(dim=1)
         rows = (
-            [dict(zip(names, row, strict=True)) for row in proba.tolist()]
+            [dict(zip(names, row, strict=True)) for row in scores.tolist()]
             if probabilities
-            else [None] * len(proba)
+            else [None] * len(scores)
         )
         return [
-            Answer(label=names[index], probability=value, route=self.method.route, probabilities=row)
-            for index, value, row in zip(best.indices.tolist(), best.values.tolist(), rows, strict=True)
+            Choice(names[place], value, row)
+            for place, value, row in zip(best.indices.tolist(), best.values.tolist(), rows, strict=True)
         ]
+
+    def _name(self, index: int) -> Label:
+        label = self.labels.label(index)
+        return label.value if isinstance(label, FactorValue) else label
 
     def freeze(self, *, version: str) -> Predictor:
         """A copy, named `version`, that nothing changes any more."""
         return Predictor(
             method=self.method.frozen(),
-            labels=LabelSpace(self.labels.state()),
-            tasks=LabelSpace(self.tasks.state()),
+            labels=self.labels.copy(),
+            tasks=self.tasks.copy(),
             version=version,
             input_shape=self.input_shape,
         )
+
+
+def _joined(factors: Sequence[str], choices: Sequence[Choice], route: str) -> Answer:
+    """One answer of several factors."""
+    found = dict(zip(factors, choices, strict=True))
+    shown = {name: one.probabilities for name, one in found.items() if one.probabilities is not None}
+    return Answer(
+        label={name: one.label for name, one in found.items()},
+        probability={name: one.probability for name, one in found.items()},
+        route=route,
+        probabilities=shown or None,
+    )

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch import Tensor
 
 from streamlearner import transplanting
+from streamlearner.labels import ClassName
 from streamlearner.reports import memory_report, publish_metrics, retention_report, status_report
 from streamlearner.serving import Unavailable
-from streamlearner.stream import Label
 
 if TYPE_CHECKING:
     from streamlearner.daemon import Daemon
@@ -111,7 +111,7 @@ class Reception:
     def memory(self) -> dict[str, Any]:
         return self._memory
 
-    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[Label, Tensor]]:
+    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[ClassName, Tensor]]:
         """Decoded recollections of each class. Raises TimeoutError where the learning thread is busy for
         longer, Unavailable while the daemon stops."""
         return self._wait_for(lambda daemon: _recollections(daemon, per_class), timeout_s)
@@ -161,7 +161,7 @@ class Reception:
         return answer
 
 
-def _recollections(daemon: Daemon, per_class: int) -> list[tuple[Label, Tensor]]:
+def _recollections(daemon: Daemon, per_class: int) -> list[tuple[ClassName, Tensor]]:
     learner = daemon.learner
     if learner is None:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streamlearner.labels import LabelSpace
 from streamlearner.learner import Learner
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def retention_report(learner: Learner | None) -> dict[str, Any]:
     """What the exam says. Shares are fractions; None (null) where nothing was measured yet."""
     grades = learner.grades if learner else None
     if learner is None or grades is None:
-        empty: dict[str, Any] = {"overall": None, "by_class": {}, "by_task": {}, "by_period": []}
+        empty: dict[str, Any] = {"overall": None, "by_class": {}, "by_task": {}, "by_factor": {}}
+        empty |= {"by_period": []}
         empty |= {"first_period": 0, "matrix": [], "forgetting": None, "backward_transfer": None}
         return empty | {"readout": {}, "exam": 0}
     periods = range(learner.matrix.first, learner.progress.period + 1)
@@ -72,6 +74,7 @@ def retention_report(learner: Learner | None) -> dict[str, Any]:
         "overall": grades.overall,
         "by_class": {str(learner.labels.label(i)): share for i, share in grades.by_class.items()},
         "by_task": {str(learner.tasks.label(i)): share for i, share in grades.by_task.items()},
+        "by_factor": by_factor(learner.labels, grades.by_class),
         "by_period": [grades.by_period.get(period) for period in periods],
         "first_period": learner.matrix.first,
         "matrix": learner.matrix.rows,
@@ -80,6 +83,16 @@ def retention_report(learner: Learner | None) -> dict[str, Any]:
         "readout": learner.readout,
         "exam": len(learner.exam),
     }
+
+
+def by_factor(labels: LabelSpace, by_class: dict[int, float]) -> dict[str, float]:
+    """The mean over the classes of each factor; empty where labels have none."""
+    known = {
+        factor: [by_class[i] for i in classes if i in by_class]
+        for factor, classes in labels.factors.items()
+        if factor is not None
+    }
+    return {factor: sum(shares) / len(shares) for factor, shares in known.items() if shares}
 
 
 def memory_report(learner: Learner | None, *, budget_bits: int) -> dict[str, Any]:
@@ -120,6 +133,7 @@ def publish_metrics(daemon: Daemon, *, memory: dict[str, Any]) -> None:
     metrics.publish_retention(
         overall=grades.overall if grades else None,
         by_class={names.label(i): share for i, share in grades.by_class.items()} if grades else {},
+        by_factor=by_factor(names, grades.by_class) if grades else {},
         by_period=[grades.by_period.get(period) for period in periods] if grades else [],
         forgetting=learner.matrix.forgetting,
         backward_transfer=learner.matrix.backward_transfer,

@@ -6,6 +6,7 @@ No torch here: connectors import this module, and a connector must stay light.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Label: TypeAlias = str | int
+Factors: TypeAlias = Mapping[str, Label]
+"""A label of several factors, each with its value: `{"category": "mug", "viewpoint": 90}`."""
 Position: TypeAlias = dict[str, Any]
 """Opaque and JSON-serialisable: how far a Source has been consumed. Only its Source reads it."""
 
@@ -43,7 +46,7 @@ class Batch:
     """
 
     inputs: Tensor
-    labels: tuple[Label, ...]
+    labels: tuple[Label | Factors, ...]
     tasks: tuple[str | None, ...]
     ids: tuple[str | None, ...]
     messages: tuple[Message, ...] = field(repr=False, default=())

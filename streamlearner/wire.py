@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import InvalidInput
 from .inputs import DTYPES, Array, read_dtype, read_raw, read_shape
-from .labels import parse_label, parse_text
+from .labels import label_text, parse_label, parse_text
 
 Headers = tuple[tuple[str, bytes], ...]
 Media = Literal["raw", "image", "json", "msgpack"]
@@ -140,7 +140,7 @@ def encode_raw(
         ("content-type", b"application/octet-stream"),
         ("shape", ",".join(map(str, shape)).encode()),
         ("dtype", dtype.name.encode()),
-        ("label", str(parse_label(label)).encode()),
+        ("label", label_text(parse_label(label)).encode()),
     ]
     headers += [
         (name, parse_text(text, name).encode())

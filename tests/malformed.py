@@ -21,7 +21,20 @@ Headers = tuple[tuple[str, bytes], ...]
 Wire = tuple[bytes, Headers]
 PIXELS = np.random.default_rng(3).integers(0, 256, (12, 10, 3), np.uint8)
 LABELS: list[Any] = ["cat", "03", "猫", 0, 7, -3, "12", 2**62]
-BAD_LABELS: list[Any] = [True, None, 1.5, [], [3], {"a": 1}, "", "x" * 300, "a\nb", "\ud800", 2**63, "9" * 30]
+BAD_LABELS: list[Any] = [
+    True,
+    None,
+    1.5,
+    [],
+    [3],
+    {"a": []},
+    "",
+    "x" * 300,
+    "a\nb",
+    "\ud800",
+    2**63,
+    "9" * 30,
+]
 
 
 def typed(content_type: str, *more: tuple[str, bytes]) -> Headers:

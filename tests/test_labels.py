@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlearner.errors import CheckpointError, InvalidInput
-from streamlearner.labels import LabelSpace, parse_label, parse_text, shown
+from streamlearner.labels import FactorValue, LabelSpace, label_text, parse_label, parse_text, shown
 
 LABELS = st.one_of(
     st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1),
@@ -68,10 +71,41 @@ def test_a_value_that_cannot_name_a_class_is_refused_with_reason_label(value: ob
     assert len(str(caught.value)) < 200
 
 
-def test_a_mapping_of_factors_is_refused_as_not_yet_supported() -> None:
-    with pytest.raises(InvalidInput, match="not supported yet") as caught:
-        parse_label({"category": 3})
+def test_a_mapping_names_a_class_of_each_factor_and_so_does_its_json_text() -> None:
+    factors = {"category": "mug", "viewpoint": 90}
+    assert parse_label({"category": "mug", "viewpoint": "90"}) == factors
+    assert parse_label('{"category": "mug", "viewpoint": 90}') == factors
+    assert parse_label(label_text(factors)) == factors
+    assert parse_label("{mug}") == "{mug}"  # a text like any other
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ({}, "0 factors"),
+        ({f"f{i}": i for i in range(17)}, "17 factors"),
+        ({"category": {"mug": 1}}, "factor str 'category': label is a dict"),
+        ({"category": None}, "factor str 'category': label is null"),
+        ({"": 1}, "factor str ''"),
+        ({1: "a", "1": "b"}, "the factor str '1' twice"),
+        ('{"category": 1, "category": 2}', "the factor str 'category' twice"),
+        ('{"category": [1]}', "factor str 'category': label is a list"),
+    ],
+)
+def test_a_mapping_that_is_none_says_which_factor_is_wrong(value: object, what: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(what)) as caught:
+        parse_label(value)
     assert caught.value.reason == "label"
+
+
+def test_classes_of_factors_are_found_by_factor_and_survive_json() -> None:
+    space = LabelSpace([FactorValue("a", 1), "plain", FactorValue("b", 1), FactorValue("a", "x")])
+    assert space.factors == {"a": [0, 3], None: [1], "b": [2]}
+    assert [str(space.label(i)) for i in range(4)] == ["a=1", "plain", "b=1", "a=x"]
+    copy = LabelSpace()
+    copy.restore(json.loads(json.dumps(space.state())))
+    assert (copy.state(), copy.factors) == (space.state(), space.factors)
+    assert copy.find(FactorValue("a", "x")) == 3
 
 
 def test_the_longest_label_has_256_characters() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.labels import LabelSpace
+from streamlearner.labels import FactorValue, LabelSpace
 from streamlearner.predictor import Answer, Predictor
 
 
@@ -56,6 +56,52 @@ def test_an_answer_is_the_most_probable_label_with_its_probability_and_route() -
 def test_all_probabilities_come_by_label_where_asked_for() -> None:
     (answer,) = a_predictor(Parrot([0.25, 0.5, 0.25])).predict(torch.zeros(1, 2), probabilities=True)
     assert answer.probabilities == {"cat": 0.25, 7: 0.5, "dog": 0.25}
+
+
+def of_factors(*rows: list[float]) -> tuple[Predictor, Parrot]:
+    labels = LabelSpace(
+        [FactorValue("a", "x"), FactorValue("b", 1), FactorValue("a", "y"), FactorValue("b", 2)]
+    )
+    parrot = Parrot(*rows)
+    return Predictor(
+        method=parrot, labels=labels, tasks=LabelSpace(["a", "t/b", "b"]), version="0.1", input_shape=(2,)
+    ), parrot
+
+
+def test_where_labels_have_factors_each_answers_among_its_own_classes() -> None:
+    predictor, parrot = of_factors([0.125, 0.75, 0.0625, 0.0625])
+    assert predictor.predict(torch.zeros(1, 2), probabilities=True) == [
+        Answer(
+            label={"a": "x", "b": 1},
+            probability={"a": pytest.approx(2 / 3), "b": pytest.approx(12 / 13)},
+            route="neocortex",
+            probabilities={
+                "a": {"x": pytest.approx(2 / 3), "y": pytest.approx(1 / 3)},
+                "b": {1: pytest.approx(12 / 13), 2: pytest.approx(1 / 13)},
+            },
+        )
+    ]
+    assert parrot.asked == [[0], [2]]
+
+
+def test_a_task_that_is_a_factor_answers_alone_and_another_task_has_factors_of_its_own() -> None:
+    predictor, parrot = of_factors([0.125, 0.75, 0.0625, 0.0625])
+    (alone,) = predictor.predict(torch.zeros(1, 2), task="b")
+    assert (alone.label, parrot.asked.pop()) == ({"b": 1}, [2])
+    (both,) = predictor.predict(torch.zeros(1, 2), task="t")
+    assert (both.label, parrot.asked) == ({"a": "x", "b": 1}, [[0], [1]])
+
+
+def test_a_factor_of_which_nothing_was_learned_yet_is_left_out() -> None:
+    predictor, _ = of_factors([1.0])
+    (answer,) = predictor.predict(torch.zeros(1, 2))
+    assert answer.label == {"a": "x"}
+
+
+def test_an_answer_with_a_factor_that_is_no_number_is_not_finite() -> None:
+    assert Answer({"a": 1}, {"a": 0.5}, "neocortex").finite
+    assert not Answer({"a": 1, "b": 1}, {"a": 0.5, "b": float("nan")}, "neocortex").finite
+    assert not Answer(1, float("nan"), "neocortex").finite
 
 
 def test_a_label_that_only_the_exam_has_met_is_no_answer_yet() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,8 @@ _PROBES = 64  # examples whose content goes into the digest: 64 of MNIST take 2 
 
 
 class Dataset(Protocol):
-    """A finite sequence of (image, label): a PIL image or array [H, W], [H, W, C] or [d]; an int or str."""
+    """A finite sequence of (image, label): a PIL image or array [H, W], [H, W, C] or [d]; an int, a
+    str, or a mapping of factors to such."""
 
     def __len__(self) -> int: ...
 
@@ -97,4 +99,5 @@ class DatasetSource(IndexedSource):
             array = array[:, :, np.newaxis]
         if hasattr(label, "item"):  # a NumPy or torch scalar
             label = label.item()
-        return array.astype(array.dtype.newbyteorder("<"), copy=False), str(label).encode()
+        text = json.dumps(label) if isinstance(label, Mapping) else str(label)
+        return array.astype(array.dtype.newbyteorder("<"), copy=False), text.encode()

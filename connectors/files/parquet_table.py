@@ -148,7 +148,10 @@ class ParquetTable:
 
 
 def _header(name: str, value: Any) -> tuple[tuple[str, bytes], ...]:
-    return () if value is None else ((name, str(value).encode()),)
+    if value is None:
+        return ()
+    text = json.dumps(value) if isinstance(value, dict) else str(value)  # a struct: factors
+    return ((name, text.encode()),)
 
 
 def _content_type(value: bytes | None) -> tuple[tuple[str, bytes], ...]:

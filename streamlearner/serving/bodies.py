@@ -29,7 +29,9 @@ class PredictBody(Body):
         description='nested numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP}'
     )
     task: str | int | None = Field(
-        None, description="restricts the answer to the classes seen with it; an unknown task counts as none"
+        None,
+        description="restricts the answer to the classes seen with it, or to the factor of that name; "
+        "an unknown task counts as none",
     )
     returns: list[Literal["probabilities"]] = Field(
         default_factory=list, alias="return", description="probabilities: of every class, in each prediction"
@@ -38,7 +40,7 @@ class PredictBody(Body):
 
 class ExampleBody(Body):
     input: Any = Field(description="as in predict")
-    label: Any = Field(description="a string or an integer")
+    label: Any = Field(description="a string, an integer, or an object of factors, each with one of these")
     task: str | int | None = None
     id: str | int | None = Field(
         None, description="one that was accepted before is a duplicate and learned once"

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from streamlearner.codec import Example
 from streamlearner.errors import StreamlearnerError
-from streamlearner.stream import Label, Position
+from streamlearner.labels import ClassName
+from streamlearner.stream import Position
 
 IngestExample: TypeAlias = Example
 """`input` [C, H, W] uint8 or [d] float32, `label`, `task`, `id`: decoded and validated."""
@@ -67,7 +68,7 @@ class Port(Protocol):
     def memory(self) -> Mapping[str, Any]:
         """The body of GET /v1/memory."""
 
-    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[Label, Tensor]]:
+    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[ClassName, Tensor]]:
         """Up to `per_class` decoded recollections of each class: [k, C, H, W] uint8 or [k, d] float32.
 
         Made by the learning thread between two batches. Raises `TimeoutError` after `timeout_s`.

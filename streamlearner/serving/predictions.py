@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from itertools import count
@@ -126,7 +125,7 @@ def _check(inputs: Tensor, predictor: Predictor) -> None:
 
 def _refuse_not_finite(answers: list[Answer], inputs: Tensor) -> None:
     """Finite floats can be so large that they overflow in the network; bytes cannot: then it is the model."""
-    wrong = next((i for i, answer in enumerate(answers) if not math.isfinite(answer.probability)), None)
+    wrong = next((i for i, answer in enumerate(answers) if not answer.finite), None)
     if wrong is None:
         return
     if inputs.dtype == torch.uint8:

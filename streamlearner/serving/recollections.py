@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
 
+from streamlearner.labels import ClassName, FactorValue
 from streamlearner.serving.port import Port
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.sheet import draw_sheet
 from streamlearner.serving.workers import Workers
-from streamlearner.stream import Label
 
 
 class Recollections:
@@ -54,11 +54,13 @@ class Recollections:
         if form == "png":
             return _picture(found, columns=per_class)
         encode = _nested if form == "lists" else _base64
-        classes = [{"label": name, "inputs": [encode(one) for one in inputs]} for name, inputs in found]
+        classes = [
+            {"label": _shown(name), "inputs": [encode(one) for one in inputs]} for name, inputs in found
+        ]
         return Json({"recollections": classes})
 
 
-def _picture(found: list[tuple[Label, Tensor]], *, columns: int) -> Response:
+def _picture(found: list[tuple[ClassName, Tensor]], *, columns: int) -> Response:
     if not found:
         raise Problem(404, "no recollections: nothing was learned yet, or this method remembers no inputs")
     if found[0][1].dim() != 4:
@@ -79,3 +81,7 @@ def _base64(one: Tensor) -> dict[str, Any]:
 
 def _nested(one: Tensor) -> Any:
     return _outward(one).tolist()
+
+
+def _shown(name: ClassName) -> Any:
+    return {name.factor: name.value} if isinstance(name, FactorValue) else name

@@ -7,7 +7,7 @@ import io
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from streamlearner.stream import Label
+from streamlearner.labels import ClassName
 
 CELL_PIXELS = 48
 """Small pictures are enlarged to about this, by a whole factor, so that their pixels stay squares."""
@@ -20,7 +20,7 @@ _BACKGROUND = (24, 26, 31)
 _INK = (214, 218, 226)
 
 
-def draw_sheet(classes: list[tuple[Label, Tensor]], *, columns: int) -> bytes:
+def draw_sheet(classes: list[tuple[ClassName, Tensor]], *, columns: int) -> bytes:
     """A PNG of (label, [k, C, H, W] uint8) rows with room for `columns` pictures each; at least one row."""
     _, _, height, width = classes[0][1].shape
     factor = max(1, CELL_PIXELS // max(height, width))
@@ -42,7 +42,7 @@ def draw_sheet(classes: list[tuple[Label, Tensor]], *, columns: int) -> bytes:
     return stream.getvalue()
 
 
-def _caption(label: Label) -> str:
+def _caption(label: ClassName) -> str:
     """At most 11 characters that the built-in font has; the margin holds no more."""
     text = str(label).encode("latin-1", "replace").decode("latin-1")
     return text if len(text) <= 11 else f"{text[:9]}.."

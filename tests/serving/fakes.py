@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from streamlearner.curriculum import Curriculum
 from streamlearner.errors import InvalidInput
-from streamlearner.labels import LabelSpace
+from streamlearner.labels import ClassName, LabelSpace
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.predictor import Predictor
 from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
-from streamlearner.stream import Label
 
 SHAPE = (1, 4, 4)
 
@@ -63,7 +62,7 @@ class Brightness(DualMemory):
 
 def tiny_predictor(
     *,
-    labels: tuple[Label, ...] = ("zero", "one", 2),
+    labels: tuple[ClassName, ...] = ("zero", "one", 2),
     input_shape: tuple[int, ...] = SHAPE,
     scale: float = 1.0,
 ) -> Predictor:
@@ -96,7 +95,7 @@ class FakeDaemon:
     broken: bool = False
     stuck: bool = False
     versions: tuple[str | int, ...] = ("3", 2)
-    shown: list[tuple[Label, Tensor]] = field(default_factory=list)
+    shown: list[tuple[ClassName, Tensor]] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
     log: list[IngestExample] = field(default_factory=list)
     known_ids: set[str] = field(default_factory=set)
@@ -112,7 +111,7 @@ class FakeDaemon:
     def memory(self) -> Mapping[str, Any]:
         return {"budget_bits": 1000, "stored_bits": {"codes": 10}}
 
-    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[Label, Tensor]]:
+    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[ClassName, Tensor]]:
         self.threads.add(threading.current_thread().name)
         if self.stuck:
             raise TimeoutError

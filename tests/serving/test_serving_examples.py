@@ -41,7 +41,7 @@ def test_an_id_that_was_accepted_before_is_a_duplicate(client: InProcess, metric
         ({"input": picture(1)}, '"label" is missing'),
         (example(1, lable="x"), 'did you mean "label"?'),
         (example(1) | {"label": None}, "label"),
-        (example(1) | {"label": {"shape": "cube"}}, "not supported yet"),
+        (example(1) | {"label": {"shape": ["cube"]}}, "factor str 'shape'"),
         (example(1) | {"label": "a\nb"}, "control"),
         (example(1, task=1.5), "task"),
         (example(1) | {"input": picture(1, side=5)}, "[1, 5, 5]"),

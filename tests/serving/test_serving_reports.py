@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from streamlearner.labels import FactorValue
 from tests.serving.fakes import FakeDaemon, InProcess
 
 COLOURFUL = torch.randint(0, 256, (3, 3, 6, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -37,6 +38,16 @@ def test_recollections_can_be_sent_back_to_predict(client: InProcess, daemon: Fa
     inputs = [value for one in classes for value in one["inputs"]]
     answer = client.post("/v1/predict", json={"inputs": inputs}).json()
     assert [prediction["label"] for prediction in answer["predictions"]] == ["one", "one", 2]
+
+
+def test_recollections_of_a_factor_are_labelled_as_they_were_sent(
+    client: InProcess, daemon: FakeDaemon
+) -> None:
+    daemon.shown = [(FactorValue("viewpoint", 90), torch.ones(1, 1, 4, 4, dtype=torch.uint8))]
+    for query in ("", "?label=viewpoint=90"):
+        (found,) = client.get(f"/v1/recollections{query}").json()["recollections"]
+        assert found["label"] == {"viewpoint": 90}
+    assert client.get("/v1/recollections?format=png").status_code == 200
 
 
 def test_both_json_forms_are_channels_last_and_hold_the_same(client: InProcess, daemon: FakeDaemon) -> None:

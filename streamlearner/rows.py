@@ -1,0 +1,85 @@
+"""What a batch asks to be learned: a row for each example, or for each factor that its label names.
+
+A factor is a task, and a class of it is the pair of factor and value: so each factor has a head of its own in
+the one open network, and methods, exam and memory need to know of tasks alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from streamlearner.labels import ClassName, FactorValue, LabelSpace
+from streamlearner.stream import Batch, Factors, Label
+
+
+class Rows(NamedTuple):
+    """Of which example each row is, [m] from 0 and ascending; its class [m]; its task [m] (-1: none), or None
+    while the stream has named none."""
+
+    examples: Tensor
+    labels: Tensor
+    tasks: Tensor | None
+
+    def select(self, chosen: Tensor) -> Rows:
+        """The rows at these places, or where this is True."""
+        tasks = None if self.tasks is None else self.tasks[chosen]
+        return Rows(self.examples[chosen], self.labels[chosen], tasks)
+
+    def asked(self, turn: int) -> Rows:
+        """One for each example, that of the exam: its factors take turns over the stream, which has had
+        `turn` examples so far."""
+        if len(self.examples) == int(self.examples[-1]) + 1:
+            return self
+        counts = torch.bincount(self.examples)
+        first = counts.cumsum(0) - counts
+        return self.select(first + (turn + torch.arange(len(counts))) % counts)
+
+    def without(self, examples: list[int]) -> Rows:
+        """Those of other examples."""
+        return self.select(~torch.isin(self.examples, torch.tensor(examples))) if examples else self
+
+
+def unfold(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: bool) -> Rows:
+    """The rows of a batch of at least one example, in its order. Classes and tasks met for the first time are
+    added. Without `uses_tasks` the tasks that messages name are passed over; factors are not."""
+    names = batch.tasks if uses_tasks else (None,) * len(batch)
+    if not any(isinstance(label, Mapping) for label in batch.labels):
+        plain = [label for label in batch.labels if not isinstance(label, Mapping)]
+        return Rows(torch.arange(len(batch)), labels.indices(plain), _indices(list(names), tasks))
+    found = [
+        (i, one, task_of(named, one))
+        for i, (label, named) in enumerate(zip(batch.labels, names, strict=True))
+        for one in _classes(label)
+    ]
+    examples = torch.tensor([i for i, _, _ in found])
+    classes = labels.indices([one for _, one, _ in found])
+    return Rows(examples, classes, _indices([task for _, _, task in found], tasks))
+
+
+def task_of(named: str | None, label: ClassName) -> str | None:
+    """The task of a class: its factor, within the task that the message names."""
+    return factor_task(named, label.factor) if isinstance(label, FactorValue) else named
+
+
+def factor_task(named: str | None, factor: str) -> str:
+    """The task of a factor within a named task."""
+    return factor if named is None else f"{named}/{factor}"
+
+
+def _classes(label: Label | Factors) -> Iterator[ClassName]:
+    if not isinstance(label, Mapping):
+        yield label
+        return
+    for factor, value in label.items():
+        yield FactorValue(factor, value)
+
+
+def _indices(names: list[str | None], tasks: LabelSpace) -> Tensor | None:
+    """None while the stream has never named a task (tasks then cost no bits)."""
+    if not any(name is not None for name in names):
+        return torch.full((len(names),), -1, dtype=torch.int64) if len(tasks) else None
+    return torch.tensor([-1 if name is None else tasks.index(name) for name in names])
