@@ -55,7 +55,7 @@ def lived(metrics: Metrics) -> None:
 
 def retention(metrics: Metrics, by_class: dict[str | int, float], periods: int = 2) -> None:
     metrics.publish_retention(
-        overall=0.4, by_class=by_class, by_period=[0.5, None, *([0.1] * (periods - 2))],
+        overall=0.4, by_class=by_class, by_factor={}, by_period=[0.5, None, *([0.1] * (periods - 2))],
         forgetting=None, backward_transfer=-0.25,
     )  # fmt: skip
 
