@@ -8,6 +8,7 @@ from typing import Any
 from streamlearner.bench.cifar100_choices import CIFAR100_CHOICES
 from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL
 from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
+from streamlearner.bench.controlled_to_wild import CONTROLLED_TO_WILD
 from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
@@ -20,6 +21,7 @@ from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
 from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
 from streamlearner.bench.peers import PEERS
 from streamlearner.bench.throughput import THROUGHPUT
+from streamlearner.bench.turntable import TURNTABLE
 
 _ALL: tuple[Experiment, ...] = (
     MNIST_SPLIT,
@@ -37,6 +39,8 @@ _ALL: tuple[Experiment, ...] = (
     DIGITS,
     TDIGITS,
     LINEAR_INTERFERENCE,
+    TURNTABLE,
+    CONTROLLED_TO_WILD,
     THROUGHPUT,
 )
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.stream import Label, Message, Source
+from streamlearner.stream import Message, Source
 
 Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Images [n, H, W] or [n, H, W, C] uint8 with their labels, and, where the set has such, the task of
-    each: coarse class of CIFAR-100, alphabet of Omniglot."""
+    """Images [n, H, W] or [n, H, W, C] uint8 with their labels (plain, or mappings of factors), and, where
+    the set has such, the task of each: coarse class of CIFAR-100, alphabet of Omniglot."""
 
     images: NDArray[np.uint8]
-    labels: list[Label]
+    labels: list[Any]
     tasks: list[str] | None = None
 
     def select(self, indices: NDArray[np.int64]) -> Pictures:

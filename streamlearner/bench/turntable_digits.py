@@ -1,0 +1,38 @@
+"""Digits on a turntable: MNIST's, each seen from one of eight angles; two factors, category and viewpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from streamlearner.bench.workbench import Pictures
+
+CATEGORY, VIEWPOINT = "category", "viewpoint"
+VIEWPOINTS = tuple(range(0, 360, 45))
+"""Degrees, anticlockwise; the n-th image is seen from the n-th of them, in turns."""
+
+
+def turned(pictures: Pictures) -> Pictures:
+    """Each digit turned about its middle; black comes in at the corners. Labels name both factors."""
+    angles = [VIEWPOINTS[number % len(VIEWPOINTS)] for number in range(len(pictures.labels))]
+    images = np.stack(
+        [
+            np.asarray(Image.fromarray(image).rotate(angle, Image.Resampling.BILINEAR))
+            for image, angle in zip(pictures.images, angles, strict=True)
+        ]
+    )
+    labels: list[Any] = [
+        {CATEGORY: digit, VIEWPOINT: angle} for digit, angle in zip(pictures.labels, angles, strict=True)
+    ]
+    return Pictures(images, labels)
+
+
+def in_colour(pictures: Pictures, *, side: int) -> Pictures:
+    """Grey images [n, h, w] as [n, side, side, 3], with an equal black margin."""
+    height, width = pictures.images.shape[1:]
+    top, left = (side - height) // 2, (side - width) // 2
+    margins = ((0, 0), (top, side - height - top), (left, side - width - left))
+    grey = np.pad(pictures.images, margins)
+    return Pictures(np.repeat(grey[..., None], 3, axis=3), pictures.labels, pictures.tasks)
