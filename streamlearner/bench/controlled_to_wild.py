@@ -26,7 +26,6 @@ CONTROLLED, WILD = "controlled", "wild"
 FACTORS = (CATEGORY, VIEWPOINT, WILD)
 CONTROLLED_EXAMPLES, EXAMPLES = 20_000, 70_000
 QUICK_EXAMPLES, QUICK_TESTS = 300, 100
-HELD_OUT_ONE_IN = 5
 SLEEPS = {"sleep.steps_per_batch": 0, "sleep.steps": 400, "network.name": "lenet"}
 
 
@@ -38,6 +37,7 @@ class ControlledToWild:
     name: str
     protocol: str
     arms: Mapping[str, Arm]
+    held_out_one_in: int = 5
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
         part = EXAMPLES // QUARTER if scope.portion == "quarter" else None
@@ -47,7 +47,9 @@ class ControlledToWild:
                 yield Trial(arm=arm, budget_bits=budget, seed=seed, examples=part)
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
-        (digits, digit_tests), (wild, wild_tests) = worlds(workbench, scope)
+        (digits, digit_tests), (wild, wild_tests) = worlds(
+            workbench, scope, held_out_one_in=self.held_out_one_in
+        )
         chance = np.random.default_rng(trial.seed)
         every = 1 if trial.examples is None else QUARTER
         digits = digits.select(chance.permutation(len(digits.labels))[:CONTROLLED_EXAMPLES:every])
@@ -90,7 +92,7 @@ def worlds(workbench: Workbench, scope: Scope) -> tuple[tuple[Pictures, Pictures
         training = workbench.load_pictures(data, True, most[0])
         test = workbench.load_pictures(data, False, most[1])
         if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=HELD_OUT_ONE_IN)
+            training, test = ordering.parted(training, held_out_one_in=held_out_one_in)
         found.append(tuple(world(each, data) for each in (training, test)))
     digits, wild = found
     return (digits[0], digits[1]), (wild[0], wild[1])

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 BOTH = (CATEGORY, VIEWPOINT)
 EXAMPLES = 60_000
 QUICK_EXAMPLES, QUICK_TESTS = 600, 100
-HELD_OUT_ONE_IN = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,7 @@ class Turntable:
     name: str
     protocol: str
     arms: Mapping[str, Arm]
+    held_out_one_in: int = 6
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
         part = EXAMPLES // QUARTER if scope.portion == "quarter" else None
@@ -47,7 +47,7 @@ class Turntable:
         training = workbench.load_pictures("MNIST", True, QUICK_EXAMPLES if scope.quick else None)
         test = workbench.load_pictures("MNIST", False, QUICK_TESTS if scope.quick else None)
         if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=HELD_OUT_ONE_IN)
+            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
         training, test = turned(training), turned(test)
         order = np.random.default_rng(trial.seed).permutation(len(training.labels))
         stream = training.select(order if trial.examples is None else order[::QUARTER])
