@@ -84,7 +84,9 @@ def figures(course: Course, phases: Sequence[Phase]) -> dict[str, float]:
     return measured
 
 
-def worlds(workbench: Workbench, scope: Scope) -> tuple[tuple[Pictures, Pictures], tuple[Pictures, Pictures]]:
+def worlds(
+    workbench: Workbench, scope: Scope, *, held_out_one_in: int
+) -> tuple[tuple[Pictures, Pictures], tuple[Pictures, Pictures]]:
     """To learn from and to test on, of both; images [n, 32, 32, 3]."""
     most = (QUICK_EXAMPLES, QUICK_TESTS) if scope.quick else (None, None)
     found = []
