@@ -12,7 +12,7 @@ import numpy as np
 from streamlearner.bench import factor_picture, ordering
 from streamlearner.bench.continual import QUARTER, Arm
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.factor_stream import QUICK, Phase, learned, rows, told
+from streamlearner.bench.factor_stream import QUICK, Phase, a_quarter, learned, rows, told
 from streamlearner.bench.mnist_split import RAW_BITS
 from streamlearner.bench.results import Row
 from streamlearner.bench.turntable_digits import CATEGORY, VIEWPOINT, turned
@@ -37,7 +37,7 @@ class Turntable:
     held_out_one_in: int = 6
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        part = EXAMPLES // QUARTER if scope.portion == "quarter" else None
+        part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
         for arm, about in self.arms.items():
             budget = 10 * RAW_BITS if about.uses_memory else 0
             for seed in range(scope.seeds):

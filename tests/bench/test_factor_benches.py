@@ -1,0 +1,108 @@
+"""Streams in phases that name some of their factors: the turntable; from a controlled world to the wild."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamlearner.bench import report
+from streamlearner.bench.controlled_to_wild import CONTROLLED_TO_WILD
+from streamlearner.bench.experiment import Experiment, Scope
+from streamlearner.bench.factor_stream import Phase, joined
+from streamlearner.bench.results import Result, Row
+from streamlearner.bench.turntable import TURNTABLE, thirds
+from streamlearner.bench.turntable_digits import VIEWPOINTS, in_colour, turned
+from streamlearner.bench.workbench import Pictures, Workbench
+from tests.bench.tiny_bench import TinyBench, pictures
+
+QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def in_both_worlds(name: str, train: bool, most: int | None = None) -> Pictures:
+    grey = pictures(name, train, most)
+    return in_colour(grey, side=32) if name == "CIFAR100" else grey
+
+
+def tiny() -> Workbench:
+    return dataclasses.replace(
+        TinyBench()(data=Path("nowhere"), download=False), load_pictures=in_both_worlds
+    )
+
+
+def ran(experiment: Experiment, arm: str) -> dict[str, Row]:
+    (trial,) = [trial for trial in experiment.trials(QUICK) if trial.arm == arm]
+    found = experiment.run(trial, workbench=tiny(), scope=QUICK)
+    return {row.metric: row for row in found if isinstance(row, Row)}
+
+
+def test_digits_are_turned_about_their_middle_and_say_how_far() -> None:
+    upright = np.zeros((9, 21, 21), dtype=np.uint8)
+    upright[:, 10, 15] = 200  # to the right of the middle
+    found = turned(Pictures(upright, list(range(9))))
+    assert [label["viewpoint"] for label in found.labels] == [*VIEWPOINTS, 0]
+    assert [label["category"] for label in found.labels] == list(range(9))
+    brightest = [divmod(int(image.argmax()), 21) for image in found.images]
+    assert brightest[0] == brightest[8] == (10, 15)
+    assert [brightest[2], brightest[4], brightest[6]] == [(5, 10), (10, 5), (15, 10)]
+
+
+def test_grey_digits_get_a_margin_and_three_equal_channels() -> None:
+    found = in_colour(pictures("MNIST", True), side=32).images
+    assert found.shape == (120, 32, 32, 3)
+    assert np.array_equal(found[:, 2:30, 2:30, 1], pictures("MNIST", True).images)
+    assert found[:, :2].sum() == found[:, :, 30:].sum() == 0
+
+
+def test_a_phase_names_only_its_factors() -> None:
+    stream = turned(pictures("MNIST", True))
+    told = joined(thirds(stream, multi_task=False)).labels
+    assert [set(label) for label in told] == [{"category"}] * 40 + [{"viewpoint"}] * 40 + [{"category"}] * 40
+    assert told[45] == {"viewpoint": stream.labels[45]["viewpoint"]}
+    both = joined(thirds(stream, multi_task=True)).labels
+    assert all(set(label) == {"category", "viewpoint"} for label in both)
+    mixed = joined([Phase("x", ("category", "wild"), Pictures(stream.images[:1], [{"wild": 3}]))])
+    assert mixed.labels == [{"wild": 3}]
+
+
+def test_the_turntable_tests_both_factors_after_each_third() -> None:
+    rows = ran(TURNTABLE, "active_long_term")
+    for factor in ("category", "viewpoint"):
+        for phase in ("category", "viewpoint", "category_again"):
+            for when in ("awake", "after"):
+                assert 0.0 <= rows[f"{factor}_{when}_{phase}"].value <= 1.0
+        assert f"{factor}_of_neocortex" in rows
+    assert rows["viewpoint_after_category"].value == 0.0  # never told of it yet
+    assert rows["category_after_category"].stored_bits > 0
+    assert sum(name.startswith("category_at_") for name in rows) > 5
+
+
+def test_what_is_kept_of_the_controlled_world_is_a_share_of_what_was_known() -> None:
+    rows = ran(CONTROLLED_TO_WILD, "finetune")
+    known, left = rows["category_after_controlled"].value, rows["category_after_wild"].value
+    assert known > 0
+    assert rows["category_kept"].value == pytest.approx(left / known)
+    assert rows["wild_after_controlled"].value == 0.0
+
+
+def test_alone_the_wild_is_all_there_is_and_many_domains_see_the_digits_again() -> None:
+    alone = ran(CONTROLLED_TO_WILD, "wild_alone")
+    assert not any("category" in name for name in alone)
+    assert alone["wild_after_wild"].value > 0
+    several = ran(CONTROLLED_TO_WILD, "multi_domain")
+    assert several["category_after_wild"].examples_per_s > 0
+
+
+def test_the_picture_has_a_panel_for_each_factor(tmp_path: Path) -> None:
+    result = Result(tmp_path, name="turntable", protocol="", quick=True)
+    result.add(list(ran(TURNTABLE, "finetune").values()))
+    report.write(tmp_path)
+    assert (tmp_path / "turntable.png").stat().st_size > 10_000
