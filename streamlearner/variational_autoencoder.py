@@ -37,8 +37,9 @@ class VariationalAutoencoder(nn.Module):
         if self.scale is not None:
             self.scale.meet(inputs)
 
-    def learn(self, inputs: Tensor, *, generator: torch.Generator) -> float:
-        """One step down the negative evidence bound of `inputs` [n, *input_shape]; its mean before."""
+    def learn(self, inputs: Tensor, *, generator: torch.Generator, pace: float = 1.0) -> float:
+        """One step down the negative evidence bound of `inputs` [n, *input_shape], by `pace` of the step
+        size; its mean before."""
         values = self._values(inputs)
         mean, log_variance = self.encoder(values).chunk(2, dim=1)
         log_variance = log_variance.clamp(-10.0, 10.0)
@@ -50,7 +51,7 @@ class VariationalAutoencoder(nn.Module):
             error = 0.5 * (shown - values).square().sum(1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(1)
         loss = (error + divergence).mean()
-        self.adam.step(self._learned(), torch.autograd.grad(loss, self._learned()))
+        self.adam.step(self._learned(), torch.autograd.grad(loss, self._learned()), pace=pace)
         return float(loss.detach())
 
     @torch.no_grad()

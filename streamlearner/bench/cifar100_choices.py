@@ -14,7 +14,7 @@ from streamlearner.bench import ordering
 from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL, NETWORK, OURS, TEN
 from streamlearner.bench.continual import QUARTER, Arm
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.results import Curve, Row
+from streamlearner.bench.results import Curve, Row, Sheet
 from streamlearner.bench.throughput import Turns, loop, timed
 from streamlearner.bench.workbench import Pictures, Settings, Workbench
 
@@ -63,7 +63,7 @@ class Choices:
         part = CIFAR100_INCREMENTAL.examples // QUARTER
         return [Trial(arm, TEN, seed, part) for arm in CHOICES for seed in range(scope.seeds)]
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve]:
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve | Sheet]:
         arms = {trial.arm: Arm(settings={**OURS, **CHOICES[trial.arm]})}
         learned = replace(CIFAR100_INCREMENTAL, arms=arms)
         rows = list(learned.run(trial, workbench=workbench, scope=replace(scope, portion="quarter")))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamlearner.bench import ordering
 from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.one_pass import Learned, learn
 from streamlearner.bench.pretraining import association_bits, pretrained
-from streamlearner.bench.results import Curve, Row
-from streamlearner.bench.retention_curve import RetentionCurve, accuracy, readouts
-from streamlearner.bench.retention_curve import inputs as inputs
+from streamlearner.bench.results import Curve, Row, Sheet, tiled
 from streamlearner.bench.workbench import Pictures, Settings, Workbench
 from streamlearner.errors import StreamlearnerError
 
@@ -56,7 +54,9 @@ class ContinualExperiment:
     task is named (class-incremental). A quarter of the stream has the same periods and every fourth example
     of each class; its metrics are named `..._on_quarter`. `counts_association`: the budget is for the
     association's tables too, and `stored_bits` has both. `compares_methods` measures the readout and the
-    seconds of sleep beside. `derive` makes what is learned and tested of the data set.
+    seconds of sleep beside. `newest` classes, those of the highest numbers, are also tested by themselves.
+    `shows` keeps a sheet of what each arm remembers, of the first seed. `derive` makes what is learned and
+    tested of the data set.
     """
 
     name: str
@@ -69,6 +69,8 @@ class ContinualExperiment:
     names_tasks: bool = False
     counts_association: bool = False
     compares_methods: bool = False
+    newest: int = 0
+    shows: bool = False
     derive: Callable[[Pictures], Pictures] | None = None
     held_out_one_in: int = 5
     quick_examples: int = 2_000
@@ -96,7 +98,7 @@ class ContinualExperiment:
         held_out = -(-self.examples // self.held_out_one_in) if scope.held_out else 0
         return -(-(self.examples - held_out) // QUARTER)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve]:
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve | Sheet]:
         arm = self.arms[trial.arm]
         training, test = self._halves(workbench, scope)
         stream = ordering.in_order(
@@ -118,10 +120,13 @@ class ContinualExperiment:
                 test,
                 names_tasks=self.names_tasks,
                 compares_methods=self.compares_methods,
+                newest=self.newest,
             )
         if self.counts_association and learned.total_bits > trial.budget_bits:
             raise StreamlearnerError(f"{trial}: {learned.total_bits:,} bits with the association's tables")
         yield from self._rows(trial, learned, length=len(stream.labels))
+        if self.shows and learned.shown and not trial.seed:
+            yield Sheet(trial.arm, tiled([images for _, images in learned.shown]))
         if learned.points:
             yield Curve(trial.arm, trial.budget_bits, trial.seed, learned.points, trial.examples)
 
@@ -163,75 +168,3 @@ class ContinualExperiment:
                 examples_per_s=round(length / learned.seconds, 1),
                 examples=trial.examples,
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What one daemon came to: figures by metric, accuracy over the stream, bits, seconds of the stream
-    without the tests."""
-
-    measured: dict[str, float]
-    points: list[tuple[int, float]]
-    stored_bits: int
-    parameter_bits: dict[str, int]
-    seconds: float
-
-    @property
-    def total_bits(self) -> int:
-        """What is remembered, with the association's tables: the paper's total constraint, equation (4)."""
-        return self.stored_bits + self.parameter_bits.get("association", 0)
-
-
-def learn(
-    workbench: Workbench,
-    settings: Settings,
-    stream: Pictures,
-    test: Pictures,
-    *,
-    names_tasks: bool,
-    compares_methods: bool = False,
-) -> Learned:
-    """One daemon over the whole stream, tested along it and after it."""
-    messages = workbench.messages(stream, tasks=stream.tasks if names_tasks else None)
-    curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
-    with workbench.daemon(settings, messages, between=curve) as daemon:
-        daemon.dream = asleep = Stopwatch(daemon.dream)
-        started = time.perf_counter()
-        daemon.run()
-        seconds = time.perf_counter() - started - curve.seconds
-        learner = daemon.learner
-        curve(len(messages))
-    measured = {"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | own(learner)
-    if compares_methods:
-        measured |= readouts(learner, test, stream) | {"sleep_seconds": asleep.seconds}
-    return Learned(
-        measured=measured,
-        points=curve.points,
-        stored_bits=sum(learner.method.stored_bits().values()),
-        parameter_bits=learner.method.parameter_bits(),
-        seconds=seconds,
-    )
-
-
-def own(learner: Any) -> dict[str, float]:
-    """What the daemon itself measured, by metric; without those that the stream was too short for."""
-    prequential = learner.prequential
-    measured = {
-        "exam_retention": learner.grade().overall,
-        "forgetting": learner.matrix.forgetting,
-        "prequential_accuracy": prequential.right / prequential.seen if prequential.seen else None,
-    }
-    return {metric: value for metric, value in measured.items() if value is not None}
-
-
-class Stopwatch:
-    """Calls `work`, and adds up the seconds that its calls took."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work = work
-        self.seconds = 0.0
-
-    def __call__(self) -> None:
-        started = time.perf_counter()
-        self.work()
-        self.seconds += time.perf_counter() - started

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from streamlearner.bench.continual import QUARTER, Stopwatch
+from streamlearner.bench.continual import QUARTER
 from streamlearner.bench.experiment import Scope, Trial, rows_of
+from streamlearner.bench.one_pass import Stopwatch
 from streamlearner.bench.results import Row
 from streamlearner.bench.retention_curve import ANSWER_BATCH, inputs
 from streamlearner.bench.tables import SERIES

@@ -56,6 +56,7 @@ PERMNIST = ContinualExperiment(
     held_out_one_in=6,
     classes_per_period=None,
     names_tasks=True,
+    shows=True,
     budgets_bits=(BUDGET_BITS,),
     arms=arms(tasks=PERMUTATIONS),
 )
@@ -69,6 +70,7 @@ DIGITS = ContinualExperiment(
     examples=60_000,
     held_out_one_in=6,
     classes_per_period=1,
+    shows=True,
     budgets_bits=(BUDGET_BITS,),
     arms=arms(tasks=10),
 )
@@ -77,13 +79,16 @@ TDIGITS = ContinualExperiment(
     protocol=(
         "TDigits (paper 001): forty classes one after the other: MNIST's digits upright, then mirrored, "
         "then upside down, then turned by half, each image in one of these ways; a class a task, one head, "
-        f"no task named; 60,000 training images, tested on the 10,000 test images. {COMPARED}{MEASURES}"
+        "no task named; accuracy_of_last_10: of the ten turned digits, which came last; 60,000 training "
+        f"images, tested on the 10,000 test images. {COMPARED}{MEASURES}"
     ),
     data="MNIST",
     derive=transformed,
     examples=60_000,
     held_out_one_in=6,
     classes_per_period=1,
+    newest=10,
+    shows=True,
     budgets_bits=(BUDGET_BITS,),
     arms=arms(tasks=40),
 )

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from streamlearner.bench import growth_picture, mask_dynamics, ordering
-from streamlearner.bench.continual import MEASURES, Arm, Stopwatch, own
+from streamlearner.bench.continual import MEASURES, Arm
 from streamlearner.bench.experiment import Scope, Trial, rows_of
 from streamlearner.bench.mnist_split import RAW_BITS
-from streamlearner.bench.results import Row, Sheet
+from streamlearner.bench.one_pass import Stopwatch, own
+from streamlearner.bench.results import Row, Sheet, tiled
 from streamlearner.bench.retention_curve import accuracy
 from streamlearner.bench.workbench import Pictures, Workbench
 
@@ -163,18 +163,6 @@ def _rows(trial: Trial, course: Course, *, paper: Mapping[int, float], length: i
         examples=length,
         paper={"accuracy": paper[10], "accuracy_after_5": paper[5]} if paper else {},
     )
-
-
-def tiled(rows: Sequence[Sequence[Tensor] | Tensor]) -> Tensor:
-    """Images [1, H, W] uint8, row after row, as one image [rows * H, columns * W]; black where a row is
-    short."""
-    height, width = rows[0][0].shape[1:]
-    columns = max(len(row) for row in rows)
-    sheet = torch.zeros(len(rows) * height, columns * width, dtype=torch.uint8)
-    for y, row in enumerate(rows):
-        for x, image in enumerate(row):
-            sheet[y * height : (y + 1) * height, x * width : (x + 1) * width] = image[0]
-    return sheet
 
 
 MNIST_ONE_CLASS_AT_A_TIME = OneClassAtATime(

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -77,6 +78,18 @@ class Sheet:
     def save(self, beside: Path) -> None:
         """Writes it as PNG, named after the result file."""
         Image.fromarray(self.pixels.numpy()).save(beside.with_name(f"{beside.stem}-sheet-{self.name}.png"))
+
+
+def tiled(rows: Sequence[Sequence[Tensor] | Tensor]) -> Tensor:
+    """Images [1, H, W] uint8, row after row, as one image [rows * H, columns * W]; black where a row is
+    short."""
+    height, width = rows[0][0].shape[1:]
+    columns = max(len(row) for row in rows)
+    sheet: Tensor = torch.zeros(len(rows) * height, columns * width, dtype=torch.uint8)
+    for y, row in enumerate(rows):
+        for x, image in enumerate(row):
+            sheet[y * height : (y + 1) * height, x * width : (x + 1) * width] = image[0]
+    return sheet
 
 
 @dataclass(frozen=True, slots=True)

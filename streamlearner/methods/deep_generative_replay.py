@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.curriculum import Curriculum
-from streamlearner.generative_memory import GenerativeMemory, Samples
-from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
+from streamlearner.generative_memory import GenerativeMemory, Samples, imagined
+from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
 
 
 class DeepGenerativeReplay(DualMemory):
@@ -84,6 +84,12 @@ class DeepGenerativeReplay(DualMemory):
     def revert(self, neocortex: dict[str, Tensor]) -> None:
         for memory in (self.neocortex, self.hippocampus):
             memory.load_state_dict(neocortex)
+
+    @torch.no_grad()
+    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
+        """Generated, as nothing else is kept."""
+        found = imagined([self.hippocampus], self.classes, per_class=per_class)
+        return [(label, raw(inputs)) for label, inputs in found]
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:

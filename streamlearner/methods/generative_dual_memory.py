@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.curriculum import Curriculum
-from streamlearner.generative_memory import GenerativeMemory, Samples, ShortTermMemory
+from streamlearner.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
 from streamlearner.generative_replay import Shares, shares
-from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
+from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
 
 ERROR_SCALE = 0.01
 """Mean absolute errors of reconstruction that differ by so much make answers e times as likely to count."""
@@ -124,10 +124,15 @@ class GenerativeDualMemory(DualMemory):
         if not short:
             return
         former, replay = copy.deepcopy(long), candidate._shares()
-        for _ in range(self.sleep_steps):
+        for step in range(self.sleep_steps):
             samples = candidate._dreamt(former, replay)
             long.meet(samples.inputs)
-            long.learn(samples, learning_rate=self.learning_rate, chance=candidate.chance.generator)
+            long.learn(
+                samples,
+                learning_rate=self.learning_rate,
+                chance=candidate.chance.generator,
+                pace=1.0 - step / self.sleep_steps,
+            )
             yield
         for task, memory in short.items():
             long.count(task, memory.tasks[task])
@@ -181,9 +186,7 @@ class GenerativeDualMemory(DualMemory):
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         shown = unit_interval(inputs)
-        memories = [*self.hippocampus.held().values()]
-        if self.neocortex.tasks or not memories:
-            memories.append(self.neocortex)
+        memories = self._memories()
         answers = torch.stack([self._answer(memory, shown) for memory in memories])
         errors = torch.stack([memory.generator.error(shown) for memory in memories])
         weights = (-errors / ERROR_SCALE).softmax(0)
@@ -193,6 +196,17 @@ class GenerativeDualMemory(DualMemory):
         allowed = self.curriculum.allowed(tasks, len(shown))
         mixed = (mixed + 1e-6) * allowed
         return mixed / mixed.sum(1, keepdim=True)
+
+    def _memories(self) -> list[GenerativeMemory]:
+        """Those that answer: all of short term, and the LTM once it has learned, or where there is no
+        other."""
+        short = [*self.hippocampus.held().values()]
+        return [*short, self.neocortex] if self.neocortex.tasks or not short else short
+
+    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
+        """Generated, as nothing else is kept."""
+        found = imagined(self._memories(), self.classes, per_class=per_class)
+        return [(label, raw(inputs)) for label, inputs in found]
 
     def _answer(self, memory: GenerativeMemory, shown: Tensor) -> Tensor:
         return memory.answer(shown, self.classes).softmax(1)

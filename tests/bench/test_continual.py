@@ -13,8 +13,9 @@ import torch
 from streamlearner import config
 from streamlearner.bench import ordering
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.continual import Arm, ContinualExperiment, learn
+from streamlearner.bench.continual import Arm, ContinualExperiment
 from streamlearner.bench.experiment import Scope
+from streamlearner.bench.one_pass import learn
 from streamlearner.bench.results import Curve, Row
 from streamlearner.bench.retention_curve import RetentionCurve, accuracy
 from streamlearner.bench.workbench import Pictures, Workbench

@@ -11,7 +11,8 @@ import torch
 from streamlearner.bench.digit_tasks import permuted, transformed
 from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
-from streamlearner.bench.results import Row
+from streamlearner.bench.one_pass import last
+from streamlearner.bench.results import Row, Sheet
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
@@ -57,8 +58,19 @@ def test_each_stream_is_learned_by_a_real_daemon(experiment: object) -> None:
     )
     rows = {row.metric: row.value for row in found if isinstance(row, Row)}
     assert 0.0 <= rows["accuracy"] <= 1.0
+    (sheet,) = [entry for entry in found if isinstance(entry, Sheet)]
+    assert sheet.name == "generative_dual_memory"
+    assert sheet.pixels.shape[1] == 10 * 28
+    assert sheet.pixels.float().std() > 1
     (settings,) = tiny.settings
     assert settings["sleep.on_memory_full"] is True
+
+
+def test_the_last_classes_are_those_of_the_highest_numbers() -> None:
+    whole = transformed(pictures("MNIST", False))
+    newest, highest = last(whole, 10), sorted(set(whole.labels))[-10:]
+    assert set(newest.labels) == set(highest)
+    assert len(newest.labels) == sum(label in highest for label in whole.labels)
 
 
 def test_the_number_of_tasks_sets_kappa() -> None:

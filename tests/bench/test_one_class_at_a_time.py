@@ -10,8 +10,8 @@ from PIL import Image
 
 from streamlearner.bench import report
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME, tiled
-from streamlearner.bench.results import Result, Row, Sheet
+from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
+from streamlearner.bench.results import Result, Row, Sheet, tiled
 from tests.bench.tiny_bench import TinyBench
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

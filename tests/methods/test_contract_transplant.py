@@ -62,7 +62,7 @@ def only_switchers(arm: str) -> None:
 def test_a_method_either_can_teach_another_network_or_says_why_not(arm: str) -> None:
     method = make(arm)
     observe(method, 3)
-    assert method.can_transplant == bool(method.recollect(1))
+    assert method.can_transplant == (method.remembered > 0)
     if not method.can_transplant:
         with pytest.raises(NotImplementedError, match="nothing to teach"):
             taught(method)

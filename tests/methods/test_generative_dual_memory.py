@@ -94,3 +94,16 @@ def test_generated_inputs_look_like_inputs() -> None:
     assert samples.inputs.shape == (7, *TINY.shape)
     assert 0.0 <= float(samples.inputs.min()) <= float(samples.inputs.max()) <= 1.0
     assert samples.targets.shape == (7, 4)
+
+
+def test_what_it_shows_is_generated_and_looks_like_the_class_that_it_is_shown_for() -> None:
+    method = dual()
+    observe(method, 60)
+    shown = dict(method.recollect(3))
+    assert [len(images) for images in shown.values()] == [3] * 4
+    for label, images in shown.items():
+        real = TINY.inputs([label] * 8, seed=1).float().mean(0)
+        others = [TINY.inputs([other] * 8, seed=1).float().mean(0) for other in range(4) if other != label]
+        seen = images.float().mean(0)
+        assert all((seen - real).abs().mean() < (seen - other).abs().mean() for other in others)
+    assert all(torch.equal(images, dict(method.recollect(3))[label]) for label, images in shown.items())

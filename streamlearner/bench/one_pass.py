@@ -1,0 +1,102 @@
+"""One daemon over a whole stream: tested along it and after it, timed, and what it remembers shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from streamlearner.bench.retention_curve import RetentionCurve, accuracy, readouts
+from streamlearner.bench.workbench import Pictures, Settings, Workbench
+
+SHOWN = 10
+"""Recollections of each class on a sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What one daemon came to: figures by metric, accuracy over the stream, bits, seconds of the stream
+    without the tests, recollections by class."""
+
+    measured: dict[str, float]
+    points: list[tuple[int, float]]
+    stored_bits: int
+    parameter_bits: dict[str, int]
+    seconds: float
+    shown: list[tuple[int, Tensor]]
+
+    @property
+    def total_bits(self) -> int:
+        """What is remembered, with the association's tables: the paper's total constraint, equation (4)."""
+        return self.stored_bits + self.parameter_bits.get("association", 0)
+
+
+def learn(
+    workbench: Workbench,
+    settings: Settings,
+    stream: Pictures,
+    test: Pictures,
+    *,
+    names_tasks: bool,
+    compares_methods: bool = False,
+    newest: int = 0,
+) -> Learned:
+    """One daemon over the whole stream, tested along it and after it."""
+    messages = workbench.messages(stream, tasks=stream.tasks if names_tasks else None)
+    curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
+    with workbench.daemon(settings, messages, between=curve) as daemon:
+        daemon.dream = asleep = Stopwatch(daemon.dream)
+        started = time.perf_counter()
+        daemon.run()
+        seconds = time.perf_counter() - started - curve.seconds
+        learner = daemon.learner
+        curve(len(messages))
+    measured = {"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | own(learner)
+    if newest:
+        measured[f"accuracy_of_last_{newest}"] = accuracy(
+            learner, last(test, newest), names_tasks=names_tasks
+        )
+    if compares_methods:
+        measured |= readouts(learner, test, stream) | {"sleep_seconds": asleep.seconds}
+    return Learned(
+        measured=measured,
+        points=curve.points,
+        stored_bits=sum(learner.method.stored_bits().values()),
+        parameter_bits=learner.method.parameter_bits(),
+        seconds=seconds,
+        shown=learner.method.recollect(SHOWN),
+    )
+
+
+def last(pictures: Pictures, classes: int) -> Pictures:
+    """Those of the classes with the highest numbers."""
+    kept = set(sorted(set(pictures.labels))[-classes:])
+    return pictures.select(np.flatnonzero([label in kept for label in pictures.labels]))
+
+
+def own(learner: Any) -> dict[str, float]:
+    """What the daemon itself measured, by metric; without those that the stream was too short for."""
+    prequential = learner.prequential
+    measured = {
+        "exam_retention": learner.grade().overall,
+        "forgetting": learner.matrix.forgetting,
+        "prequential_accuracy": prequential.right / prequential.seen if prequential.seen else None,
+    }
+    return {metric: value for metric, value in measured.items() if value is not None}
+
+
+class Stopwatch:
+    """Calls `work`, and adds up the seconds that its calls took."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work = work
+        self.seconds = 0.0
+
+    def __call__(self) -> None:
+        started = time.perf_counter()
+        self.work()
+        self.seconds += time.perf_counter() - started
