@@ -17,9 +17,11 @@ from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.bench.mnist_readout import MNIST_READOUT
 from streamlearner.bench.mnist_split import MNIST_SPLIT
 from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
+from streamlearner.bench.noise_and_occlusion import NOISE_AND_OCCLUSION
 from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
 from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
 from streamlearner.bench.peers import PEERS
+from streamlearner.bench.revision import REVISION
 from streamlearner.bench.throughput import THROUGHPUT
 from streamlearner.bench.turntable import TURNTABLE
 
@@ -38,6 +40,8 @@ _ALL: tuple[Experiment, ...] = (
     PERMNIST,
     DIGITS,
     TDIGITS,
+    REVISION,
+    NOISE_AND_OCCLUSION,
     LINEAR_INTERFERENCE,
     TURNTABLE,
     CONTROLLED_TO_WILD,

@@ -13,17 +13,23 @@ if TYPE_CHECKING:
     from streamlearner.bench.report import Figure
 
 
-def draw(found: Sequence[Figure], *, factors: Sequence[str], title: str, quick: bool, path: Path) -> None:
-    """Mean over seeds."""
+def draw(
+    found: Sequence[Figure],
+    *,
+    factors: Sequence[str],
+    title: str,
+    quick: bool,
+    path: Path,
+    below: str = "examples",
+) -> None:
+    """Mean over seeds of the metrics `x_at_n` for each factor x; `below` says what n counts."""
     picture = plots()(figsize=(5.4 * len(factors), 4.2), dpi=150, facecolor="white", layout="constrained")
     for axes, factor in zip(picture.subplots(1, len(factors)), factors, strict=True):
         draw_panel(axes, found, factor)
-        dress(axes, factor, below="examples")
+        dress(axes, factor, below=below)
         axes.set_ylim(0, 1.02)
     note = " (quick: means nothing)" if quick else ""
-    picture.suptitle(
-        f"{title}: test accuracy of each factor{note}", x=0.01, ha="left", color=INK, fontsize=11
-    )
+    picture.suptitle(f"{title}: test accuracy{note}", x=0.01, ha="left", color=INK, fontsize=11)
     picture.savefig(path, metadata={"Software": None})
 
 

@@ -1,0 +1,135 @@
+"""Tasks that come back: what revising the first and the last of six is worth (paper 001, Figure 6)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streamlearner.bench import ordering
+from streamlearner.bench.continual import QUARTER, Arm
+from streamlearner.bench.digit_tasks import PERMUTATIONS, permuted
+from streamlearner.bench.experiment import Scope, Trial, rows_of
+from streamlearner.bench.generative_memories import BUDGET_BITS, arms
+from streamlearner.bench.results import Row
+from streamlearner.bench.retention_curve import accuracy
+from streamlearner.bench.workbench import Pictures, Workbench
+
+FIRST, LAST = "permutation 0", f"permutation {PERMUTATIONS - 1}"
+EXAMPLES = 60_000
+QUICK_EXAMPLES, QUICK_TESTS = 600, 120
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Six permutations one after the other, the first and the last with half of their images; then the
+    other half of the first, and that of the last."""
+
+    name: str
+    protocol: str
+    arms: Mapping[str, Arm]
+    held_out_one_in: int = 6
+
+    def trials(self, scope: Scope) -> Iterable[Trial]:
+        part = EXAMPLES // QUARTER if scope.portion == "quarter" else None
+        for arm, about in self.arms.items():
+            for seed in range(scope.seeds):
+                budget = BUDGET_BITS if about.uses_memory else 0
+                yield Trial(arm=arm, budget_bits=budget, seed=seed, examples=part)
+
+    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+        training = workbench.load_pictures("MNIST", True, QUICK_EXAMPLES if scope.quick else None)
+        test = workbench.load_pictures("MNIST", False, QUICK_TESTS if scope.quick else None)
+        if scope.held_out:
+            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
+        order = np.random.default_rng(trial.seed).permutation(len(training.labels))
+        every = QUARTER if trial.examples else 1
+        stream, ends = revised(permuted(training).select(order[::every]))
+        settings = {**self.arms[trial.arm].settings, "seed": trial.seed}
+        if trial.budget_bits:
+            settings["memory.budget_bits"] = trial.budget_bits
+        watch = AfterEach(ends, permuted(test))
+        with workbench.daemon(
+            settings, workbench.messages(stream, tasks=stream.tasks), between=watch
+        ) as daemon:
+            watch.daemon, started = daemon, time.perf_counter()
+            daemon.run()
+            seconds, learner = time.perf_counter() - started - watch.seconds, daemon.learner
+            watch(ends[-1])
+        suffix = "_on_quarter" if trial.examples else ""
+        measured = {name + suffix: value for name, value in told(watch.known).items()}
+        yield from rows_of(
+            trial,
+            measured | {f"accuracy{suffix}": accuracy(learner, watch.test, names_tasks=True)},
+            stored_bits=sum(learner.method.stored_bits().values()),
+            parameter_bits=sum(learner.method.parameter_bits().values()),
+            seconds=seconds,
+            examples=len(stream.labels),
+        )
+
+
+def revised(pictures: Pictures) -> tuple[Pictures, list[int]]:
+    """The stream, and where the six tasks, the first revision and the last end."""
+    tasks = np.array(pictures.tasks)
+    whole = {task: np.flatnonzero(tasks == task) for task in sorted(set(pictures.tasks or ()))}
+    again = {}
+    for task in (FIRST, LAST):
+        half = len(whole[task]) // 2
+        whole[task], again[task] = whole[task][:half], whole[task][half:]
+    parts = [np.concatenate([*whole.values()]), again[FIRST], again[LAST]]
+    return pictures.select(np.concatenate(parts)), np.cumsum([len(part) for part in parts]).tolist()
+
+
+class AfterEach:
+    """Called between batches: tests the first task and the last where a part of the stream has ended."""
+
+    def __init__(self, ends: list[int], test: Pictures) -> None:
+        self.ends, self.test = ends, test
+        tasks = np.array(test.tasks)
+        self.tests = {task: test.select(np.flatnonzero(tasks == task)) for task in (FIRST, LAST)}
+        self.known: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.daemon: Any = None
+
+    def __call__(self, taken: int) -> None:
+        if len(self.known) == len(self.ends) or taken < self.ends[len(self.known)]:
+            return
+        started, learner = time.perf_counter(), self.daemon.learner
+        self.known.append(
+            {task: accuracy(learner, part, names_tasks=True) for task, part in self.tests.items()}
+        )
+        self.seconds += time.perf_counter() - started
+
+
+def told(known: list[dict[str, float]]) -> dict[str, float]:
+    """Accuracy of the first task and the last, before and after their revision."""
+    tasks, first, last = known
+    return {
+        "first_before_revision": tasks[FIRST],
+        "first_after_revision": first[FIRST],
+        "last_before_revision": first[LAST],
+        "last_after_revision": last[LAST],
+        "first_gain": first[FIRST] - tasks[FIRST],
+        "last_gain": last[LAST] - first[LAST],
+    }
+
+
+REVISION = Revision(
+    name="revision",
+    protocol=(
+        f"Revision (paper 001, Figure 6): {PERMUTATIONS} orders of MNIST's pixels one after the other, the "
+        "order named in the stream and at test, 10,000 of the 60,000 training images under each; of the "
+        "first and the last order half of them. Then the other half of the first, then that of the last. One pass "
+        "in batches of 10; tested on those of the 10,000 test images that are under the order in question. "
+        "Arms as in permnist. The paper shows curves: its memory gains by revising the first task and "
+        "somewhat by the last, elastic weight consolidation hardly."
+    ),
+    arms={
+        name: arm
+        for name, arm in arms(tasks=PERMUTATIONS).items()
+        if name in ("generative_dual_memory", "elastic_weight_consolidation", "ours")
+    },
+)

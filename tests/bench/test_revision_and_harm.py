@@ -1,0 +1,80 @@
+"""Tasks that come back, and digits under noise and behind a bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamlearner.bench import report
+from streamlearner.bench.digit_tasks import permuted
+from streamlearner.bench.experiment import Experiment, Scope
+from streamlearner.bench.noise_and_occlusion import NOISE_AND_OCCLUSION, noisy, occluded
+from streamlearner.bench.results import Result, Row, Sheet
+from streamlearner.bench.revision import FIRST, LAST, REVISION, revised
+from tests.bench.tiny_bench import TinyBench, pictures
+
+QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def ran(experiment: Experiment, arm: str) -> list[object]:
+    (trial,) = [trial for trial in experiment.trials(QUICK) if trial.arm == arm]
+    bench = TinyBench()(data=Path("nowhere"), download=False)
+    return list(experiment.run(trial, workbench=bench, scope=QUICK))
+
+
+def figures(found: list[object]) -> dict[str, float]:
+    return {row.metric: row.value for row in found if isinstance(row, Row)}
+
+
+def test_half_of_the_first_task_and_of_the_last_comes_back_at_the_end() -> None:
+    whole = permuted(pictures("MNIST", True))
+    stream, (six, first, last) = revised(whole)
+    assert stream.tasks is not None
+    assert (six, first, last) == (100, 110, 120)
+    assert sorted(set(stream.tasks[:six])) == sorted(set(whole.tasks or ()))
+    assert stream.tasks[:six] == sorted(stream.tasks[:six])
+    assert set(stream.tasks[six:first]) == {FIRST}
+    assert set(stream.tasks[first:]) == {LAST}
+    seen = {image.tobytes() for image in stream.images}
+    assert len(seen) == len(whole.labels)  # no image comes twice
+
+
+def test_what_revision_gained_is_the_difference_that_it_made() -> None:
+    found = figures(ran(REVISION, "generative_dual_memory"))
+    for task in ("first", "last"):
+        before, after = found[f"{task}_before_revision"], found[f"{task}_after_revision"]
+        assert found[f"{task}_gain"] == pytest.approx(after - before)
+    assert 0.0 <= found["accuracy"] <= 1.0
+
+
+def test_noise_is_the_same_each_time_and_a_bar_is_in_the_middle() -> None:
+    images = np.full((4, 28, 28), 128, dtype=np.uint8)
+    assert np.array_equal(noisy(images, 0), images)
+    assert np.array_equal(noisy(images, 20), noisy(images, 20))
+    assert noisy(images, 20).std() == pytest.approx(51, rel=0.1)
+    barred = occluded(images, 50)
+    assert (barred == 0).sum() == 4 * 28 * 14
+    assert barred[:, :, :7].min() == barred[:, :, 21:].min() == 128
+    assert np.array_equal(occluded(images, 0), images)
+
+
+def test_each_harm_is_a_point_of_a_curve_and_reconstructions_are_shown(tmp_path: Path) -> None:
+    found = ran(NOISE_AND_OCCLUSION, "deep_generative_replay")
+    told = figures(found)
+    curve = [value for name, value in told.items() if name.startswith("accuracy_under_noise_at_")]
+    assert len(curve) == 9
+    assert told["accuracy_under_noise"] == pytest.approx(sum(curve) / 9)
+    assert told["accuracy_under_noise_at_0"] == told["accuracy"] == told["accuracy_under_occlusion_at_0"]
+    (sheet,) = [entry for entry in found if isinstance(entry, Sheet)]
+    assert sheet.pixels.shape == (6 * 28, 10 * 28)
+    result = Result(tmp_path, name="noise-and-occlusion", protocol="", quick=True)
+    result.add([entry for entry in found if isinstance(entry, Row)])
+    assert tmp_path / "noise-and-occlusion.png" in set(report.write(tmp_path))
