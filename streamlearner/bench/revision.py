@@ -122,8 +122,8 @@ REVISION = Revision(
     protocol=(
         f"Revision (paper 001, Figure 6): {PERMUTATIONS} orders of MNIST's pixels one after the other, the "
         "order named in the stream and at test, 10,000 of the 60,000 training images under each; of the "
-        "first and the last order half of them. Then the other half of the first, then that of the last. One pass "
-        "in batches of 10; tested on those of the 10,000 test images that are under the order in question. "
+        "first and the last order half of them. Then the other half of the first, then that of the last. One "
+        "pass in batches of 10; tested on those of the 10,000 test images under the order in question. "
         "Arms as in permnist. The paper shows curves: its memory gains by revising the first task and "
         "somewhat by the last, elastic weight consolidation hardly."
     ),
