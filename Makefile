@@ -6,8 +6,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # More words for pip, for example an index that has the CPU build of torch (deploy/README.md, "CPU or GPU").
 PIP_ARGS ?=
+# Test workers: as many as cores, two at most, as each starts a broker. WORKERS= runs all in one process.
+WORKERS ?= -n auto --maxprocesses 2 --dist loadfile
 # More words for `make demo` and for pytest in `make test`.
 ARGS ?=
+# Test workers: as many as cores, two at most, as each starts a broker. WORKERS= runs all in one process.
+WORKERS ?= -n auto --maxprocesses 2 --dist loadfile
 
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
@@ -24,7 +28,8 @@ demo: setup ## learn a stream of digits on this machine, no broker needed; ARGS=
 
 test: test-setup ## run every test; those whose tools are missing skip and say why; ARGS="..." goes to pytest
 	@tests/system-packages
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -p tests.plugin_required $(ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -p tests.plugin_required $(WORKERS) $(ARGS)
 
 lint: test-setup ## style, types and the direction of imports, as in CI
 	$(BIN)/ruff check .
