@@ -54,7 +54,7 @@ class Config(Section):
     device: str = Field(default="cpu", min_length=1)
     """cpu, or a torch device such as cuda"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto measures both at the first start and keeps the faster"""
+    """auto measures both at each start and takes the faster"""
     threads: Count | None = Field(default=None, examples=[2])
     """threads of one tensor operation; null: the machine's cores less one, which serving uses"""
     source: SourceSection = Field(default_factory=SourceSection)
