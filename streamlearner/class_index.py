@@ -46,9 +46,14 @@ class ClassIndex:
         """Places per class, ascending by class."""
         return {label: len(self._places[label]) for label in self.classes}
 
-    def balanced(self, draw: float) -> int:
-        """A place by one draw from [0, 1): a class uniformly, then one of its places uniformly."""
-        which, rest = divmod(draw * len(self.classes), 1)
+    def below(self, label: int) -> int:
+        """How many classes of lower index are held."""
+        return bisect_left(self.classes, label)
+
+    def balanced(self, draw: float, *, among: int | None = None) -> int:
+        """A place by one draw from [0, 1): a class uniformly, then one of its places uniformly. Of the first
+        `among` classes, at least one, or of all."""
+        which, rest = divmod(draw * (len(self.classes) if among is None else among), 1)
         places = self._places[self.classes[int(which)]]
         return places[int(rest * len(places))]
 

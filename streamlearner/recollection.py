@@ -147,11 +147,16 @@ class RecollectionMemory(TensorState):
             if n > held or len(set(places)) == n:
                 return self._records.recall(places)
 
-    def sample_balanced(self, n: int, generator: torch.Generator | None = None) -> Recollections:
-        """`n` records: each time a class uniformly, then one of its records uniformly (with replacement)."""
-        index, n = self._classes(), n if len(self) else 0
-        draws = torch.rand(max(n, 0), dtype=torch.float64, generator=generator or self._generator)
-        return self._records.recall([index.balanced(draw) for draw in draws.tolist()])
+    def sample_balanced(
+        self, n: int, generator: torch.Generator | None = None, *, below: int | None = None
+    ) -> Recollections:
+        """`n` records: each time a class uniformly, then one of its records uniformly (with replacement). Of
+        the classes with indices below `below` alone, where it is given; none where none of them is held."""
+        index = self._classes()
+        among = len(index.classes) if below is None else index.below(below)
+        n = max(n, 0) if among else 0
+        draws = torch.rand(n, dtype=torch.float64, generator=generator or self._generator)
+        return self._records.recall([index.balanced(draw, among=among) for draw in draws.tolist()])
 
     def contents(self) -> Recollections:
         """Everything held, in order of place (symbols take 8 bytes each here)."""

@@ -50,6 +50,16 @@ def test_an_empty_memory_gives_no_rows() -> None:
     assert memory.counts() == {}
 
 
+def test_a_balanced_sample_can_be_of_the_first_classes_alone() -> None:
+    memory = memory_for(60, label_bits=3)
+    memory.insert(codes(torch.arange(60)), torch.tensor([0] * 10 + [2] * 20 + [5] * 30))
+    counts = Counter(memory.sample_balanced(6_000, below=5).labels.tolist())
+    assert sorted(counts) == [0, 2]
+    assert p_of_uniform(np.asarray(list(counts.values())), 3_000) > FAIR
+    assert len(memory.sample_balanced(10, below=0)) == 0
+    assert set(memory.sample_balanced(200, below=99).labels.tolist()) == {0, 2, 5}
+
+
 def test_a_balanced_sample_gives_each_class_and_each_record_in_it_the_same_chance() -> None:
     memory = memory_for(60, label_bits=2)
     memory.insert(codes(torch.arange(60)), torch.tensor([0] * 40 + [1] * 15 + [3] * 5))

@@ -32,9 +32,9 @@ class ActiveLongTerm(OneNetwork, Remembering):
     and learns recollections, of each class equally many.
 
     Differs: the paper leaves the consolidation of H into N to later work. Old inputs are recollections,
-    decoded from codes, not images kept. A decision layer is the classes of a named task; where no task is
-    named, all classes make one: then recollections hold H's answers for new classes too, at N's 0, else the
-    new would win everything. (The paper's factors never compete; one head's classes do.)
+    decoded from codes, not images kept. A decision layer is the classes of a named task or factor; where
+    none is named, all classes make one. New classes of the same layer are held, too, at N's 0 for them:
+    else the new would win everything. (The paper's factors never compete; one head's classes do.)
     """
 
     augmentation: Augmentation
@@ -78,36 +78,42 @@ class ActiveLongTerm(OneNetwork, Remembering):
         self._meet(experience)
         new, n = unit_interval(experience.inputs), len(experience.labels)
         symbols = self.association.encode(new)
-        old = self._old_inputs(new)
+        old, mattering = self._recalled(new)
         logits = self.hippocampus.train()(torch.cat([new, old]))[:, : self.classes]
         answers = self.curriculum.restricted(logits[:n], experience.tasks)
         loss = F.cross_entropy(answers, experience.labels)
         if self.settled_classes:
-            loss = loss + self.distillation_weight * self._drift(new, old, logits)
+            loss = loss + self.distillation_weight * self._drift(new, old, logits, mattering)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
         descend(self.hippocampus, learning_rate=self.learning_rate, loss=value)
         self._remember(new, symbols, experience, old)
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 
-    def _old_inputs(self, new: Tensor) -> Tensor:
-        """Recollections of classes that N knows [m, *shape]; none (m = 0) in development, or when naive."""
+    def _recalled(self, new: Tensor) -> tuple[Tensor, Tensor]:
+        """Recollections of classes that N knows [m, *shape], of each equally many, and the classes whose
+        answers to them are held, bool [m, classes]: those that N knows, and those that compete with the
+        recollection's own. None (m = 0) in development, or when naive."""
         if not (self.replays and self.settled_classes):
-            return new[:0]
-        held = self.memory.sample(self.recollections_per_step)
-        known = held.symbols[held.labels < self.settled_classes]
-        return self.augmentation(self.association.decode(known), generator=self.chance.generator)
+            return new[:0], torch.ones(0, self.classes, dtype=torch.bool)
+        held = self.memory.sample_balanced(self.recollections_per_step, below=self.settled_classes)
+        mattering = self.curriculum.allowed(held.tasks, len(held)).clone()
+        mattering[:, : self.settled_classes] = True
+        inputs = self.association.decode(held.symbols)
+        return self.augmentation(inputs, generator=self.chance.generator), mattering
 
-    def _drift(self, new: Tensor, old: Tensor, logits: Tensor) -> Tensor:
-        """How far the answers for the old have left N's: squared distance over the classes, mean over
-        examples. Naive: for the new, over the classes that N knows."""
+    def _drift(self, new: Tensor, old: Tensor, logits: Tensor, mattering: Tensor) -> Tensor:
+        """How far the answers for the old have left N's: squared distance over the classes that matter, mean
+        over examples. Naive: for the new, over the classes that N knows."""
         inputs, answers = (old, logits[len(new) :]) if self.replays else (new, logits)
         if not len(inputs):
             return logits.new_zeros(())
         with torch.no_grad():
-            stable = self.neocortex.eval()(inputs)
-        counted = self.classes if self.replays else self.settled_classes
-        distance: Tensor = (answers[:, :counted] - stable[:, :counted]).square().sum(1).mean()
+            stable = self.neocortex.eval()(inputs)[:, : self.classes]
+        counted: Tensor | int = mattering
+        if not self.replays:
+            counted = torch.arange(self.classes) < self.settled_classes
+        distance: Tensor = ((answers - stable).square() * counted).sum(1).mean()
         return distance
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
