@@ -28,8 +28,8 @@ class ActiveLongTerm(OneNetwork, Remembering):
     Development lasts until the first sleep that is adopted: H learns, N knows nothing. From then on H learns
     the new with cross-entropy, and `distillation_weight` times the squared distance between the decision
     layers of N and H: on recollections of classes that N knows (`replays`), or on the new inputs themselves
-    (naive). N does not move awake. Sleep (`consolidate`): N takes over H's weights
-    and learns recollections, of each class equally many.
+    (naive). N does not move awake. Sleep (`consolidate`): N takes over H's weights and learns
+    recollections, of each class equally many; the one that ends development takes over the weights alone.
 
     Differs: the paper leaves the consolidation of H into N to later work. Old inputs are recollections,
     decoded from codes, not images kept. A decision layer is the classes of a named task or factor; where
@@ -118,6 +118,9 @@ class ActiveLongTerm(OneNetwork, Remembering):
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex.load_state_dict(candidate.hippocampus.state_dict())
+        if not self.settled_classes:
+            yield
+            return
         student = candidate.neocortex.requires_grad_(True).train()
         yield from teach(
             student,
