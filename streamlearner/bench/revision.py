@@ -130,6 +130,6 @@ REVISION = Revision(
     arms={
         name: arm
         for name, arm in arms(tasks=PERMUTATIONS).items()
-        if name in ("generative_dual_memory", "elastic_weight_consolidation", "ours")
+        if name in ("paper_configuration", "generative_dual_memory", "elastic_weight_consolidation", "ours")
     },
 )
