@@ -30,9 +30,17 @@ QUICK_EXAMPLES, QUICK_TESTS = 300, 100
 SETTINGS = {
     "network.name": "lenet",
     "sleep.steps_per_batch": 0,
-    "sleep.steps": 400,
+    "sleep.steps": 50,
+    "sleep.learning_rate": 0.002,
     "exam.budget_bits": 2**24,
 }
+"""Short, gentle sleeps: 400 steps, from 0.05 or 0.005 down, cost the wild more than the exam allows."""
+ACTIVE = {
+    **SETTINGS,
+    "method.name": "active_long_term",
+    "method.active_long_term.distillation_weight": 0.02,
+}
+"""With the paper's 0.1 the wild is hardly learned here: 0.03, where 0.02 gives 0.18 (held out)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +138,16 @@ CONTROLLED_TO_WILD = ControlledToWild(
         "network alone; x_kept...: what is left of factor x at the end, over what was known after the "
         "controlled part. finetune: one network, plain descent. wild_alone: finetune without the controlled "
         "part. multi_domain: finetune that sees the digits again among the wild. active_long_term and "
-        "ours: codes in the bits of 50 raw images; active_long_term_naive: nothing recalled awake. The exam "
+        "ours: codes in the bits of 50 raw images; active_long_term_naive: nothing recalled awake; both with "
+        "weight 0.02 where the paper has 0.1, at which the wild is hardly learned. The exam "
         "that a sleep must pass withholds 680 images. The paper "
         "(other data): viewpoint .84 in the multi-domain network, .03 after plain descent, .57 naive, .90 "
         "with replay; ImageNet .44 alone, .40 naive, .41 with replay. Settings were chosen on a fifth of "
         "the training images, held out."
     ),
     arms={
-        "active_long_term": Arm(settings={**SETTINGS, "method.name": "active_long_term"}),
-        "active_long_term_naive": Arm(
-            settings={
-                **SETTINGS,
-                "method.name": "active_long_term",
-                "method.active_long_term.inputs": "naive",
-            }
-        ),
+        "active_long_term": Arm(settings=ACTIVE),
+        "active_long_term_naive": Arm(settings={**ACTIVE, "method.active_long_term.inputs": "naive"}),
         "ours": Arm(settings=SETTINGS),
         "finetune": Arm(settings={**SETTINGS, "method.name": "finetune"}, uses_memory=False),
         "wild_alone": Arm(settings={**SETTINGS, "method.name": "finetune"}, uses_memory=False),
