@@ -80,7 +80,7 @@ REJECTS: list[tuple[str, Message]] = [
     ("label", message(b"12", shape="2")),
     ("label", message(b"12", shape="2", label=b"\xff")),
     ("label", json_message({"input": [1, 2], "label": 3.0})),
-    ("label", json_message({"input": [1, 2], "label": {"colour": "red"}})),
+    ("label", json_message({"input": [1, 2], "label": {"colour": ["red"]}})),
     ("task", json_message({**GOOD_BODY, "task": [1]})),
     ("task", message(b"12", shape="2", label="1", task="")),
     ("id", json_message({**GOOD_BODY, "id": True})),
