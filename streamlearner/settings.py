@@ -173,7 +173,7 @@ class CodecSection(Section):
     max_message_bytes: Count = 16 * 2**20
     """bytes a message may have; larger ones are rejected unread. 16 MiB; a broker allows 1 MiB by default"""
     tasks: Literal["use", "ignore"] = "use"
-    """use: a task named by the stream restricts which classes compete; ignore: all classes (of a factor) compete"""
+    """use: a task that the stream names restricts which classes compete; ignore: all (of a factor) do"""
     remembered_ids: int = Field(default=10_000, ge=0)
     """ids of the last examples, 8 bytes each in the checkpoint, so that what is sent again is learned once"""
 
