@@ -37,12 +37,13 @@ class GenerativeDualMemory(DualMemory):
 
     Differs: examples are seen once, in small batches; the samples of a sleep are drawn step by step in the
     shares of the rule and never held all at once; more than `short_term_tasks` tasks before a sleep comes get
-    memories all the same (`full` asks for one).
+    memories all the same (`full` asks for one), and the task then being learned is left for the next.
     """
 
     hippocampus: ShortTermMemory
     neocortex: GenerativeMemory
     period: Tensor
+    latest: Tensor
     waking_only = ("chance",)
 
     def __init__(
@@ -74,6 +75,7 @@ class GenerativeDualMemory(DualMemory):
         self.sleep_steps = sleep_steps
         self.sleep_batch = sleep_batch
         self.register_buffer("period", torch.tensor(0))
+        self.register_buffer("latest", torch.tensor(-1))
 
     def observe(self, experience: Experience) -> Observation:
         self.curriculum.meet(experience.labels, experience.tasks)
@@ -84,6 +86,7 @@ class GenerativeDualMemory(DualMemory):
             chosen = tasks == task
             self._meet(task, new)
             loss += self._learn(task, Samples(new[chosen], targets[chosen])) * int(chosen.sum())
+            self.latest.fill_(task)
         return Observation(predicted=predicted, loss=loss / len(new))
 
     def _tasks(self, experience: Experience) -> Tensor:
@@ -116,11 +119,19 @@ class GenerativeDualMemory(DualMemory):
 
     @property
     def full(self) -> bool:
-        """All short-term memories are taken: time to sleep."""
-        return len(self.hippocampus.tasks) >= self.short_term_tasks
+        """A task came for which no short-term memory was left: time to sleep."""
+        return len(self.hippocampus.tasks) > self.short_term_tasks
+
+    def _learned(self) -> dict[int, GenerativeMemory]:
+        """The short-term memories that a sleep consolidates: all, but where there are more than
+        `short_term_tasks` not the one that is being learned, which may hardly know its task yet."""
+        held, latest = self.hippocampus.held(), int(self.latest)
+        if len(held) <= self.short_term_tasks:
+            return held
+        return {task: memory for task, memory in held.items() if task != latest}
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
-        short, long = candidate.hippocampus.held(), candidate.neocortex
+        short, long = candidate._learned(), candidate.neocortex
         if not short:
             return
         former, replay = copy.deepcopy(long), candidate._shares()
@@ -139,7 +150,7 @@ class GenerativeDualMemory(DualMemory):
 
     def _shares(self) -> Shares:
         """Each task at hand has as many samples as the LTM may hold: its own memory generates them."""
-        short = self.hippocampus.held()
+        short = self._learned()
         return shares(
             dict.fromkeys(short, self.most_samples),
             met={task: memory.tasks[task] for task, memory in short.items()},
@@ -151,7 +162,7 @@ class GenerativeDualMemory(DualMemory):
     def _dreamt(self, former: GenerativeMemory, replay: Shares) -> Samples:
         """One batch, drawn in the shares of the rule."""
         chance, classes = self.chance.generator, self.classes
-        short = self.hippocampus.held()
+        short = self._learned()
         weights = torch.tensor([*replay.incoming.values(), replay.generated], dtype=torch.float64)
         drawn = torch.multinomial(weights, self.sleep_batch, replacement=True, generator=chance)
         counts = torch.bincount(drawn, minlength=len(weights)).tolist()
@@ -168,7 +179,7 @@ class GenerativeDualMemory(DualMemory):
     def adopt(self, candidate: Self) -> None:
         self.neocortex.load_state_dict(candidate.neocortex.state_dict())
         self.period += 1
-        slept = candidate.hippocampus.held()
+        slept = candidate._learned()
         for task, memory in self.hippocampus.held().items():
             then = slept.get(task)
             if then is not None and torch.equal(then.generator.adam.updates, memory.generator.adam.updates):

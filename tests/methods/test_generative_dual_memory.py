@@ -37,14 +37,22 @@ def test_without_names_a_label_is_a_task_or_a_period_between_sleeps() -> None:
     assert by_period.neocortex.tasks.keys().isdisjoint(by_period.hippocampus.held())
 
 
-def test_it_is_full_when_the_short_term_memories_are_taken_and_sleep_frees_them() -> None:
-    method = dual(method__generative_dual_memory__short_term_tasks=4)
-    observe(method, 1, classes=3)
+def test_it_is_full_when_one_task_too_many_comes_and_sleep_frees_those_learned_before() -> None:
+    method = dual(method__generative_dual_memory__short_term_tasks=3)
+    observe(method, 4, classes=3)
     assert not method.full
-    observe(method, 4)
+    method.observe(TINY.experience([3, 3], seed=92))
     assert method.full
     method.adopt(sleep(method))
     assert not method.full
+    assert list(method.neocortex.tasks) == [1, 3, 5]  # labels 0, 1, 2
+    assert list(method.hippocampus.held()) == [7]  # label 3 has only begun
+
+
+def test_a_sleep_before_it_is_full_consolidates_every_task() -> None:
+    method = dual(method__generative_dual_memory__short_term_tasks=4)
+    observe(method, 4)
+    method.adopt(sleep(method))
     assert len(method.neocortex.tasks) == 4
     assert method.route == "neocortex"
 
