@@ -19,7 +19,7 @@ class GenerativeDualMemorySection(Section):
     kappa: Share | None = Field(default=None, examples=[0.05])
     """least share (0 to 1) of a sleep's samples for each new task; null: 0.5 / expected_tasks"""
     short_term_tasks: Count | None = Field(default=None, examples=[5])
-    """short-term memories that make the memory full (n_STM); null: 0.25 / kappa"""
+    """short-term memories (n_STM); a task more makes the memory full; null: 0.25 / kappa"""
     most_samples: Count = 60_000
     """the paper's N_max: samples in whose shares a sleep learns old and new"""
     latents: Count = 16
