@@ -98,7 +98,7 @@ def test_a_body_that_does_not_arrive_is_given_up(make_serving: MakeServing) -> N
     serving.start()
     with socket.create_connection(serving.address, timeout=5.0) as connection:
         connection.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
-        answer = connection.recv(4096).decode()
+        answer = b"".join(iter(lambda: connection.recv(4096), b"")).decode()  # until it is closed
     assert answer.startswith("HTTP/1.1 408")
     assert "did not arrive within 0.2 s" in answer
 
