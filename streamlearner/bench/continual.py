@@ -45,6 +45,27 @@ class Arm:
     pretrained_on: str | None = None
 
 
+def a_quarter(examples: int, scope: Scope, *, held_out_one_in: int) -> int | None:
+    """The length of a quarter of the stream, or None where the whole is asked for."""
+    kept = examples - examples // held_out_one_in if scope.held_out else examples
+    return kept // QUARTER if scope.portion == "quarter" else None
+
+
+def trials_of(
+    arms: Mapping[str, Arm], *, budget_bits: int, scope: Scope, examples: int | None
+) -> Iterator[Trial]:
+    """All seeds of an arm, then the next, where all that have a memory have one budget."""
+    for name, arm in arms.items():
+        for seed in range(scope.seeds):
+            yield Trial(name, budget_bits if arm.uses_memory else 0, seed, examples)
+
+
+def settings_of(arm: Arm, trial: Trial) -> dict[str, Any]:
+    """The settings of a trial over the defaults."""
+    settings = {**arm.settings, **arm.by_budget.get(trial.budget_bits, {}), "seed": trial.seed}
+    return settings | ({"memory.budget_bits": trial.budget_bits} if arm.uses_memory else {})
+
+
 @dataclass(frozen=True, slots=True)
 class ContinualExperiment:
     """One pass over `data`, whose training half has `examples`.
@@ -132,11 +153,7 @@ class ContinualExperiment:
 
     def settings(self, trial: Trial) -> dict[str, Any]:
         """The settings of a trial over the defaults."""
-        arm = self.arms[trial.arm]
-        settings = {**arm.settings, **arm.by_budget.get(trial.budget_bits, {}), "seed": trial.seed}
-        if arm.uses_memory:
-            settings["memory.budget_bits"] = trial.budget_bits
-        return settings
+        return settings_of(self.arms[trial.arm], trial)
 
     def _halves(self, workbench: Workbench, scope: Scope) -> tuple[Pictures, Pictures]:
         """What is learned and what is tested, before any is put in order."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamlearner.bench import factor_picture, ordering
-from streamlearner.bench.continual import QUARTER, Arm
+from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.factor_stream import QUICK, Course, Phase, a_quarter, learned, rows, told
+from streamlearner.bench.factor_stream import QUICK, Course, Phase, learned, rows, told
 from streamlearner.bench.results import Row
 from streamlearner.bench.turntable_digits import CATEGORY, VIEWPOINT, in_colour, turned
 from streamlearner.bench.workbench import Pictures, Workbench
@@ -26,7 +26,7 @@ CONTROLLED, WILD = "controlled", "wild"
 FACTORS = (CATEGORY, VIEWPOINT, WILD)
 EXAMPLES = 60_000 + 50_000
 BUDGET_BITS = 50 * RAW_BITS
-QUICK_EXAMPLES, QUICK_TESTS = 300, 100
+QUICK_SIZES = 300, 100
 SETTINGS = {
     "network.name": "lenet",
     "sleep.steps_per_batch": 0,
@@ -55,10 +55,7 @@ class ControlledToWild:
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
         part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
-        for arm, about in self.arms.items():
-            budget = BUDGET_BITS if about.uses_memory else 0
-            for seed in range(scope.seeds):
-                yield Trial(arm=arm, budget_bits=budget, seed=seed, examples=part)
+        return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
         (digits, digit_tests), (wild, wild_tests) = worlds(
@@ -72,9 +69,7 @@ class ControlledToWild:
             Phase(CONTROLLED, (CATEGORY, VIEWPOINT), digits),
             Phase(WILD, FACTORS, shuffled(wild, digits, chance) if trial.arm == "multi_domain" else wild),
         ][1 if trial.arm == "wild_alone" else 0 :]
-        settings = {**self.arms[trial.arm].settings, **(QUICK if scope.quick else {}), "seed": trial.seed}
-        if trial.budget_bits:
-            settings["memory.budget_bits"] = trial.budget_bits
+        settings = settings_of(self.arms[trial.arm], trial) | (QUICK if scope.quick else {})
         tests = {CATEGORY: digit_tests, VIEWPOINT: digit_tests, WILD: wild_tests}
         course = learned(workbench, settings, phases, tests if len(phases) > 1 else {WILD: wild_tests})
         examples = sum(len(phase.pictures.labels) for phase in phases)
@@ -102,21 +97,18 @@ def worlds(
     workbench: Workbench, scope: Scope, *, held_out_one_in: int
 ) -> tuple[tuple[Pictures, Pictures], tuple[Pictures, Pictures]]:
     """To learn from and to test on, of both; images [n, 32, 32, 3]."""
-    most = (QUICK_EXAMPLES, QUICK_TESTS) if scope.quick else (None, None)
-    found = []
-    for data in ("MNIST", "CIFAR100"):
-        training = workbench.load_pictures(data, True, most[0])
-        test = workbench.load_pictures(data, False, most[1])
-        if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=held_out_one_in)
-        found.append(tuple(world(each, data) for each in (training, test)))
-    digits, wild = found
-    return (digits[0], digits[1]), (wild[0], wild[1])
+    digits, wild = (
+        ordering.halves(workbench, data, scope, quick=QUICK_SIZES, held_out_one_in=held_out_one_in)
+        for data in ("MNIST", "CIFAR100")
+    )
+    return (controlled(digits[0]), controlled(digits[1])), (named_wild(wild[0]), named_wild(wild[1]))
 
 
-def world(pictures: Pictures, data: str) -> Pictures:
-    if data == "MNIST":
-        return in_colour(turned(pictures), side=SIDE)
+def controlled(digits: Pictures) -> Pictures:
+    return in_colour(turned(digits), side=SIDE)
+
+
+def named_wild(pictures: Pictures) -> Pictures:
     labels: list[Any] = [{WILD: label} for label in pictures.labels]
     return Pictures(pictures.images, labels)
 

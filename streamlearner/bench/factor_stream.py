@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from streamlearner.bench.continual import QUARTER
-from streamlearner.bench.experiment import Scope, Trial, rows_of
+from streamlearner.bench.experiment import Trial, rows_of
 from streamlearner.bench.one_pass import Stopwatch
 from streamlearner.bench.results import Row
 from streamlearner.bench.retention_curve import ANSWER_BATCH, inputs
@@ -25,12 +24,6 @@ POINTS = 30
 QUICK = {"sleep.steps": 5}
 MOST_PICTURES = 1_000
 """Of each factor, tested at a point of the curve; at the end of a phase all are."""
-
-
-def a_quarter(examples: int, scope: Scope, *, held_out_one_in: int) -> int | None:
-    """The length of a quarter of the stream, or None where the whole is asked for."""
-    kept = examples - examples // held_out_one_in if scope.held_out else examples
-    return kept // QUARTER if scope.portion == "quarter" else None
 
 
 class Phase(NamedTuple):

@@ -28,7 +28,7 @@ OCCLUSIONS = (0, 10, 20, 30, 40, 50, 60)
 """Widths of a black bar down the middle, in percent of the picture's."""
 CURVES = ("accuracy_under_noise", "accuracy_under_occlusion")
 NOISE_SEED = 9_001
-QUICK_EXAMPLES, QUICK_TESTS = 400, 100
+QUICK_SIZES = 400, 100
 GENERATIVE = "deep_generative_replay"
 SHOWN = 10
 
@@ -62,10 +62,9 @@ class NoiseAndOcclusion:
         return [Trial(arm=arm, budget_bits=0, seed=seed) for arm in self.arms for seed in range(scope.seeds)]
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Sheet]:
-        training = workbench.load_pictures("MNIST", True, QUICK_EXAMPLES if scope.quick else None)
-        test = workbench.load_pictures("MNIST", False, QUICK_TESTS if scope.quick else None)
-        if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
+        training, test = ordering.halves(
+            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+        )
         stream = training.select(np.random.default_rng(trial.seed).permutation(len(training.labels)))
         settings = {**self.arms[trial.arm], "seed": trial.seed, "sleep.every_examples": None}
         with workbench.daemon(settings, workbench.messages(stream)) as daemon:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CLASSES = 10
 BATCH = 10
 SAMPLES = 10
-QUICK_EXAMPLES, QUICK_TESTS = 600, 100
+QUICK_SIZES = 600, 100
 WHOLE_CLASS_BITS = 6_800 * (RAW_BITS + 8)
 """Room for every image of the largest class, raw, with its label."""
 CODES_BITS = 200 * RAW_BITS
@@ -55,10 +55,9 @@ class OneClassAtATime:
         yield Trial(arm=DYNAMICS, budget_bits=0, seed=0)
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Sheet]:
-        training = workbench.load_pictures("MNIST", True, QUICK_EXAMPLES if scope.quick else None)
-        test = workbench.load_pictures("MNIST", False, QUICK_TESTS if scope.quick else None)
-        if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
+        training, test = ordering.halves(
+            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+        )
         if trial.arm == DYNAMICS:
             yield from mask_dynamics.rows(trial, training, quick=scope.quick)
             return

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.bench.workbench import Pictures
+from streamlearner.bench.experiment import Scope
+from streamlearner.bench.workbench import Pictures, Workbench
 
 HELD_OUT_SEED = 1_000_003
 """The same images are held out whatever the seed of a run."""
@@ -24,6 +25,16 @@ def parted(training: Pictures, *, held_out_one_in: int) -> tuple[Pictures, Pictu
     held = one_in(training, held_out_one_in, order)
     kept = np.setdiff1d(np.arange(len(training.labels)), held)
     return training.select(kept), training.select(held)
+
+
+def halves(
+    workbench: Workbench, data: str, scope: Scope, *, quick: tuple[int, int], held_out_one_in: int
+) -> tuple[Pictures, Pictures]:
+    """What is learned and what is tested; of a smoke run `quick` many of each."""
+    most = quick if scope.quick else (None, None)
+    training = workbench.load_pictures(data, True, most[0])
+    test = workbench.load_pictures(data, False, most[1])
+    return parted(training, held_out_one_in=held_out_one_in) if scope.held_out else (training, test)
 
 
 def in_order(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamlearner.bench import ordering
-from streamlearner.bench.continual import QUARTER, Arm
+from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.digit_tasks import PERMUTATIONS, permuted
 from streamlearner.bench.experiment import Scope, Trial, rows_of
 from streamlearner.bench.generative_memories import BUDGET_BITS, arms
@@ -20,7 +20,7 @@ from streamlearner.bench.workbench import Pictures, Workbench
 
 FIRST, LAST = "permutation 0", f"permutation {PERMUTATIONS - 1}"
 EXAMPLES = 60_000
-QUICK_EXAMPLES, QUICK_TESTS = 600, 120
+QUICK_SIZES = 600, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +34,17 @@ class Revision:
     held_out_one_in: int = 6
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        part = EXAMPLES // QUARTER if scope.portion == "quarter" else None
-        for arm, about in self.arms.items():
-            for seed in range(scope.seeds):
-                budget = BUDGET_BITS if about.uses_memory else 0
-                yield Trial(arm=arm, budget_bits=budget, seed=seed, examples=part)
+        part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
+        return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
-        training = workbench.load_pictures("MNIST", True, QUICK_EXAMPLES if scope.quick else None)
-        test = workbench.load_pictures("MNIST", False, QUICK_TESTS if scope.quick else None)
-        if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
+        training, test = ordering.halves(
+            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+        )
         order = np.random.default_rng(trial.seed).permutation(len(training.labels))
         every = QUARTER if trial.examples else 1
         stream, ends = revised(permuted(training).select(order[::every]))
-        settings = {**self.arms[trial.arm].settings, "seed": trial.seed}
-        if trial.budget_bits:
-            settings["memory.budget_bits"] = trial.budget_bits
+        settings = settings_of(self.arms[trial.arm], trial)
         watch = AfterEach(ends, permuted(test))
         with workbench.daemon(
             settings, workbench.messages(stream, tasks=stream.tasks), between=watch

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamlearner.bench import factor_picture, ordering
-from streamlearner.bench.continual import QUARTER, Arm
+from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.factor_stream import QUICK, Phase, a_quarter, learned, rows, told
+from streamlearner.bench.factor_stream import QUICK, Phase, learned, rows, told
 from streamlearner.bench.mnist_split import RAW_BITS
 from streamlearner.bench.results import Row
 from streamlearner.bench.turntable_digits import CATEGORY, VIEWPOINT, turned
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BOTH = (CATEGORY, VIEWPOINT)
 EXAMPLES = 60_000
-QUICK_EXAMPLES, QUICK_TESTS = 600, 100
+QUICK_SIZES = 600, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,16 @@ class Turntable:
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
         part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
-        for arm, about in self.arms.items():
-            budget = 10 * RAW_BITS if about.uses_memory else 0
-            for seed in range(scope.seeds):
-                yield Trial(arm=arm, budget_bits=budget, seed=seed, examples=part)
+        return trials_of(self.arms, budget_bits=10 * RAW_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
-        training = workbench.load_pictures("MNIST", True, QUICK_EXAMPLES if scope.quick else None)
-        test = workbench.load_pictures("MNIST", False, QUICK_TESTS if scope.quick else None)
-        if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
+        training, test = ordering.halves(
+            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+        )
         training, test = turned(training), turned(test)
         order = np.random.default_rng(trial.seed).permutation(len(training.labels))
         stream = training.select(order if trial.examples is None else order[::QUARTER])
-        settings = {**self.arms[trial.arm].settings, **(QUICK if scope.quick else {}), "seed": trial.seed}
-        if trial.budget_bits:
-            settings["memory.budget_bits"] = trial.budget_bits
+        settings = settings_of(self.arms[trial.arm], trial) | (QUICK if scope.quick else {})
         phases = thirds(stream, multi_task=trial.arm == "multi_task")
         course = learned(workbench, settings, phases, dict.fromkeys(BOTH, test))
         yield from rows(trial, told(course, phases), course, examples=len(stream.labels))
