@@ -15,8 +15,6 @@ from streamlearner.records import CHUNK, NO_TASK, Recollections, Records, intege
 from streamlearner.shares import shares
 from streamlearner.tensor_state import TensorState
 
-__all__ = ["NO_TASK", "CodeError", "RecollectionMemory", "Recollections"]
-
 
 class RecollectionMemory(TensorState):
     """Keeps a uniform sample of all codes ever inserted, as many as `budget_bits` hold.
@@ -133,10 +131,7 @@ class RecollectionMemory(TensorState):
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Recollections:
         """`n` records, uniformly: all different where n <= len(self), else with replacement; none from an
-        empty one.
-
-        Draws from `generator`, or from the memory's own.
-        """
+        empty one. Draws from `generator`, or from the memory's own."""
         held, source = len(self), generator or self._generator
         if n <= 0 or held == 0:
             return self._records.recall([])
@@ -154,8 +149,8 @@ class RecollectionMemory(TensorState):
         the classes with indices below `below` alone, where it is given; none where none of them is held."""
         index = self._classes()
         among = len(index.classes) if below is None else index.below(below)
-        n = max(n, 0) if among else 0
-        draws = torch.rand(n, dtype=torch.float64, generator=generator or self._generator)
+        n, source = max(n, 0) if among else 0, generator or self._generator
+        draws = torch.rand(n, dtype=torch.float64, generator=source)
         return self._records.recall([index.balanced(draw, among=among) for draw in draws.tolist()])
 
     def contents(self) -> Recollections:
@@ -208,8 +203,7 @@ class RecollectionMemory(TensorState):
         return self._shuffled(len(self))[own:], self._shuffled(len(other))[:theirs]
 
     def _shuffled(self, count: int) -> list[int]:
-        places: list[int] = torch.randperm(count, generator=self._generator).tolist()
-        return places
+        return list(torch.randperm(count, generator=self._generator).tolist())
 
     def _widen(self, label_bits: int, task_bits: int) -> None:
         label, task = self._records.packing.field_bits

@@ -1,7 +1,9 @@
-"""Fixtures over what lies beside the repository: the shared folder, and a real Apache Kafka broker in it."""
+"""Fixtures over what lies beside the repository: the shared folder, and a real Apache Kafka broker in it; and
+the command line run in this process."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,3 +105,35 @@ def topic(broker: Broker, request: pytest.FixtureRequest) -> Callable[..., str]:
         return name
 
     return make
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds the config.yaml of the repository or the settings of whoever runs it."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("STREAMLEARNER_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Any]]:
+    """Runs `main` in this process: (exit code, stdout, stderr). Logging is as before afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def run(*words: str) -> tuple[int, str, str]:
+        from streamlearner import cli
+
+        monkeypatch.setattr(sys, "argv", ["streamlearner", *words])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code
+        out, err = capsys.readouterr()
+        return code if isinstance(code, int) else 0, out, err
+
+    root.handlers.clear()
+    yield run
+    root.handlers[:], root.level = handlers, level
+    logging.captureWarnings(False)

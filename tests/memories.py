@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.recollection import RecollectionMemory, Recollections
+from streamlearner.recollection import RecollectionMemory
+from streamlearner.records import Recollections
 
 SIZE = 16
 """Symbols of the codes below: an example's number in binary, so that every record tells who it is."""

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from streamlearner.balanced_recollection import BalancedRecollectionMemory
-from streamlearner.recollection import CodeError, RecollectionMemory
+from streamlearner.packing import CodeError
+from streamlearner.recollection import RecollectionMemory
 
 SIZE = 12
 FAIR = 1e-4

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from streamlearner.balanced_recollection import BalancedRecollectionMemory
-from streamlearner.packing import Packing
-from streamlearner.recollection import NO_TASK, CodeError, RecollectionMemory, Recollections
-from streamlearner.records import BitBuffer
+from streamlearner.packing import CodeError, Packing
+from streamlearner.recollection import RecollectionMemory
+from streamlearner.records import NO_TASK, BitBuffer, Recollections
 from tests.memories import (
     SIZE,
     chance,

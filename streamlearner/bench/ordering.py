@@ -33,8 +33,9 @@ def halves(
     """What is learned and what is tested; of a smoke run `quick` many of each."""
     most = quick if scope.quick else (None, None)
     training = workbench.load_pictures(data, True, most[0])
-    test = workbench.load_pictures(data, False, most[1])
-    return parted(training, held_out_one_in=held_out_one_in) if scope.held_out else (training, test)
+    if scope.held_out:
+        return parted(training, held_out_one_in=held_out_one_in)
+    return training, workbench.load_pictures(data, False, most[1])
 
 
 def in_order(

@@ -211,8 +211,7 @@ def test_where_the_association_counts_it_is_inside_the_budget() -> None:
         budgets_bits=(BUDGET,),
         arms={"ours": Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})},
     )
-    apart, _ = ran(EXPERIMENT, scope(), "ours")
-    rows, _ = ran(counted, scope(), "ours")
+    apart, rows = (ran(each, scope(), "ours")[0] for each in (EXPERIMENT, counted))
     assert apart[0].stored_bits < rows[0].stored_bits <= BUDGET
     assert rows[0].parameter_bits > 0
 
@@ -237,14 +236,13 @@ def test_an_association_may_be_fitted_to_another_set_before() -> None:
 
 
 def test_held_out_images_are_tested_and_not_the_test_set() -> None:
-    tiny = TinyBench()(data=Path("nowhere"), download=False)
     asked: list[bool] = []
 
     def load(name: str, train: bool, most: int | None = None) -> Pictures:
         asked.append(train)
         return pictures(name, train, most)
 
-    object.__setattr__(tiny, "load_pictures", load)
+    tiny = replace(bench(), load_pictures=load)
     trial = next(iter(EXPERIMENT.trials(scope(held_out=True))))
     rows = list(EXPERIMENT.run(trial, workbench=tiny, scope=scope(held_out=True)))
     assert asked == [True]
