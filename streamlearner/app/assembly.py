@@ -32,10 +32,8 @@ from streamlearner.versions import Versions
 
 
 def build(config: Config, *, source: Source | None = None) -> Daemon:
-    """The whole daemon, not yet running. `source` replaces the configured one (tests and benches).
-
-    Raises ConfigError for settings that contradict each other.
-    """
+    """The whole daemon, not yet running. `source` replaces the configured one (tests and benches). Raises
+    ConfigError for settings that contradict each other."""
     keep_freed_memory()
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     config.state_dir.mkdir(parents=True, exist_ok=True)
