@@ -10,7 +10,7 @@ import torch
 
 from streamlearner.bench import transfer_tables
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.mnist_transfer import ARMS, MNIST_TRANSFER, budget_bits, courses
+from streamlearner.bench.mnist_transfer import ARMS, MNIST_TRANSFER, budget_bits, courses, most_episodes
 from streamlearner.bench.report import figures
 from streamlearner.bench.results import Row
 from streamlearner.bench.transfer_classroom import classroom, tensors
@@ -51,7 +51,9 @@ def test_there_is_a_trial_for_each_column_of_the_tables_and_one_for_the_teacher(
     assert len(trials) == 2 * (1 + 3 + 3 + 1 + 3)
     columns = {f"{ARMS[arm].column} {compression}" for arm in ARMS for compression in ARMS[arm].associations}
     assert columns == set(transfer_tables.COLUMNS)
-    assert len(list(courses(None))) == 2 * 2 * 5
+    assert len(list(courses(most_episodes(0, quick=False)))) == 2 * 2 * 5
+    assert len(list(courses(most_episodes(1, quick=False)))) == 2 * 2 * 4
+    assert len(list(courses(most_episodes(0, quick=True)))) == 2 * 2 * 2
 
 
 @pytest.mark.parametrize("compression", [10, 50, 100])
