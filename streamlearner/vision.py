@@ -106,7 +106,9 @@ def dataset(name: str, *, root: Path | str, train: bool, download: bool = False)
     try:
         return getattr(load().datasets, known)(str(root), download=download, **half)
     except (RuntimeError, FileNotFoundError) as error:
-        mend = "check the folder" if download else "check the folder, or allow the download"
+        mend = "check the folder"
+        if not download:
+            mend += ", or have it fetched: --download for a command, source.files.download for the daemon"
         raise ConfigError(f"{known} cannot be read under {root} ({error}); {mend}") from error
 
 
