@@ -78,7 +78,7 @@ def test_a_misspelt_dataset_names_the_nearest() -> None:
 
 
 def test_absent_data_says_where_and_how_to_mend(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"MNIST cannot be read under {tmp_path} .*--download for a command"):
+    with pytest.raises(ConfigError, match=rf"MNIST cannot be read under {tmp_path} .*--download for"):
         vision.dataset("MNIST", root=tmp_path, train=True)
 
 
