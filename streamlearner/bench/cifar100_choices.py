@@ -95,19 +95,17 @@ class Choices:
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Accuracy against speed, a point for each arm."""
-        from streamlearner.bench.pictures import COLOURS, FAINT, INK, plots
+        from streamlearner.bench.pictures import COLOURS, FAINT, INK, label_points, plots
 
         accuracies = {each.arm: each.mean for each in found if each.metric == ACCURACY}
         speeds = {each.arm: each.mean for each in found if each.metric == SPEED}
         picture = plots()(figsize=(7.2, 4.4), dpi=150, facecolor="white", layout="constrained")
         axes = picture.add_subplot()
-        for arm in accuracies.keys() & speeds.keys():
+        names = []
+        for arm in (arm for arm in CHOICES if arm in accuracies.keys() & speeds.keys()):
             colour = COLOURS[0] if arm == "ours" else INK
             axes.plot(speeds[arm], accuracies[arm], "o", color=colour, markersize=6)
-            axes.annotate(
-                arm.replace("_", " "), (speeds[arm], accuracies[arm]), xytext=(5, 4),
-                textcoords="offset points", fontsize=8, color=colour,
-            )  # fmt: skip
+            names.append((speeds[arm], accuracies[arm], arm.replace("_", " "), colour))
         note = "; quick: means nothing" if quick else ""
         axes.set_title(f"{self.name}: accuracy against speed{note}", loc="left", color=INK, fontsize=11)
         axes.set_xlabel("examples/s over those of finetune", color=INK)
@@ -116,6 +114,7 @@ class Choices:
         axes.set_axisbelow(True)
         axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
         axes.tick_params(length=0, colors=INK)
+        label_points(axes, names)
         picture.savefig(path, metadata={"Software": None})
 
 

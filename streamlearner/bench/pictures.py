@@ -121,3 +121,32 @@ def label_ends(axes: Any, ends: Sequence[tuple[float, str, str]]) -> None:
         axes.text(
             1.01, place, arm, color=colour, transform=axes.get_yaxis_transform(), va="center", fontsize=10
         )
+
+
+AROUND = ((6, 4, "left"), (6, -11, "left"), (-6, 4, "right"), (-6, -11, "right"))
+"""Places of a label about its point: points of the type to the right and up, and where the text begins."""
+
+
+def label_points(axes: Any, points: Sequence[tuple[float, float, str, str]]) -> None:
+    """Names points (x, y, text, colour), each in the first place around it that is inside the axes and keeps
+    off the names so far; where there is none, in the first of all."""
+    axes.figure.draw_without_rendering()  # places are known once the layout is
+    taken: list[Any] = []
+    for x, y, text, colour in points:
+        names = [
+            axes.annotate(
+                text, (x, y), xytext=off, textcoords="offset points", ha=begins, fontsize=8, color=colour
+            )
+            for *off, begins in AROUND
+        ]
+        boxes = [name.get_window_extent() for name in names]
+        free = [
+            axes.bbox.x0 <= box.x0
+            and box.x1 <= axes.bbox.x1
+            and not any(box.overlaps(other) for other in taken)
+            for box in boxes
+        ]
+        chosen = free.index(True) if any(free) else 0
+        taken.append(boxes[chosen])
+        for name in names[:chosen] + names[chosen + 1 :]:
+            name.remove()
