@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DISTORTION, COMPRESSION = "distortion_l1", "compression"
 CIFAR = "_cifar100"
 JPEG = "jpeg"
-TICKS = (1, 3, 10, 30, 50, 100, 200, 300, 1000)
+TICKS, CLOSER_TICKS = (1, 3, 10, 30, 100, 300, 1000), (50, 100, 200)
 
 
 def draw_distortion(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
@@ -82,9 +82,12 @@ def draw_paper(axes: Any) -> None:
 
 def dress(axes: Any, name: str) -> None:
     axes.set_xscale("log")
-    axes.set_xticks(TICKS, [str(tick) for tick in TICKS])
-    axes.minorticks_off()
     axes.autoscale(axis="x")
+    least, most = axes.get_xlim()
+    ticks = TICKS if most > 10 * least else CLOSER_TICKS
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xlim(least, most)
+    axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=FAINT, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -93,4 +96,11 @@ def dress(axes: Any, name: str) -> None:
     axes.set_xlabel("compression: times smaller than the raw image (logarithmic)", color=INK)
     axes.set_title(name, loc="left", color=INK, fontsize=11)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, loc="upper left", labelcolor=INK, fontsize=8)
+        axes.legend(
+            frameon=False,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.13),
+            ncols=3,
+            labelcolor=INK,
+            fontsize=8,
+        )
