@@ -162,7 +162,7 @@ def courses(most: int) -> Iterator[Course]:
 
 
 def most_episodes(seed: int, *, quick: bool) -> int:
-    """The longest course takes ten times as long as all others together: the first seed alone takes it."""
+    """The longest course takes five times as long as all others together: the first seed alone takes it."""
     longest = max(PACES) if seed == 0 else LONGEST_OF_LATER_SEEDS
     return min(longest, QUICK_EPISODES) if quick else longest
 
