@@ -133,7 +133,9 @@ class ContinualExperiment:
         with pretrained(workbench, settings, on=arm.pretrained_on, quick=scope.quick) as found:
             settings |= found
             if self.counts_association:
-                settings["memory.budget_bits"] -= association_bits(workbench, settings, stream)
+                settings["memory.budget_bits"] -= association_bits(
+                    workbench, settings, stream, names_tasks=self.names_tasks
+                )
             learned = learn(
                 workbench,
                 settings,

@@ -19,7 +19,6 @@ CHEAP: dict[str, Any] = {
     "method.steps": 1,
     "method.distillation": 0.0,
     "sleep.every_examples": None,
-    "exam.budget_bits": 0,
 }
 """Only the association counts here: the smallest learner around it."""
 
@@ -37,17 +36,20 @@ def pretrained(
     order = np.random.default_rng(int(settings["seed"])).permutation(len(pictures.labels))
     messages = workbench.messages(pictures.select(order))
     with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
-        fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit"}
+        fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit", "exam.budget_bits": 0}
         source = workbench.build_source(messages)
         workbench.build_daemon({**settings, **CHEAP, **fixed}, source).run()
         (checkpoint,) = sorted((Path(folder) / "checkpoints").glob("[0-9]*"))[-1:]
         yield {"association.from_checkpoint": str(checkpoint)}
 
 
-def association_bits(workbench: Workbench, settings: Settings, stream: Pictures) -> int:
+def association_bits(
+    workbench: Workbench, settings: Settings, stream: Pictures, *, names_tasks: bool
+) -> int:
     """The most bits that the association's tables take along this stream: those of trellis codes grow with
-    each generation, the last of which begins after some 43,000 examples."""
-    messages = workbench.messages(stream)
+    each generation, the last of which begins after some 43,000 examples. Tasks are named, and the exam
+    withholds, as in the run: how many directions are coded hangs on the examples learned."""
+    messages = workbench.messages(stream, tasks=stream.tasks if names_tasks else None)
     most = 0
 
     def look(taken: int) -> None:

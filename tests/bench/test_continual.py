@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from streamlearner import config
 from streamlearner.bench import ordering
@@ -16,9 +17,11 @@ from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.continual import Arm, ContinualExperiment
 from streamlearner.bench.experiment import Scope
 from streamlearner.bench.one_pass import learn
+from streamlearner.bench.pretraining import association_bits
 from streamlearner.bench.results import Curve, Row
 from streamlearner.bench.retention_curve import RetentionCurve, accuracy
 from streamlearner.bench.workbench import Pictures, Workbench
+from streamlearner.trellis_association import TrellisAssociation
 from tests.bench.tiny_bench import TinyBench, pictures
 
 SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False}
@@ -214,6 +217,27 @@ def test_where_the_association_counts_it_is_inside_the_budget() -> None:
     apart, rows = (ran(each, scope(), "ours")[0] for each in (EXPERIMENT, counted))
     assert apart[0].stored_bits < rows[0].stored_bits <= BUDGET
     assert rows[0].parameter_bits > 0
+
+
+def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() -> None:
+    codes = {"association.name": "trellis", "association.code_bits": 20}
+    settings = {**codes, "seed": 0, "network.name": "mlp", "exam.fraction": 0.4, "memory.budget_bits": BUDGET}
+    learned: list[list[int]] = []
+
+    class Watched(TrellisAssociation):
+        def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
+            learned[-1].append(len(inputs))
+            super().learn(inputs, recollections)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlearner.app.parts.TrellisAssociation", Watched)
+        learned.append([])
+        before = association_bits(bench(), settings, ordered(), names_tasks=True)
+        learned.append([])
+        after = learn(bench(), settings, ordered(), pictures("Rows", False), names_tasks=True)
+    assert learned[0] == learned[1]
+    assert 0 < sum(learned[0]) < 120  # the exam withheld some
+    assert after.parameter_bits["association"] <= before
 
 
 def test_an_association_may_be_fitted_to_another_set_before() -> None:
