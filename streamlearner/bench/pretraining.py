@@ -43,9 +43,7 @@ def pretrained(
         yield {"association.from_checkpoint": str(checkpoint)}
 
 
-def association_bits(
-    workbench: Workbench, settings: Settings, stream: Pictures, *, names_tasks: bool
-) -> int:
+def association_bits(workbench: Workbench, settings: Settings, stream: Pictures, *, names_tasks: bool) -> int:
     """The most bits that the association's tables take along this stream: those of trellis codes grow with
     each generation, the last of which begins after some 43,000 examples. Tasks are named, and the exam
     withholds, as in the run: how many directions are coded hangs on the examples learned."""
