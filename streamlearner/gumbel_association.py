@@ -21,9 +21,13 @@ class GumbelAssociation(Association):
     `steps` steps a batch. Recollections are decoded by frozen weights: those right before the incoming
     batch, as `learn` ends by `freeze`.
 
-    Differs from the paper in that encoding takes the most likely level instead of a sample, and in the
-    linear maps (the paper does not say how its convolutions meet the code). Riemer et al., 2018, sections 4
-    and A.
+    Differs from the paper in that encoding takes the most likely level instead of a sample, in the linear
+    maps (the paper does not say how its convolutions meet the code), and in that the decoder of images
+    starts at the mean colour of the first batch. From mid-grey, the way to the dark mean of MNIST kills its
+    rectifiers, and some sizes show the mean image for ever: mean absolute error of held-out digits after
+    20,000 others, with this start (without): 8 variables of six levels 0.088 (0.151, the mean image), 10 of
+    twenty 0.071 (0.153), 38 of two, three seeds, 0.069 (0.073), but 6 of two 0.146 (0.135). Riemer et al.,
+    2018, sections 4 and A.
     """
 
     moment: Tensor
@@ -76,6 +80,8 @@ class GumbelAssociation(Association):
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
         """`steps` gradient steps on `inputs` [n, *input_shape] with `recollections` [m, *input_shape]."""
         batch = inputs if recollections is None else torch.cat([inputs, recollections])
+        if not int(self.updates):
+            start_at_mean(self.decoder, batch)
         with torch.enable_grad():
             for _ in range(self.steps):
                 output = self.decoder(self._sample(self.encoder(batch))).view_as(batch)
@@ -128,6 +134,15 @@ class GumbelAssociation(Association):
         parts = torch.split(change, [p.numel() for p in parameters])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.sub_(part.view_as(parameter), alpha=rate)
+
+
+@torch.no_grad()
+def start_at_mean(decoder: nn.Sequential, images: Tensor) -> None:
+    """Let a decoder that ends in a sigmoid begin at the mean of `images` [n, C, H, W] in [0, 1], channel by
+    channel. One of feature vectors stays as it is: they may be of any size."""
+    last = decoder[-2]
+    if isinstance(decoder[-1], nn.Sigmoid) and isinstance(last, nn.ConvTranspose2d) and last.bias is not None:
+        last.bias.copy_(images.mean((0, 2, 3)).clamp(0.01, 0.99).logit())
 
 
 def parameter_bits(*, input_shape: tuple[int, ...], variables: int, levels: int) -> int:

@@ -31,6 +31,17 @@ def test_the_autoencoder_learns() -> None:
     assert found[-1] < 0.7  # 1 is the mean image
 
 
+def test_the_autoencoder_of_images_starts_at_the_mean_of_the_first_batch_and_only_there() -> None:
+    dark, light = torch.full((10, 1, 16, 16), 0.05), torch.full((10, 1, 16, 16), 0.95)
+    association = gumbel((1, 16, 16))
+    starts = []
+    for batch in (dark, light):
+        association.learn(batch, None)
+        starts.append(float(association.decode(association.encode(batch)).mean()))
+    assert starts[0] == pytest.approx(0.05, abs=0.05)
+    assert starts[1] < 0.3
+
+
 def test_the_autoencoder_decodes_with_frozen_weights() -> None:
     association = gumbel((1, 16, 16))
     symbols = association.encode(digits(20))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streamlearner.association import Association
-from streamlearner.gumbel_association import GumbelAssociation
+from streamlearner.gumbel_association import GumbelAssociation, start_at_mean
 
 _VARIABLES, _LEVELS = 48, 2  # of the discrete one whose convolutions are borrowed: 24 filters
 _WIDTH = _VARIABLES * _LEVELS
@@ -16,7 +16,8 @@ _BYTES = 4
 
 class ContinuousAutoencoder(Association):
     """The convolutions of `GumbelAssociation` around `latent_values` 32-bit floats, of which a code is the
-    bytes (Table 6 of the paper, which does not say how many filters: 24 here). Mean squared error, Adam."""
+    bytes (Table 6 of the paper, which does not say how many filters: 24 here), which start at the mean of the
+    first batch like its. Mean squared error, Adam."""
 
     def __init__(
         self,
@@ -35,7 +36,8 @@ class ContinuousAutoencoder(Association):
             _linear(*size, generator) for size in ((_WIDTH, latent_values), (latent_values, _WIDTH))
         )
         self.encoder = nn.Sequential(discrete.encoder, nn.ReLU(), narrow)
-        self.decoder = nn.Sequential(wide, nn.ReLU(), discrete.decoder)
+        self.decoder = nn.Sequential(wide, nn.ReLU(), *discrete.decoder)
+        self._started = False
         self._optimiser = torch.optim.Adam(self.parameters(), lr=learning_rate)
 
     @property
@@ -44,6 +46,9 @@ class ContinuousAutoencoder(Association):
         return (256,) * (_BYTES * self.latent_values)
 
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
+        if not self._started:
+            start_at_mean(self.decoder, inputs)
+            self._started = True
         with torch.enable_grad():
             loss = functional.mse_loss(self.decoder(self.encoder(inputs)).view_as(inputs), inputs)
             self._optimiser.zero_grad()

@@ -82,7 +82,8 @@ FIGURES_OF_SIZES = {bits: CATEGORICAL[size] for bits, size in SIZES.items()}
 LEARNING_RATE = 1e-3
 """On 5,000 training images held out, after 20,000, with 3e-3, 1e-3 and 3e-4: 8 variables of six levels 0.085
 (with another seed 0.154), 0.091, 0.150; 38 of two 0.154, 0.073, 0.091; 62 of two 0.148, 0.061, 0.072. About
-0.15 is the mean image alone: a step too large falls back on it, too few steps do not get away from it."""
+0.15 is the mean image alone: a step too large falls back on it, too few steps do not get away from it. All
+that before the decoder started at the mean."""
 CIFAR_BITS = (120, 240, 600)
 POINTS = (6, 24, 38, 62, 100, 168, 192, 250, 626, 784)
 

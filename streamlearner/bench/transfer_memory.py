@@ -21,7 +21,8 @@ BATCH = 50
 """Images that an association learns from at a time."""
 LEARNING_RATE = 1e-3
 """Of the autoencoder. With 3e-3 it came to show the mean image alone at 38 and at 168 variables (seed 0);
-with 1e-3 once in three seeds at 38, where it never got away from it."""
+with 1e-3 once in three seeds at 38, where it never got away from it; both before the decoder started at the
+mean."""
 FITTED_ON = 10_000
 """Images from which the transform's tables are fitted; they have settled by then."""
 
