@@ -37,8 +37,8 @@ def _bits(text: str) -> int:
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    """`3,32,32` or `64`."""
-    sides = [side.strip() for side in text.split(",")]
+    """`3,32,32`, `3x32x32` or `64`."""
+    sides = [side.strip() for side in text.replace("x", ",").split(",")]
     if len(sides) not in (1, 3) or not all(side.isdecimal() and int(side) for side in sides):
         raise typer.BadParameter("expected channels,height,width such as 3,32,32, or a number of features")
     return tuple(map(int, sides))

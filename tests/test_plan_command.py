@@ -51,6 +51,11 @@ def test_json_holds_every_number_in_bits() -> None:
     assert found["recollections"] == 524_288 // (found["code_bits"] + 4)
 
 
+def test_a_shape_may_be_written_with_x() -> None:
+    shapes = ("3,32,32", "3x32x32")
+    assert len({plan("--budget", "64 KiB", "--shape", shape, "--json").output for shape in shapes}) == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [
