@@ -55,6 +55,8 @@ class Choices:
         "instead of "
         "stored labels as targets, a reservoir that is not balanced by class, plain transform codes, live "
         "weights that answer and teach nothing, 100 steps of 32 codes asleep after every 2,500 examples. "
+        "The paper's freezing of the decoder is no choice here: what a batch is learned with is decoded "
+        "before any association learns from that batch. "
         "ratio_to_finetune: examples/s of the daemon over those of one that runs finetune with the same "
         "network, in turns of 200 examples in one run, median of four."
     )
