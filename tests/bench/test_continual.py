@@ -24,7 +24,8 @@ from streamlearner.bench.workbench import Pictures, Workbench
 from streamlearner.trellis_association import TrellisAssociation
 from tests.bench.tiny_bench import TinyBench, pictures
 
-SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False}
+SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False, "precision": "fp32"}
+"""auto measures at each start: on a busy machine two runs may choose otherwise, and so learn otherwise."""
 BUDGET = 400_000
 EXPERIMENT = ContinualExperiment(
     name="tiny",
