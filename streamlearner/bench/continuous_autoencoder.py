@@ -16,8 +16,8 @@ _BYTES = 4
 
 class ContinuousAutoencoder(Association):
     """The convolutions of `GumbelAssociation` around `latent_values` 32-bit floats, of which a code is the
-    bytes (Table 6 of the paper, which does not say how many filters: 24 here), which start at the mean of the
-    first batch like its. Mean squared error, Adam."""
+    bytes (Table 6 of the paper, which does not say how many filters: 24 here). The decoder starts at the mean
+    of the first batch, as there. Mean squared error, Adam."""
 
     def __init__(
         self,

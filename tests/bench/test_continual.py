@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from streamlearner import config
 from streamlearner.bench import ordering
@@ -17,11 +16,9 @@ from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.continual import Arm, ContinualExperiment
 from streamlearner.bench.experiment import Scope
 from streamlearner.bench.one_pass import learn
-from streamlearner.bench.pretraining import association_bits
 from streamlearner.bench.results import Curve, Row
 from streamlearner.bench.retention_curve import RetentionCurve, accuracy
 from streamlearner.bench.workbench import Pictures, Workbench
-from streamlearner.trellis_association import TrellisAssociation
 from tests.bench.tiny_bench import TinyBench, pictures
 
 SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False, "precision": "fp32"}
@@ -201,63 +198,6 @@ def test_testing_along_the_stream_changes_nothing_and_is_not_timed(monkeypatch: 
         learned = learn(bench(), settings, ordered(), pictures("Rows", False), names_tasks=True)
         assert len(learned.points) == min(points, 12)  # at most one a batch of ten
     assert all(torch.equal(bits[0][name], bits[-1][name]) for name in bits[0])
-
-
-def test_where_the_association_counts_it_is_inside_the_budget() -> None:
-    counted = ContinualExperiment(
-        name="total",
-        protocol="",
-        data="Rows",
-        examples=120,
-        classes_per_period=None,
-        names_tasks=True,
-        counts_association=True,
-        budgets_bits=(BUDGET,),
-        arms={"ours": Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})},
-    )
-    apart, rows = (ran(each, scope(), "ours")[0] for each in (EXPERIMENT, counted))
-    assert apart[0].stored_bits < rows[0].stored_bits <= BUDGET
-    assert rows[0].parameter_bits > 0
-
-
-def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() -> None:
-    codes = {"association.name": "trellis", "association.code_bits": 20}
-    settings = {**codes, "seed": 0, "network.name": "mlp", "exam.fraction": 0.4, "memory.budget_bits": BUDGET}
-    learned: list[list[int]] = []
-
-    class Watched(TrellisAssociation):
-        def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
-            learned[-1].append(len(inputs))
-            super().learn(inputs, recollections)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streamlearner.app.parts.TrellisAssociation", Watched)
-        learned.append([])
-        before = association_bits(bench(), settings, ordered(), names_tasks=True)
-        learned.append([])
-        after = learn(bench(), settings, ordered(), pictures("Rows", False), names_tasks=True)
-    assert learned[0] == learned[1]
-    assert 0 < sum(learned[0]) < 120  # the exam withheld some
-    assert after.parameter_bits["association"] <= before
-
-
-def test_an_association_may_be_fitted_to_another_set_before() -> None:
-    arm = Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})
-    transferred = replace(arm, pretrained_on="Other")
-    experiment = replace(EXPERIMENT, counts_association=True, arms={"without": arm, "ours": transferred})
-    tiny = TinyBench()
-    workbench = tiny(data=Path("nowhere"), download=False)
-    for trial in experiment.trials(scope(budgets_bits=(BUDGET,))):
-        assert all(
-            entry.stored_bits <= BUDGET
-            for entry in experiment.run(trial, workbench=workbench, scope=scope())
-            if isinstance(entry, Row)
-        )
-    starts = [settings.get("association.from_checkpoint") for settings in tiny.settings]
-    assert starts[:3] == [None] * 3  # probe and run of `without`, then the pretraining
-    assert starts[3] == starts[4] is not None  # probe and run of `ours`
-    assert not Path(starts[3]).exists()
-    assert tiny.settings[-1]["memory.budget_bits"] < BUDGET
 
 
 def test_held_out_images_are_tested_and_not_the_test_set() -> None:
