@@ -164,7 +164,7 @@ class SleepSection(Section):
     cron: Annotated[str, AfterValidator(_cron)] | None = Field(default=None, examples=["0 3 * * *"])
     """when to sleep, as a cron expression in UTC"""
     on_memory_full: bool = False
-    """sleep once when the memory has no free place left"""
+    """sleep when the memory has no free place left, and again when it must keep more all the same"""
     drift: float | None = Field(default=None, gt=0, le=1, examples=[0.1])
     """sleep when prequential accuracy (0 to 1) falls this far below its best since the last sleep"""
     min_examples: int = Field(default=1_000, ge=0)

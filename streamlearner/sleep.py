@@ -19,7 +19,8 @@ class SleepSchedule:
     - `every_examples`: that many examples learned since the last sleep began.
     - `every_s`: that many seconds of wall time since the last sleep began.
     - `cron`: five fields (or six, seconds last), in UTC; times missed while the process was down fire once.
-    - `on_memory_full`: the memory turned full; once for each time that it fills.
+    - `on_memory_full`: the memory turned full, or fuller than it was when the last sleep began: a method that
+      keeps more than it has places for, because a sleep was refused, is asked again.
     - `drift`: the prequential accuracy (a fraction) fell this far, absolutely, below its best since the last
       sleep began.
     - `min_examples`: nothing but a request fires before that many examples since the last sleep began. What
@@ -58,17 +59,18 @@ class SleepSchedule:
         self._since_examples = 0
         self._since_s = clock()
         self._cron_s = self._next_cron_s()
-        self._memory_full = False
-        self._fill_served = False
+        self._memory_full = 0
+        self._fill_served = 0
         self._best_accuracy: float | None = None
 
-    def due(self, *, examples: int, memory_full: bool, prequential_accuracy: float | None) -> str | None:
+    def due(self, *, examples: int, memory_full: int, prequential_accuracy: float | None) -> str | None:
         """Why to sleep now: "request", "memory_full", "drift", "examples", "seconds", "cron"; None: stay
         awake.
 
-        `examples` counts all examples learned since the beginning of time; `prequential_accuracy` is a
-        fraction, None while unknown. Call it after each batch, asleep or not: it also takes note of the
-        memory filling and emptying. The answer stays the same until `began` is called.
+        `examples` counts all examples learned since the beginning of time; `memory_full` says how full, 0
+        while there is room; `prequential_accuracy` is a fraction, None while unknown. Call it after each
+        batch, asleep or not: it also takes note of the memory filling and emptying. The answer stays the same
+        until `began` is called.
         """
         self._note(memory_full, prequential_accuracy)
         if self._asleep:
@@ -78,7 +80,7 @@ class SleepSchedule:
         learned = examples - self._since_examples
         if learned < self._min_examples:
             return None
-        if self._on_memory_full and memory_full and not self._fill_served:
+        if self._on_memory_full and memory_full > self._fill_served:
             return "memory_full"
         if self._has_drifted(prequential_accuracy):
             return "drift"
@@ -137,9 +139,9 @@ class SleepSchedule:
     def _goes_by_time(self) -> bool:
         return self._every_s is not None or self._cron is not None
 
-    def _note(self, memory_full: bool, accuracy: float | None) -> None:
+    def _note(self, memory_full: int, accuracy: float | None) -> None:
         self._memory_full = memory_full
-        self._fill_served = self._fill_served and memory_full
+        self._fill_served = min(self._fill_served, memory_full)
         known = accuracy is not None and not math.isnan(accuracy)
         if known and not self._asleep:  # while asleep the accuracy is still that of the model being replaced
             self._best_accuracy = max(accuracy or 0.0, self._best_accuracy or 0.0)

@@ -38,7 +38,7 @@ def schedule(
 
 
 def due(
-    sleep: SleepSchedule, examples: int = 0, *, memory_full: bool = False, accuracy: float | None = None
+    sleep: SleepSchedule, examples: int = 0, *, memory_full: int = 0, accuracy: float | None = None
 ) -> str | None:
     return sleep.due(examples=examples, memory_full=memory_full, prequential_accuracy=accuracy)
 

@@ -29,7 +29,7 @@ def test_a_restart_at_any_point_decides_the_same() -> None:
     for step in range(400):
         clock.now_s += (step * 37) % 23
         examples += (step * 13) % 11
-        full = (step // 60) % 2 == 1
+        full = (step // 60) % 3
         accuracy = None if step < 5 else 0.9 - 0.01 * (step % 25)
         fresh = all_on(clock)
         fresh.restore(json.loads(json.dumps(restarted.state(), allow_nan=False)))

@@ -153,9 +153,10 @@ class DualMemory(nn.Module, ABC):
         }
 
     @property
-    def full(self) -> bool:
-        """True once the memory has no free place left."""
-        return False
+    def full(self) -> int:
+        """How full the memory is: 0 while it has a free place, 1 without, more where more was kept than it
+        has places for. Each time that it rises, `sleep.on_memory_full` asks for a sleep."""
+        return 0
 
     def clone(self) -> Self:
         """A copy that shares nothing, generators included."""

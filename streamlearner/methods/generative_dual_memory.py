@@ -118,9 +118,10 @@ class GenerativeDualMemory(DualMemory):
         return Samples(torch.cat([samples.inputs, again]), torch.cat([samples.targets, answers]))
 
     @property
-    def full(self) -> bool:
-        """A task came for which no short-term memory was left: time to sleep."""
-        return len(self.hippocampus.tasks) > self.short_term_tasks
+    def full(self) -> int:
+        """Tasks that came when no short-term memory was left: time to sleep, and again with each more, where
+        that sleep was refused."""
+        return max(len(self.hippocampus.tasks) - self.short_term_tasks, 0)
 
     def _learned(self) -> dict[int, GenerativeMemory]:
         """The short-term memories that a sleep consolidates: all, but where there are more than

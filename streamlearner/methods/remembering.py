@@ -100,5 +100,5 @@ class Remembering(DualMemory):
         return {"recollections": self.memory.stored_bits}
 
     @property
-    def full(self) -> bool:
-        return len(self.memory) >= self.memory.capacity
+    def full(self) -> int:
+        return int(len(self.memory) >= self.memory.capacity)
