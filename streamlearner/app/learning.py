@@ -81,14 +81,19 @@ def make_method(
 def _finetune(
     config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
 ) -> DualMemory:
-    return METHODS["finetune"](network=network, learning_rate=network.learning_rate)
+    return METHODS["finetune"](
+        network=network, learning_rate=network.learning_rate, steps=config.method.steps
+    )
 
 
 def _elastic_weight_consolidation(
     config: Config, *, network: Network, input_shape: tuple[int, ...], dtype: torch.dtype
 ) -> DualMemory:
     return METHODS["elastic_weight_consolidation"](
-        network=network, learning_rate=network.learning_rate, weight=config.method.holding
+        network=network,
+        learning_rate=network.learning_rate,
+        weight=config.method.holding,
+        steps=config.method.steps,
     )
 
 
@@ -100,6 +105,7 @@ def _pseudopattern_rehearsal(
         network=network,
         learning_rate=network.learning_rate,
         recollections_per_step=config.method.recollections_per_step,
+        steps=config.method.steps,
     )
 
 
@@ -113,6 +119,7 @@ def _rehearsal(
         memory=make_memory(config, association=raw),
         learning_rate=network.learning_rate,
         recollections_per_step=config.method.recollections_per_step,
+        steps=config.method.steps,
     )
 
 

@@ -26,6 +26,7 @@ def make_meta_learned_update(
         gate=load_gate(section.gate, network) if section.gate else untrained(config, network),
         horizon=section.horizon,
         learning_rate=network.learning_rate,
+        steps=config.method.steps,
     )
 
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Self
 
+from streamlearner.methods.base import Experience, Observation
 from streamlearner.methods.one_network import OneNetwork
+from streamlearner.network import Network
 
 
 class Baseline(OneNetwork):
-    """The neocortex is the copy that the last sleep took, so that versions and rollback work."""
+    """`steps` optimiser steps for each batch, which is answered before the first. The neocortex is the copy
+    that the last sleep took, so that versions and rollback work."""
+
+    def __init__(self, *, network: Network, learning_rate: float, steps: int = 1) -> None:
+        super().__init__(network=network, learning_rate=learning_rate)
+        self.steps = steps
+
+    def observe(self, experience: Experience) -> Observation:
+        self._meet(experience)
+        answered = self._learn(experience)
+        for _ in range(self.steps - 1):
+            self._learn(experience)
+        return answered
+
+    @abstractmethod
+    def _learn(self, experience: Experience) -> Observation:
+        """One step on the batch, and what was answered and lost before it."""
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex.load_state_dict(candidate.hippocampus.state_dict())

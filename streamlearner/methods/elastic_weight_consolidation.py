@@ -36,8 +36,8 @@ class ElasticWeightConsolidation(Baseline):
     waking_only = (*Baseline.waking_only, "anchor", "information", "gathered")
     switch = DualMemory.switch  # what weights mattered belongs to them
 
-    def __init__(self, *, network: Network, learning_rate: float, weight: float) -> None:
-        super().__init__(network=network, learning_rate=learning_rate)
+    def __init__(self, *, network: Network, learning_rate: float, weight: float, steps: int = 1) -> None:
+        super().__init__(network=network, learning_rate=learning_rate, steps=steps)
         self.weight = weight
         self.anchor, self.information, self.gathered = (
             copy.deepcopy(network).requires_grad_(False) for _ in range(3)
@@ -46,10 +46,12 @@ class ElasticWeightConsolidation(Baseline):
         for shape in (self.information, self.gathered):
             _clear(shape)
 
-    def observe(self, experience: Experience) -> Observation:
-        self._meet(experience)
+    def _meet(self, experience: Experience) -> None:
+        super()._meet(experience)
         for shape in (self.anchor, self.information, self.gathered):
             shape.head.grow(self.classes)
+
+    def _learn(self, experience: Experience) -> Observation:
         network = self.hippocampus.train()
         logits = network(unit_interval(experience.inputs))[:, : self.classes]
         answers = self.curriculum.restricted(logits, experience.tasks)

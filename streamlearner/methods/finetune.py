@@ -12,8 +12,7 @@ from streamlearner.network import descend
 class Finetune(Baseline):
     """Plain gradient descent on the stream, in its order. A named task restricts the competing classes."""
 
-    def observe(self, experience: Experience) -> Observation:
-        self._meet(experience)
+    def _learn(self, experience: Experience) -> Observation:
         network = self.hippocampus.train()
         logits = network(unit_interval(experience.inputs))[:, : self.classes]
         logits = self.curriculum.restricted(logits, experience.tasks)

@@ -30,19 +30,20 @@ class MetaLearnedUpdate(Baseline):
 
     gate: UpdateGate
     state: Tensor
-    steps: Tensor
+    since: Tensor
     waking_only = (*Baseline.waking_only, "gate")
     switch = DualMemory.switch  # a gate belongs to the layers that it was trained on
 
-    def __init__(self, *, network: Network, gate: UpdateGate, horizon: int, learning_rate: float) -> None:
-        super().__init__(network=network, learning_rate=learning_rate)
+    def __init__(
+        self, *, network: Network, gate: UpdateGate, horizon: int, learning_rate: float, steps: int = 1
+    ) -> None:
+        super().__init__(network=network, learning_rate=learning_rate, steps=steps)
         self.gate = gate.requires_grad_(False)
         self.horizon = horizon
         self.register_buffer("state", gate.fresh())
-        self.register_buffer("steps", torch.tensor(0))
+        self.register_buffer("since", torch.tensor(0))
 
-    def observe(self, experience: Experience) -> Observation:
-        self._meet(experience)
+    def _learn(self, experience: Experience) -> Observation:
         network = self.hippocampus.train()
         with observed(network.body) as activities:
             logits = network(unit_interval(experience.inputs))[:, : self.classes]
@@ -52,14 +53,14 @@ class MetaLearnedUpdate(Baseline):
         self.state = self.gate.modulate(network.body, activities, self.state)
         value = float(loss.detach())
         descend(network, learning_rate=self.learning_rate, loss=value)
-        self.steps += 1
-        if int(self.steps) >= self.horizon:
+        self.since += 1
+        if int(self.since) >= self.horizon:
             self._begin_anew()
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 
     def _begin_anew(self) -> None:
         self.state = self.gate.fresh()
-        self.steps.zero_()
+        self.since.zero_()
 
     def adopt(self, candidate: Self) -> None:
         super().adopt(candidate)

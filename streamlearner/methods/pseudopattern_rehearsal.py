@@ -18,7 +18,7 @@ from streamlearner.network import Network, Standardisation, descend
 
 class PseudopatternRehearsal(Baseline):
     """Pseudopatterns are random inputs: pixels uniform from 0 to 1, features normal on the scale of those
-    met. `recollections_per_step` of them are learned with each batch towards the probabilities of the
+    met. `recollections_per_step` of them are learned in each step towards the probabilities of the
     neocortex, the copy that the last adopted sleep took; before there is one, none.
     """
 
@@ -27,15 +27,20 @@ class PseudopatternRehearsal(Baseline):
     switch = DualMemory.switch  # its former self would be of another kind
 
     def __init__(
-        self, *, chance: Chance, network: Network, learning_rate: float, recollections_per_step: int
+        self,
+        *,
+        chance: Chance,
+        network: Network,
+        learning_rate: float,
+        recollections_per_step: int,
+        steps: int = 1,
     ) -> None:
-        super().__init__(network=network, learning_rate=learning_rate)
+        super().__init__(network=network, learning_rate=learning_rate, steps=steps)
         self.chance = chance
         self.recollections_per_step = recollections_per_step
         self.register_buffer("slept", torch.tensor(0))
 
-    def observe(self, experience: Experience) -> Observation:
-        self._meet(experience)
+    def _learn(self, experience: Experience) -> Observation:
         new, n = unit_interval(experience.inputs), len(experience.labels)
         old = self._pseudopatterns(new)
         logits = self.hippocampus.train()(torch.cat([new, old]))[:, : self.classes]

@@ -30,14 +30,20 @@ class Rehearsal(Remembering, Baseline):
         memory: RecollectionMemory,
         learning_rate: float,
         recollections_per_step: int,
+        steps: int = 1,
     ) -> None:
-        super().__init__(network=network, learning_rate=learning_rate)
+        super().__init__(network=network, learning_rate=learning_rate, steps=steps)
         self.association = association
         self.memory = memory
         self.recollections_per_step = recollections_per_step
 
     def observe(self, experience: Experience) -> Observation:
-        self._meet(experience)
+        answered = super().observe(experience)
+        codes = self.association.encode(unit_interval(experience.inputs))
+        self.memory.insert(codes, experience.labels, experience.tasks)
+        return answered
+
+    def _learn(self, experience: Experience) -> Observation:
         new, n = unit_interval(experience.inputs), len(experience.labels)
         remembered = self.memory.sample(self.recollections_per_step)
         inputs = torch.cat([new, self.association.decode(remembered.symbols)])
@@ -47,7 +53,6 @@ class Rehearsal(Remembering, Baseline):
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
         descend(network, learning_rate=self.learning_rate, loss=value)
-        self.memory.insert(self.association.encode(new), experience.labels, experience.tasks)
         return Observation(predicted=logits[:n].detach().argmax(1), loss=value)
 
     def _restricted(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
