@@ -133,7 +133,7 @@ class MethodSection(Section):
     targets: Literal["labels", "teacher"] = "labels"
     """what recollections are taught towards: their stored labels, or the averaged weights' answers"""
     steps: Count = 1
-    """optimiser steps for each batch, of recollection_replay and the baselines of one network"""
+    """optimiser steps for each batch; active_long_term and masked_generator take one"""
     averaging_pace: float = Field(default=0.005, gt=0, le=1)
     """weight of the newest in the running average of weights that answers"""
     distillation: float = Field(default=0.0, ge=0)
