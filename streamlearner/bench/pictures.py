@@ -12,8 +12,23 @@ if TYPE_CHECKING:
     from streamlearner.bench.report import Figure
 
 INK, FAINT = "#222222", "#dddddd"
-COLOURS = ("#0b6e99", "#d1702b", "#5b8c3e", "#8a4f9e", "#b03a48", "#7a6a53", "#2a9d8f", "#c2549d", "#444444")
-"""The first is for `ours`; dark enough to read as text on white, and apart for the colour-blind."""
+COLOURS = (
+    "#0b6e99",
+    "#d1702b",
+    "#5b8c3e",
+    "#8a4f9e",
+    "#b03a48",
+    "#7a6a53",
+    "#2a9d8f",
+    "#c2549d",
+    "#444444",
+    "#4c5fd7",
+    "#8c8200",
+    "#14532d",
+    "#7f1d1d",
+)
+"""The first is for `ours`; as many as one picture has arms, dark enough to read as text on white; the first
+nine are apart for the colour-blind."""
 METRIC = "accuracy"
 LABEL_GAP = 0.045
 """Least distance between two labels at the right, as a share of the height."""
