@@ -14,7 +14,7 @@ from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
 from streamlearner.bench.linear_interference import LINEAR_INTERFERENCE
 from streamlearner.bench.methods import METHODS_COMPARED
-from streamlearner.bench.mnist_readout import MNIST_READOUT
+from streamlearner.bench.mnist_readout import CIFAR10_READOUT, MNIST_READOUT
 from streamlearner.bench.mnist_split import MNIST_SPLIT
 from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
 from streamlearner.bench.noise_and_occlusion import NOISE_AND_OCCLUSION
@@ -37,6 +37,7 @@ _ALL: tuple[Experiment, ...] = (
     METHODS_COMPARED,
     MNIST_ONE_CLASS_AT_A_TIME,
     MNIST_READOUT,
+    CIFAR10_READOUT,
     PERMNIST,
     DIGITS,
     TDIGITS,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from streamlearner.bench.report import Figure
 
 LEAST, MOST, BINS = -1.0, 2.0, 60
-PARTS = {"old": "digits 0 to 4", "new": "digits 5 to 9", "joint": "all ten"}
+PARTS = {"old": "the old task", "new": "the new task", "joint": "both"}
 
 
 def told(multipliers: Mapping[str, Sequence[Tensor]]) -> dict[str, float]:

@@ -16,7 +16,6 @@ from streamlearner.network import Network, descend
 from streamlearner.networks import lenet
 from streamlearner.update_gate import UpdateGate
 
-SHAPE = (1, 28, 28)
 BATCH = 32
 PROBED = 5_000
 """Examples of a task that a probe is trained on."""
@@ -25,13 +24,13 @@ FISHER_EXAMPLES = 500
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Images [n, 1, 28, 28] float32 in [0, 1] and their digits [n]."""
+    """Images [n, C, H, W] float32 in [0, 1] and their classes [n]."""
 
     images: Tensor
     labels: Tensor
 
-    def of(self, digits: tuple[int, ...]) -> Task:
-        chosen = torch.isin(self.labels, torch.tensor(digits))
+    def of(self, classes: tuple[int, ...]) -> Task:
+        chosen = torch.isin(self.labels, torch.tensor(classes))
         return Task(self.images[chosen], self.labels[chosen])
 
     def half(self, which: int) -> Task:
@@ -85,11 +84,11 @@ def probed(network: Network, train: Task, test: Task) -> float:
 
 
 def pretrained(old: Task, *, seed: int, steps: int, learning_rate: float) -> Network:
-    """A small LeNet that knows the old task, and has a head for all digits."""
+    """A small LeNet that knows the old task, and has a head for all classes."""
     chance = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = lenet(input_shape=SHAPE, channels=(8, 16), hidden=64)
+        network = lenet(input_shape=old.images.shape[1:], channels=(8, 16), hidden=64)
     learn_alone(network, old.draw(chance), steps=steps, batch_size=BATCH, learning_rate=learning_rate)
     return network
 

@@ -10,9 +10,10 @@ import torch
 
 from streamlearner.bench import report
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.mnist_readout import MNIST_READOUT
+from streamlearner.bench.mnist_readout import CIFAR10_READOUT, MNIST_READOUT, Readout
 from streamlearner.bench.readout_classroom import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
 from streamlearner.bench.results import Result
+from streamlearner.bench.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.network import Network
 from tests.bench.tiny_bench import TinyBench, pictures
@@ -41,11 +42,12 @@ def moved(one: Network, other: Network) -> float:
     return float(torch.stack([(a - b).square().sum() for a, b in pairs]).sum())
 
 
-def test_every_arm_is_a_trial_and_ours_trains_a_gate_of_its_own() -> None:
-    arms = [trial.arm for trial in MNIST_READOUT.trials(QUICK)]
+@pytest.mark.parametrize("readout", [MNIST_READOUT, CIFAR10_READOUT], ids=lambda readout: readout.name)
+def test_every_arm_is_a_trial_and_ours_trains_a_gate_of_its_own(readout: Readout) -> None:
+    arms = [trial.arm for trial in readout.trials(QUICK)]
     assert arms == ["freeze", "sgd", "sgd_tenth", "lwf", "ewc", "teacher", "ours", "gate_outputs"]
     bench = TinyBench()(data=Path("nowhere"), download=False)
-    rows = list(MNIST_READOUT.run(Trial("ours", 0, 0), workbench=bench, scope=QUICK))
+    rows = list(readout.run(Trial("ours", 0, 0), workbench=bench, scope=QUICK))
     assert [row.metric for row in rows] == [
         f"readout_{part}{suffix}" for suffix in ("", "_unseen") for part in ("joint", "old", "new")
     ]
@@ -58,6 +60,21 @@ def test_what_was_pretrained_is_left_as_it_was_whatever_learns_from_it(network: 
     for learn in (freeze, sgd, lwf(1.0), ewc(10.0)):
         learn(network, old, new, steps=2, learning_rate=0.1)
     assert all(torch.equal(a, b) for a, b in zip(before, network.weights, strict=True))
+
+
+def test_where_there_is_no_test_file_what_is_tested_on_was_kept_from_training() -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def load(name: str, train: bool, most: int | None = None) -> Pictures:
+        asked.append((name, train))
+        return pictures(name, train, most)
+
+    bench = dataclasses.replace(TinyBench()(data=Path("nowhere"), download=False), load_pictures=load)
+    training, test = CIFAR10_READOUT._pictures(bench, QUICK)
+    assert asked == [("CIFAR10", True)]
+    assert len(training.labels) == 4 * len(test.labels) > 0
+    known = {image.tobytes() for image in training.images}
+    assert not known & {image.tobytes() for image in test.images}
 
 
 def chance() -> torch.Generator:
