@@ -17,15 +17,15 @@ class MaskedGeneratorSection(Section):
     critic"""
     steps: Count = 500
     """steps of generator and critic, in turn, for each class"""
-    batch_size: Count = 64
+    batch_size: int = Field(default=64, ge=2)
     """examples in each of them"""
     generator_learning_rate: float = Field(default=2e-3, gt=0)
     """step size of Adam, falling to 0 in the second half"""
     sharpest: float = Field(default=100.0, gt=1)
     """how steep the masks are at the end (the paper's s_max)"""
-    sparsity: float = Field(default=1.0, ge=0)
+    sparsity: float = Field(default=0.03, ge=0)
     """weight of taking few new units (lambda_RU), times all units over free ones"""
-    gradient_penalty: float = Field(default=10.0, ge=0)
-    """weight of the slope of the critic's score (lambda_GP)"""
+    gradient_penalty: float = Field(default=1.0, ge=0)
+    """weight of the slope of the critic's score at real examples (lambda_GP)"""
     least_examples: int = Field(default=100, ge=2)
     """codes of a class that must be held before the generator learns it"""

@@ -15,6 +15,9 @@ from torch.nn import functional as F
 
 SLOPE = 0.2
 """Of leaky rectification, as in DCGAN (Radford et al., 2015)."""
+MEASURED = 2_048
+"""Latents over which the units of a class that was learned are normalised."""
+LEAST_VARIANCE = 1e-5
 
 
 class Growth(NamedTuple):
@@ -27,37 +30,57 @@ class Growth(NamedTuple):
     units: int
 
 
+class Share(NamedTuple):
+    """What a class has of a layer's units, each [units]: how far it uses them, `mask` from 0 to 1; the
+    deviation and the mean that it gives their values, `gain` and `shift`."""
+
+    mask: Tensor
+    gain: Tensor
+    shift: Tensor
+
+
 class MaskedLayer(nn.Module):
-    """`units` from `inputs`. `reserved` [classes, units] bool: the binary masks, a row for each class."""
+    """`units` from `inputs`, each on a scale of its class: what a unit sums up is normalised over what is
+    generated together while a class is learned (Ioffe and Szegedy, 2015), and over many latents once it is
+    learned. `reserved` [classes, units] bool: the binary masks, a row for each class. `scale`
+    [classes, 2, units]: the factor and the offset that normalisation then comes to."""
 
     reserved: Tensor
+    scale: Tensor
 
     def __init__(self, *, inputs: int, units: int, chance: torch.Generator) -> None:
         super().__init__()
         self.weight = nn.Parameter(_drawn(units, inputs, chance))
-        self.bias = nn.Parameter(torch.zeros(units))
         self.register_buffer("reserved", torch.zeros(0, units, dtype=torch.bool))
+        self.register_buffer("scale", torch.zeros(0, 2, units))
 
     @property
     def units(self) -> int:
-        return len(self.bias)
+        return len(self.weight)
 
     @property
     def blocked(self) -> Tensor:
         """The cumulated mask, eq. (5): bool [units], True for what any class has reserved."""
         return self.reserved.any(0)
 
-    def forward(self, before: Tensor, mask: Tensor) -> Tensor:
-        """[n, inputs] to [n, units], through a mask [units]: eq. (2)."""
-        return F.leaky_relu(F.linear(before, self.weight, self.bias), SLOPE) * mask
+    def forward(self, before: Tensor, share: Share) -> Tensor:
+        """[n, inputs] to [n, units], normalised over the n, through the mask: eq. (2)."""
+        sums = F.linear(before, self.weight)
+        factor, offset = _normalising(sums, share)
+        return F.leaky_relu(sums * factor + offset, SLOPE) * share.mask
 
-    def reserve(self, label: int, mask: Tensor) -> None:
-        """Gives the class these units, bool [units]."""
-        rows = max(len(self.reserved), label + 1)
-        grown = torch.zeros(rows, self.units, dtype=torch.bool)
-        grown[: len(self.reserved)] = self.reserved
-        grown[label] = mask
-        self.reserved = grown
+    def shown(self, before: Tensor, label: int, *, of: Tensor) -> Tensor:
+        """[n, m] to [n, units of the class]; `before` holds the m units `of` [m] of the layer before."""
+        own = self.reserved[label].nonzero().flatten()
+        factor, offset = self.scale[label][:, own]
+        return F.leaky_relu(F.linear(before, self.weight[own[:, None], of]) * factor + offset, SLOPE)
+
+    def reserve(self, label: int, share: Share, before: Tensor) -> None:
+        """Gives the class the units of a binary mask, on the scale that they have for many inputs `before`
+        [n, inputs]."""
+        factor, offset = _normalising(F.linear(before, self.weight), share)
+        self.reserved = _with_row(self.reserved, label, share.mask > 0)
+        self.scale = _with_row(self.scale, label, torch.stack([factor, offset]) * share.mask)
 
     @torch.no_grad()
     def grow(self, *, inputs: int, units: int, chance: torch.Generator) -> None:
@@ -65,14 +88,14 @@ class MaskedLayer(nn.Module):
         weight = _drawn(self.units + units, self.weight.shape[1] + inputs, chance)
         weight[: self.units, : self.weight.shape[1]] = self.weight
         self.weight = nn.Parameter(weight)
-        self.bias = nn.Parameter(F.pad(self.bias, (0, units)))
         self.reserved = F.pad(self.reserved, (0, units))
+        self.scale = F.pad(self.scale, (0, units))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         if prefix + "weight" in state_dict:
             self.weight = nn.Parameter(torch.zeros_like(state_dict[prefix + "weight"]))
-            self.bias = nn.Parameter(torch.zeros_like(state_dict[prefix + "bias"]))
             self.reserved = torch.zeros_like(state_dict[prefix + "reserved"])
+            self.scale = torch.zeros_like(state_dict[prefix + "scale"])
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
@@ -115,11 +138,11 @@ class MaskedNetwork(nn.Module):
         """The classes that it generates, in the order in which they were learned."""
         return self.learned.tolist()
 
-    def forward(self, latents: Tensor, masks: Sequence[Tensor]) -> Tensor:
-        """Values [n, values] from latents [n, latents] through masks [units], which need not be binary."""
+    def forward(self, latents: Tensor, shares: Sequence[Share]) -> Tensor:
+        """Values [n, values] from latents [n, latents], n > 1, through masks that need not be binary."""
         hidden = latents
-        for layer, mask in zip(self.masked, masks, strict=True):
-            hidden = layer(hidden, mask)
+        for layer, share in zip(self.masked, shares, strict=True):
+            hidden = layer(hidden, share)
         return self._values(F.linear(hidden, self.output))
 
     @torch.no_grad()
@@ -130,9 +153,8 @@ class MaskedNetwork(nn.Module):
             raise ValueError(f"class {label} was not learned; there are {self.known}")
         hidden, before = latents, torch.arange(self.latents)
         for layer in self.masked:
-            own = layer.reserved[label].nonzero().flatten()
-            weight = layer.weight[own[:, None], before]
-            hidden, before = F.leaky_relu(F.linear(hidden, weight, layer.bias[own]), SLOPE), own
+            hidden = layer.shown(hidden, label, of=before)
+            before = layer.reserved[label].nonzero().flatten()
         values = self._values(F.linear(hidden, self.output[:, before]))
         if len(self.input_shape) == 1:
             mean, deviation = self.scale[label]
@@ -147,11 +169,8 @@ class MaskedNetwork(nn.Module):
     def measure(self, label: int, inputs: Tensor) -> None:
         """Takes note of the scale of a class of feature vectors [n, d], n > 1; of images there is none."""
         if len(self.input_shape) == 1:
-            rows = max(len(self.scale), label + 1)
-            grown = torch.zeros(rows, 2, inputs.shape[1])
-            grown[: len(self.scale)] = self.scale
-            grown[label] = torch.stack([inputs.mean(0), inputs.std(0).clamp_min(1e-6)])
-            self.scale = grown
+            own = torch.stack([inputs.mean(0), inputs.std(0).clamp_min(1e-6)])
+            self.scale = _with_row(self.scale, label, own)
 
     def standardised(self, label: int, inputs: Tensor) -> Tensor:
         """Inputs [n, *input_shape] of the class as `forward` makes them, [n, values]."""
@@ -162,13 +181,14 @@ class MaskedNetwork(nn.Module):
         return values
 
     @torch.no_grad()
-    def reserve(self, label: int, masks: Sequence[Tensor], *, chance: torch.Generator) -> None:
-        """The class is learned: its binary masks [units] are kept, and each layer grows by what they newly
-        reserve, so that as much is free as before (section 4.2)."""
-        grown = 0
-        for layer, mask in zip(self.masked, masks, strict=True):
-            taken = int((mask & ~layer.blocked).sum())
-            layer.reserve(label, mask)
+    def reserve(self, label: int, shares: Sequence[Share], *, chance: torch.Generator) -> None:
+        """The class is learned: its shares, with masks of 0 and 1, are kept, and each layer grows by what
+        they newly reserve, so that as much is free as before (section 4.2)."""
+        hidden, grown = torch.randn(MEASURED, self.latents, generator=chance), 0
+        for layer, share in zip(self.masked, shares, strict=True):
+            taken = int(((share.mask > 0) & ~layer.blocked).sum())
+            layer.reserve(label, share, hidden)
+            hidden = layer(hidden, share)
             layer.grow(inputs=grown, units=taken, chance=chance)
             grown = taken
         output = _drawn(len(self.output), self.output.shape[1] + grown, chance)
@@ -208,6 +228,21 @@ class MaskedNetwork(nn.Module):
             self.learned = torch.zeros_like(state_dict[prefix + "learned"])
             self.scale = torch.zeros_like(state_dict[prefix + "scale"])
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _normalising(sums: Tensor, share: Share) -> tuple[Tensor, Tensor]:
+    """The factor and the offset [units] by which sums [n, units] get the gain and the shift of a class."""
+    mean, variance = sums.mean(0), sums.var(0, unbiased=False)
+    factor = share.gain * (variance + LEAST_VARIANCE).rsqrt()
+    return factor, share.shift - mean * factor
+
+
+def _with_row(table: Tensor, label: int, row: Tensor) -> Tensor:
+    """The table [classes, ...] with this row for the class; zeros for those that it has no row for."""
+    grown = table.new_zeros(max(len(table), label + 1), *table.shape[1:])
+    grown[: len(table)] = table
+    grown[label] = row
+    return grown
 
 
 def _drawn(rows: int, columns: int, chance: torch.Generator) -> Tensor:

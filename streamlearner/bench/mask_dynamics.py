@@ -24,8 +24,8 @@ COURSE = Course(
     batch_size=64,
     learning_rate=2e-3,
     sharpest=100.0,
-    sparsity=1.0,
-    gradient_penalty=10.0,
+    sparsity=0.03,
+    gradient_penalty=1.0,
     hidden=256,
 )
 """The defaults of `method.masked_generator`, written out: a new default changes no old figure."""

@@ -185,6 +185,7 @@ MNIST_ONE_CLASS_AT_A_TIME = OneClassAtATime(
                 "method.name": "masked_generator",
                 "association.name": "trellis",
                 "association.code_bits": 200,
+                "sleep.steps": 1_000,
             },
             budgets_bits=(CODES_BITS,),
         ),
@@ -192,7 +193,8 @@ MNIST_ONE_CLASS_AT_A_TIME = OneClassAtATime(
             settings={
                 "method.name": "masked_generator",
                 "association.name": "raw",
-                "method.masked_generator.steps": 1_000,
+                "method.masked_generator.steps": 1_500,
+                "sleep.steps": 2_000,
             },
             budgets_bits=(WHOLE_CLASS_BITS,),
             paper={5: 0.9814, 10: 0.9917},
