@@ -53,13 +53,14 @@ QUICK_EXAMPLES, QUICK_TESTS, QUICK_STEPS = 1_000, 200, 5
 class Readout:
     """One pair of tasks, one pair of unseen ones; an arm is a rule to learn the second by.
 
-    `data` with ten classes. Where it has no test file, one picture of each class in `tested_one_in` is kept
-    for the test, the same ones always.
+    `data` has ten classes; `rate` is the step size on the new task. Where there is no test file, one picture
+    of each class in `tested_one_in` is kept for the test, the same ones always.
     """
 
     name: str
     protocol: str
     data: str = "MNIST"
+    rate: float = RATE
     tested_one_in: int | None = None
     held_out_one_in: int = 6
 
@@ -79,18 +80,18 @@ class Readout:
             learning_rate=PRETRAINING_RATE,
         )
         if trial.arm == GATE:
-            measured = _shown(network, _task(training), quick=scope.quick)
+            measured = self._shown(network, _task(training), quick=scope.quick)
             yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=STEPS)
             return
         for suffix, seen, met in (("", NEW, NEW), ("_unseen", TRAINED_ON, UNSEEN)):
             pair = _pair(_task(training), _task(test), new=met)
-            learn = _rule(
+            learn = self._rule(
                 trial, network, old=pair.old, new=_task(training).of(seen).half(0), quick=scope.quick
             )
             chance = torch.Generator().manual_seed(1_000 + trial.seed)
             steps = QUICK_STEPS if scope.quick else STEPS
             learned = learn(
-                network, pair.old.draw(chance), pair.new.draw(chance), steps=steps, learning_rate=RATE
+                network, pair.old.draw(chance), pair.new.draw(chance), steps=steps, learning_rate=self.rate
             )
             measured |= {f"readout_{part}{suffix}": share for part, share in pair.measured(learned).items()}
             taken += steps * BATCH
@@ -107,22 +108,29 @@ class Readout:
             training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
         return training, test
 
+    def _rule(self, trial: Trial, network: Network, *, old: Task, new: Task, quick: bool) -> Learn:
+        """How the arm learns; ours trains its gate first, on `new`."""
+        if trial.arm != "ours":
+            return LEARNERS[trial.arm]
+        return gated(
+            trained_gate(network, old, new, rate=self.rate, seed=trial.seed, quick=quick), horizon=HORIZON
+        )
+
+    def _shown(self, network: Network, training: Task, *, quick: bool) -> dict[str, float]:
+        """What a gate of seed 0 gives along the way, layer by layer."""
+        pair = _pair(training, training, new=NEW)
+        gate = trained_gate(network, pair.old, training.of(NEW).half(0), rate=self.rate, seed=0, quick=quick)
+        new = pair.new.draw(torch.Generator().manual_seed(1_000))
+        found: dict[str, list[Tensor]] = {}
+        steps = QUICK_STEPS if quick else STEPS
+        for student in gated_steps(network, gate, new, steps=steps, learning_rate=self.rate, horizon=HORIZON):
+            for name, multipliers in student.multipliers.items():
+                found.setdefault(name, []).append(multipliers.detach().flatten())
+        return gate_picture.told(found)
+
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Readouts of each rule, and what the gate gives."""
         gate_picture.draw(found, title=self.name, quick=quick, path=path)
-
-
-def _shown(network: Network, training: Task, *, quick: bool) -> dict[str, float]:
-    """What a gate of seed 0 gives along the way, layer by layer."""
-    pair = _pair(training, training, new=NEW)
-    gate = trained_gate(network, pair.old, training.of(NEW).half(0), seed=0, quick=quick)
-    new = pair.new.draw(torch.Generator().manual_seed(1_000))
-    found: dict[str, list[Tensor]] = {}
-    steps = QUICK_STEPS if quick else STEPS
-    for student in gated_steps(network, gate, new, steps=steps, learning_rate=RATE, horizon=HORIZON):
-        for name, multipliers in student.multipliers.items():
-            found.setdefault(name, []).append(multipliers.detach().flatten())
-    return gate_picture.told(found)
 
 
 def _task(pictures: Pictures) -> Task:
@@ -137,19 +145,15 @@ def _pair(training: Task, test: Task, *, new: tuple[int, ...]) -> Pair:
     )
 
 
-def _rule(trial: Trial, network: Network, *, old: Task, new: Task, quick: bool) -> Learn:
-    """How the arm learns; ours trains its gate first, on `new`."""
-    if trial.arm != "ours":
-        return LEARNERS[trial.arm]
-    return gated(trained_gate(network, old, new, seed=trial.seed, quick=quick), horizon=HORIZON)
-
-
-def trained_gate(network: Network, old: Task, new: Task, *, seed: int, quick: bool) -> UpdateGate:
+def trained_gate(
+    network: Network, old: Task, new: Task, *, rate: float, seed: int, quick: bool
+) -> UpdateGate:
     """A gate for this network. Episodes start where a teacher of both tasks is after some of its steps, so
     that the gate knows weights along the whole way."""
     chance = torch.Generator().manual_seed(2_000 + seed)
     draws = old.draw(chance), new.draw(chance)
-    course = replace(COURSE, episodes=2, steps=QUICK_STEPS) if quick else COURSE
+    course = replace(COURSE, inner_rate=rate)
+    course = replace(course, episodes=2, steps=QUICK_STEPS) if quick else course
     starts = along_the_way(
         network,
         old=draws[0],
@@ -199,11 +203,13 @@ CIFAR10_READOUT = Readout(
     name="cifar10-readout",
     data="CIFAR10",
     tested_one_in=5,
+    rate=0.03,
     protocol=(
         "mnist-readout with CIFAR-10 (paper 002, experiment 1, CIFAR 5A to 5B): the same small LeNet learns "
         "airplane, automobile, bird, cat and deer, then dog, frog, horse, ship and truck; ..._unseen: ship "
         "and truck, where the gate was trained with the other three. Of 20,000 training images one in five "
-        "of each class is kept for the test. All settings are those of mnist-readout; none was chosen here. "
+        "of each class is kept for the test. Step size 0.03, where the teacher is best on images held out of "
+        "training (0.01: .423, 0.03: .433, 0.1: .422); all else is as chosen for mnist-readout. "
         "The paper has a ResNet-32 and all images (joint: freeze .651, SGD .687, SGD x 0.1 .654, LwF .693, "
         "EWC .677, theirs .705, teacher .767): not beside ours."
     ),
