@@ -8,6 +8,7 @@ from typing import Any
 
 from streamlearner.bench import ordering
 from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.gate_training import gate_trained
 from streamlearner.bench.one_pass import Learned, learn
 from streamlearner.bench.pretraining import association_bits, pretrained
 from streamlearner.bench.results import Curve, Row, Sheet, tiled
@@ -33,7 +34,7 @@ class Arm:
 
     `paper` has the paper's accuracies by budget (0 for an arm without a memory). `budgets_bits` are the
     arm's own, where the experiment's do not apply. `shuffled`: the stream has no periods. `pretrained_on`:
-    the data set that the association was fitted to before.
+    the data set that the association was fitted to before; `gate_trained_on`: that a gate was trained on.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Arm:
     budgets_bits: tuple[int, ...] | None = None
     shuffled: bool = False
     pretrained_on: str | None = None
+    gate_trained_on: str | None = None
 
 
 def a_quarter(examples: int, scope: Scope, *, held_out_one_in: int) -> int | None:
@@ -130,8 +132,11 @@ class ContinualExperiment:
             shuffled=arm.shuffled,
         )
         settings = self.settings(trial)
-        with pretrained(workbench, settings, on=arm.pretrained_on, quick=scope.quick) as found:
-            settings |= found
+        with (
+            pretrained(workbench, settings, on=arm.pretrained_on, quick=scope.quick) as association,
+            gate_trained(workbench, settings, on=arm.gate_trained_on, quick=scope.quick) as gate,
+        ):
+            settings |= association | gate
             if self.counts_association:
                 settings["memory.budget_bits"] -= association_bits(
                     workbench, settings, stream, names_tasks=self.names_tasks

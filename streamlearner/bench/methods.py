@@ -5,6 +5,8 @@ What sets an arm apart stands here even where it is the default, so that a new d
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
 from streamlearner.bench.mnist_split import RAW_BITS
 
@@ -43,6 +45,7 @@ METHODS_COMPARED = ContinualExperiment(
         "images. ours is recollection_replay. Budget: bits of what is stored of the stream with labels, 10 "
         "raw images' worth; generators and networks are parameter bits. readout: a linear probe on the "
         "frozen features of the test images, by five folds; readout_of_first: of the digit that came first. "
+        "meta_learned_update has a gate trained beforehand, on characters of Omniglot. "
         f"sleep_seconds: spent in sleeps. {MEASURES}"
     ),
     data="MNIST",
@@ -54,6 +57,7 @@ METHODS_COMPARED = ContinualExperiment(
     arms={
         "ours": Arm(settings={"method.name": "recollection_replay"}),
         **{method: arm(method) for method in COMPARED},
+        "meta_learned_update": replace(arm("meta_learned_update"), gate_trained_on="Omniglot"),
         "joint": Arm(settings={"method.name": "finetune"}, uses_memory=False, shuffled=True),
     },
 )

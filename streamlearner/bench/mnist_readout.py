@@ -13,6 +13,7 @@ from torch import Tensor
 
 from streamlearner.bench import gate_picture, ordering
 from streamlearner.bench.experiment import Scope, Trial, rows_of
+from streamlearner.bench.gate_training import COURSE, HORIZON, QUICK_STEPS, STARTS, trained_gate
 from streamlearner.bench.readout_classroom import (
     BATCH,
     LEARNERS,
@@ -22,13 +23,12 @@ from streamlearner.bench.readout_classroom import (
     gated,
     gated_steps,
     pretrained,
+    task,
 )
 from streamlearner.bench.results import Row
-from streamlearner.bench.retention_curve import inputs
 from streamlearner.bench.workbench import Pictures, Workbench
-from streamlearner.meta_learning import Course, Lesson, along_the_way, meta_train
+from streamlearner.meta_learning import Course
 from streamlearner.network import Network
-from streamlearner.update_gate import UpdateGate
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure
@@ -39,14 +39,9 @@ TRAINED_ON, UNSEEN = (5, 6, 7), (8, 9)
 PRETRAINING_STEPS, PRETRAINING_RATE = 1_500, 0.1
 STEPS, RATE = 500, 0.2
 """On the new task; the paper's number of steps."""
-STARTS, HORIZON = 10, 50
-COURSE = Course(
-    episodes=100, steps=HORIZON, batch_size=BATCH, inner_rate=RATE, outer_rate=1e-3, least=100.0, most=100.0
-)
-HIDDEN = 32
 GATE = "gate_outputs"
 """No rule, but what a gate gives (the paper's Figure 7): the share of multipliers in each of so many bins."""
-QUICK_EXAMPLES, QUICK_TESTS, QUICK_STEPS = 1_000, 200, 5
+QUICK_EXAMPLES, QUICK_TESTS = 1_000, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +69,19 @@ class Readout:
         training, test = self._pictures(workbench, scope)
         started, measured, taken = time.perf_counter(), dict[str, float](), 0
         network = pretrained(
-            _task(training).of(OLD),
+            task(training).of(OLD),
             seed=trial.seed,
             steps=QUICK_STEPS if scope.quick else PRETRAINING_STEPS,
             learning_rate=PRETRAINING_RATE,
         )
         if trial.arm == GATE:
-            measured = self._shown(network, _task(training), quick=scope.quick)
+            measured = self._shown(network, task(training), quick=scope.quick)
             yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=STEPS)
             return
         for suffix, seen, met in (("", NEW, NEW), ("_unseen", TRAINED_ON, UNSEEN)):
-            pair = _pair(_task(training), _task(test), new=met)
+            pair = _pair(task(training), task(test), new=met)
             learn = self._rule(
-                trial, network, old=pair.old, new=_task(training).of(seen).half(0), quick=scope.quick
+                trial, network, old=pair.old, new=task(training).of(seen).half(0), quick=scope.quick
             )
             chance = torch.Generator().manual_seed(1_000 + trial.seed)
             steps = QUICK_STEPS if scope.quick else STEPS
@@ -112,14 +107,18 @@ class Readout:
         """How the arm learns; ours trains its gate first, on `new`."""
         if trial.arm != "ours":
             return LEARNERS[trial.arm]
-        return gated(
-            trained_gate(network, old, new, rate=self.rate, seed=trial.seed, quick=quick), horizon=HORIZON
-        )
+        gate = trained_gate(network, old, new, course=self._course, seed=trial.seed, quick=quick)
+        return gated(gate, horizon=HORIZON)
+
+    @property
+    def _course(self) -> Course:
+        return replace(COURSE, inner_rate=self.rate)
 
     def _shown(self, network: Network, training: Task, *, quick: bool) -> dict[str, float]:
         """What a gate of seed 0 gives along the way, layer by layer."""
         pair = _pair(training, training, new=NEW)
-        gate = trained_gate(network, pair.old, training.of(NEW).half(0), rate=self.rate, seed=0, quick=quick)
+        own = training.of(NEW).half(0)
+        gate = trained_gate(network, pair.old, own, course=self._course, seed=0, quick=quick)
         new = pair.new.draw(torch.Generator().manual_seed(1_000))
         found: dict[str, list[Tensor]] = {}
         steps = QUICK_STEPS if quick else STEPS
@@ -133,46 +132,11 @@ class Readout:
         gate_picture.draw(found, title=self.name, quick=quick, path=path)
 
 
-def _task(pictures: Pictures) -> Task:
-    images = inputs(pictures).float().div_(255)
-    return Task(images, torch.tensor([int(label) for label in pictures.labels]))
-
-
 def _pair(training: Task, test: Task, *, new: tuple[int, ...]) -> Pair:
     """The new task's other half: what no gate was trained on."""
     return Pair(
         old=training.of(OLD), new=training.of(new).half(1), old_test=test.of(OLD), new_test=test.of(new)
     )
-
-
-def trained_gate(
-    network: Network, old: Task, new: Task, *, rate: float, seed: int, quick: bool
-) -> UpdateGate:
-    """A gate for this network. Episodes start where a teacher of both tasks is after some of its steps, so
-    that the gate knows weights along the whole way."""
-    chance = torch.Generator().manual_seed(2_000 + seed)
-    draws = old.draw(chance), new.draw(chance)
-    course = replace(COURSE, inner_rate=rate)
-    course = replace(course, episodes=2, steps=QUICK_STEPS) if quick else course
-    starts = along_the_way(
-        network,
-        old=draws[0],
-        new=draws[1],
-        count=2 if quick else STARTS,
-        steps=QUICK_STEPS if quick else STEPS,
-        course=course,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        gate = UpdateGate(network, hidden=HIDDEN)
-
-    def lesson(_: int) -> Lesson:
-        start = starts[int(torch.randint(len(starts), (1,), generator=chance))]
-        return Lesson(network=start, old=draws[0], new=draws[1])
-
-    for _ in meta_train(gate, lesson=lesson, course=course):
-        pass
-    return gate
 
 
 def _rows(

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.bench.retention_curve import inputs
+from streamlearner.bench.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
 from streamlearner.network import Network, descend
@@ -50,6 +52,12 @@ class Task:
             return Drawn(self.images[chosen], self.labels[chosen])
 
         return drawn
+
+
+def task(pictures: Pictures) -> Task:
+    """All of them."""
+    images = inputs(pictures).float().div_(255)
+    return Task(images, torch.tensor([int(label) for label in pictures.labels]))
 
 
 @dataclass(frozen=True, slots=True)
