@@ -141,6 +141,7 @@ class _Duel:
             for fill in (torch.zeros, torch.ones, torch.zeros)
         )
         self.learned = [*network.parameters(), *self.embeddings, *self.gains, *self.shifts]
+        self.open = self._open()
         self.adams = [self._adam([*critic.parameters()]), self._adam(self.learned)]
 
     def shares(self, masks: Sequence[Tensor]) -> list[Share]:
@@ -168,7 +169,7 @@ class _Duel:
         """One step: real told from made, and the classes from one another."""
         with torch.no_grad():
             made = self.network(self._latents(), shares)
-        real = real.requires_grad_()
+        real = real.detach().requires_grad_()
         hidden = self.critic.body(torch.cat([real, made] if old is None else [real, made, old.values]))
         scores, n = self.critic.score(hidden[: 2 * len(real)]), len(real)
         loss = F.softplus(-scores[:n]).mean() + F.softplus(scores[n:]).mean() + self._named(hidden[:n])
@@ -184,7 +185,7 @@ class _Duel:
         loss = self._named(hidden) + F.softplus(-self.critic.score(hidden)).mean()
         taken = sparsity([share.mask for share in shares], self.blocked)
         found = torch.autograd.grad(loss + self.course.sparsity * self.load * taken, self.learned)
-        kept = [gradient * part for gradient, part in zip(found, self._open(), strict=False)]
+        kept = [gradient * part for gradient, part in zip(found, self.open, strict=False)]
         self.adams[1].step(self.learned, [*kept, *found[len(kept) :]], pace=pace)
 
     def _named(self, hidden: Tensor) -> Tensor:

@@ -38,9 +38,10 @@ class MaskedGenerator(OneNetwork, Remembering):
     What was reserved for a class never changes, so neither does what is generated of it.
 
     Differs: a task is a class. The generator and its critic are fully connected, not convolutional, for a
-    processor's sake; the classifier is a network of its own, not the critic's second answer, and goes on from
-    what it was instead of starting anew. Real examples of a class are decoded codes. A class that the
-    generator knows is not learned by it again, so that its growth ends with the number of classes.
+    processor's sake; what a unit sums up is normalised by class, and the critic is of another kind (see
+    `Critic`). The classifier is a network of its own, not the critic's second answer, and goes on from what
+    it was instead of starting anew. Real examples of a class are decoded codes. A class that the generator
+    knows is not learned by it again, so that its growth ends with the number of classes.
     """
 
     augmentation: Augmentation
