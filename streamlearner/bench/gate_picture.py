@@ -47,7 +47,7 @@ def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> Non
 
 
 def draw_readouts(axes: Any, found: Sequence[Figure]) -> None:
-    dress(axes, "readout of frozen features after the new task", below="")
+    dress(axes, "readout after the new task", below="")
     arms = list(dict.fromkeys(each.arm for each in found if each.metric == "readout_joint"))
     for place, (part, named) in enumerate(PARTS.items()):
         by_arm = {each.arm: each for each in found if each.metric == f"readout_{part}"}
@@ -60,7 +60,7 @@ def draw_readouts(axes: Any, found: Sequence[Figure]) -> None:
             axes.plot([x] * len(seeds), seeds, "_", color=COLOURS[place], markersize=9, alpha=0.6)
     axes.set_xticks(range(len(arms)), arms)
     if arms:
-        axes.legend(frameon=False, labelcolor=INK, loc="lower right", ncols=3)
+        axes.legend(frameon=False, labelcolor=INK, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
 
 
 def draw_gate(axes: Any, found: Sequence[Figure]) -> None:
