@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,14 @@ class DaemonProcess:
         raise AssertionError(f"not reached within {timeout_s:g} s; the last status was {last}\n{self.tail()}")
 
     def wait_until_taken(self, messages: int) -> dict[str, Any]:
-        """All messages were taken and the last sleep has ended."""
-        return self.wait_until(lambda status: status["messages"] >= messages and not status["asleep"])
+        """All messages were taken and the last sleep has ended. A slow machine may take its time: only a
+        daemon that takes no message for `WAIT_S` is waited for in vain."""
+        taken = -1
+        while True:
+            status = self.wait_until(partial(_further, than=taken, all_of=messages))
+            if status["messages"] >= messages and not status["asleep"]:
+                return status
+            taken = status["messages"]
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
@@ -159,3 +166,7 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _further(status: dict[str, Any], *, than: int, all_of: int) -> bool:
+    return status["messages"] > than or (status["messages"] >= all_of and not status["asleep"])
