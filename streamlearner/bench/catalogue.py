@@ -14,13 +14,13 @@ from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
 from streamlearner.bench.linear_interference import LINEAR_INTERFERENCE
 from streamlearner.bench.methods import METHODS_COMPARED
-from streamlearner.bench.mnist_readout import CIFAR10_READOUT, MNIST_READOUT
 from streamlearner.bench.mnist_split import MNIST_SPLIT
 from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
 from streamlearner.bench.noise_and_occlusion import NOISE_AND_OCCLUSION
 from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
 from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
 from streamlearner.bench.peers import PEERS
+from streamlearner.bench.readout_pairs import CIFAR10_READOUT, MNIST_READOUT
 from streamlearner.bench.revision import REVISION
 from streamlearner.bench.throughput import THROUGHPUT
 from streamlearner.bench.turntable import TURNTABLE

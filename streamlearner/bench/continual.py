@@ -8,7 +8,7 @@ from typing import Any
 
 from streamlearner.bench import ordering
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.gate_training import gate_trained
+from streamlearner.bench.gate_training import gate_settings
 from streamlearner.bench.one_pass import Learned, learn
 from streamlearner.bench.pretraining import association_bits, pretrained
 from streamlearner.bench.results import Curve, Row, Sheet, tiled
@@ -134,7 +134,7 @@ class ContinualExperiment:
         settings = self.settings(trial)
         with (
             pretrained(workbench, settings, on=arm.pretrained_on, quick=scope.quick) as association,
-            gate_trained(workbench, settings, on=arm.gate_trained_on, quick=scope.quick) as gate,
+            gate_settings(workbench, settings, on=arm.gate_trained_on, quick=scope.quick) as gate,
         ):
             settings |= association | gate
             if self.counts_association:

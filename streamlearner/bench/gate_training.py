@@ -60,7 +60,7 @@ def trained_gate(
 
 
 @contextmanager
-def gate_trained(
+def gate_settings(
     workbench: Workbench, settings: Settings, *, on: str | None, quick: bool
 ) -> Iterator[dict[str, Any]]:
     """Further settings that let a daemon learn by a gate trained on the training half of the set `on`, images

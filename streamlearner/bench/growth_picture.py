@@ -65,7 +65,7 @@ def draw_growth(axes: Any, found: Sequence[Figure]) -> None:
 
 
 def draw_masks(axes: Any, found: Sequence[Figure]) -> None:
-    dress(axes, "masks of the second class (dashed: above a half)", below="step")
+    dress(axes, "masks: mean ± spread (dashed: above a half)", below="step of the second class")
     means, spreads = list(by_number(found, "mask_mean_at_")), list(by_number(found, "mask_spread_at_"))
     if not means:
         return

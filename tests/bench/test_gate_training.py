@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.gate_training import gate_trained
+from streamlearner.bench.gate_training import gate_settings
 from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.gate_file import load_gate
 from streamlearner.networks import build
@@ -27,7 +27,7 @@ def test_the_gate_fits_the_default_network_and_hangs_on_the_seed() -> None:
     network = build(name="auto", input_shape=(1, 28, 28), generator=chance)
     found: list[dict[str, torch.Tensor]] = []
     for seed in (0, 0, 1):
-        with gate_trained(bench, {"seed": seed}, on="Other", quick=True) as settings:
+        with gate_settings(bench, {"seed": seed}, on="Other", quick=True) as settings:
             path = Path(settings[KEY])
             found.append(load_gate(path, network).state_dict())
         assert not path.exists()
@@ -37,7 +37,9 @@ def test_the_gate_fits_the_default_network_and_hangs_on_the_seed() -> None:
 
 
 def test_an_arm_that_names_no_data_gets_no_gate() -> None:
-    with gate_trained(TinyBench()(data=Path("nowhere"), download=False), {}, on=None, quick=True) as settings:
+    with gate_settings(
+        TinyBench()(data=Path("nowhere"), download=False), {}, on=None, quick=True
+    ) as settings:
         assert settings == {}
 
 

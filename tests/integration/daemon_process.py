@@ -22,6 +22,7 @@ from streamlearner.checkpoint import Checkpoint, CheckpointStore
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 90.0
+LONGEST_S = 600.0
 
 
 class DaemonProcess:
@@ -115,14 +116,15 @@ class DaemonProcess:
         raise AssertionError(f"not reached within {timeout_s:g} s; the last status was {last}\n{self.tail()}")
 
     def wait_until_taken(self, messages: int) -> dict[str, Any]:
-        """All messages were taken and the last sleep has ended. A slow machine may take its time: only a
-        daemon that takes no message for `WAIT_S` is waited for in vain."""
-        taken = -1
-        while True:
+        """All messages were taken and the last sleep has ended. A slow machine may take its time, up to
+        `LONGEST_S`: a daemon that takes no message for `WAIT_S` is not waited for."""
+        taken, deadline_s = -1, time.monotonic() + LONGEST_S
+        while time.monotonic() < deadline_s:
             status = self.wait_until(partial(_further, than=taken, all_of=messages))
             if status["messages"] >= messages and not status["asleep"]:
                 return status
             taken = status["messages"]
+        raise AssertionError(f"{taken} of {messages} messages taken in {LONGEST_S:g} s\n{self.tail()}")
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])

@@ -41,7 +41,7 @@ STEPS, RATE = 500, 0.2
 """On the new task; the paper's number of steps."""
 GATE = "gate_outputs"
 """No rule, but what a gate gives (the paper's Figure 7): the share of multipliers in each of so many bins."""
-QUICK_EXAMPLES, QUICK_TESTS = 1_000, 200
+QUICK_SIZES = 1_000, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,14 @@ class Readout:
 
     def _pictures(self, workbench: Workbench, scope: Scope) -> tuple[Pictures, Pictures]:
         """To learn from, and to test on."""
-        training = workbench.load_pictures(self.data, True, QUICK_EXAMPLES if scope.quick else None)
-        if self.tested_one_in is not None:
-            training, test = ordering.parted(training, held_out_one_in=self.tested_one_in)
-        else:
-            test = workbench.load_pictures(self.data, False, QUICK_TESTS if scope.quick else None)
+        if self.tested_one_in is None:
+            return ordering.halves(
+                workbench, self.data, scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+            )
+        whole = workbench.load_pictures(self.data, True, QUICK_SIZES[0] if scope.quick else None)
+        training, test = ordering.parted(whole, held_out_one_in=self.tested_one_in)
         if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
+            return ordering.parted(training, held_out_one_in=self.held_out_one_in)
         return training, test
 
     def _rule(self, trial: Trial, network: Network, *, old: Task, new: Task, quick: bool) -> Learn:
