@@ -15,11 +15,19 @@ from streamlearner.network import Network
 from streamlearner.update_gate import UpdateGate
 
 SETTING = "method.meta_learned_update.gate"
+START = "start."
+"""Before the names of the weights that a network starts with, where the gate is for one network alone."""
 
 
-def save_gate(gate: UpdateGate, path: Path, *, facts: Mapping[str, str]) -> None:
-    """Writes it whole. `facts` are told again by whoever reads the file."""
-    safetensors.torch.save_file(dict(gate.state_dict()), path, metadata=dict(facts))
+def save_gate(
+    gate: UpdateGate, path: Path, *, facts: Mapping[str, str], start: Network | None = None
+) -> None:
+    """Writes it whole, with the body of `start` for a gate that knows each weight of it. `facts` are told
+    again by whoever reads the file."""
+    tensors = dict(gate.state_dict())
+    if start is not None:
+        tensors |= {f"{START}{name}": value.contiguous() for name, value in start.body.state_dict().items()}
+    safetensors.torch.save_file(tensors, path, metadata=dict(facts))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -33,13 +41,21 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_gate(path: Path, network: Network) -> UpdateGate:
-    """The gate of the file, for a network of the kind that it was trained on. Raises ConfigError where it
-    cannot be read, or its layers are not those of the network."""
+    """The gate of the file, for a network of the kind that it was trained on; where the file has weights to
+    start with, the network's body takes them. Raises ConfigError where it cannot be read, or its layers are
+    not those of the network."""
     tensors = read_tensors(path)
+    start = {name.removeprefix(START): tensors.pop(name) for name in list(tensors) if name.startswith(START)}
     found = tensors.get("gates.0.output.weight")
-    gate = UpdateGate(network, hidden=found.shape[1] if found is not None and found.ndim == 2 else 1)
+    gate = UpdateGate(
+        network,
+        hidden=found.shape[1] if found is not None and found.ndim == 2 else 1,
+        each_weight=any(name.endswith(".own") for name in tensors),
+    )
     try:
         gate.load_state_dict(tensors)
+        if start:
+            network.body.load_state_dict(start)
     except RuntimeError as error:
         layers = ", ".join(f"{name} {list(shape)}" for name, shape in gate.layers.items())
         raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,11 @@ from streamlearner.errors import StreamlearnerError
 
 if TYPE_CHECKING:
     from streamlearner.meta_learning import Episode
+
+
+class TargetName(StrEnum):
+    READOUT = "readout"
+    REPRESENTATION = "representation"
 
 
 def _classes(text: str) -> tuple[int, ...]:
@@ -37,18 +43,28 @@ NewOption = Annotated[str, typer.Option(metavar="CLASSES", help="Learned in the 
 PerEpisodeOption = Annotated[
     int | None, typer.Option(min=2, help="New classes in an episode, drawn anew each time; all by default.")
 ]
-EpisodesOption = Annotated[int, typer.Option(min=1, help="From the start to a student that has strayed.")]
-StepsOption = Annotated[
-    int, typer.Option(min=1, help="Of an episode at most: method.meta_learned_update.horizon.")
+EpisodesOption = Annotated[int, typer.Option(min=1, help="From the pretrained network to the last step.")]
+StepsOption = Annotated[int, typer.Option(min=1, help="Of an episode, unless its student strays before.")]
+HorizonOption = Annotated[
+    int, typer.Option(min=1, help="Steps the gate remembers: method.meta_learned_update.horizon.")
 ]
 BatchOption = Annotated[int, typer.Option(min=1, help="Examples of each task in a step.")]
 PretrainingOption = Annotated[int, typer.Option(min=1, help="Steps on the old classes, first.")]
 RateOption = Annotated[float, typer.Option(help="Step size of the network, as method.learning_rate.")]
-StartsOption = Annotated[
-    int, typer.Option(min=1, help="Points where episodes start, along the way of a teacher of old and new.")
+EachWeightOption = Annotated[
+    bool,
+    typer.Option(
+        "--each-weight",
+        help="A gate for the pretrained network alone, which goes into the file: the daemon starts with it.",
+    ),
 ]
-WayOption = Annotated[int, typer.Option(min=1, help="Steps of that way.")]
-ThresholdOption = Annotated[float, typer.Option(help="Loss that ends an episode: its student has strayed.")]
+TargetOption = Annotated[
+    TargetName, typer.Option(help="What a student is held to: the paper has the representation.")
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(help="Loss at which a student has strayed: 5 for readout, 35 for representation."),
+]
 SeedOption = Annotated[int, typer.Option(min=0)]
 
 
@@ -61,17 +77,18 @@ def meta_train(
     old: OldOption = "0-4",
     new: NewOption = "5-9",
     new_per_episode: PerEpisodeOption = None,
-    episodes: EpisodesOption = 100,
-    steps: StepsOption = 50,
+    each_weight: EachWeightOption = False,
+    episodes: EpisodesOption = 16,
+    steps: StepsOption = 500,
+    horizon: HorizonOption = 50,
     batch_size: BatchOption = 32,
     pretraining_steps: PretrainingOption = 1_500,
-    starts: StartsOption = 10,
-    way_steps: WayOption = 500,
     learning_rate: RateOption = 0.05,
-    threshold: ThresholdOption = 100.0,
+    target: TargetOption = TargetName.READOUT,
+    threshold: ThresholdOption = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Trains a gate for updates: a student of new classes alone is to represent what a teacher of all does.
+    """Trains a gate for updates: a student of new classes alone is to show what a teacher of all reads.
 
     No daemon has to run; `method.meta_learned_update.gate` then takes the file. Minutes to hours: a
     twentieth of a second a step for a small network, a quarter for lenet.
@@ -90,10 +107,18 @@ def meta_train(
         new=new_classes,
         new_per_episode=new_per_episode,
         pretraining_steps=pretraining_steps,
-        starts=starts,
-        way_steps=max(starts, way_steps),
-        course=course(episodes, steps, batch_size, learning_rate, threshold),
+        course=course(
+            episodes,
+            steps,
+            horizon=horizon,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            target=target.value,
+            threshold=threshold,
+            each_weight=each_weight,
+        ),
         seed=seed,
+        each_weight=each_weight,
     )
     _watch(training.run(out), episodes)
     typer.echo(f"{out}: a gate for {network}; method.meta_learned_update.gate takes it")

@@ -17,6 +17,8 @@ from streamlearner.network import Network
 
 DEPTH = 3
 """Stacked LSTM layers, as in the paper."""
+OPEN = 3.0
+"""Where an untrained gate's logistic function stands: nearly open."""
 
 Tensors = Mapping[str, Tensor]
 """Parameters of a network's body, or their gradients, by name."""
@@ -31,20 +33,24 @@ class Activity(NamedTuple):
 
 
 class LayerGate(nn.Module):
-    """Of one layer, its weights shared by all units: reads the weights into a unit [f], their gradients [f],
-    the activities before [channels] and after it, and gives a multiplier for each weight.
+    """Of one layer, its cells shared by all units: reads what leads into a unit, weights and bias [f], their
+    gradients [f], the activities before [channels] and after it, and gives a multiplier for each, in
+    (0, 1.05).
 
-    Untrained it gives 1 everywhere: the output layer's weights are 0 and its biases 1, and `scale` undoes the
-    tanh.
+    Untrained it gives 1 everywhere: the output layer's weights are 0.
+
+    Differs: a logistic function instead of a tanh with a learned scale, so that no gradient changes its sign;
+    biases are gated too. With `units`, each weight has an offset of its own beside what the cells say, as
+    each has a step size in Meta-SGD (Li et al., 2017): cells that all units share tell them hardly apart.
     """
 
-    def __init__(self, *, weights: int, channels: int, hidden: int) -> None:
+    def __init__(self, *, weights: int, channels: int, hidden: int, units: int | None = None) -> None:
         super().__init__()
         self.cells = nn.LSTM(2 * weights + channels + 1, hidden, num_layers=DEPTH)
         self.output = nn.Linear(hidden, weights)
         nn.init.zeros_(self.output.weight)
-        nn.init.ones_(self.output.bias)
-        self.scale = nn.Parameter(torch.tensor(1.0 / math.tanh(1.0)))
+        nn.init.constant_(self.output.bias, OPEN)
+        self.own = None if units is None else nn.Parameter(torch.zeros(units, weights))
 
     def forward(
         self, weights: Tensor, gradients: Tensor, activity: Activity, state: Tensor
@@ -53,25 +59,33 @@ class LayerGate(nn.Module):
         next state."""
         before = levelled(activity.before).expand(len(weights), -1)
         after = levelled(activity.after)[:, None]
-        seen = torch.cat([levelled(weights), levelled(gradients), before, after], 1)
+        seen = torch.cat([weights, gradients, before, after], 1)
         shown, (hidden, cell) = self.cells(seen[None], (state[0].contiguous(), state[1].contiguous()))
-        multipliers: Tensor = self.scale * self.output(shown[0].relu()).tanh()
-        return multipliers, torch.stack([hidden, cell])
+        said: Tensor = self.output(shown[0].relu())
+        if self.own is not None:
+            said = said + self.own
+        return said.sigmoid() * (1 + math.exp(-OPEN)), torch.stack([hidden, cell])
 
 
 class UpdateGate(nn.Module):
     """A gate for each convolution and fully connected layer of a network's body; the head goes without.
 
-    `state` [2, DEPTH, units, hidden] is what all its cells remember, units layer after layer.
+    `state` [2, DEPTH, units, hidden] is what all its cells remember, units layer after layer. With
+    `each_weight` it is a gate for this very network, weight by weight; without, for any of its kind.
     """
 
-    def __init__(self, network: Network, *, hidden: int) -> None:
+    def __init__(self, network: Network, *, hidden: int, each_weight: bool = False) -> None:
         super().__init__()
         self.hidden = hidden
         self.layers = {name: tuple(layer.weight.shape) for name, layer in _layers(network.body)}
         self.gates = nn.ModuleList(
-            LayerGate(weights=math.prod(shape[1:]), channels=shape[1], hidden=hidden)
-            for shape in self.layers.values()
+            LayerGate(
+                weights=math.prod(layer.weight.shape[1:]) + (layer.bias is not None),
+                channels=layer.weight.shape[1],
+                hidden=hidden,
+                units=len(layer.weight) if each_weight else None,
+            )
+            for _, layer in _layers(network.body)
         )
 
     def fresh(self) -> Tensor:
@@ -82,15 +96,14 @@ class UpdateGate(nn.Module):
     def forward(
         self, weights: Tensors, gradients: Tensors, activities: Mapping[str, Activity], state: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Multipliers by the name of the weight, shaped as it is, and the next state."""
+        """Multipliers by the name of the weight or bias, shaped as it is, and the next state."""
         found, states = {}, []
         parts = torch.split(state, [shape[0] for shape in self.layers.values()], dim=2)
         for (name, shape), gate, part in zip(self.layers.items(), self.gates, parts, strict=True):
-            weight = f"{name}.weight"
-            multipliers, after = gate(
-                weights[weight].flatten(1), gradients[weight].flatten(1), activities[name], part
-            )
-            found[weight] = multipliers.view(shape)
+            multipliers, after = gate(_rows(weights, name), _rows(gradients, name), activities[name], part)
+            found[f"{name}.weight"] = multipliers[:, : math.prod(shape[1:])].reshape(shape)
+            if f"{name}.bias" in weights:
+                found[f"{name}.bias"] = multipliers[:, -1]
             states.append(after)
         return found, torch.cat(states, 2)
 
@@ -129,6 +142,15 @@ def levelled(values: Tensor) -> Tensor:
     scale; what is not a number becomes 0."""
     level = values.detach().square().mean().sqrt().clamp_min(1e-12)
     return torch.nan_to_num(values / level, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _rows(values: Tensors, layer: str) -> Tensor:
+    """Of the layer's weights and of its biases, if it has any, each on one scale: what leads into each unit
+    [units, f]."""
+    parts = [levelled(values[f"{layer}.weight"].flatten(1))]
+    if f"{layer}.bias" in values:
+        parts.append(levelled(values[f"{layer}.bias"][:, None]))
+    return torch.cat(parts, 1)
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def test_an_untrained_gate_leaves_every_gradient_as_it_is() -> None:
         assert torch.allclose(gated, free, rtol=1e-5, atol=0)
 
 
-def test_a_trained_gate_changes_weights_of_the_body_but_neither_biases_nor_head() -> None:
+def test_a_trained_gate_changes_weights_and_biases_of_the_body_but_not_the_head() -> None:
     net, plain = network(), network()
     stepped(net, gate := stirred(UpdateGate(net, hidden=4)), gate.fresh())
     stepped(plain, other := UpdateGate(plain, hidden=4), other.fresh())
@@ -69,7 +69,44 @@ def test_a_trained_gate_changes_weights_of_the_body_but_neither_biases_nor_head(
     ]
     names = [name for name, _ in net.named_parameters()]
     changed = {name for name, equal in zip(names, same, strict=True) if not equal}
-    assert changed == {"body.0.weight", "body.3.weight", "body.7.weight"}
+    assert changed == {f"body.{layer}.{part}" for layer in (0, 3, 7) for part in ("weight", "bias")}
+
+
+def test_no_gradient_changes_its_sign() -> None:
+    gate = stirred(UpdateGate(network(), hidden=4))
+    for parameter in gate.parameters():
+        parameter.data.mul_(20.0)
+    net, plain = network(), network()
+    stepped(net, gate, gate.fresh())
+    stepped(plain, other := UpdateGate(plain, hidden=4), other.fresh())
+    for gated, free in zip(gradients(net), gradients(plain), strict=True):
+        assert (gated * free >= 0).all()
+        assert (gated.abs() <= 1.06 * free.abs()).all()
+
+
+def test_each_weight_may_have_an_offset_of_its_own() -> None:
+    net, plain = network(), network()
+    gate = UpdateGate(net, hidden=4, each_weight=True)
+    with torch.no_grad():
+        gate.gates[2].own[1, 0] = -100.0
+    stepped(net, gate, gate.fresh())
+    stepped(plain, other := UpdateGate(plain, hidden=4), other.fresh())
+    gated, free = net.body[7].weight.grad, plain.body[7].weight.grad
+    assert abs(gated[1, 0]) < 1e-30 < abs(free[1, 0])
+    free[1, 0] = gated[1, 0]
+    assert torch.allclose(gated, free, rtol=1e-5, atol=0)
+
+
+def test_a_layer_without_biases_is_gated_as_well() -> None:
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Flatten(), nn.Linear(256, 5, bias=False), nn.ReLU())
+    net = Network(body=body, features=5, learning_rate=0.1)
+    nn.init.normal_(net.head.weight)
+    gate = stirred(UpdateGate(net, hidden=4))
+    stepped(net, gate, gate.fresh())
+    gated = net.body[1].weight.grad.clone()
+    stepped(net, other := UpdateGate(net, hidden=4), other.fresh())
+    assert not torch.allclose(gated, net.body[1].weight.grad, rtol=1e-3)
 
 
 def test_what_its_cells_remember_changes_what_it_gives() -> None:
@@ -118,6 +155,17 @@ def test_a_gate_goes_through_a_file_into_another_network_of_its_kind(tmp_path: P
     loaded = load_gate(path, network(5))
     assert loaded.hidden == 7
     assert all(torch.equal(loaded.state_dict()[name], value) for name, value in gate.state_dict().items())
+
+
+def test_a_gate_for_each_weight_brings_the_network_that_it_was_trained_for(tmp_path: Path) -> None:
+    start, other = network(), network(5)
+    gate, path = stirred(UpdateGate(start, hidden=4, each_weight=True)), tmp_path / "gate.safetensors"
+    save_gate(gate, path, facts={}, start=start)
+    loaded = load_gate(path, other)
+    assert all(torch.equal(loaded.state_dict()[name], value) for name, value in gate.state_dict().items())
+    assert all(
+        torch.equal(a, b) for a, b in zip(start.body.parameters(), other.body.parameters(), strict=True)
+    )
 
 
 def test_a_gate_of_another_network_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -13,7 +13,15 @@ from torch import Tensor
 from streamlearner import picture_sets
 from streamlearner.errors import ConfigError
 from streamlearner.gate_file import save_gate
-from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, along_the_way, learn_alone, meta_train
+from streamlearner.meta_learning import (
+    Course,
+    Drawn,
+    Episode,
+    Lesson,
+    Target,
+    learn_alone,
+    meta_train,
+)
 from streamlearner.methods.base import unit_interval
 from streamlearner.network import Network
 from streamlearner.networks import build
@@ -21,20 +29,35 @@ from streamlearner.update_gate import UpdateGate
 
 HIDDEN = 32
 """Units of a gate's cells; the paper's, for fully connected layers."""
-OUTER_RATE = 1e-3
-"""Adam's for a gate; the paper's."""
+SHARED_RATE, BESIDE_OWN_RATE = 1e-3, 3e-4
+"""Adam's for what all units of a layer share in a gate: the paper's, and beside an offset for each weight."""
+THRESHOLDS: dict[Target, float] = {"readout": 5.0, "representation": 35.0}
+"""The loss at which a student has strayed, unless one is given; the paper's last for representations."""
 
 
-def course(episodes: int, steps: int, batch_size: int, learning_rate: float, threshold: float) -> Course:
+def course(
+    episodes: int,
+    steps: int,
+    *,
+    horizon: int,
+    batch_size: int,
+    learning_rate: float,
+    target: Target,
+    threshold: float | None,
+    each_weight: bool,
+) -> Course:
     """Episodes that all end at the same loss."""
+    ending = THRESHOLDS[target] if threshold is None else threshold
     return Course(
         episodes=episodes,
         steps=steps,
+        horizon=horizon,
         batch_size=batch_size,
         inner_rate=learning_rate,
-        outer_rate=OUTER_RATE,
-        least=threshold,
-        most=threshold,
+        outer_rate=BESIDE_OWN_RATE if each_weight else SHARED_RATE,
+        target=target,
+        least=ending,
+        most=ending,
     )
 
 
@@ -54,8 +77,8 @@ class Examples(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class MetaTraining:
     """`old` classes are learned first, in `pretraining_steps`; each episode then takes `new_per_episode` of
-    the `new` ones (None: all), drawn anew, and starts at one of `starts` points of a teacher's way of
-    `way_steps`. `download` fetches a set that is absent."""
+    the `new` ones (None: all), drawn anew. `each_weight`: the gate is for this very network, whose weights
+    then go into the file. `download` fetches a set that is absent."""
 
     data_set: str
     folder: Path
@@ -64,10 +87,9 @@ class MetaTraining:
     new: Sequence[int]
     new_per_episode: int | None
     pretraining_steps: int
-    starts: int
-    way_steps: int
     course: Course
     seed: int
+    each_weight: bool = False
     download: bool = False
 
     def run(self, out: Path) -> Iterator[Episode]:
@@ -82,12 +104,11 @@ class MetaTraining:
         network = self._pretrained(examples, chance)
         with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator
             torch.manual_seed(self.seed)
-            gate = UpdateGate(network, hidden=HIDDEN)
-        starts = self._starts(network, examples, chance)
+            gate = UpdateGate(network, hidden=HIDDEN, each_weight=self.each_weight)
         yield from meta_train(
-            gate, lesson=lambda _: self._lesson(starts, examples, chance), course=self.course
+            gate, lesson=lambda _: self._lesson(network, examples, chance), course=self.course
         )
-        save_gate(gate, out, facts=self.facts())
+        save_gate(gate, out, facts=self.facts(), start=network if self.each_weight else None)
 
     def facts(self) -> dict[str, str]:
         """What the gate was trained on."""
@@ -98,6 +119,8 @@ class MetaTraining:
             "new": ",".join(map(str, self.new)),
             "episodes": str(self.course.episodes),
             "steps": str(self.course.steps),
+            "horizon": str(self.course.horizon),
+            "target": self.course.target,
             "learning_rate": str(self.course.inner_rate),
             "seed": str(self.seed),
         }
@@ -127,22 +150,11 @@ class MetaTraining:
         )
         return network
 
-    def _starts(self, network: Network, examples: Examples, chance: torch.Generator) -> list[Network]:
-        old, new = torch.tensor(self.old), torch.tensor(self.new)
-        return along_the_way(
-            network,
-            old=lambda n: examples.draw(n, old, chance),
-            new=lambda n: examples.draw(n, new, chance),
-            count=self.starts,
-            steps=self.way_steps,
-            course=self.course,
-        )
-
-    def _lesson(self, starts: list[Network], examples: Examples, chance: torch.Generator) -> Lesson:
+    def _lesson(self, network: Network, examples: Examples, chance: torch.Generator) -> Lesson:
         chosen = torch.randperm(len(self.new), generator=chance)[: self.new_per_episode]
         old, new = torch.tensor(self.old), torch.tensor(self.new)[chosen]
         return Lesson(
-            network=starts[int(torch.randint(len(starts), (1,), generator=chance))],
+            network=network,
             old=lambda n: examples.draw(n, old, chance),
             new=lambda n: examples.draw(n, new, chance),
         )

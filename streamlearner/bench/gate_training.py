@@ -14,47 +14,33 @@ import torch
 from streamlearner.bench.readout_classroom import BATCH, Task, task
 from streamlearner.bench.workbench import Settings, Workbench
 from streamlearner.gate_file import save_gate
-from streamlearner.meta_learning import Course, Lesson, along_the_way, learn_alone, meta_train
+from streamlearner.meta_learning import Course, Lesson, learn_alone, meta_train
 from streamlearner.network import Network
 from streamlearner.networks import build
 from streamlearner.update_gate import UpdateGate
 
-STARTS, WAY_STEPS, HORIZON = 10, 500, 50
+HORIZON = 50
 COURSE = Course(
-    episodes=100, steps=HORIZON, batch_size=BATCH, inner_rate=0.05, outer_rate=1e-3, least=100.0, most=100.0
+    episodes=16, steps=500, horizon=HORIZON, batch_size=BATCH, inner_rate=0.05, outer_rate=3e-4, own_rate=0.1
 )
 HIDDEN = 32
 PRETRAINING_STEPS = 1_500
-EPISODES = 40
-"""Before a stream, where the network is four times as wide as those that `COURSE` is for."""
+BEFORE_A_STREAM = replace(COURSE, episodes=4, outer_rate=1e-3)
+"""For a network that is four times as wide, and no offset for each weight."""
 QUICK_EXAMPLES, QUICK_STEPS = 200, 5
 
 
 def trained_gate(
-    network: Network, old: Task, new: Task, *, course: Course, seed: int, quick: bool
+    network: Network, old: Task, new: Task, *, course: Course, seed: int, quick: bool, each_weight: bool
 ) -> UpdateGate:
-    """A gate for this network. Episodes start where a teacher of both tasks is after some of its steps, so
-    that the gate knows weights along the whole way."""
+    """A gate for this network, which knows the old task; `each_weight`: for it alone."""
     chance = torch.Generator().manual_seed(2_000 + seed)
-    draws = old.draw(chance), new.draw(chance)
+    lesson = Lesson(network=network, old=old.draw(chance), new=new.draw(chance))
     course = replace(course, episodes=2, steps=QUICK_STEPS) if quick else course
-    starts = along_the_way(
-        network,
-        old=draws[0],
-        new=draws[1],
-        count=2 if quick else STARTS,
-        steps=QUICK_STEPS if quick else WAY_STEPS,
-        course=course,
-    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        gate = UpdateGate(network, hidden=HIDDEN)
-
-    def lesson(_: int) -> Lesson:
-        start = starts[int(torch.randint(len(starts), (1,), generator=chance))]
-        return Lesson(network=start, old=draws[0], new=draws[1])
-
-    for _ in meta_train(gate, lesson=lesson, course=course):
+        gate = UpdateGate(network, hidden=HIDDEN, each_weight=each_weight)
+    for _ in meta_train(gate, lesson=lambda _: lesson, course=course):
         pass
     return gate
 
@@ -67,7 +53,7 @@ def gate_settings(
     of the shape of the stream's; none where that is None. The file they name goes with the context.
 
     The network that `network.name` is by default learns half of the classes, and the gate then sees it learn
-    the other half, in episodes from points along a teacher's way.
+    the other half. The stream's network begins anew, so the gate is one for any of its kind.
     """
     if on is None:
         yield {}
@@ -86,8 +72,7 @@ def gate_settings(
         batch_size=BATCH,
         learning_rate=COURSE.inner_rate,
     )
-    course = replace(COURSE, episodes=EPISODES)
-    gate = trained_gate(network, old, new, course=course, seed=seed, quick=quick)
+    gate = trained_gate(network, old, new, course=BEFORE_A_STREAM, seed=seed, quick=quick, each_weight=False)
     with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
         path = Path(folder) / "gate.safetensors"
         save_gate(gate, path, facts={"data_set": on})

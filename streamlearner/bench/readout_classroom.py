@@ -217,11 +217,13 @@ def _descended(
     return student
 
 
-LEARNERS: Mapping[str, Learn] = {
-    "freeze": freeze,
-    "sgd": sgd,
-    "sgd_tenth": sgd_tenth,
-    "lwf": lwf(1.0),
-    "ewc": ewc(100.0),
-    "teacher": teacher,
-}
+def learners(*, lwf_weight: float) -> Mapping[str, Learn]:
+    """Every rule but the learned one."""
+    return {
+        "freeze": freeze,
+        "sgd": sgd,
+        "sgd_tenth": sgd_tenth,
+        "lwf": lwf(lwf_weight),
+        "ewc": ewc(100.0),
+        "teacher": teacher,
+    }
