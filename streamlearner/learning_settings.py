@@ -22,7 +22,15 @@ def _cron(text: str) -> str:
     return text
 
 
-OUR_NETWORKS = ("auto", "mlp", "mlp_dropout", "lenet", "resnet18_reduced")
+OUR_NETWORKS = (
+    "auto",
+    "mlp",
+    "mlp_dropout",
+    "mlp_small",
+    "mlp_small_dropout",
+    "lenet",
+    "resnet18_reduced",
+)
 """Any other is torchvision's, which takes a second to say whether it has it: `app.check_network` asks."""
 
 
@@ -82,7 +90,8 @@ class NetworkSection(Section):
 
     name: Annotated[str, AfterValidator(_network)] = "auto"
     """auto: mlp for vectors and images under 16 pixels, lenet for one channel, resnet18_reduced for colour;
-    mlp_dropout; or any image classifier of torchvision by its name there, for example mobilenet_v3_small"""
+    mlp_dropout, mlp_small, mlp_small_dropout; or any image classifier of torchvision by its name there, for
+    example mobilenet_v3_small"""
     weights: str | None = Field(default=None, min_length=1, examples=["DEFAULT"])
     """torchvision's pretrained weights by name, or DEFAULT for its best; fetched once, to pretrained under
     state_dir. null: drawn"""

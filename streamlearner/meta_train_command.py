@@ -129,5 +129,5 @@ def _watch(course: Iterator[Episode], episodes: int) -> None:
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("pretraining", total=episodes)
         for episode in course:
-            told = f"episode {episode.number + 1}: {episode.steps} steps, loss {episode.loss:.1f}"
+            told = f"episode {episode.number + 1}: {episode.steps} steps, loss {episode.loss:.2f}"
             progress.update(bar, advance=1, description=told)

@@ -25,21 +25,21 @@ COURSE = Course(
 )
 HIDDEN = 32
 PRETRAINING_STEPS = 1_500
-BEFORE_A_STREAM = replace(COURSE, episodes=4, outer_rate=1e-3)
-"""For a network that is four times as wide, and no offset for each weight."""
+BEFORE_A_STREAM = replace(COURSE, episodes=8)
+"""For a network that is four times as wide, whose steps take longer."""
 QUICK_EXAMPLES, QUICK_STEPS = 200, 5
 
 
 def trained_gate(
-    network: Network, old: Task, new: Task, *, course: Course, seed: int, quick: bool, each_weight: bool
+    network: Network, old: Task, new: Task, *, course: Course, seed: int, quick: bool
 ) -> UpdateGate:
-    """A gate for this network, which knows the old task; `each_weight`: for it alone."""
+    """A gate for this very network, which knows the old task."""
     chance = torch.Generator().manual_seed(2_000 + seed)
     lesson = Lesson(network=network, old=old.draw(chance), new=new.draw(chance))
     course = replace(course, episodes=2, steps=QUICK_STEPS) if quick else course
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        gate = UpdateGate(network, hidden=HIDDEN, each_weight=each_weight)
+        gate = UpdateGate(network, hidden=HIDDEN, each_weight=True)
     for _ in meta_train(gate, lesson=lambda _: lesson, course=course):
         pass
     return gate
@@ -53,7 +53,7 @@ def gate_settings(
     of the shape of the stream's; none where that is None. The file they name goes with the context.
 
     The network that `network.name` is by default learns half of the classes, and the gate then sees it learn
-    the other half. The stream's network begins anew, so the gate is one for any of its kind.
+    the other half. The stream's network begins with what that one knew.
     """
     if on is None:
         yield {}
@@ -72,8 +72,8 @@ def gate_settings(
         batch_size=BATCH,
         learning_rate=COURSE.inner_rate,
     )
-    gate = trained_gate(network, old, new, course=BEFORE_A_STREAM, seed=seed, quick=quick, each_weight=False)
+    gate = trained_gate(network, old, new, course=BEFORE_A_STREAM, seed=seed, quick=quick)
     with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
         path = Path(folder) / "gate.safetensors"
-        save_gate(gate, path, facts={"data_set": on})
+        save_gate(gate, path, facts={"data_set": on}, start=network)
         yield {"method.meta_learned_update.gate": str(path)}

@@ -45,8 +45,8 @@ METHODS_COMPARED = ContinualExperiment(
         "images. ours is recollection_replay. Budget: bits of what is stored of the stream with labels, 10 "
         "raw images' worth; generators and networks are parameter bits. readout: a linear probe on the "
         "frozen features of the test images, by five folds; readout_of_first: of the digit that came first. "
-        "meta_learned_update has a gate trained beforehand, in 40 episodes on characters of Omniglot, which "
-        "its seconds do not count. "
+        "meta_learned_update starts with a network that learned every other character of Omniglot, and with "
+        "a gate that was trained while it learned the rest; its seconds do not count that. "
         f"sleep_seconds: spent in sleeps. {MEASURES}"
     ),
     data="MNIST",

@@ -119,7 +119,7 @@ class Readout:
     def _gate(self, network: Network, old: Task, new: Task, *, seed: int, quick: bool) -> UpdateGate:
         """For this very network: the paper's first experiment has one checkpoint, as has each run here."""
         course = replace(COURSE, inner_rate=self.rate)
-        return trained_gate(network, old, new, course=course, seed=seed, quick=quick, each_weight=True)
+        return trained_gate(network, old, new, course=course, seed=seed, quick=quick)
 
     def _shown(self, network: Network, training: Task, *, quick: bool) -> dict[str, float]:
         """What a gate of seed 0 gives along the way, layer by layer."""
