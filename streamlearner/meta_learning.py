@@ -114,7 +114,7 @@ def _episode(
     teacher, student = copy.deepcopy(lesson.network), Student(lesson.network, gate)
     window, losses = torch.zeros(()), list[float]()
     for step in range(1, course.steps + 1):
-        if step % course.horizon == 1 or course.horizon == 1:
+        if (step - 1) % course.horizon == 0:
             student.state = gate.fresh()
         old, new = lesson.old(course.batch_size), lesson.new(course.batch_size)
         teach_both(teacher, old, new, learning_rate=course.teacher_share * course.inner_rate)

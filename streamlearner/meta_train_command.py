@@ -63,7 +63,7 @@ TargetOption = Annotated[
 ]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option(help="Loss at which a student has strayed: 5 for readout, 35 for representation."),
+    typer.Option(help="Loss at which a student has strayed: 5 for readout, 20 to 35 for representation."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0)]
 

@@ -31,8 +31,12 @@ HIDDEN = 32
 """Units of a gate's cells; the paper's, for fully connected layers."""
 SHARED_RATE, BESIDE_OWN_RATE = 1e-3, 3e-4
 """Adam's for what all units of a layer share in a gate: the paper's, and beside an offset for each weight."""
-THRESHOLDS: dict[Target, float] = {"readout": 5.0, "representation": 35.0}
-"""The loss at which a student has strayed, unless one is given; the paper's last for representations."""
+CURRICULA: dict[Target, tuple[float, float, int, int]] = {
+    "readout": (5.0, 5.0, 25, 25),
+    "representation": (20.0, 35.0, 5, 11),
+}
+"""Least and greatest loss that ends an episode, shortest and longest way that gradients go back; of the
+representation the paper's."""
 
 
 def course(
@@ -46,8 +50,8 @@ def course(
     threshold: float | None,
     each_weight: bool,
 ) -> Course:
-    """Episodes that all end at the same loss."""
-    ending = THRESHOLDS[target] if threshold is None else threshold
+    """With the target's curriculum, but for a `threshold`: then episodes all end at that loss."""
+    least, most, shortest, longest = CURRICULA[target]
     return Course(
         episodes=episodes,
         steps=steps,
@@ -56,8 +60,10 @@ def course(
         inner_rate=learning_rate,
         outer_rate=BESIDE_OWN_RATE if each_weight else SHARED_RATE,
         target=target,
-        least=ending,
-        most=ending,
+        least=least if threshold is None else threshold,
+        most=most if threshold is None else threshold,
+        shortest=shortest,
+        longest=longest,
     )
 
 
