@@ -11,7 +11,7 @@ from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
 from streamlearner.bench.controlled_to_wild import CONTROLLED_TO_WILD
 from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
-from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
+from streamlearner.bench.generative_memories import DIGITS, PERMNIST, PERMNIST_SMALL, TDIGITS
 from streamlearner.bench.linear_interference import LINEAR_INTERFERENCE
 from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.bench.mnist_split import MNIST_SPLIT
@@ -39,6 +39,7 @@ _ALL: tuple[Experiment, ...] = (
     MNIST_READOUT,
     CIFAR10_READOUT,
     PERMNIST,
+    PERMNIST_SMALL,
     DIGITS,
     TDIGITS,
     REVISION,

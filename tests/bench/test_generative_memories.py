@@ -10,7 +10,7 @@ import torch
 
 from streamlearner.bench.digit_tasks import permuted, transformed
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.generative_memories import DIGITS, PERMNIST, TDIGITS
+from streamlearner.bench.generative_memories import DIGITS, PERMNIST, PERMNIST_SMALL, TDIGITS
 from streamlearner.bench.one_pass import last
 from streamlearner.bench.results import Row, Sheet
 from tests.bench.tiny_bench import TinyBench, pictures
@@ -49,7 +49,7 @@ def test_a_transformed_digit_is_a_class_of_its_own() -> None:
     assert (after.images[0] == before.images[0]).all()
 
 
-@pytest.mark.parametrize("experiment", [PERMNIST, DIGITS, TDIGITS], ids=lambda each: each.name)
+@pytest.mark.parametrize("experiment", [PERMNIST, PERMNIST_SMALL, DIGITS, TDIGITS], ids=lambda each: each.name)
 def test_each_stream_is_learned_by_a_real_daemon(experiment: object) -> None:
     tiny = TinyBench()
     bench = tiny(data=Path("nowhere"), download=False)
