@@ -49,7 +49,9 @@ def test_a_transformed_digit_is_a_class_of_its_own() -> None:
     assert (after.images[0] == before.images[0]).all()
 
 
-@pytest.mark.parametrize("experiment", [PERMNIST, PERMNIST_SMALL, DIGITS, TDIGITS], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "experiment", [PERMNIST, PERMNIST_SMALL, DIGITS, TDIGITS], ids=lambda each: each.name
+)
 def test_each_stream_is_learned_by_a_real_daemon(experiment: object) -> None:
     tiny = TinyBench()
     bench = tiny(data=Path("nowhere"), download=False)
