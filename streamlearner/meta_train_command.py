@@ -90,8 +90,9 @@ def meta_train(
 ) -> None:
     """Trains a gate for updates: a student of new classes alone is to show what a teacher of all reads.
 
-    No daemon has to run; `method.meta_learned_update.gate` then takes the file. Minutes to hours: a
-    twentieth of a second a step for a small network, a quarter for lenet.
+    No daemon has to run; `method.meta_learned_update.gate` then takes the file.
+
+    A step takes a twentieth of a second for a small network, a quarter for lenet.
     """
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise StreamlearnerError(f"{out}: expected a file in a folder that exists")
