@@ -97,7 +97,7 @@ def meta_train(
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise StreamlearnerError(f"{out}: expected a file in a folder that exists")
     old_classes, new_classes = _classes(old), _classes(new)
-    from streamlearner.app.meta_training import MetaTraining, course
+    from streamlearner.app.meta_training import MetaTraining
 
     training = MetaTraining(
         data_set=data_set,
@@ -108,16 +108,13 @@ def meta_train(
         new=new_classes,
         new_per_episode=new_per_episode,
         pretraining_steps=pretraining_steps,
-        course=course(
-            episodes,
-            steps,
-            horizon=horizon,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            target=target.value,
-            threshold=threshold,
-            each_weight=each_weight,
-        ),
+        episodes=episodes,
+        steps=steps,
+        horizon=horizon,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        target=target.value,
+        threshold=threshold,
         seed=seed,
         each_weight=each_weight,
     )

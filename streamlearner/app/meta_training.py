@@ -13,15 +13,7 @@ from torch import Tensor
 from streamlearner import picture_sets
 from streamlearner.errors import ConfigError
 from streamlearner.gate_file import save_gate
-from streamlearner.meta_learning import (
-    Course,
-    Drawn,
-    Episode,
-    Lesson,
-    Target,
-    learn_alone,
-    meta_train,
-)
+from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, Target, learn_alone, meta_train
 from streamlearner.methods.base import unit_interval
 from streamlearner.network import Network
 from streamlearner.networks import build
@@ -37,34 +29,6 @@ CURRICULA: dict[Target, tuple[float, float, int, int]] = {
 }
 """Least and greatest loss that ends an episode, shortest and longest way that gradients go back; of the
 representation the paper's."""
-
-
-def course(
-    episodes: int,
-    steps: int,
-    *,
-    horizon: int,
-    batch_size: int,
-    learning_rate: float,
-    target: Target,
-    threshold: float | None,
-    each_weight: bool,
-) -> Course:
-    """With the target's curriculum, but for a `threshold`: then episodes all end at that loss."""
-    least, most, shortest, longest = CURRICULA[target]
-    return Course(
-        episodes=episodes,
-        steps=steps,
-        horizon=horizon,
-        batch_size=batch_size,
-        inner_rate=learning_rate,
-        outer_rate=BESIDE_OWN_RATE if each_weight else SHARED_RATE,
-        target=target,
-        least=least if threshold is None else threshold,
-        most=most if threshold is None else threshold,
-        shortest=shortest,
-        longest=longest,
-    )
 
 
 class Examples(NamedTuple):
@@ -93,10 +57,34 @@ class MetaTraining:
     new: Sequence[int]
     new_per_episode: int | None
     pretraining_steps: int
-    course: Course
+    episodes: int
+    steps: int
+    horizon: int
+    batch_size: int
+    learning_rate: float
+    target: Target
+    threshold: float | None
     seed: int
     each_weight: bool = False
     download: bool = False
+
+    @property
+    def course(self) -> Course:
+        """With the target's curriculum, but for a `threshold`: then episodes all end at that loss."""
+        least, most, shortest, longest = CURRICULA[self.target]
+        return Course(
+            episodes=self.episodes,
+            steps=self.steps,
+            horizon=self.horizon,
+            batch_size=self.batch_size,
+            inner_rate=self.learning_rate,
+            outer_rate=BESIDE_OWN_RATE if self.each_weight else SHARED_RATE,
+            target=self.target,
+            least=least if self.threshold is None else self.threshold,
+            most=most if self.threshold is None else self.threshold,
+            shortest=shortest,
+            longest=longest,
+        )
 
     def run(self, out: Path) -> Iterator[Episode]:
         """Trains a gate and writes it to `out`; one episode for each `yield`. Raises ConfigError for data
@@ -123,11 +111,11 @@ class MetaTraining:
             "data_set": self.data_set,
             "old": ",".join(map(str, self.old)),
             "new": ",".join(map(str, self.new)),
-            "episodes": str(self.course.episodes),
-            "steps": str(self.course.steps),
-            "horizon": str(self.course.horizon),
-            "target": self.course.target,
-            "learning_rate": str(self.course.inner_rate),
+            "episodes": str(self.episodes),
+            "steps": str(self.steps),
+            "horizon": str(self.horizon),
+            "target": self.target,
+            "learning_rate": str(self.learning_rate),
             "seed": str(self.seed),
         }
 
@@ -151,8 +139,8 @@ class MetaTraining:
             network,
             lambda n: examples.draw(n, old, chance),
             steps=self.pretraining_steps,
-            batch_size=self.course.batch_size,
-            learning_rate=self.course.inner_rate,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
         )
         return network
 
