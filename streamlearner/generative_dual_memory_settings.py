@@ -10,7 +10,8 @@ from streamlearner.settings import Count, Section, Share
 
 
 class GenerativeDualMemorySection(Section):
-    """A small generative memory for each task, and a large one that outlives them."""
+    """A small generative memory for each task, and a large one that outlives them; deep_generative_replay has
+    that alone."""
 
     task_from: Literal["label", "period"] = "label"
     """what a task is where the stream names none: the label, or the period between two adopted sleeps"""
@@ -28,5 +29,7 @@ class GenerativeDualMemorySection(Section):
     """hidden units of a short-term generator and learner; the long-term generator has twice as many"""
     generator_learning_rate: float = Field(default=2e-3, gt=0)
     """step size of Adam for the generators"""
+    denoising: float = Field(default=0.0, ge=0, examples=[0.5])
+    """generators learn to see through normal noise up to this deviation, in units of a pixel's range"""
     steps: Count = 2
     """steps of a short-term memory for each batch of its task"""

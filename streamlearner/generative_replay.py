@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,17 @@ class Shares:
     @property
     def total(self) -> int:
         return sum(self.incoming.values()) + self.generated
+
+
+def task_numbers(
+    labels: Tensor, tasks: Tensor | None, *, task_from: Literal["label", "period"], period: Tensor
+) -> Tensor:
+    """The task of each example, [n] int64, of its class index and its named task [n] (-1 or None: none): even
+    numbers are named tasks; odd ones stand in where none is, by the label or by the period between sleeps."""
+    own = labels if task_from == "label" else period.expand(len(labels))
+    if tasks is None:
+        return 2 * own + 1
+    return torch.where(tasks >= 0, 2 * tasks, 2 * own + 1)
 
 
 def shares(

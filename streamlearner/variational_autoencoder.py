@@ -17,12 +17,23 @@ class VariationalAutoencoder(nn.Module):
     """Fully connected encoder and decoder with one hidden layer and `latents` normal variables (Kingma and
     Welling, 2014). Images [n, C, H, W] in [0, 1] are Bernoulli means; feature vectors [n, d] of any scale are
     standardised by what was met, and normal with variance 1 there.
+
+    With `denoising` the encoder learns to see through noise (as Im et al., "Denoising Criterion for
+    Variational Auto-encoding Framework", 2017): each input comes to it with normal noise of a deviation drawn
+    from 0 to `denoising`, in units of a pixel's range, or of a feature's deviation.
     """
 
     def __init__(
-        self, *, input_shape: Sequence[int], hidden: int, latents: int, learning_rate: float
+        self,
+        *,
+        input_shape: Sequence[int],
+        hidden: int,
+        latents: int,
+        learning_rate: float,
+        denoising: float = 0.0,
     ) -> None:
         super().__init__()
+        self.denoising = denoising
         self.input_shape = tuple(input_shape)
         self.latents = latents
         values = math.prod(self.input_shape)
@@ -41,7 +52,7 @@ class VariationalAutoencoder(nn.Module):
         """One step down the negative evidence bound of `inputs` [n, *input_shape], by `pace` of the step
         size; its mean before."""
         values = self._values(inputs)
-        mean, log_variance = self.encoder(values).chunk(2, dim=1)
+        mean, log_variance = self.encoder(self._noisy(values, generator)).chunk(2, dim=1)
         log_variance = log_variance.clamp(-10.0, 10.0)
         noise = torch.randn(mean.shape, generator=generator)
         shown = self.decoder(mean + noise * (0.5 * log_variance).exp())
@@ -73,6 +84,12 @@ class VariationalAutoencoder(nn.Module):
         shown = shown.sigmoid() if self.scale is None else shown
         error: Tensor = (shown - values).abs().mean(1)
         return error
+
+    def _noisy(self, values: Tensor, generator: torch.Generator) -> Tensor:
+        if not self.denoising:
+            return values
+        deviations = self.denoising * torch.rand(len(values), 1, generator=generator)
+        return values + deviations * torch.randn(values.shape, generator=generator)
 
     def _values(self, inputs: Tensor) -> Tensor:
         flat = inputs.flatten(1)

@@ -22,8 +22,7 @@ def make_generative_dual_memory(
 ) -> DualMemory:
     """A fresh one, whose long-term learner is this network."""
     section = config.method.generative_dual_memory
-    kappa = 0.5 / section.expected_tasks if section.kappa is None else section.kappa
-
+    kappa = _kappa(section)
     with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
         torch.manual_seed(seed_of(config, "method"))
         learner = mlp(input_shape=input_shape, hidden=(section.hidden,))
@@ -55,10 +54,16 @@ def make_deep_generative_replay(
     return METHODS["deep_generative_replay"](
         chance=make_chance(config),
         scholar=scholar,
+        task_from=section.task_from,
+        kappa=_kappa(section),
+        most_samples=section.most_samples,
         learning_rate=network.learning_rate,
         steps=section.steps,
-        recollections_per_step=config.method.recollections_per_step,
     )
+
+
+def _kappa(section: GenerativeDualMemorySection) -> float:
+    return 0.5 / section.expected_tasks if section.kappa is None else section.kappa
 
 
 def _generator(
@@ -70,4 +75,5 @@ def _generator(
         hidden=size * section.hidden,
         latents=size * section.latents,
         learning_rate=section.generator_learning_rate,
+        denoising=section.denoising,
     )

@@ -11,7 +11,13 @@ from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
 from streamlearner.bench.controlled_to_wild import CONTROLLED_TO_WILD
 from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
-from streamlearner.bench.generative_memories import DIGITS, PERMNIST, PERMNIST_SMALL, TDIGITS
+from streamlearner.bench.generative_memories import (
+    DIGITS,
+    PERMNIST,
+    PERMUTED_MNIST,
+    PERMUTED_MNIST_SMALL,
+    TDIGITS,
+)
 from streamlearner.bench.linear_interference import LINEAR_INTERFERENCE
 from streamlearner.bench.methods import METHODS_COMPARED
 from streamlearner.bench.mnist_split import MNIST_SPLIT
@@ -39,9 +45,10 @@ _ALL: tuple[Experiment, ...] = (
     MNIST_READOUT,
     CIFAR10_READOUT,
     PERMNIST,
-    PERMNIST_SMALL,
     DIGITS,
     TDIGITS,
+    PERMUTED_MNIST,
+    PERMUTED_MNIST_SMALL,
     REVISION,
     NOISE_AND_OCCLUSION,
     LINEAR_INTERFERENCE,

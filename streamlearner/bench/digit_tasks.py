@@ -1,15 +1,25 @@
-"""Streams made of MNIST: digits under permutations, or mirrored and turned (paper 001, section 4)."""
+"""Streams made of MNIST: digits with other centres, permuted, mirrored, turned over (paper 001)."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamlearner.bench.workbench import Pictures
 
 PERMUTATIONS = 6
 PERMUTATION_SEED = 1_000_033
 """The pixels of both halves are permuted alike, whatever the seed of a run."""
-TRANSFORMS = ("upright", "mirrored", "upside down", "turned")
+PERMNIST_TASKS = (
+    "1 as it is",
+    "2 centre black",
+    "3 centre white",
+    "4 centre permuted",
+    "5 wide centre permuted",
+    "6 mirrored",
+)
+"""In the order of their names. The centre has 8 x 8 pixels, the wide one 12 x 12."""
+TRANSFORMS = ("upright", "mirrored", "upside down", "over the diagonal")
 
 
 def permuted(pictures: Pictures) -> Pictures:
@@ -25,12 +35,34 @@ def permuted(pictures: Pictures) -> Pictures:
     return Pictures(images, pictures.labels, tasks)
 
 
+def permnist(pictures: Pictures) -> Pictures:
+    """Each image changed in one of six ways, in turns: the paper's Permnist (001, appendix 8.1). The way is
+    its task, the digit its class."""
+    images, count = pictures.images.copy(), len(pictures.labels)
+    chance, ways = np.random.default_rng(PERMUTATION_SEED), len(PERMNIST_TASKS)
+    narrow, wide = _centre(images, 8), _centre(images, 12)
+    narrow[1::ways] = 0
+    narrow[2::ways] = 255
+    for centre, way in ((narrow, 3), (wide, 4)):
+        side = centre.shape[1]
+        order = chance.permutation(side * side)
+        centre[way::ways] = centre[way::ways].reshape(-1, side * side)[:, order].reshape(-1, side, side)
+    images[5::ways] = images[5::ways, :, ::-1]
+    return Pictures(images, pictures.labels, [PERMNIST_TASKS[number % ways] for number in range(count)])
+
+
+def _centre(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The middle of all images, a view."""
+    top, left = (images.shape[1] - side) // 2, (images.shape[2] - side) // 2
+    return images[:, top : top + side, left : left + side]
+
+
 def transformed(pictures: Pictures) -> Pictures:
-    """Each image upright, mirrored, upside down or turned by half, in turns: 40 classes, class = digit + 10
-    times the transform."""
+    """Each image as it is, mirrored, upside down or reflected about its main diagonal, in turns (001,
+    appendix 8.1): 40 classes, class = digit + 10 times the transform."""
     images, step = pictures.images.copy(), len(TRANSFORMS)
     images[1::step] = images[1::step, :, ::-1]
     images[2::step] = images[2::step, ::-1]
-    images[3::step] = images[3::step, ::-1, ::-1]
+    images[3::step] = images[3::step].transpose(0, 2, 1)
     labels = [int(label) + 10 * (number % step) for number, label in enumerate(pictures.labels)]
     return Pictures(images, list(labels))

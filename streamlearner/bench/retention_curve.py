@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,19 @@ POINTS = 20
 def accuracy(learner: Any, test: Pictures, *, names_tasks: bool) -> float:
     """The share of test pictures that what answers now gets right, their task told or not."""
     if not names_tasks or test.tasks is None:
-        return _right(learner, test, task=None) / len(test.labels)
+        return right(learner, inputs(test), test.labels) / len(test.labels)
     tasks = np.array(test.tasks)
     parts = {task: test.select(np.flatnonzero(tasks == task)) for task in dict.fromkeys(test.tasks)}
-    return sum(_right(learner, part, task=task) for task, part in parts.items()) / len(test.labels)
+    hits = (right(learner, inputs(part), part.labels, task=task) for task, part in parts.items())
+    return sum(hits) / len(test.labels)
 
 
-def _right(learner: Any, test: Pictures, *, task: str | None) -> int:
+def right(learner: Any, shown: Tensor, labels: Sequence[Label], *, task: str | None = None) -> int:
+    """How many of the inputs [n, C, H, W], uint8 or float32 in [0, 1], what answers now gets right."""
     found: list[Label] = []
-    for part in torch.split(inputs(test), ANSWER_BATCH):
+    for part in torch.split(shown, ANSWER_BATCH):
         found += [answer.label for answer in learner.predictor().predict(part, task=task)]
-    return sum(f == label for f, label in zip(found, test.labels, strict=True))
+    return sum(f == label for f, label in zip(found, labels, strict=True))
 
 
 def readouts(learner: Any, test: Pictures, stream: Pictures) -> dict[str, float]:

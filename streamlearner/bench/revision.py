@@ -11,22 +11,22 @@ import numpy as np
 
 from streamlearner.bench import ordering
 from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
-from streamlearner.bench.digit_tasks import PERMUTATIONS, permuted
+from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist
 from streamlearner.bench.experiment import Scope, Trial, rows_of
-from streamlearner.bench.generative_memories import BUDGET_BITS, arms
+from streamlearner.bench.generative_memories import BUDGET_BITS, PAPERS_LEARNER, PERMNIST
 from streamlearner.bench.results import Row
 from streamlearner.bench.retention_curve import accuracy
 from streamlearner.bench.workbench import Pictures, Workbench
 
-FIRST, LAST = "permutation 0", f"permutation {PERMUTATIONS - 1}"
+FIRST, LAST = PERMNIST_TASKS[0], PERMNIST_TASKS[-1]
 EXAMPLES = 60_000
 QUICK_SIZES = 600, 120
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """Six permutations one after the other, the first and the last with half of their images; then the
-    other half of the first, and that of the last."""
+    """The six tasks of Permnist one after the other, the first and the last with half of their images; then
+    the other half of the first, and that of the last."""
 
     name: str
     protocol: str
@@ -43,9 +43,9 @@ class Revision:
         )
         order = np.random.default_rng(trial.seed).permutation(len(training.labels))
         every = QUARTER if trial.examples else 1
-        stream, ends = revised(permuted(training).select(order[::every]))
+        stream, ends = revised(permnist(training).select(order[::every]))
         settings = settings_of(self.arms[trial.arm], trial)
-        watch = AfterEach(ends, permuted(test))
+        watch = AfterEach(ends, permnist(test))
         with workbench.daemon(
             settings, workbench.messages(stream, tasks=stream.tasks), between=watch
         ) as daemon:
@@ -114,16 +114,17 @@ def told(known: list[dict[str, float]]) -> dict[str, float]:
 REVISION = Revision(
     name="revision",
     protocol=(
-        f"Revision (paper 001, Figure 6): {PERMUTATIONS} orders of MNIST's pixels one after the other, the "
-        "order named in the stream and at test, 10,000 of the 60,000 training images under each; of the "
-        "first and the last order half of them. Then the other half of the first, then that of the last. One "
-        "pass in batches of 10; tested on those of the 10,000 test images under the order in question. "
-        "Arms as in permnist. The paper shows curves: its memory gains by revising the first task and "
-        "somewhat by the last, elastic weight consolidation hardly."
+        "Revision (paper 001, Figure 6): the six tasks of Permnist (MNIST as it is; its centre black, white, "
+        "permuted, more of it permuted; mirrored) one after the other, the task named in the stream and at "
+        "test, 10,000 of the 60,000 training images in each; of the first and the last task half of them. "
+        "Then the other half of the first, then that of the last. One pass in batches of 10; tested on those "
+        f"of the 10,000 test images of the task in question. {PAPERS_LEARNER}Arms as in permnist. The paper "
+        "shows curves: its memory gains by revising the first task and somewhat by the last, elastic weight "
+        "consolidation hardly."
     ),
     arms={
         name: arm
-        for name, arm in arms(tasks=PERMUTATIONS).items()
+        for name, arm in PERMNIST.arms.items()
         if name in ("paper_configuration", "generative_dual_memory", "elastic_weight_consolidation", "ours")
     },
 )

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from streamlearner.curriculum import Curriculum
 from streamlearner.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
-from streamlearner.generative_replay import Shares, shares
+from streamlearner.generative_replay import Shares, shares, task_numbers
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
 
 ERROR_SCALE = 0.01
@@ -80,7 +80,10 @@ class GenerativeDualMemory(DualMemory):
     def observe(self, experience: Experience) -> Observation:
         self.curriculum.meet(experience.labels, experience.tasks)
         predicted = self.predict_proba(experience.inputs, experience.tasks).argmax(1)
-        new, tasks, loss = unit_interval(experience.inputs), self._tasks(experience), 0.0
+        tasks = task_numbers(
+            experience.labels, experience.tasks, task_from=self.task_from, period=self.period
+        )
+        new, loss = unit_interval(experience.inputs), 0.0
         targets = F.one_hot(experience.labels, self.classes).to(torch.float32)
         for task in dict.fromkeys(tasks.tolist()):
             chosen = tasks == task
@@ -88,13 +91,6 @@ class GenerativeDualMemory(DualMemory):
             loss += self._learn(task, Samples(new[chosen], targets[chosen])) * int(chosen.sum())
             self.latest.fill_(task)
         return Observation(predicted=predicted, loss=loss / len(new))
-
-    def _tasks(self, experience: Experience) -> Tensor:
-        """The task of each example, [n]: even numbers are named ones, odd ones stand in where none is."""
-        own = experience.labels if self.task_from == "label" else self.period.expand(len(experience.labels))
-        if experience.tasks is None:
-            return 2 * own + 1
-        return torch.where(experience.tasks >= 0, 2 * experience.tasks, 2 * own + 1)
 
     def _meet(self, task: int, new: Tensor) -> None:
         """The task's memory comes to know the scale of all inputs of the batch: that of a single one would be

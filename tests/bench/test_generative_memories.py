@@ -1,4 +1,4 @@
-"""Digits permuted, mirrored and turned: what a task is, and that both halves of a set agree on it."""
+"""Digits permuted, mirrored and reflected: what a task is, and that both halves of a set agree on it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from streamlearner.bench.digit_tasks import permuted, transformed
+from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist, permuted, transformed
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.generative_memories import DIGITS, PERMNIST, PERMNIST_SMALL, TDIGITS
+from streamlearner.bench.generative_memories import (
+    DIGITS,
+    PERMNIST,
+    PERMUTED_MNIST,
+    PERMUTED_MNIST_SMALL,
+    TDIGITS,
+)
 from streamlearner.bench.one_pass import last
 from streamlearner.bench.results import Row, Sheet
+from streamlearner.bench.workbench import Pictures
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
@@ -39,18 +46,42 @@ def test_a_permutation_keeps_the_pixels_and_is_the_same_for_both_halves() -> Non
     assert bright[0] == bright[1]
 
 
+def test_permnist_changes_the_centre_or_mirrors_and_both_halves_alike() -> None:
+    before, after = pictures("MNIST", True), permnist(pictures("MNIST", True))
+    assert after.tasks is not None
+    assert after.tasks[:7] == [*PERMNIST_TASKS, PERMNIST_TASKS[0]]
+    assert sorted(PERMNIST_TASKS) == [*PERMNIST_TASKS]  # the order of a stream is that of their names
+    first, black, white, narrow, wide, mirrored = zip(before.images[:6], after.images[:6], strict=True)
+    assert (first[0] == first[1]).all()
+    assert (mirrored[0][:, ::-1] == mirrored[1]).all()
+    for (clean, changed), side in ((black, 8), (white, 8), (narrow, 8), (wide, 12)):
+        inside = np.zeros((28, 28), dtype=bool)
+        inside[14 - side // 2 : 14 + side // 2, 14 - side // 2 : 14 + side // 2] = True
+        assert (clean[~inside] == changed[~inside]).all()
+        assert (clean[inside] != changed[inside]).any()
+    assert set(black[1][10:18, 10:18].flat) == {0}
+    assert set(white[1][10:18, 10:18].flat) == {255}
+    for clean, changed in (narrow, wide):
+        assert sorted(clean.flat) == sorted(changed.flat)
+    ramps = Pictures(np.arange(784).astype(np.uint8).reshape(1, 28, 28).repeat(12, axis=0), [0] * 12)
+    found = permnist(ramps).images
+    assert (found[:6] == found[6:]).all()  # one order of pixels for all images of a task
+
+
 def test_a_transformed_digit_is_a_class_of_its_own() -> None:
     before, after = pictures("MNIST", True), transformed(pictures("MNIST", True))
     assert [int(label) // 10 for label in after.labels[:4]] == [0, 1, 2, 3]
     assert [int(label) % 10 for label in after.labels] == [int(label) for label in before.labels]
     assert (after.images[1] == before.images[1][:, ::-1]).all()
     assert (after.images[2] == before.images[2][::-1]).all()
-    assert (after.images[3] == before.images[3][::-1, ::-1]).all()
+    assert (after.images[3] == before.images[3].T).all()
     assert (after.images[0] == before.images[0]).all()
 
 
 @pytest.mark.parametrize(
-    "experiment", [PERMNIST, PERMNIST_SMALL, DIGITS, TDIGITS], ids=lambda each: each.name
+    "experiment",
+    [PERMNIST, PERMUTED_MNIST, PERMUTED_MNIST_SMALL, DIGITS, TDIGITS],
+    ids=lambda each: each.name,
 )
 def test_each_stream_is_learned_by_a_real_daemon(experiment: object) -> None:
     tiny = TinyBench()

@@ -1,4 +1,4 @@
-"""Tasks that come back, and digits under noise and behind a bar."""
+"""Tasks that come back, and digits under noise and behind a square."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ import pytest
 import torch
 
 from streamlearner.bench import report
-from streamlearner.bench.digit_tasks import permuted
+from streamlearner.bench.digit_tasks import permnist
 from streamlearner.bench.experiment import Experiment, Scope
-from streamlearner.bench.noise_and_occlusion import NOISE_AND_OCCLUSION, noisy, occluded
+from streamlearner.bench.noise_and_occlusion import (
+    NOISE_AND_OCCLUSION,
+    again_and_again,
+    clipped,
+    noisy,
+    occluded,
+)
 from streamlearner.bench.results import Result, Row, Sheet
 from streamlearner.bench.revision import FIRST, LAST, REVISION, revised
+from streamlearner.stream import Message
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
@@ -35,7 +42,7 @@ def figures(found: list[object]) -> dict[str, float]:
 
 
 def test_half_of_the_first_task_and_of_the_last_comes_back_at_the_end() -> None:
-    whole = permuted(pictures("MNIST", True))
+    whole = permnist(pictures("MNIST", True))
     stream, (six, first, last) = revised(whole)
     assert stream.tasks is not None
     assert (six, first, last) == (100, 110, 120)
@@ -55,15 +62,29 @@ def test_what_revision_gained_is_the_difference_that_it_made() -> None:
     assert 0.0 <= found["accuracy"] <= 1.0
 
 
-def test_noise_is_the_same_each_time_and_a_bar_is_in_the_middle() -> None:
+def test_noise_is_the_same_each_time_and_a_square_is_in_the_middle() -> None:
     images = np.full((4, 28, 28), 128, dtype=np.uint8)
-    assert np.array_equal(noisy(images, 0), images)
+    assert np.allclose(noisy(images, 0), 128 / 255)
     assert np.array_equal(noisy(images, 20), noisy(images, 20))
-    assert noisy(images, 20).std() == pytest.approx(51, rel=0.1)
-    barred = occluded(images, 50)
-    assert (barred == 0).sum() == 4 * 28 * 14
-    assert barred[:, :, :7].min() == barred[:, :, 21:].min() == 128
+    assert noisy(images, 20).std() == pytest.approx(0.2, rel=0.1)
+    assert noisy(images, 100).min() < 0 < 1 < noisy(images, 100).max()
+    assert np.array_equal(clipped(images, 100), noisy(images, 100).clip(0, 1))
+    hidden = occluded(images, 50)
+    assert (hidden == 0).sum() == 4 * 14 * 14
+    assert set(hidden[:, 7:21, 7:21].flat) == {0}
     assert np.array_equal(occluded(images, 0), images)
+
+
+def test_a_stream_of_epochs_has_every_message_once_in_each_and_no_offset_twice() -> None:
+    messages = [Message(bytes([n]), "bench", 0, n) for n in range(20)]
+    stream = again_and_again(messages, epochs=3, seed=0)
+    assert [message.offset for message in stream] == list(range(60))
+    epochs = [[message.value for message in stream[start : start + 20]] for start in (0, 20, 40)]
+    assert all(sorted(epoch) == [message.value for message in messages] for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert [each.value for each in again_and_again(messages, epochs=3, seed=0)] == [
+        each.value for each in stream
+    ]
 
 
 def test_each_harm_is_a_point_of_a_curve_and_reconstructions_are_shown(tmp_path: Path) -> None:

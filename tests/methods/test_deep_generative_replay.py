@@ -1,0 +1,89 @@
+"""DGR: how much its former self generates beside the new, and when it asks for a sleep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamlearner.generative_memory import Samples
+from streamlearner.methods.deep_generative_replay import DeepGenerativeReplay
+from tests.methods.arms import TINY, exactly, make, observe, sleep
+
+
+def replaying(**more: Any) -> DeepGenerativeReplay:
+    method = make("deep_generative_replay", method__generative_dual_memory__steps=1, **more)
+    assert isinstance(method, DeepGenerativeReplay)
+    return method
+
+
+def generated(method: DeepGenerativeReplay, monkeypatch: pytest.MonkeyPatch, labels: list[int]) -> int:
+    """Samples that its former self makes while it learns these, each label a task."""
+    counts, generate = [0], type(method.neocortex).generate
+
+    def counted(memory: Any, count: int, classes: int, **more: Any) -> Samples:
+        counts.append(count)
+        return generate(memory, count, classes, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(method.neocortex), "generate", counted)
+        method.observe(TINY.experience(labels, seed=1))
+    return sum(counts)
+
+
+def slept(method: DeepGenerativeReplay) -> None:
+    method.adopt(sleep(method))
+
+
+def test_the_more_tasks_it_knows_the_more_is_generated_beside_each_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method = replaying(method__generative_dual_memory__kappa=0.3)
+    assert generated(method, monkeypatch, [0] * 10) == 0  # it knows nothing yet
+    slept(method)
+    assert generated(method, monkeypatch, [1] * 10) == 10  # one known task, one new
+    slept(method)
+    assert generated(method, monkeypatch, [2] * 10) == 20
+    slept(method)
+    assert generated(method, monkeypatch, [3] * 10) == 23  # 0.3 of the batch is the least share of the new
+    assert generated(method, monkeypatch, [0, 1, 2] * 4) == 1  # of three tasks that came again, 0.9
+
+
+def test_a_second_task_since_the_last_sleep_asks_for_one() -> None:
+    method = replaying()
+    fullness = []
+    for labels in ([0] * 5, [0] * 5, [1] * 5, [2] * 5):
+        method.observe(TINY.experience(labels, seed=3))
+        fullness.append(method.full)
+    assert fullness == [0, 0, 1, 2]
+    candidate = sleep(method)
+    method.observe(TINY.experience([3] * 5, seed=4))  # met while it sleeps
+    method.adopt(candidate)
+    assert method.full == 0
+    assert len(method.neocortex.tasks) == 3
+    method.observe(TINY.experience([0] * 5, seed=5))  # a known task that comes again
+    assert method.full == 1
+
+
+def test_a_named_task_is_one_whatever_its_labels() -> None:
+    method = replaying()
+    observe(method, 3, tasks=2)
+    assert len(method.hippocampus.tasks) == 2
+
+
+def test_by_period_all_between_two_sleeps_is_one_task() -> None:
+    method = replaying(method__generative_dual_memory__task_from="period")
+    observe(method, 3)
+    assert len(method.hippocampus.tasks) == 1
+    slept(method)
+    observe(method, 1)
+    assert len(method.hippocampus.tasks) == 2
+
+
+def test_the_former_self_is_the_scholar_of_the_sleep_and_stays_so() -> None:
+    method = replaying()
+    observe(method, 2)
+    then = {name: exactly(value) for name, value in method.hippocampus.state_dict().items()}
+    slept(method)
+    observe(method, 2, seed=9)
+    assert {name: exactly(value) for name, value in method.neocortex.state_dict().items()} == then
