@@ -152,7 +152,7 @@ class Daemon:
                 self.wake_up(learner, verdict)
         reason = self.schedule.due(
             examples=learner.progress.learned,
-            memory_full=learner.method.full,
+            fullness=learner.method.fullness,
             prequential_accuracy=learner.prequential.accuracy if learner.prequential.settled else None,
         )
         if reason is not None:

@@ -59,20 +59,20 @@ class SleepSchedule:
         self._since_examples = 0
         self._since_s = clock()
         self._cron_s = self._next_cron_s()
-        self._memory_full = 0
+        self._fullness = 0
         self._fill_served = 0
         self._best_accuracy: float | None = None
 
-    def due(self, *, examples: int, memory_full: int, prequential_accuracy: float | None) -> str | None:
+    def due(self, *, examples: int, fullness: int, prequential_accuracy: float | None) -> str | None:
         """Why to sleep now: "request", "memory_full", "drift", "examples", "seconds", "cron"; None: stay
         awake.
 
-        `examples` counts all examples learned since the beginning of time; `memory_full` says how full, 0
+        `examples` counts all examples learned since the beginning of time; `fullness` says how full, 0
         while there is room; `prequential_accuracy` is a fraction, None while unknown. Call it after each
         batch, asleep or not: it also takes note of the memory filling and emptying. The answer stays the same
         until `began` is called.
         """
-        self._note(memory_full, prequential_accuracy)
+        self._note(fullness, prequential_accuracy)
         if self._asleep:
             return None
         if self._requested.is_set():
@@ -80,7 +80,7 @@ class SleepSchedule:
         learned = examples - self._since_examples
         if learned < self._min_examples:
             return None
-        if self._on_memory_full and memory_full > self._fill_served:
+        if self._on_memory_full and fullness > self._fill_served:
             return "memory_full"
         if self._has_drifted(prequential_accuracy):
             return "drift"
@@ -99,7 +99,7 @@ class SleepSchedule:
         self._since_examples = examples
         self._since_s = self._clock()
         self._cron_s = self._next_cron_s()
-        self._fill_served = self._memory_full
+        self._fill_served = self._fullness
         self._best_accuracy = None
 
     def ended(self) -> None:
@@ -116,7 +116,7 @@ class SleepSchedule:
             "asleep": self._asleep,
             "since_examples": self._since_examples,
             "since_s": self._since_s if self._goes_by_time else None,
-            "memory_full": self._memory_full,
+            "memory_full": self._fullness,
             "fill_served": self._fill_served,
             "best_accuracy": self._best_accuracy,
         }
@@ -126,7 +126,7 @@ class SleepSchedule:
         self._asleep = state["asleep"]
         self._since_examples = state["since_examples"]
         self._since_s = self._clock() if state["since_s"] is None else state["since_s"]
-        self._memory_full = state["memory_full"]
+        self._fullness = state["memory_full"]
         self._fill_served = state["fill_served"]
         self._best_accuracy = state["best_accuracy"]
         self._cron_s = self._next_cron_s()
@@ -139,9 +139,9 @@ class SleepSchedule:
     def _goes_by_time(self) -> bool:
         return self._every_s is not None or self._cron is not None
 
-    def _note(self, memory_full: int, accuracy: float | None) -> None:
-        self._memory_full = memory_full
-        self._fill_served = min(self._fill_served, memory_full)
+    def _note(self, fullness: int, accuracy: float | None) -> None:
+        self._fullness = fullness
+        self._fill_served = min(self._fill_served, fullness)
         known = accuracy is not None and not math.isnan(accuracy)
         if known and not self._asleep:  # while asleep the accuracy is still that of the model being replaced
             self._best_accuracy = max(accuracy or 0.0, self._best_accuracy or 0.0)

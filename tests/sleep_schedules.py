@@ -38,9 +38,9 @@ def schedule(
 
 
 def due(
-    sleep: SleepSchedule, examples: int = 0, *, memory_full: int = 0, accuracy: float | None = None
+    sleep: SleepSchedule, examples: int = 0, *, fullness: int = 0, accuracy: float | None = None
 ) -> str | None:
-    return sleep.due(examples=examples, memory_full=memory_full, prequential_accuracy=accuracy)
+    return sleep.due(examples=examples, fullness=fullness, prequential_accuracy=accuracy)
 
 
 def sleeps(sleep: SleepSchedule, examples: int = 0) -> None:

@@ -13,7 +13,7 @@ def test_with_every_trigger_off_only_a_request_starts_a_sleep() -> None:
     clock = Clock()
     sleep = schedule(clock)
     clock.now_s += 1e9
-    assert due(sleep, 10**9, memory_full=1, accuracy=0.0) is None
+    assert due(sleep, 10**9, fullness=1, accuracy=0.0) is None
     sleep.request()
     assert due(sleep, 10**9) == "request"
 
@@ -39,53 +39,53 @@ def test_nothing_is_due_while_asleep() -> None:
     sleep.began(10)
     clock.now_s += HOUR_S
     assert due(sleep, 1000, accuracy=0.9) is None
-    assert due(sleep, 1000, memory_full=1, accuracy=0.1) is None
+    assert due(sleep, 1000, fullness=1, accuracy=0.1) is None
     sleep.ended()
-    assert due(sleep, 1000, memory_full=1) == "memory_full"
+    assert due(sleep, 1000, fullness=1) == "memory_full"
 
 
 def test_memory_full_fires_once_for_each_filling() -> None:
     sleep = schedule(on_memory_full=True)
     assert due(sleep) is None
-    assert due(sleep, memory_full=1) == "memory_full"
-    assert due(sleep, memory_full=1) == "memory_full", "until it is served"
+    assert due(sleep, fullness=1) == "memory_full"
+    assert due(sleep, fullness=1) == "memory_full", "until it is served"
     sleeps(sleep)
-    assert due(sleep, memory_full=1) is None
+    assert due(sleep, fullness=1) is None
     assert due(sleep) is None
-    assert due(sleep, memory_full=1) == "memory_full"
+    assert due(sleep, fullness=1) == "memory_full"
 
 
 def test_memory_that_is_kept_beyond_its_places_fires_again() -> None:
     sleep = schedule(on_memory_full=True)
-    assert due(sleep, memory_full=1) == "memory_full"
+    assert due(sleep, fullness=1) == "memory_full"
     sleeps(sleep)
-    assert due(sleep, memory_full=1) is None, "refused, and nothing more came"
-    assert due(sleep, memory_full=2) == "memory_full"
+    assert due(sleep, fullness=1) is None, "refused, and nothing more came"
+    assert due(sleep, fullness=2) == "memory_full"
     sleep.began(0)
-    due(sleep, memory_full=3)
+    due(sleep, fullness=3)
     sleep.ended()
-    assert due(sleep, memory_full=3) == "memory_full", "more came during the sleep"
+    assert due(sleep, fullness=3) == "memory_full", "more came during the sleep"
     sleeps(sleep)
-    assert due(sleep, memory_full=1) is None
-    assert due(sleep, memory_full=2) == "memory_full", "it had become less full meanwhile"
+    assert due(sleep, fullness=1) is None
+    assert due(sleep, fullness=2) == "memory_full", "it had become less full meanwhile"
 
 
 def test_memory_that_empties_and_fills_during_a_sleep_fires_after_it() -> None:
     sleep = schedule(on_memory_full=True)
-    due(sleep, memory_full=1)
+    due(sleep, fullness=1)
     sleep.began(0)
-    due(sleep, memory_full=0)
-    assert due(sleep, memory_full=1) is None
+    due(sleep, fullness=0)
+    assert due(sleep, fullness=1) is None
     sleep.ended()
-    assert due(sleep, memory_full=1) == "memory_full"
+    assert due(sleep, fullness=1) == "memory_full"
 
 
 def test_a_sleep_for_another_reason_serves_a_memory_that_is_full_too() -> None:
     sleep = schedule(on_memory_full=True)
     sleep.request()
-    assert due(sleep, memory_full=1) == "request"
+    assert due(sleep, fullness=1) == "request"
     sleeps(sleep)
-    assert due(sleep, memory_full=1) is None
+    assert due(sleep, fullness=1) is None
 
 
 def test_drift_is_a_fall_below_the_best_since_the_last_sleep() -> None:
@@ -121,8 +121,8 @@ def test_min_examples_holds_everything_back_but_a_request_and_loses_nothing() ->
     )
     clock.now_s += HOUR_S
     due(sleep, 1, accuracy=0.9)
-    assert due(sleep, 49, memory_full=1, accuracy=0.1) is None
-    assert due(sleep, 50, memory_full=1, accuracy=0.1) == "memory_full"
+    assert due(sleep, 49, fullness=1, accuracy=0.1) is None
+    assert due(sleep, 50, fullness=1, accuracy=0.1) == "memory_full"
     sleeps(sleep, 50)
     sleep.request()
     assert due(sleep, 51) == "request"

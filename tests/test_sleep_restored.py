@@ -37,7 +37,7 @@ def test_a_restart_at_any_point_decides_the_same() -> None:
         if step % 97 == 96:
             steady.request()
             restarted.request()
-        answers = [due(s, examples, memory_full=full, accuracy=accuracy) for s in (steady, restarted)]
+        answers = [due(s, examples, fullness=full, accuracy=accuracy) for s in (steady, restarted)]
         assert answers[0] == answers[1], step
         reasons.append(answers[0])
         for s in (steady, restarted):

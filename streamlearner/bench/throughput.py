@@ -215,7 +215,7 @@ def growth_ratio(
 
 def fill(method: Any, images: Tensor, labels: Tensor) -> None:
     """Stores codes until the memory is full, without learning them."""
-    while not method.full:
+    while not method.fullness:
         for part in torch.split(torch.arange(len(images)), 500):
             method.memory.insert(method.association.encode(images[part].float() / 255), labels[part])
 

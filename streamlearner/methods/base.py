@@ -153,7 +153,7 @@ class DualMemory(nn.Module, ABC):
         }
 
     @property
-    def full(self) -> int:
+    def fullness(self) -> int:
         """How full the memory is: 0 while it has a free place, 1 without, more where more was kept than it
         has places for. Each time that it rises, `sleep.on_memory_full` asks for a sleep."""
         return 0

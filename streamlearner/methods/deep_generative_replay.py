@@ -30,7 +30,7 @@ class DeepGenerativeReplay(DualMemory):
     knowledge passes through the generator again with every sleep, and is blurred each time.
 
     The task is the message's, else by `task_from` the label or the period between sleeps. A second one since
-    the last sleep makes the memory `full`: the paper consolidates task by task.
+    the last sleep raises `fullness`, as the paper consolidates task by task.
 
     Differs: examples are seen once, in small batches, and the shares are those of a batch.
     """
@@ -102,7 +102,7 @@ class DeepGenerativeReplay(DualMemory):
         return Samples(torch.cat([new.inputs, old.inputs]), torch.cat([new.targets, old.targets]))
 
     @property
-    def full(self) -> int:
+    def fullness(self) -> int:
         """Tasks met since the last sleep, but the first."""
         known = self.neocortex.tasks
         return max(sum(known.get(task, 0) < met for task, met in self.hippocampus.tasks.items()) - 1, 0)

@@ -37,7 +37,7 @@ class GenerativeDualMemory(DualMemory):
 
     Differs: examples are seen once, in small batches; the samples of a sleep are drawn step by step in the
     shares of the rule and never held all at once; more than `short_term_tasks` tasks before a sleep comes get
-    memories all the same (`full` asks for one), and the task then being learned is left for the next.
+    memories all the same (`fullness` asks for one), and the task then being learned is left for the next.
     """
 
     hippocampus: ShortTermMemory
@@ -114,7 +114,7 @@ class GenerativeDualMemory(DualMemory):
         return Samples(torch.cat([samples.inputs, again]), torch.cat([samples.targets, answers]))
 
     @property
-    def full(self) -> int:
+    def fullness(self) -> int:
         """Tasks that came when no short-term memory was left: time to sleep, and again with each more, where
         that sleep was refused."""
         return max(len(self.hippocampus.tasks) - self.short_term_tasks, 0)

@@ -100,5 +100,5 @@ class Remembering(DualMemory):
         return {"recollections": self.memory.stored_bits}
 
     @property
-    def full(self) -> int:
+    def fullness(self) -> int:
         return int(len(self.memory) >= self.memory.capacity)

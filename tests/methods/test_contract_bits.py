@@ -26,7 +26,7 @@ def test_stored_bits_are_the_bytes_held_and_never_above_the_budget(arm: str) -> 
         assert stored <= budget_bits
         assert held <= stored <= held * 1.01 + 8
     assert method.remembered == sum(method.remembered_by_class().values())
-    assert method.full or not method.stored_bits()
+    assert method.fullness or not method.stored_bits()
 
 
 def test_parameter_bits_are_the_bytes_of_everything_else(arm: str) -> None:

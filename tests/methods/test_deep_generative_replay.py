@@ -54,15 +54,15 @@ def test_a_second_task_since_the_last_sleep_asks_for_one() -> None:
     fullness = []
     for labels in ([0] * 5, [0] * 5, [1] * 5, [2] * 5):
         method.observe(TINY.experience(labels, seed=3))
-        fullness.append(method.full)
+        fullness.append(method.fullness)
     assert fullness == [0, 0, 1, 2]
     candidate = sleep(method)
     method.observe(TINY.experience([3] * 5, seed=4))  # met while it sleeps
     method.adopt(candidate)
-    assert method.full == 0
+    assert method.fullness == 0
     assert len(method.neocortex.tasks) == 3
     method.observe(TINY.experience([0] * 5, seed=5))  # a known task that comes again
-    assert method.full == 1
+    assert method.fullness == 1
 
 
 def test_a_named_task_is_one_whatever_its_labels() -> None:

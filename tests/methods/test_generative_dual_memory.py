@@ -19,7 +19,7 @@ def dual(**more: Any) -> GenerativeDualMemory:
 def test_each_task_has_a_memory_of_its_own_and_a_known_one_goes_to_it() -> None:
     method = dual()
     observe(method, 4, tasks=2)
-    assert [len(method.hippocampus.held()), method.full] == [2, 0]
+    assert [len(method.hippocampus.held()), method.fullness] == [2, 0]
     untouched = state(method.hippocampus.of(2))
     method.observe(TINY.experience([0, 2], seed=90, tasks=[0, 0]))
     assert len(method.hippocampus.held()) == 2
@@ -40,11 +40,11 @@ def test_without_names_a_label_is_a_task_or_a_period_between_sleeps() -> None:
 def test_it_is_full_when_one_task_too_many_comes_and_sleep_frees_those_learned_before() -> None:
     method = dual(method__generative_dual_memory__short_term_tasks=3)
     observe(method, 4, classes=3)
-    assert not method.full
+    assert not method.fullness
     method.observe(TINY.experience([3, 3], seed=92))
-    assert method.full
+    assert method.fullness
     method.adopt(sleep(method))
-    assert not method.full
+    assert not method.fullness
     assert list(method.neocortex.tasks) == [1, 3, 5]  # labels 0, 1, 2
     assert list(method.hippocampus.held()) == [7]  # label 3 has only begun
 
@@ -52,10 +52,10 @@ def test_it_is_full_when_one_task_too_many_comes_and_sleep_frees_those_learned_b
 def test_it_is_fuller_with_each_task_that_comes_while_no_sleep_is_adopted() -> None:
     method = dual(method__generative_dual_memory__short_term_tasks=3)
     observe(method, 4, classes=4)
-    assert method.full == 1
+    assert method.fullness == 1
     sleep(method)
     method.observe(TINY.experience([4, 5], seed=93))
-    assert method.full == 3
+    assert method.fullness == 3
 
 
 def test_a_sleep_before_it_is_full_consolidates_every_task() -> None:
