@@ -126,6 +126,10 @@ class ShortTermMemory(nn.Module):
             self.held()[task].count(task)
         return self.held()[task]
 
+    def keep(self, task: int, memory: GenerativeMemory) -> None:
+        """This memory instead of the one that the task had."""
+        self.tasks[str(task)] = memory
+
     def free(self, task: int) -> None:
         del self.tasks[str(task)]
 

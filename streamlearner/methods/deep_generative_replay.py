@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, Self
 
 import torch
@@ -16,9 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.curriculum import Curriculum
-from streamlearner.generative_memory import GenerativeMemory, Samples, imagined
+from streamlearner.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
 from streamlearner.generative_replay import shares, task_numbers
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
+
+LEAST_UPDATES = 500
+"""Steps after which a scholar is worth a copy when a task comes to its end."""
+ENDED = 0
+"""The one place among the ended."""
 
 
 class DeepGenerativeReplay(DualMemory):
@@ -26,11 +31,13 @@ class DeepGenerativeReplay(DualMemory):
 
     Awake, each batch is learned with samples that the former self generates and labels, as many as the rule
     of `generative_replay` asks for beside the tasks of the batch: the more tasks it knows, the more, up to
-    1 / kappa for each new example. Asleep, nothing is learned: the former self becomes a copy. So old
-    knowledge passes through the generator again with every sleep, and is blurred each time.
+    1 / kappa for each new example. So old knowledge passes through the generator again with every task, and
+    is blurred each time.
 
-    The task is the message's, else by `task_from` the label or the period between sleeps. A second one since
-    the last sleep raises `fullness`, as the paper consolidates task by task.
+    The task is the message's, else by `task_from` the label or the period between sleeps. Where one begins
+    while another was not slept on yet, that one has `ended`: the scholar is copied before it learns the new
+    one, and the copy generates from then on. It raises `fullness`, as the paper consolidates task by task;
+    a sleep learns nothing, but lets the exam judge the copy, or where no task has ended the scholar.
 
     Differs: examples are seen once, in small batches, and the shares are those of a batch.
     """
@@ -38,7 +45,7 @@ class DeepGenerativeReplay(DualMemory):
     hippocampus: GenerativeMemory
     neocortex: GenerativeMemory
     period: Tensor
-    waking_only = ("chance", "neocortex")
+    waking_only = ("chance", "neocortex", "ended")
 
     def __init__(
         self,
@@ -55,6 +62,7 @@ class DeepGenerativeReplay(DualMemory):
         self.chance = chance
         self.hippocampus = scholar
         self.neocortex = copy.deepcopy(scholar)
+        self.ended = ShortTermMemory(blank=copy.deepcopy(scholar))
         self.curriculum = Curriculum()
         self.task_from = task_from
         self.kappa = kappa
@@ -66,10 +74,13 @@ class DeepGenerativeReplay(DualMemory):
     def observe(self, experience: Experience) -> Observation:
         self.curriculum.meet(experience.labels, experience.tasks)
         predicted = self.predict_proba(experience.inputs, experience.tasks).argmax(1)
-        new, loss = unit_interval(experience.inputs), 0.0
+        tasks = task_numbers(
+            experience.labels, experience.tasks, task_from=self.task_from, period=self.period
+        ).tolist()
+        self._begin(dict.fromkeys(tasks))
+        new, generated, loss = unit_interval(experience.inputs), self._share(tasks), 0.0
         self.hippocampus.meet(new)
         targets = F.one_hot(experience.labels, self.classes).to(torch.float32)
-        generated = self._share(experience)
         for _ in range(self.steps):
             samples = self._beside_the_old(Samples(new, targets), generated)
             loss = self.hippocampus.learn(
@@ -77,19 +88,26 @@ class DeepGenerativeReplay(DualMemory):
             )
         return Observation(predicted=predicted, loss=loss)
 
-    def _share(self, experience: Experience) -> int:
-        """How many samples the former self generates beside this batch."""
-        tasks = task_numbers(
-            experience.labels, experience.tasks, task_from=self.task_from, period=self.period
-        ).tolist()
-        known = self.neocortex.tasks
-        for task in dict.fromkeys(tasks):
-            if self.hippocampus.tasks.get(task, 0) == known.get(task, 0):
-                self.hippocampus.count(task)
+    def _begin(self, tasks: Iterable[int]) -> None:
+        """Counts those that are met for the first time since the last sleep; those before them have ended."""
+        known, met = self.neocortex.tasks, self.hippocampus.tasks
+        begun = [task for task in tasks if met.get(task, 0) == known.get(task, 0)]
+        if begun and met != known and self.hippocampus.generator.adam.updates >= LEAST_UPDATES:
+            self.ended.keep(ENDED, copy.deepcopy(self.hippocampus))
+        for task in begun:
+            self.hippocampus.count(task)
+
+    @property
+    def former(self) -> GenerativeMemory:
+        """Who generates: the scholar of the task that ended last, or of the last sleep."""
+        return self.ended.held().get(ENDED, self.neocortex)
+
+    def _share(self, tasks: list[int]) -> int:
+        """How many samples are generated beside a batch of these tasks."""
         rule = shares(
             Counter(tasks),
             met=dict.fromkeys(tasks, 1),
-            known=known,
+            known=self.former.tasks,
             kappa=self.kappa,
             capacity=self.most_samples,
         )
@@ -98,7 +116,7 @@ class DeepGenerativeReplay(DualMemory):
     def _beside_the_old(self, new: Samples, generated: int) -> Samples:
         if not generated:
             return new
-        old = self.neocortex.generate(generated, self.classes, chance=self.chance.generator)
+        old = self.former.generate(generated, self.classes, chance=self.chance.generator)
         return Samples(torch.cat([new.inputs, old.inputs]), torch.cat([new.targets, old.targets]))
 
     @property
@@ -108,15 +126,19 @@ class DeepGenerativeReplay(DualMemory):
         return max(sum(known.get(task, 0) < met for task, met in self.hippocampus.tasks.items()) - 1, 0)
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
-        candidate.neocortex.load_state_dict(candidate.hippocampus.state_dict())
+        scholar = candidate.former if candidate.ended.held() else candidate.hippocampus
+        candidate.neocortex.load_state_dict(scholar.state_dict())
         yield
 
     @torch.no_grad()
     def adopt(self, candidate: Self) -> None:
         self.neocortex.load_state_dict(candidate.neocortex.state_dict())
         self.period += 1
+        if self.former.tasks == self.neocortex.tasks:
+            self.ended.tasks.clear()
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
+        self.ended.tasks.clear()
         for memory in (self.neocortex, self.hippocampus):
             memory.load_state_dict(neocortex)
 

@@ -8,7 +8,7 @@ import pytest
 
 from streamlearner.generative_memory import Samples
 from streamlearner.methods.deep_generative_replay import DeepGenerativeReplay
-from tests.methods.arms import TINY, exactly, make, observe, sleep
+from tests.methods.arms import TINY, exactly, make, observe, sleep, state
 
 
 def replaying(**more: Any) -> DeepGenerativeReplay:
@@ -87,3 +87,43 @@ def test_the_former_self_is_the_scholar_of_the_sleep_and_stays_so() -> None:
     slept(method)
     observe(method, 2, seed=9)
     assert {name: exactly(value) for name, value in method.neocortex.state_dict().items()} == then
+
+
+def test_a_task_that_ended_is_generated_as_it_was_before_the_next_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method = make("deep_generative_replay", method__generative_dual_memory__steps=10)
+    assert isinstance(method, DeepGenerativeReplay)
+    for step in range(60):
+        method.observe(TINY.experience([0] * 10, seed=step))
+    learned = state(method.hippocampus)
+    assert generated(method, monkeypatch, [1] * 10) == 100  # as many as the new, ten times
+    assert state(method.former) == learned
+    candidate = sleep(method)
+    assert state(candidate.neocortex) == learned
+    method.adopt(candidate)
+    assert method.former is method.neocortex
+    assert [*method.neocortex.tasks] == [1]  # of label 0
+    assert method.fullness == 0
+
+
+def test_a_task_that_ends_while_it_sleeps_is_kept_for_the_next_sleep() -> None:
+    method = make("deep_generative_replay", method__generative_dual_memory__steps=10)
+    assert isinstance(method, DeepGenerativeReplay)
+    for step in range(60):
+        method.observe(TINY.experience([step // 50] * 10, seed=step))
+    candidate = sleep(method)
+    method.observe(TINY.experience([2] * 10, seed=100))
+    method.adopt(candidate)
+    assert [*method.neocortex.tasks] == [1]
+    assert [*method.former.tasks] == [1, 3]
+    assert method.fullness == 1
+    again = make("deep_generative_replay")
+    again.load_state_dict(method.state_dict())
+    assert state(again) == state(method)
+
+
+def test_where_tasks_come_mixed_no_scholar_that_knows_nothing_is_kept() -> None:
+    method = replaying()
+    observe(method, 5)
+    assert method.former is method.neocortex
