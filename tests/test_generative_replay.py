@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlearner.generative_replay import shares
+from streamlearner.generative_replay import shares, task_numbers
 
 tasks = st.dictionaries(st.integers(0, 20), st.integers(1, 500), min_size=1, max_size=6)
 
@@ -69,3 +70,11 @@ def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
         shares({0: 1}, **({"met": {0: 1}, "known": {}, "kappa": 0.1, "capacity": 10} | wrong))
     with pytest.raises(ValueError, match="0 new tasks"):
         shares({}, met={}, known={}, kappa=0.1, capacity=10)
+
+
+def test_named_tasks_and_what_stands_in_for_them_have_numbers_of_their_own() -> None:
+    labels, tasks, period = torch.tensor([3, 4, 5]), torch.tensor([0, -1, 7]), torch.tensor(2)
+    assert task_numbers(labels, tasks, task_from="label", period=period).tolist() == [0, 9, 14]
+    assert task_numbers(labels, tasks, task_from="period", period=period).tolist() == [0, 5, 14]
+    assert task_numbers(labels, None, task_from="label", period=period).tolist() == [7, 9, 11]
+    assert task_numbers(labels, None, task_from="period", period=period).tolist() == [5, 5, 5]

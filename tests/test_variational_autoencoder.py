@@ -1,0 +1,50 @@
+"""The generator: what denoising is for, and that without it nothing is drawn for it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamlearner.variational_autoencoder import VariationalAutoencoder
+
+
+def trained(denoising: float, *, steps: int = 1_000) -> VariationalAutoencoder:
+    torch.manual_seed(0)
+    autoencoder = VariationalAutoencoder(
+        input_shape=(1, 8, 8), hidden=64, latents=8, learning_rate=5e-3, denoising=denoising
+    )
+    chance = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        autoencoder.learn(bars(20, chance), generator=chance)
+    return autoencoder
+
+
+def bars(count: int, chance: torch.Generator) -> Tensor:
+    """Bright rows or columns, [count, 1, 8, 8]."""
+    found = torch.zeros(count, 1, 8, 8)
+    for image, place in zip(found, torch.randint(16, (count,), generator=chance).tolist(), strict=True):
+        image[:, place % 8, :] += float(place < 8)
+        image[:, :, place % 8] += float(place >= 8)
+    return found
+
+
+def test_with_denoising_noisy_inputs_are_seen_as_they_were_and_clean_ones_as_well() -> None:
+    plain, denoising = trained(0.0), trained(0.8)
+    chance = torch.Generator().manual_seed(2)
+    clean = bars(200, chance)
+    noisy = clean + 0.6 * torch.randn(clean.shape, generator=chance)
+    errors = {
+        (name, kind): float((memory.reconstruct(shown) - clean).abs().mean())
+        for name, memory in (("plain", plain), ("denoising", denoising))
+        for kind, shown in (("clean", clean), ("noisy", noisy))
+    }
+    assert errors["denoising", "noisy"] < 0.7 * errors["plain", "noisy"], errors
+    assert errors["denoising", "clean"] < 0.05, errors
+
+
+def test_without_denoising_a_step_draws_the_latents_alone() -> None:
+    autoencoder = trained(0.0, steps=0)
+    chance, latents = (torch.Generator().manual_seed(3) for _ in range(2))
+    autoencoder.learn(torch.zeros(5, 1, 8, 8), generator=chance)
+    torch.randn(5, 8, generator=latents)
+    assert torch.equal(chance.get_state(), latents.get_state())
