@@ -29,7 +29,8 @@ class GenerativeDualMemorySection(Section):
     """hidden units of a short-term generator and learner; the long-term generator has twice as many"""
     generator_learning_rate: float = Field(default=2e-3, gt=0)
     """step size of Adam for the generators"""
-    denoising: float = Field(default=0.0, ge=0, examples=[0.5])
-    """generators learn to see through normal noise up to this deviation, in units of a pixel's range"""
+    denoising: Share = Field(default=0.0, examples=[0.5])
+    """generators learn to see through noise of up to this deviation (1: a pixel's range), and gaps of up to
+    this share"""
     steps: Count = 2
     """steps of a short-term memory for each batch of its task"""

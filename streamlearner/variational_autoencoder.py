@@ -18,9 +18,11 @@ class VariationalAutoencoder(nn.Module):
     Welling, 2014). Images [n, C, H, W] in [0, 1] are Bernoulli means; feature vectors [n, d] of any scale are
     standardised by what was met, and normal with variance 1 there.
 
-    With `denoising` the encoder learns to see through noise (as Im et al., "Denoising Criterion for
-    Variational Auto-encoding Framework", 2017): each input comes to it with normal noise of a deviation drawn
-    from 0 to `denoising`, in units of a pixel's range, or of a feature's deviation.
+    With `denoising` the encoder learns to see through noise and gaps (as Im et al., "Denoising Criterion for
+    Variational Auto-encoding Framework", 2017): each input comes to it with a share of its values missing and
+    with normal noise. The share and the deviation of the noise are drawn from 0 to `denoising`, the latter in
+    units of a pixel's range, or of a feature's deviation; what is missing is black, or the mean. One image in
+    two is then cut off at black and white, as a camera's are.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class VariationalAutoencoder(nn.Module):
         """One step down the negative evidence bound of `inputs` [n, *input_shape], by `pace` of the step
         size; its mean before."""
         values = self._values(inputs)
-        mean, log_variance = self.encoder(self._noisy(values, generator)).chunk(2, dim=1)
+        mean, log_variance = self.encoder(self._harmed(values, generator)).chunk(2, dim=1)
         log_variance = log_variance.clamp(-10.0, 10.0)
         noise = torch.randn(mean.shape, generator=generator)
         shown = self.decoder(mean + noise * (0.5 * log_variance).exp())
@@ -85,11 +87,16 @@ class VariationalAutoencoder(nn.Module):
         error: Tensor = (shown - values).abs().mean(1)
         return error
 
-    def _noisy(self, values: Tensor, generator: torch.Generator) -> Tensor:
+    def _harmed(self, values: Tensor, generator: torch.Generator) -> Tensor:
         if not self.denoising:
             return values
-        deviations = self.denoising * torch.rand(len(values), 1, generator=generator)
-        return values + deviations * torch.randn(values.shape, generator=generator)
+        missing, deviations = self.denoising * torch.rand(2, len(values), 1, generator=generator)
+        held = torch.rand(values.shape, generator=generator) >= missing
+        found = values * held + deviations * torch.randn(values.shape, generator=generator)
+        if self.scale is not None:
+            return found
+        seen = torch.rand(len(values), 1, generator=generator) < 0.5
+        return torch.where(seen, found.clamp(0.0, 1.0), found)
 
     def _values(self, inputs: Tensor) -> Tensor:
         flat = inputs.flatten(1)
