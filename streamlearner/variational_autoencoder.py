@@ -92,7 +92,7 @@ class VariationalAutoencoder(nn.Module):
             return values
         missing, deviations = self.denoising * torch.rand(2, len(values), 1, generator=generator)
         held = torch.rand(values.shape, generator=generator) >= missing
-        found = values * held + deviations * torch.randn(values.shape, generator=generator)
+        found: Tensor = values * held + deviations * torch.randn(values.shape, generator=generator)
         if self.scale is not None:
             return found
         seen = torch.rand(len(values), 1, generator=generator) < 0.5
