@@ -21,6 +21,8 @@ from streamlearner.bench.workbench import Pictures, Workbench
 FIRST, LAST = PERMNIST_TASKS[0], PERMNIST_TASKS[-1]
 EXAMPLES = 60_000
 QUICK_SIZES = 600, 120
+BATCH = 10
+"""Parts of the stream are cut to whole batches, so that none is learned before the part begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def revised(pictures: Pictures) -> tuple[Pictures, list[int]]:
         half = len(whole[task]) // 2
         whole[task], again[task] = whole[task][:half], whole[task][half:]
     parts = [np.concatenate([*whole.values()]), again[FIRST], again[LAST]]
+    parts = [part[: len(part) // BATCH * BATCH] for part in parts]
     return pictures.select(np.concatenate(parts)), np.cumsum([len(part) for part in parts]).tolist()
 
 

@@ -33,7 +33,7 @@ class GenerativeDualMemory(DualMemory):
     The task is the message's, else by `task_from` the label or the period between sleeps. A named task is
     answered by the short-term memory that holds it, else by the LTM. Without one all memories answer, each
     weighted by how well it reconstructs the input: softmax of minus its mean absolute error over
-    `ERROR_SCALE`.
+    `ERROR_SCALE`. So do both of a task that is being revised, as the short-term one is fresh.
 
     Differs: examples are seen once, in small batches; the samples of a sleep are drawn step by step in the
     shares of the rule and never held all at once; more than `short_term_tasks` tasks before a sleep comes get
@@ -197,9 +197,9 @@ class GenerativeDualMemory(DualMemory):
         memories = self._memories()
         answers = torch.stack([self._answer(memory, shown) for memory in memories])
         errors = torch.stack([memory.generator.error(shown) for memory in memories])
-        weights = (-errors / ERROR_SCALE).softmax(0)
         if tasks is not None:
-            weights = self._by_task(weights, tasks, memories)
+            errors = self._by_task(errors, tasks, memories)
+        weights = (-errors / ERROR_SCALE).softmax(0)
         mixed = (weights[..., None] * answers).sum(0)
         allowed = self.curriculum.allowed(tasks, len(shown))
         mixed = (mixed + 1e-6) * allowed
@@ -219,15 +219,15 @@ class GenerativeDualMemory(DualMemory):
     def _answer(self, memory: GenerativeMemory, shown: Tensor) -> Tensor:
         return memory.answer(shown, self.classes).softmax(1)
 
-    def _by_task(self, weights: Tensor, tasks: Tensor, memories: list[GenerativeMemory]) -> Tensor:
-        """Where a task is named, all weight [memories, n] to the first memory that holds it."""
-        chosen = weights.clone()
+    def _by_task(self, errors: Tensor, tasks: Tensor, memories: list[GenerativeMemory]) -> Tensor:
+        """Where a task is named, infinite errors [memories, n] for the memories that do not hold it."""
+        found = errors.clone()
         for i, task in enumerate(tasks.tolist()):
             holders = [m for m, memory in enumerate(memories) if 2 * task in memory.tasks]
             if task >= 0 and holders:
-                chosen[:, i] = 0.0
-                chosen[holders[0], i] = 1.0
-        return chosen
+                found[:, i] = torch.inf
+                found[holders, i] = errors[holders, i]
+        return found
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

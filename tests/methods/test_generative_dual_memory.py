@@ -83,6 +83,23 @@ def test_after_a_long_sleep_the_long_term_memory_alone_knows_the_tasks() -> None
     assert accuracy(method, TINY, 4) > 0.7
 
 
+def test_a_task_that_is_revised_is_answered_as_well_as_before_while_its_memory_is_fresh() -> None:
+    method = dual(sleep__steps=400, sleep__batch_size=32, method__generative_dual_memory__steps=8)
+    observe(method, 200, tasks=1)
+    method.adopt(sleep(method))
+    labels = list(range(4)) * 20
+
+    def right() -> float:
+        answers = method.predict_proba(TINY.inputs(labels, seed=77), torch.zeros(80, dtype=torch.int64))
+        return float((answers.argmax(1) == torch.tensor(labels)).float().mean())
+
+    before = right()
+    method.observe(TINY.experience([0, 1], seed=90, tasks=[0, 0]))
+    assert list(method.hippocampus.held()) == [0]
+    assert before > 0.7, before
+    assert right() > 0.95 * before
+
+
 def test_how_often_a_task_was_met_is_counted_by_sleeps() -> None:
     method = dual()
     for seed in range(2):
