@@ -134,7 +134,7 @@ class MethodSection(Section):
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
-    """recollections learned beside each batch"""
+    """recollections learned beside each batch; deep_generative_replay goes by its own rule"""
     echoes_per_step: int = Field(default=2, ge=0)
     """new inputs also learned as their own recollections, so that a class alone in its batch is learned"""
     candidates: Count = 1

@@ -41,8 +41,8 @@ class LayerGate(nn.Module):
 
     Differs: a logistic function instead of a tanh with a learned scale, so that no gradient changes its sign;
     biases are gated too. With `units`, each weight has an offset of its own beside what the cells say, as
-    each has a step size in Meta-SGD (Li et al., 2017): cells that all units share tell them
-    hardly apart (on digits outputs of fresh ones lie 0.01 apart).
+    each has a step size in Meta-SGD (Li et al., 2017): cells that all units share tell them hardly apart (on
+    digits outputs of fresh ones lie 0.01 apart).
     """
 
     def __init__(self, *, weights: int, channels: int, hidden: int, units: int | None = None) -> None:

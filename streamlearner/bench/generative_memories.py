@@ -106,13 +106,16 @@ PERMUTED_MNIST = ContinualExperiment(
 )
 PAPERS_LEARNER = (
     "The paper's learner for all: two hidden layers of 48 (of long-term memories; a short-term one has a "
-    "hidden layer of 128), and ten steps a batch; dropout leaves out a fifth. one_short_term_memory: "
-    "paper_configuration with one short-term memory, so that each task is consolidated alone. "
+    "hidden layer of 128), and ten steps a batch; dropout leaves out a fifth. "
+)
+ONE_MEMORY = (
+    "one_short_term_memory: paper_configuration with one short-term memory, so that each task is "
+    "consolidated alone. "
 )
 PERMUTED_MNIST_SMALL = replace(
     PERMUTED_MNIST,
     name="permuted-mnist-small",
-    protocol=f"permuted-mnist. {PAPERS_LEARNER}{COMPARED}{MEASURES}",
+    protocol=f"permuted-mnist. {PAPERS_LEARNER}{ONE_MEMORY}{COMPARED}{MEASURES}",
     arms=small(arms(tasks=PERMUTATIONS)),
 )
 PERMNIST = replace(
@@ -122,7 +125,7 @@ PERMNIST = replace(
         "Permnist (paper 001, appendix 8.1): MNIST as it is, then with the 8 x 8 pixels of its centre black, "
         "white, in another order, then with 12 x 12 in another order, then mirrored; 10,000 of the 60,000 "
         "training images in each way (the paper: 30,000), which is named in the stream and at test; tested "
-        f"on the 10,000 test images, each in one of them. {PAPERS_LEARNER}{COMPARED}{MEASURES}"
+        f"on the 10,000 test images, each in one of them. {PAPERS_LEARNER}{ONE_MEMORY}{COMPARED}{MEASURES}"
     ),
     derive=permnist,
 )
