@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import InvalidInput
-from .images import decode_image
-from .inputs import DEFAULT_LIMITS, Array, Limits, read_input, read_raw
-from .inputs import Schema as Schema
-from .labels import parse_label, parse_text, shown
-from .stream import Batch, Factors, Label, Message, Reject
-from .wire import Form, header_text, parse_json, parse_msgpack, read_form, read_headers
-from .wire import encode_raw as encode_raw
+from streamlearner.errors import InvalidInput
+from streamlearner.images import decode_image
+from streamlearner.inputs import DEFAULT_LIMITS, Array, Limits, read_input, read_raw
+from streamlearner.inputs import Schema as Schema
+from streamlearner.labels import parse_label, parse_text, shown
+from streamlearner.stream import Batch, Factors, Label, Message, Reject
+from streamlearner.wire import Form, header_text, parse_json, parse_msgpack, read_form, read_headers
+from streamlearner.wire import encode_raw as encode_raw
 
 REASONS = (
     "empty",  # no bytes, or no inputs

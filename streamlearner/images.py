@@ -21,7 +21,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from .errors import InvalidInput
+from streamlearner.errors import InvalidInput
 
 Pixels = NDArray[np.uint8]
 

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from .errors import CheckpointError, InvalidInput
-from .stream import Factors, Label
+from streamlearner.errors import CheckpointError, InvalidInput
+from streamlearner.stream import Factors, Label
 
 MAX_TEXT_CHARACTERS = 256
 """Long enough for a path or a UUID, short enough for a metric label and a log line."""
