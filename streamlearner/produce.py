@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from connectors.kafka_writer import KafkaWriter
+from connectors.kafka.writer import KafkaWriter
 from streamlearner.app import client_options, files_source
 from streamlearner.client import Client, Refused
 from streamlearner.codec import Codec

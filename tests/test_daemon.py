@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka import KafkaSource
+from connectors.kafka.source import KafkaSource
 from connectors.memory import MemorySource
 from streamlearner.app import build
 from tests.daemon_runs import (

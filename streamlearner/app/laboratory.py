@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from connectors.kafka import KafkaSource
-from connectors.kafka_writer import KafkaWriter
+from connectors.kafka.source import KafkaSource
+from connectors.kafka.writer import KafkaWriter
 from connectors.memory import MemorySource
 from streamlearner import picture_sets
 from streamlearner.app.assembly import build

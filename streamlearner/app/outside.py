@@ -9,8 +9,8 @@ from typing import Any
 
 from connectors.dead_letters import DeadLetters, FileDeadLetters
 from connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
-from connectors.kafka import KafkaSource
-from connectors.kafka_dead_letters import KafkaDeadLetters
+from connectors.kafka.dead_letters import KafkaDeadLetters
+from connectors.kafka.source import KafkaSource
 from connectors.push import BacklogFull as LogFull
 from connectors.push import PushLog, PushRecord, PushSource
 from streamlearner import vision

@@ -15,7 +15,7 @@ from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
 from connectors import dead_letters
 from connectors.dead_letters import FILE_NAME, DeadLettersNotDurable, FileDeadLetters
-from connectors.kafka_dead_letters import KafkaDeadLetters
+from connectors.kafka.dead_letters import KafkaDeadLetters
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Message, Reject
 

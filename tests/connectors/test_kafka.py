@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from connectors import kafka_identity as identity
-from connectors.kafka import KafkaSource, message
-from connectors.kafka_client import admin_options, consumer_options
-from connectors.kafka_identity import Bookmark, KafkaPosition, Witness
-from connectors.watchdog import Watchdog
+from connectors.kafka import identity
+from connectors.kafka.client import admin_options, consumer_options
+from connectors.kafka.identity import Bookmark, KafkaPosition, Witness
+from connectors.kafka.source import KafkaSource, message
+from connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError, PositionLost
 
 

@@ -10,12 +10,12 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import CorruptRecordError, KafkaConnectionError, OffsetOutOfRangeError
 
-from connectors.kafka_fetch import Fetch, broken_batch
-from connectors.kafka_gaps import Gaps
-from connectors.kafka_merge import Merge
-from connectors.kafka_pulse import Answer
-from connectors.kafka_supply import Supply
-from connectors.watchdog import Watchdog
+from connectors.kafka.fetch import Fetch, broken_batch
+from connectors.kafka.gaps import Gaps
+from connectors.kafka.merge import Merge
+from connectors.kafka.metadata import Answer
+from connectors.kafka.supply import Supply
+from connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import PositionLost, SourceError
 
 

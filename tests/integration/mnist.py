@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.kafka_writer import KafkaWriter
+from connectors.kafka.writer import KafkaWriter
 from streamlearner import vision
 from streamlearner.codec import encode_raw
 from streamlearner.inputs import wire_input

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka_writer import KafkaWriter
+from connectors.kafka.writer import KafkaWriter
 from streamlearner.inputs import wire_input
 from streamlearner.intake import RememberedIds
 from streamlearner.stream import Message

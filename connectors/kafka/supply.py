@@ -9,11 +9,11 @@ from typing import Any
 
 from kafka.errors import LogTruncationError, OffsetOutOfRangeError
 
-from connectors import kafka_identity as identity
-from connectors.kafka_fetch import PAUSE_S, Fetch, FetchFailed, broken_batch
-from connectors.kafka_gaps import Gaps
-from connectors.kafka_merge import Lane, Merge, Record
-from connectors.kafka_pulse import Answer
+from connectors.kafka import identity
+from connectors.kafka.fetch import PAUSE_S, Fetch, FetchFailed, broken_batch
+from connectors.kafka.gaps import Gaps
+from connectors.kafka.merge import Lane, Merge, Record
+from connectors.kafka.metadata import Answer
 from streamlearner.errors import PositionLost, SourceError
 
 log = logging.getLogger(__name__)

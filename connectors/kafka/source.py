@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from connectors import kafka_identity as identity
-from connectors.kafka_client import admin_options, consumer_options
-from connectors.kafka_fetch import Fetch
-from connectors.kafka_gaps import Gaps
-from connectors.kafka_identity import Bookmark, KafkaPosition, Witness
-from connectors.kafka_merge import Merge, Record
-from connectors.kafka_pulse import Answer, Pulse
-from connectors.kafka_start import Start
-from connectors.kafka_supply import Supply
-from connectors.watchdog import Watchdog
+from connectors.kafka import identity
+from connectors.kafka.client import admin_options, consumer_options
+from connectors.kafka.fetch import Fetch
+from connectors.kafka.gaps import Gaps
+from connectors.kafka.identity import Bookmark, KafkaPosition, Witness
+from connectors.kafka.merge import Merge, Record
+from connectors.kafka.metadata import Answer, Pulse
+from connectors.kafka.start import Start
+from connectors.kafka.supply import Supply
+from connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError
 from streamlearner.stream import Message, Position, Source
 

@@ -7,10 +7,10 @@ from typing import Literal
 
 from kafka.errors import UnsupportedCodecError
 
-from connectors import kafka_identity as identity
-from connectors.kafka_fetch import BrokenBatch
-from connectors.kafka_identity import Bookmark, KafkaPosition
-from connectors.kafka_pulse import Answer
+from connectors.kafka import identity
+from connectors.kafka.fetch import BrokenBatch
+from connectors.kafka.identity import Bookmark, KafkaPosition
+from connectors.kafka.metadata import Answer
 from streamlearner.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)

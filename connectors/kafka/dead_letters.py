@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from connectors.dead_letters import DeadLetters, DeadLettersNotDurable, oversized
-from connectors.kafka_client import producer_options
+from connectors.kafka.client import producer_options
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Reject
 

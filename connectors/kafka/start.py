@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from connectors import kafka_identity as identity
-from connectors.kafka_fetch import Fetch, FetchFailed, broken_batch
-from connectors.kafka_gaps import Gaps
-from connectors.kafka_identity import Bookmark, KafkaPosition
-from connectors.kafka_pulse import Answer, Pulse
+from connectors.kafka import identity
+from connectors.kafka.fetch import Fetch, FetchFailed, broken_batch
+from connectors.kafka.gaps import Gaps
+from connectors.kafka.identity import Bookmark, KafkaPosition
+from connectors.kafka.metadata import Answer, Pulse
 from streamlearner.errors import SourceUnreachable
 
 log = logging.getLogger(__name__)
