@@ -8,10 +8,13 @@ from functools import cache
 
 import torch
 
-from streamlearner.app.active_long_term import make_active_long_term
-from streamlearner.app.generative_dual_memory import make_deep_generative_replay, make_generative_dual_memory
-from streamlearner.app.masked_generator import make_masked_generator
-from streamlearner.app.meta_learned_update import check_gate_file, make_meta_learned_update
+from streamlearner.app.methods.active_long_term import make_active_long_term
+from streamlearner.app.methods.generative_dual_memory import (
+    make_deep_generative_replay,
+    make_generative_dual_memory,
+)
+from streamlearner.app.methods.masked_generator import make_masked_generator
+from streamlearner.app.methods.meta_learned_update import check_gate_file, make_meta_learned_update
 from streamlearner.app.parts import (
     make_association,
     make_augmentation,

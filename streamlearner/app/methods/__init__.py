@@ -1,0 +1,1 @@
+"""How each method of a paper is put together from its settings."""
