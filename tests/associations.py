@@ -6,10 +6,10 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from streamlearner.association import Association
-from streamlearner.gumbel_association import GumbelAssociation
-from streamlearner.transform_association import TransformAssociation
-from streamlearner.trellis_association import TrellisAssociation
+from streamlearner.associations.contract import Association
+from streamlearner.associations.gumbel import GumbelAssociation
+from streamlearner.associations.transform import TransformAssociation
+from streamlearner.associations.trellis import TrellisAssociation
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (2, 9, 14), (1, 5, 5), (3, 1, 1), (64,), (1,)]
 

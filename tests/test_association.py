@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from tests.associations import digits, follow, gumbel, transform, trellis
 
 

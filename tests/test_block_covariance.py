@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.block_covariance import BlockCovariance, blocks_of
+from streamlearner.associations.block_covariance import BlockCovariance, blocks_of
 
 
 def counted(values: Tensor, blocks: Tensor, *, batch: int = 10) -> BlockCovariance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.coefficients import SeparableTransform
+from streamlearner.associations.coefficients import SeparableTransform
 from tests.associations import SHAPES, inputs_of
 
 ALL = 10_000

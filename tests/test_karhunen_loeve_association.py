@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.correction import Correction
-from streamlearner.karhunen_loeve_association import KarhunenLoeveAssociation
+from streamlearner.associations.correction import Correction
+from streamlearner.associations.karhunen_loeve import KarhunenLoeveAssociation
 from tests.associations import digits, distortion, follow, inputs_of, transform
 
 SHAPE = (1, 16, 16)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.lossless import RawAssociation
+from streamlearner.associations.lossless import RawAssociation
 from streamlearner.packing import Packing
 
 

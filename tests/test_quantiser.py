@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.quantiser import fitted, iterate_lloyd, levels_of
+from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
 
 
 def one(bits: int, *, peaked: bool = False) -> Tensor:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from streamlearner import config
 from streamlearner.app.parts import make_association
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
+from streamlearner.associations.lossless import RawAssociation
+from streamlearner.associations.transferred import transfer
 from streamlearner.checkpoint import CheckpointStore
 from streamlearner.errors import ConfigError
-from streamlearner.lossless import RawAssociation
 from streamlearner.methods.base import Chance
-from streamlearner.transferred_association import transfer
 from tests.associations import follow, gumbel, textures, transform, trellis
 
 SHAPE = (3, 16, 16)

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from streamlearner.association import Association
-from streamlearner.transform_association import TransformAssociation
+from streamlearner.associations.contract import Association
+from streamlearner.associations.transform import TransformAssociation
 from tests.associations import SHAPES, digits, distortion, follow, inputs_of, transform
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
-from streamlearner.transform_association import TransformAssociation
+from streamlearner.associations.contract import Association
+from streamlearner.associations.transform import TransformAssociation
 from tests.associations import digits, distortion, follow, inputs_of, transform
 
 

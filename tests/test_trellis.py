@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.trellis import DISTORTION, MOST_BITS, TrellisQuantiser, allocate
+from streamlearner.associations.trellis_code import DISTORTION, MOST_BITS, TrellisQuantiser, allocate
 
 
 def row(*bits: int) -> Tensor:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
-from streamlearner.trellis_association import TrellisAssociation
+from streamlearner.associations.contract import Association
+from streamlearner.associations.trellis import TrellisAssociation
 from tests.associations import SHAPES, digits, distortion, follow, inputs_of, textures, transform, trellis
 
 

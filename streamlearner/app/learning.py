@@ -23,12 +23,12 @@ from streamlearner.app.parts import (
     make_network,
     seed_of,
 )
+from streamlearner.associations.lossless import RawAssociation
 from streamlearner.codec import Schema
 from streamlearner.config import Config
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.learner import Learner
-from streamlearner.lossless import RawAssociation
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.recalling import Recall

@@ -5,22 +5,22 @@ from __future__ import annotations
 import torch
 
 from streamlearner import vision
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
+from streamlearner.associations.gumbel import GumbelAssociation
+from streamlearner.associations.lossless import RawAssociation
+from streamlearner.associations.transferred import transfer
+from streamlearner.associations.transform import TransformAssociation
+from streamlearner.associations.trellis import TrellisAssociation
 from streamlearner.augmentation import Augmentation
 from streamlearner.balanced_recollection import BalancedRecollectionMemory
 from streamlearner.code_size import association_for, code_bits_for
 from streamlearner.config import Config
 from streamlearner.errors import ConfigError
-from streamlearner.gumbel_association import GumbelAssociation
-from streamlearner.lossless import RawAssociation
 from streamlearner.methods.base import Chance
 from streamlearner.network import Network
 from streamlearner.networks import build as build_network
 from streamlearner.networks import check_name, resolve
 from streamlearner.recollection import RecollectionMemory
-from streamlearner.transferred_association import transfer
-from streamlearner.transform_association import TransformAssociation
-from streamlearner.trellis_association import TrellisAssociation
 
 SEEDS = {"network": 1, "memory": 2, "method": 3, "exam": 4, "transplant": 5}
 """Each random generator gets its own seed, so that a change in one draws nothing from another."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamlearner.association import Association
-from streamlearner.gumbel_association import GumbelAssociation, start_at_mean
+from streamlearner.associations.contract import Association
+from streamlearner.associations.gumbel import GumbelAssociation, start_at_mean
 
 _VARIABLES, _LEVELS = 48, 2  # of the discrete one whose convolutions are borrowed: 24 filters
 _WIDTH = _VARIABLES * _LEVELS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.bench import distortion_picture
 from streamlearner.bench.distortion_arms import ARMS, JPEGS, Arm
 from streamlearner.bench.distortion_tables import paper_curve

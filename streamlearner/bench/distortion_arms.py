@@ -8,13 +8,13 @@ from typing import TypeAlias
 
 import torch
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
+from streamlearner.associations.gumbel import GumbelAssociation
+from streamlearner.associations.karhunen_loeve import KarhunenLoeveAssociation
+from streamlearner.associations.transform import TransformAssociation
+from streamlearner.associations.trellis import TrellisAssociation
 from streamlearner.bench.continuous_autoencoder import ContinuousAutoencoder
 from streamlearner.bench.distortion_tables import CATEGORICAL, best_by_bits, code_bits, continuous_by_bits
-from streamlearner.gumbel_association import GumbelAssociation
-from streamlearner.karhunen_loeve_association import KarhunenLoeveAssociation
-from streamlearner.transform_association import TransformAssociation
-from streamlearner.trellis_association import TrellisAssociation
 
 Make: TypeAlias = Callable[[tuple[int, ...], int, torch.Generator], Association]
 """An association for inputs of a shape, of so many bits a code."""

@@ -8,12 +8,12 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
-from streamlearner.gumbel_association import GumbelAssociation
-from streamlearner.lossless import RawAssociation
+from streamlearner.associations.contract import Association
+from streamlearner.associations.gumbel import GumbelAssociation
+from streamlearner.associations.lossless import RawAssociation
+from streamlearner.associations.transform import TransformAssociation
 from streamlearner.network import Network
 from streamlearner.recollection import RecollectionMemory
-from streamlearner.transform_association import TransformAssociation
 
 CHUNK = 500
 """Images decoded or answered at a time."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
 from streamlearner.methods.base import Chance, Experience, Observation, unit_interval
 from streamlearner.methods.one_network import OneNetwork

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
 from streamlearner.mask_learning import Course, Old, learn_class
 from streamlearner.masked_network import MaskedNetwork

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.curriculum import Curriculum
 from streamlearner.methods.base import Experience
 from streamlearner.network import Network

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
 from streamlearner.curriculum import Curriculum
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval

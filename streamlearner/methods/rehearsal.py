@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.remembering import Remembering

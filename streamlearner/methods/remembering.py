@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
 from streamlearner.methods.base import DualMemory, Experience, raw
 from streamlearner.network import Network

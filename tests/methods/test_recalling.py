@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.associations.lossless import RawAssociation
 from streamlearner.curriculum import Curriculum
-from streamlearner.lossless import RawAssociation
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.network import Network

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 
 
 class GumbelAssociation(Association):

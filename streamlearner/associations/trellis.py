@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
-from streamlearner.block_covariance import BlockCovariance, Directions, blocks_of
-from streamlearner.coefficients import SeparableTransform
-from streamlearner.trellis import TrellisQuantiser, allocate
+from streamlearner.associations.block_covariance import BlockCovariance, Directions, blocks_of
+from streamlearner.associations.coefficients import SeparableTransform
+from streamlearner.associations.contract import Association
+from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
 
 _CANDIDATES_PER_BIT = 3  # of CIFAR-100, half as many do; where colours vary more than the prior expects, not
 _GENERATIONS = 4

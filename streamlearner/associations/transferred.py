@@ -9,7 +9,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 from streamlearner.disk import read_file
 from streamlearner.errors import CheckpointError, ConfigError
 from streamlearner.manifest import MANIFEST, Manifest

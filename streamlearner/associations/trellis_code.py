@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from streamlearner.quantiser import unit_quantisers
+from streamlearner.associations.quantiser import unit_quantisers
 
 MOST_BITS = 5
 """Most bits of a symbol."""

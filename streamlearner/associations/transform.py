@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
-from streamlearner.coefficients import SeparableTransform
-from streamlearner.quantiser import fitted, iterate_lloyd, levels_of
+from streamlearner.associations.coefficients import SeparableTransform
+from streamlearner.associations.contract import Association
+from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
 
 _CANDIDATES_PER_BIT = 4  # coefficients watched; of CIFAR-100's 240 bits, 107 coefficients had a use
 _MOST_MATRIX_ENTRIES = 250_000  # 1 MB: stays in a core's cache

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
-from streamlearner.block_covariance import BlockCovariance
-from streamlearner.correction import Correction
-from streamlearner.trellis import TrellisQuantiser, allocate
+from streamlearner.associations.block_covariance import BlockCovariance
+from streamlearner.associations.contract import Association
+from streamlearner.associations.correction import Correction
+from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
 
 MOST_VALUES = 1_024
 """Of an image: eigenvectors of 784 values take half a second on one core, and of 3,072 half a minute."""

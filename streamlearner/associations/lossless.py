@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from streamlearner.association import Association
+from streamlearner.associations.contract import Association
 
 
 class RawAssociation(Association):

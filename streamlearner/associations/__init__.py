@@ -1,0 +1,1 @@
+"""Associations: an input to a short discrete code and back."""
