@@ -11,11 +11,11 @@ laboratory.py  what the bench is handed
 """
 
 from streamlearner.app.assembly import build
-from streamlearner.app.laboratory import workbench
 from streamlearner.app.learning import make_learner, make_method
 from streamlearner.app.outside import client_options, digits, files_source
 from streamlearner.app.parts import check_network
 from streamlearner.app.planning import measure_for
+from streamlearner.bench.laboratory import workbench
 
 __all__ = [
     "build", "check_network", "client_options", "digits", "files_source", "make_learner", "make_method",
