@@ -5,31 +5,31 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from streamlearner.bench.cifar100_choices import CIFAR100_CHOICES
-from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL
-from streamlearner.bench.cifar100_total import CIFAR100_TOTAL
-from streamlearner.bench.controlled_to_wild import CONTROLLED_TO_WILD
-from streamlearner.bench.distortion import DISTORTION
 from streamlearner.bench.experiment import Experiment, Scope
-from streamlearner.bench.generative_memories import (
+from streamlearner.bench.experiments.cifar100_choices import CIFAR100_CHOICES
+from streamlearner.bench.experiments.cifar100_incremental import CIFAR100_INCREMENTAL
+from streamlearner.bench.experiments.cifar100_total import CIFAR100_TOTAL
+from streamlearner.bench.experiments.controlled_to_wild import CONTROLLED_TO_WILD
+from streamlearner.bench.experiments.distortion import DISTORTION
+from streamlearner.bench.experiments.generative_memories import (
     DIGITS,
     PERMNIST,
     PERMUTED_MNIST,
     PERMUTED_MNIST_SMALL,
     TDIGITS,
 )
-from streamlearner.bench.linear_interference import LINEAR_INTERFERENCE
-from streamlearner.bench.methods import METHODS_COMPARED
-from streamlearner.bench.mnist_split import MNIST_SPLIT
-from streamlearner.bench.mnist_transfer import MNIST_TRANSFER
-from streamlearner.bench.noise_and_occlusion import NOISE_AND_OCCLUSION
-from streamlearner.bench.omniglot_incremental import OMNIGLOT_INCREMENTAL
-from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
-from streamlearner.bench.peers import PEERS
-from streamlearner.bench.readout_pairs import CIFAR10_READOUT, MNIST_READOUT
-from streamlearner.bench.revision import REVISION
-from streamlearner.bench.throughput import THROUGHPUT
-from streamlearner.bench.turntable import TURNTABLE
+from streamlearner.bench.experiments.linear_interference import LINEAR_INTERFERENCE
+from streamlearner.bench.experiments.methods import METHODS_COMPARED
+from streamlearner.bench.experiments.mnist_split import MNIST_SPLIT
+from streamlearner.bench.experiments.mnist_transfer import MNIST_TRANSFER
+from streamlearner.bench.experiments.noise_and_occlusion import NOISE_AND_OCCLUSION
+from streamlearner.bench.experiments.omniglot_incremental import OMNIGLOT_INCREMENTAL
+from streamlearner.bench.experiments.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
+from streamlearner.bench.experiments.peers import PEERS
+from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST_READOUT
+from streamlearner.bench.experiments.revision import REVISION
+from streamlearner.bench.experiments.throughput import THROUGHPUT
+from streamlearner.bench.experiments.turntable import TURNTABLE
 
 _ALL: tuple[Experiment, ...] = (
     MNIST_SPLIT,

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from streamlearner.bench.experiments.throughput import Turns, loop
 from streamlearner.bench.peers_mammoth import BATCH
-from streamlearner.bench.throughput import Turns, loop
 from streamlearner.bench.workbench import Pictures, Settings, Workbench
 
 SETTINGS: Settings = {

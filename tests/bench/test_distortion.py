@@ -13,7 +13,6 @@ from PIL import Image
 
 from streamlearner.bench import runner
 from streamlearner.bench.continuous_autoencoder import ContinuousAutoencoder
-from streamlearner.bench.distortion import DISTORTION, compared
 from streamlearner.bench.distortion_arms import ARMS, SIZES
 from streamlearner.bench.distortion_tables import (
     CATEGORICAL,
@@ -24,6 +23,7 @@ from streamlearner.bench.distortion_tables import (
     paper_curve,
 )
 from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.experiments.distortion import DISTORTION, compared
 from streamlearner.bench.jpeg import coded_as_jpeg, header_bytes
 from streamlearner.bench.report import figures
 from streamlearner.bench.results import Result, Row

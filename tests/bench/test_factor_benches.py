@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from streamlearner.bench import report
-from streamlearner.bench.controlled_to_wild import CONTROLLED_TO_WILD
 from streamlearner.bench.experiment import Experiment, Scope
+from streamlearner.bench.experiments.controlled_to_wild import CONTROLLED_TO_WILD
+from streamlearner.bench.experiments.turntable import TURNTABLE, thirds
 from streamlearner.bench.factor_stream import Phase, joined
 from streamlearner.bench.results import Result, Row
-from streamlearner.bench.turntable import TURNTABLE, thirds
 from streamlearner.bench.turntable_digits import VIEWPOINTS, in_colour, turned
 from streamlearner.bench.workbench import Pictures, Workbench
 from tests.bench.tiny_bench import TinyBench, pictures

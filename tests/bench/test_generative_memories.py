@@ -10,7 +10,7 @@ import torch
 
 from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist, permuted, transformed
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.generative_memories import (
+from streamlearner.bench.experiments.generative_memories import (
     DIGITS,
     PERMNIST,
     PERMUTED_MNIST,

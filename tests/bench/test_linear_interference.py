@@ -9,7 +9,7 @@ import torch
 
 from streamlearner.bench import report
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.linear_interference import ARMS, LINEAR_INTERFERENCE, items
+from streamlearner.bench.experiments.linear_interference import ARMS, LINEAR_INTERFERENCE, items
 from streamlearner.bench.results import Result, Row
 from tests.bench.tiny_bench import TinyBench
 

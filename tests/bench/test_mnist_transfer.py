@@ -10,7 +10,13 @@ import torch
 
 from streamlearner.bench import transfer_tables
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.mnist_transfer import ARMS, MNIST_TRANSFER, budget_bits, courses, most_episodes
+from streamlearner.bench.experiments.mnist_transfer import (
+    ARMS,
+    MNIST_TRANSFER,
+    budget_bits,
+    courses,
+    most_episodes,
+)
 from streamlearner.bench.report import figures
 from streamlearner.bench.results import Row
 from streamlearner.bench.transfer_classroom import classroom, tensors

@@ -10,7 +10,7 @@ from PIL import Image
 
 from streamlearner.bench import report
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
+from streamlearner.bench.experiments.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
 from streamlearner.bench.results import Result, Row, Sheet, tiled
 from tests.bench.tiny_bench import TinyBench
 

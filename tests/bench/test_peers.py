@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.bench import peers
 from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.peers import LEARNERS, PEERS
+from streamlearner.bench.experiments import peers
+from streamlearner.bench.experiments.peers import LEARNERS, PEERS
 from streamlearner.bench.peers_mammoth import (
     AS_MAMMOTH,
     PACKED,

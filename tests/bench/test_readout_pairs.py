@@ -10,8 +10,8 @@ import torch
 
 from streamlearner.bench import report
 from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST_READOUT, Readout
 from streamlearner.bench.readout_classroom import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
-from streamlearner.bench.readout_pairs import CIFAR10_READOUT, MNIST_READOUT, Readout
 from streamlearner.bench.results import Result
 from streamlearner.bench.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy

@@ -11,15 +11,15 @@ import torch
 from streamlearner.bench import report
 from streamlearner.bench.digit_tasks import permnist
 from streamlearner.bench.experiment import Experiment, Scope
-from streamlearner.bench.noise_and_occlusion import (
+from streamlearner.bench.experiments.noise_and_occlusion import (
     NOISE_AND_OCCLUSION,
     again_and_again,
     clipped,
     noisy,
     occluded,
 )
+from streamlearner.bench.experiments.revision import FIRST, LAST, REVISION, revised
 from streamlearner.bench.results import Result, Row, Sheet
-from streamlearner.bench.revision import FIRST, LAST, REVISION, revised
 from streamlearner.stream import Message
 from tests.bench.tiny_bench import TinyBench, pictures
 

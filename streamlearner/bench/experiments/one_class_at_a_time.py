@@ -14,7 +14,7 @@ from torch import Tensor
 from streamlearner.bench import growth_picture, mask_dynamics, ordering
 from streamlearner.bench.continual import MEASURES, Arm
 from streamlearner.bench.experiment import Scope, Trial, rows_of
-from streamlearner.bench.mnist_split import RAW_BITS
+from streamlearner.bench.experiments.mnist_split import RAW_BITS
 from streamlearner.bench.one_pass import Stopwatch, own
 from streamlearner.bench.results import Row, Sheet, tiled
 from streamlearner.bench.retention_curve import accuracy

@@ -13,7 +13,7 @@ from streamlearner.bench import ordering
 from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist
 from streamlearner.bench.experiment import Scope, Trial, rows_of
-from streamlearner.bench.generative_memories import BUDGET_BITS, PAPERS_LEARNER, PERMNIST
+from streamlearner.bench.experiments.generative_memories import BUDGET_BITS, PAPERS_LEARNER, PERMNIST
 from streamlearner.bench.results import Row
 from streamlearner.bench.retention_curve import accuracy
 from streamlearner.bench.workbench import Pictures, Workbench

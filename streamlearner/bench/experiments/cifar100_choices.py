@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamlearner.bench import ordering
-from streamlearner.bench.cifar100_incremental import CIFAR100_INCREMENTAL, NETWORK, OURS, TEN
 from streamlearner.bench.continual import QUARTER, Arm
 from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.experiments.cifar100_incremental import CIFAR100_INCREMENTAL, NETWORK, OURS, TEN
+from streamlearner.bench.experiments.throughput import Turns, loop, timed
 from streamlearner.bench.results import Curve, Row, Sheet
-from streamlearner.bench.throughput import Turns, loop, timed
 from streamlearner.bench.workbench import Pictures, Settings, Workbench
 
 if TYPE_CHECKING:

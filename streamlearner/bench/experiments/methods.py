@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
-from streamlearner.bench.mnist_split import RAW_BITS
+from streamlearner.bench.experiments.mnist_split import RAW_BITS
 
 BUDGETLESS = (
     "generative_dual_memory",
