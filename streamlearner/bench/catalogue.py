@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.experiments.cifar100_choices import CIFAR100_CHOICES
 from streamlearner.bench.experiments.cifar100_incremental import CIFAR100_INCREMENTAL
 from streamlearner.bench.experiments.cifar100_total import CIFAR100_TOTAL
@@ -30,6 +29,7 @@ from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST
 from streamlearner.bench.experiments.revision import REVISION
 from streamlearner.bench.experiments.throughput import THROUGHPUT
 from streamlearner.bench.experiments.turntable import TURNTABLE
+from streamlearner.bench.kit.experiment import Experiment, Scope
 
 _ALL: tuple[Experiment, ...] = (
     MNIST_SPLIT,

@@ -16,12 +16,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamlearner.bench.tables import SERIES
+from streamlearner.bench.kit.tables import SERIES
 from streamlearner.settings import parse_bits
 
 if TYPE_CHECKING:
-    from streamlearner.bench.experiment import Trial
-    from streamlearner.bench.results import Row
+    from streamlearner.bench.kit.experiment import Trial
+    from streamlearner.bench.kit.results import Row
     from streamlearner.bench.runner import Course
 
 RESULTS = Path("streamlearner/bench/results")
@@ -106,8 +106,8 @@ def run(
     """Runs an experiment into OUT/NAME.json, written after each trial: once stopped, the same command
     goes on."""
     from streamlearner.bench import catalogue, runner
-    from streamlearner.bench.experiment import Scope
-    from streamlearner.bench.results import Result
+    from streamlearner.bench.kit.experiment import Scope
+    from streamlearner.bench.kit.results import Result
 
     budgets = budgets_bits(budget)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.bench.workbench import Pictures
+from streamlearner.bench.kit.workbench import Pictures
 
 PERMUTATIONS = 6
 PERMUTATION_SEED = 1_000_033

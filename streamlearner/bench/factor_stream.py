@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from streamlearner.bench.experiment import Trial, rows_of
+from streamlearner.bench.kit.experiment import Trial, rows_of
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.retention_curve import ANSWER_BATCH, inputs
+from streamlearner.bench.kit.tables import SERIES
+from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.one_pass import Stopwatch
-from streamlearner.bench.results import Row
-from streamlearner.bench.retention_curve import ANSWER_BATCH, inputs
-from streamlearner.bench.tables import SERIES
-from streamlearner.bench.workbench import Pictures, Settings, Workbench
 from streamlearner.methods.base import unit_interval
 from streamlearner.network import Network
 

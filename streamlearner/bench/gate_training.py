@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from streamlearner.bench.kit.workbench import Settings, Workbench
 from streamlearner.bench.readout_classroom import BATCH, Task, task
-from streamlearner.bench.workbench import Settings, Workbench
 from streamlearner.gate_file import save_gate
 from streamlearner.meta_learning import Course, Lesson, learn_alone, meta_train
 from streamlearner.network import Network

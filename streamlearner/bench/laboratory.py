@@ -13,7 +13,7 @@ from connectors.kafka.writer import KafkaWriter
 from connectors.memory import MemorySource
 from streamlearner import picture_sets
 from streamlearner.app.assembly import build
-from streamlearner.bench.workbench import Pictures, Workbench
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.codec import encode_raw
 from streamlearner.config import load
 from streamlearner.stream import Message

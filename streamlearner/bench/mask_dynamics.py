@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from streamlearner.bench.experiment import Trial, rows_of
-from streamlearner.bench.results import Row
-from streamlearner.bench.retention_curve import inputs
-from streamlearner.bench.workbench import Pictures
+from streamlearner.bench.kit.experiment import Trial, rows_of
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.retention_curve import inputs
+from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.mask_learning import Course, Old, learn_class
 from streamlearner.masked_network import MaskedNetwork
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from streamlearner.bench.retention_curve import RetentionCurve, accuracy, readouts
-from streamlearner.bench.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy, readouts
+from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 
 SHOWN = 10
 """Recollections of each class on a sheet."""

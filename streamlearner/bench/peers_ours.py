@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench.experiments.throughput import Turns, loop
+from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.peers_mammoth import BATCH
-from streamlearner.bench.workbench import Pictures, Settings, Workbench
 
 SETTINGS: Settings = {
     "network.name": "mlp",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamlearner.bench.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 
 PRETRAINING_EXAMPLES, QUICK_EXAMPLES = 20_000, 200
 CHEAP: dict[str, Any] = {

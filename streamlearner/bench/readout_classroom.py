@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.bench.retention_curve import inputs
-from streamlearner.bench.workbench import Pictures
+from streamlearner.bench.kit.retention_curve import inputs
+from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
 from streamlearner.network import Network, descend

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamlearner.bench.results import Record, Row
-from streamlearner.bench.tables import RETENTION, glances, table
+from streamlearner.bench.kit.results import Record, Row
+from streamlearner.bench.kit.tables import RETENTION, glances, table
 from streamlearner.errors import StreamlearnerError
 
 HEADER = (
@@ -66,7 +66,7 @@ def write(folder: Path) -> list[Path]:
 def drawn(record: Record, found: Sequence[Figure], *, beside: Path) -> Iterator[Path]:
     """The pictures of one experiment: its own, or accuracy against budget; and accuracy over the stream."""
     from streamlearner.bench.catalogue import EXPERIMENTS
-    from streamlearner.bench.experiment import DrawsItself
+    from streamlearner.bench.kit.experiment import DrawsItself
     from streamlearner.bench.pictures import draw_retention
     from streamlearner.bench.stream_picture import draw_over_stream
 

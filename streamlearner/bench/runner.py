@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from streamlearner.bench.experiment import Experiment, HoldsOut, Scope, Trial
-from streamlearner.bench.results import Curve, Result, Row, Sheet
-from streamlearner.bench.workbench import Workbench
+from streamlearner.bench.kit.experiment import Experiment, HoldsOut, Scope, Trial
+from streamlearner.bench.kit.results import Curve, Result, Row, Sheet
+from streamlearner.bench.kit.workbench import Workbench
 
 
 class Course(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from streamlearner.bench.workbench import Pictures
+from streamlearner.bench.kit.workbench import Pictures
 
 CATEGORY, VIEWPOINT = "category", "viewpoint"
 VIEWPOINTS = tuple(range(0, 360, 45))

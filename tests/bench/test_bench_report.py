@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from streamlearner.bench.catalogue import EXPERIMENTS
+from streamlearner.bench.kit.results import Curve, Result, Row, joined
 from streamlearner.bench.report import Figure, figures, write
-from streamlearner.bench.results import Curve, Result, Row, joined
 from streamlearner.errors import StreamlearnerError
 
 PNG = b"\x89PNG\r\n\x1a\n"

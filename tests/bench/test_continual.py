@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from streamlearner import config
-from streamlearner.bench import ordering
 from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.continual import Arm, ContinualExperiment
-from streamlearner.bench.experiment import Scope
+from streamlearner.bench.kit import ordering
+from streamlearner.bench.kit.experiment import Scope
+from streamlearner.bench.kit.results import Curve, Row
+from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.one_pass import learn
-from streamlearner.bench.results import Curve, Row
-from streamlearner.bench.retention_curve import RetentionCurve, accuracy
-from streamlearner.bench.workbench import Pictures, Workbench
 from tests.bench.tiny_bench import TinyBench, pictures
 
 SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False, "precision": "fp32"}
@@ -193,7 +193,7 @@ def test_testing_along_the_stream_changes_nothing_and_is_not_timed(monkeypatch: 
 
     tested, settings = RetentionCurve.__call__, {**SMALL, "memory.budget_bits": BUDGET}
     for points in (20, 1):
-        monkeypatch.setattr("streamlearner.bench.retention_curve.POINTS", points)
+        monkeypatch.setattr("streamlearner.bench.kit.retention_curve.POINTS", points)
         monkeypatch.setattr(RetentionCurve, "__call__", watched)
         learned = learn(bench(), settings, ordered(), pictures("Rows", False), names_tasks=True)
         assert len(learned.points) == min(points, 12)  # at most one a batch of ten

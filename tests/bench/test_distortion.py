@@ -22,11 +22,11 @@ from streamlearner.bench.distortion_tables import (
     envelope,
     paper_curve,
 )
-from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.experiments.distortion import DISTORTION, compared
 from streamlearner.bench.jpeg import coded_as_jpeg, header_bytes
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Result, Row
 from streamlearner.bench.report import figures
-from streamlearner.bench.results import Result, Row
 from tests.bench.tiny_bench import TinyBench
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

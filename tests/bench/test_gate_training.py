@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.experiments.methods import METHODS_COMPARED
 from streamlearner.bench.gate_training import gate_settings
+from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.gate_file import load_gate
 from streamlearner.networks import build
 from tests.bench.tiny_bench import TinyBench

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist, permuted, transformed
-from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.experiments.generative_memories import (
     DIGITS,
     PERMNIST,
@@ -17,9 +16,10 @@ from streamlearner.bench.experiments.generative_memories import (
     PERMUTED_MNIST_SMALL,
     TDIGITS,
 )
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Row, Sheet
+from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.bench.one_pass import last
-from streamlearner.bench.results import Row, Sheet
-from streamlearner.bench.workbench import Pictures
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from streamlearner.bench import report
-from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.experiments.linear_interference import ARMS, LINEAR_INTERFERENCE, items
-from streamlearner.bench.results import Result, Row
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Result, Row
 from tests.bench.tiny_bench import TinyBench
 
 WHOLE = Scope(seeds=1, budgets_bits=None, quick=False)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from streamlearner.bench import transfer_tables
-from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.experiments.mnist_transfer import (
     ARMS,
     MNIST_TRANSFER,
@@ -17,8 +16,10 @@ from streamlearner.bench.experiments.mnist_transfer import (
     courses,
     most_episodes,
 )
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.report import figures
-from streamlearner.bench.results import Row
 from streamlearner.bench.transfer_classroom import classroom, tensors
 from streamlearner.bench.transfer_memory import (
     decoder_bits,
@@ -26,7 +27,6 @@ from streamlearner.bench.transfer_memory import (
     raw_association,
     recollect,
 )
-from streamlearner.bench.workbench import Pictures, Workbench
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

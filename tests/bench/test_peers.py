@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.experiments import peers
 from streamlearner.bench.experiments.peers import LEARNERS, PEERS
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.workbench import Workbench
 from streamlearner.bench.peers_mammoth import (
     AS_MAMMOTH,
     PACKED,
@@ -26,7 +27,6 @@ from streamlearner.bench.peers_mammoth import (
 )
 from streamlearner.bench.peers_ours import ours
 from streamlearner.bench.peers_race import BareLoop, race
-from streamlearner.bench.workbench import Workbench
 from streamlearner.codec import Schema
 from tests.bench.tiny_bench import TinyBench, pictures
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from streamlearner.bench import report
-from streamlearner.bench.experiment import Scope, Trial
 from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST_READOUT, Readout
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Result
+from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.bench.readout_classroom import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
-from streamlearner.bench.results import Result
-from streamlearner.bench.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.network import Network
 from tests.bench.tiny_bench import TinyBench, pictures

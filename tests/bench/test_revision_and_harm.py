@@ -10,7 +10,6 @@ import torch
 
 from streamlearner.bench import report
 from streamlearner.bench.digit_tasks import permnist
-from streamlearner.bench.experiment import Experiment, Scope
 from streamlearner.bench.experiments.noise_and_occlusion import (
     NOISE_AND_OCCLUSION,
     again_and_again,
@@ -19,7 +18,8 @@ from streamlearner.bench.experiments.noise_and_occlusion import (
     occluded,
 )
 from streamlearner.bench.experiments.revision import FIRST, LAST, REVISION, revised
-from streamlearner.bench.results import Result, Row, Sheet
+from streamlearner.bench.kit.experiment import Experiment, Scope
+from streamlearner.bench.kit.results import Result, Row, Sheet
 from streamlearner.stream import Message
 from tests.bench.tiny_bench import TinyBench, pictures
 

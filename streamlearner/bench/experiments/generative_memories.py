@@ -8,7 +8,7 @@ from dataclasses import replace
 from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
 from streamlearner.bench.digit_tasks import PERMUTATIONS, permnist, permuted, transformed
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
-from streamlearner.bench.workbench import Settings
+from streamlearner.bench.kit.workbench import Settings
 
 BUDGET_BITS = 10 * RAW_BITS
 OTHERS = ("elastic_weight_consolidation", "pseudopattern_rehearsal", "finetune")

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench import interference_picture
-from streamlearner.bench.experiment import Scope, Trial, rows_of
-from streamlearner.bench.results import Row
-from streamlearner.bench.workbench import Workbench
+from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.workbench import Workbench
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench import transfer_picture, transfer_tables
-from streamlearner.bench.experiment import Scope, Trial
-from streamlearner.bench.results import Row
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.workbench import Workbench
 from streamlearner.bench.transfer_classroom import (
     CLASSES,
     HELD_OUT_ONE_IN,
@@ -34,7 +35,6 @@ from streamlearner.bench.transfer_memory import (
     raw_association,
     recollect,
 )
-from streamlearner.bench.workbench import Workbench
 from streamlearner.network import Network
 from streamlearner.networks import mlp
 

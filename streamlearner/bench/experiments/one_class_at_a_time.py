@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from streamlearner.bench import growth_picture, mask_dynamics, ordering
+from streamlearner.bench import growth_picture, mask_dynamics
 from streamlearner.bench.continual import MEASURES, Arm
-from streamlearner.bench.experiment import Scope, Trial, rows_of
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
+from streamlearner.bench.kit import ordering
+from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.results import Row, Sheet, tiled
+from streamlearner.bench.kit.retention_curve import accuracy
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.one_pass import Stopwatch, own
-from streamlearner.bench.results import Row, Sheet, tiled
-from streamlearner.bench.retention_curve import accuracy
-from streamlearner.bench.workbench import Pictures, Workbench
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

@@ -11,8 +11,11 @@ import numpy as np
 import torch
 
 from streamlearner.augmentation import Augmentation
-from streamlearner.bench import ordering
-from streamlearner.bench.experiment import Scope, Trial
+from streamlearner.bench.kit import ordering
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.retention_curve import inputs
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.peers_avalanche import STRATEGIES, AvalancheLearner, is_installed
 from streamlearner.bench.peers_mammoth import (
     ALPHA,
@@ -26,9 +29,6 @@ from streamlearner.bench.peers_mammoth import (
 )
 from streamlearner.bench.peers_ours import ours
 from streamlearner.bench.peers_race import BareLoop, Contestant, race
-from streamlearner.bench.results import Row
-from streamlearner.bench.retention_curve import inputs
-from streamlearner.bench.workbench import Pictures, Workbench
 
 EXAMPLES, QUICK_EXAMPLES = 20_000, 1_000
 IMAGE_BITS = 8 * 28 * 28

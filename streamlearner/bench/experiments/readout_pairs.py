@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from streamlearner.bench import gate_picture, ordering
-from streamlearner.bench.experiment import Scope, Trial, rows_of
+from streamlearner.bench import gate_picture
 from streamlearner.bench.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
+from streamlearner.bench.kit import ordering
+from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.readout_classroom import (
     BATCH,
     Learn,
@@ -25,8 +28,6 @@ from streamlearner.bench.readout_classroom import (
     pretrained,
     task,
 )
-from streamlearner.bench.results import Row
-from streamlearner.bench.workbench import Pictures, Workbench
 from streamlearner.network import Network
 from streamlearner.update_gate import UpdateGate
 

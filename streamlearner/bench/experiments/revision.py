@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from streamlearner.bench import ordering
 from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist
-from streamlearner.bench.experiment import Scope, Trial, rows_of
 from streamlearner.bench.experiments.generative_memories import BUDGET_BITS, PAPERS_LEARNER, PERMNIST
-from streamlearner.bench.results import Row
-from streamlearner.bench.retention_curve import accuracy
-from streamlearner.bench.workbench import Pictures, Workbench
+from streamlearner.bench.kit import ordering
+from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.retention_curve import accuracy
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 
 FIRST, LAST = PERMNIST_TASKS[0], PERMNIST_TASKS[-1]
 EXAMPLES = 60_000

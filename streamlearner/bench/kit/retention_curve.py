@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.bench.workbench import Pictures
+from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.stream import Label
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
-from streamlearner.bench.results import Curve, Row, Sheet
-from streamlearner.bench.workbench import Workbench
+from streamlearner.bench.kit.results import Curve, Row, Sheet
+from streamlearner.bench.kit.workbench import Workbench
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

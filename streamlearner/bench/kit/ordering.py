@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.bench.experiment import Scope
-from streamlearner.bench.workbench import Pictures, Workbench
+from streamlearner.bench.kit.experiment import Scope
+from streamlearner.bench.kit.workbench import Pictures, Workbench
 
 HELD_OUT_SEED = 1_000_003
 """The same images are held out whatever the seed of a run."""
