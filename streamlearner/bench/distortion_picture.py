@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamlearner.bench.distortion_tables import IMAGE_BITS, best_by_bits, continuous_by_bits, envelope
+from streamlearner.bench.material.distortion_tables import (
+    IMAGE_BITS,
+    best_by_bits,
+    continuous_by_bits,
+    envelope,
+)
 from streamlearner.bench.pictures import FAINT, INK, coloured, plots
 
 if TYPE_CHECKING:

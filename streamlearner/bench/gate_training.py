@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from streamlearner.bench.kit.workbench import Settings, Workbench
-from streamlearner.bench.readout_classroom import BATCH, Task, task
+from streamlearner.bench.material.readout import BATCH, Task, task
 from streamlearner.gate_file import save_gate
 from streamlearner.meta_learning import Course, Lesson, learn_alone, meta_train
 from streamlearner.network import Network

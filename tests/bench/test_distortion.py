@@ -12,9 +12,12 @@ import torch
 from PIL import Image
 
 from streamlearner.bench import runner
-from streamlearner.bench.continuous_autoencoder import ContinuousAutoencoder
-from streamlearner.bench.distortion_arms import ARMS, SIZES
-from streamlearner.bench.distortion_tables import (
+from streamlearner.bench.experiments.distortion import DISTORTION, compared
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.results import Result, Row
+from streamlearner.bench.material.continuous_autoencoder import ContinuousAutoencoder
+from streamlearner.bench.material.distortion_arms import ARMS, SIZES
+from streamlearner.bench.material.distortion_tables import (
     CATEGORICAL,
     IMAGE_BITS,
     code_bits,
@@ -22,10 +25,7 @@ from streamlearner.bench.distortion_tables import (
     envelope,
     paper_curve,
 )
-from streamlearner.bench.experiments.distortion import DISTORTION, compared
-from streamlearner.bench.jpeg import coded_as_jpeg, header_bytes
-from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.results import Result, Row
+from streamlearner.bench.material.jpeg import coded_as_jpeg, header_bytes
 from streamlearner.bench.report import figures
 from tests.bench.tiny_bench import TinyBench
 

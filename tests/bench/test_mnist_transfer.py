@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from streamlearner.bench import transfer_tables
 from streamlearner.bench.experiments.mnist_transfer import (
     ARMS,
     MNIST_TRANSFER,
@@ -19,14 +18,15 @@ from streamlearner.bench.experiments.mnist_transfer import (
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.report import figures
-from streamlearner.bench.transfer_classroom import classroom, tensors
-from streamlearner.bench.transfer_memory import (
+from streamlearner.bench.material import transfer_tables
+from streamlearner.bench.material.transfer import classroom, tensors
+from streamlearner.bench.material.transfer_memory import (
     decoder_bits,
     deep_association,
     raw_association,
     recollect,
 )
+from streamlearner.bench.report import figures
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

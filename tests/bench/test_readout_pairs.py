@@ -13,7 +13,7 @@ from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result
 from streamlearner.bench.kit.workbench import Pictures
-from streamlearner.bench.readout_classroom import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
+from streamlearner.bench.material.readout import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.network import Network
 from tests.bench.tiny_bench import TinyBench, pictures

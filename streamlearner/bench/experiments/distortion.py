@@ -13,13 +13,13 @@ from torch import Tensor
 
 from streamlearner.associations.contract import Association
 from streamlearner.bench import distortion_picture
-from streamlearner.bench.distortion_arms import ARMS, JPEGS, Arm
-from streamlearner.bench.distortion_tables import paper_curve
-from streamlearner.bench.jpeg import coded_as_jpeg
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
 from streamlearner.bench.kit.workbench import Workbench
+from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, Arm
+from streamlearner.bench.material.distortion_tables import paper_curve
+from streamlearner.bench.material.jpeg import coded_as_jpeg
 from streamlearner.packing import Packing
 
 if TYPE_CHECKING:

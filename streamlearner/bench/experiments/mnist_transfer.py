@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from streamlearner.bench import transfer_picture, transfer_tables
+from streamlearner.bench import transfer_picture
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Workbench
-from streamlearner.bench.transfer_classroom import (
+from streamlearner.bench.material import transfer_tables
+from streamlearner.bench.material.transfer import (
     CLASSES,
     HELD_OUT_ONE_IN,
     SHAPE,
@@ -26,7 +27,7 @@ from streamlearner.bench.transfer_classroom import (
     initialised,
     small_lenet,
 )
-from streamlearner.bench.transfer_memory import (
+from streamlearner.bench.material.transfer_memory import (
     Maker,
     Recollected,
     answers,

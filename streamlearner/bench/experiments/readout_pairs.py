@@ -17,7 +17,7 @@ from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.readout_classroom import (
+from streamlearner.bench.material.readout import (
     BATCH,
     Learn,
     Pair,

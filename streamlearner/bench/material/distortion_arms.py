@@ -13,8 +13,13 @@ from streamlearner.associations.gumbel import GumbelAssociation
 from streamlearner.associations.karhunen_loeve import KarhunenLoeveAssociation
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.associations.trellis import TrellisAssociation
-from streamlearner.bench.continuous_autoencoder import ContinuousAutoencoder
-from streamlearner.bench.distortion_tables import CATEGORICAL, best_by_bits, code_bits, continuous_by_bits
+from streamlearner.bench.material.continuous_autoencoder import ContinuousAutoencoder
+from streamlearner.bench.material.distortion_tables import (
+    CATEGORICAL,
+    best_by_bits,
+    code_bits,
+    continuous_by_bits,
+)
 
 Make: TypeAlias = Callable[[tuple[int, ...], int, torch.Generator], Association]
 """An association for inputs of a shape, of so many bits a code."""

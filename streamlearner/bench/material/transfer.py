@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from streamlearner.augmentation import Augmentation
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.transfer_memory import answers
+from streamlearner.bench.material.transfer_memory import answers
 from streamlearner.network import Network
 from streamlearner.networks import lenet
 from streamlearner.teaching import Draw, teach

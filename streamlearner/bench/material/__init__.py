@@ -1,0 +1,1 @@
+"""What several experiments learn from and are compared with."""
