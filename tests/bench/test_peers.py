@@ -14,7 +14,7 @@ from streamlearner.bench.experiments import peers
 from streamlearner.bench.experiments.peers import LEARNERS, PEERS
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.workbench import Workbench
-from streamlearner.bench.peers_mammoth import (
+from streamlearner.bench.peers.mammoth import (
     AS_MAMMOTH,
     PACKED,
     Answering,
@@ -25,8 +25,8 @@ from streamlearner.bench.peers_mammoth import (
     Reservoir,
     Storage,
 )
-from streamlearner.bench.peers_ours import ours
-from streamlearner.bench.peers_race import BareLoop, race
+from streamlearner.bench.peers.ours import ours
+from streamlearner.bench.peers.race import BareLoop, race
 from streamlearner.codec import Schema
 from tests.bench.tiny_bench import TinyBench, pictures
 

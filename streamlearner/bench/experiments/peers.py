@@ -16,8 +16,8 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.peers_avalanche import STRATEGIES, AvalancheLearner, is_installed
-from streamlearner.bench.peers_mammoth import (
+from streamlearner.bench.peers.avalanche import STRATEGIES, AvalancheLearner, is_installed
+from streamlearner.bench.peers.mammoth import (
     ALPHA,
     AS_MAMMOTH,
     BATCH,
@@ -27,8 +27,8 @@ from streamlearner.bench.peers_mammoth import (
     DarkReplay,
     ExperienceReplay,
 )
-from streamlearner.bench.peers_ours import ours
-from streamlearner.bench.peers_race import BareLoop, Contestant, race
+from streamlearner.bench.peers.ours import ours
+from streamlearner.bench.peers.race import BareLoop, Contestant, race
 
 EXAMPLES, QUICK_EXAMPLES = 20_000, 1_000
 IMAGE_BITS = 8 * 28 * 28

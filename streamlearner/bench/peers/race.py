@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.bench.peers_mammoth import BATCH, INPUT_SHAPE, PACKED, Answering
+from streamlearner.bench.peers.mammoth import BATCH, INPUT_SHAPE, PACKED, Answering
 from streamlearner.methods.base import unit_interval
 from streamlearner.network import descend
 

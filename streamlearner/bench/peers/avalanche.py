@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from streamlearner import vision
-from streamlearner.bench.peers_mammoth import ALPHA, BATCH, BETA, CLASSES, PACKED, Answering
+from streamlearner.bench.peers.mammoth import ALPHA, BATCH, BETA, CLASSES, PACKED, Answering
 from streamlearner.methods.base import unit_interval
 
 STRATEGIES = ("er", "er_ace", "derpp")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamlearner.bench.experiments.throughput import Turns, loop
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
-from streamlearner.bench.peers_mammoth import BATCH
+from streamlearner.bench.peers.mammoth import BATCH
 
 SETTINGS: Settings = {
     "network.name": "mlp",

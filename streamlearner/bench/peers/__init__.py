@@ -1,0 +1,1 @@
+"""The libraries that the bench compares with, and how turns are taken."""
