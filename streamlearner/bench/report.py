@@ -67,8 +67,8 @@ def drawn(record: Record, found: Sequence[Figure], *, beside: Path) -> Iterator[
     """The pictures of one experiment: its own, or accuracy against budget; and accuracy over the stream."""
     from streamlearner.bench.catalogue import EXPERIMENTS
     from streamlearner.bench.kit.experiment import DrawsItself
-    from streamlearner.bench.pictures import draw_retention
-    from streamlearner.bench.stream_picture import draw_over_stream
+    from streamlearner.bench.plots.retention_plot import draw_retention
+    from streamlearner.bench.plots.stream import draw_over_stream
 
     experiment, picture = EXPERIMENTS.get(record.experiment), beside.with_suffix(".png")
     if isinstance(experiment, DrawsItself):

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from streamlearner.bench.pictures import INK, label_points, plots
+from streamlearner.bench.plots.retention_plot import INK, label_points, plots
 
 CLOSE = [(0.50, 0.50, "one name", INK), (0.51, 0.505, "another name", INK), (0.99, 0.9, "far right", INK)]
 

@@ -97,7 +97,7 @@ class Choices:
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Accuracy against speed, a point for each arm."""
-        from streamlearner.bench.pictures import COLOURS, FAINT, INK, label_points, plots
+        from streamlearner.bench.plots.retention_plot import COLOURS, FAINT, INK, label_points, plots
 
         accuracies = {each.arm: each.mean for each in found if each.metric == ACCURACY}
         speeds = {each.arm: each.mean for each in found if each.metric == SPEED}

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from streamlearner.associations.contract import Association
-from streamlearner.bench import distortion_picture
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
@@ -20,6 +19,7 @@ from streamlearner.bench.kit.workbench import Workbench
 from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, Arm
 from streamlearner.bench.material.distortion_tables import paper_curve
 from streamlearner.bench.material.jpeg import coded_as_jpeg
+from streamlearner.bench.plots import distortion as distortion_picture
 from streamlearner.packing import Packing
 
 if TYPE_CHECKING:

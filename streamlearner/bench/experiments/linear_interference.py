@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from streamlearner.bench import interference_picture
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Workbench
+from streamlearner.bench.plots import interference as interference_picture
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

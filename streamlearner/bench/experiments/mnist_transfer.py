@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from streamlearner.bench import transfer_picture
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Workbench
@@ -36,6 +35,7 @@ from streamlearner.bench.material.transfer_memory import (
     raw_association,
     recollect,
 )
+from streamlearner.bench.plots import transfer as transfer_picture
 from streamlearner.network import Network
 from streamlearner.networks import mlp
 

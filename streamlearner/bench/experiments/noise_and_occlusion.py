@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamlearner.bench import factor_picture
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy, right
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.plots import factors as factor_picture
 from streamlearner.methods.base import raw, unit_interval
 from streamlearner.stream import Message
 

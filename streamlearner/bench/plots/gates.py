@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from streamlearner.bench.growth_picture import by_number, dress
-from streamlearner.bench.pictures import COLOURS, INK, plots
+from streamlearner.bench.plots.growth import by_number, dress
+from streamlearner.bench.plots.retention_plot import COLOURS, INK, plots
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamlearner.bench.pictures import FAINT, INK, coloured, label_ends, plots
+from streamlearner.bench.plots.retention_plot import FAINT, INK, coloured, label_ends, plots
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

@@ -12,7 +12,7 @@ from streamlearner.bench.material.distortion_tables import (
     continuous_by_bits,
     envelope,
 )
-from streamlearner.bench.pictures import FAINT, INK, coloured, plots
+from streamlearner.bench.plots.retention_plot import FAINT, INK, coloured, plots
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamlearner.bench.kit.results import Curve
-from streamlearner.bench.pictures import FAINT, INK, coloured, label_ends, plots, shared_budgets
+from streamlearner.bench.plots.retention_plot import FAINT, INK, coloured, label_ends, plots, shared_budgets
 
 
 def draw_over_stream(curves: Sequence[Curve], *, title: str, quick: bool, path: Path) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamlearner.bench.growth_picture import by_number, dress
-from streamlearner.bench.pictures import INK, coloured, label_ends, plots
+from streamlearner.bench.plots.growth import by_number, dress
+from streamlearner.bench.plots.retention_plot import INK, coloured, label_ends, plots
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure
