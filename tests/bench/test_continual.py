@@ -12,13 +12,13 @@ import torch
 
 from streamlearner import config
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.continual import Arm, ContinualExperiment
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope
 from streamlearner.bench.kit.results import Curve, Row
 from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.one_pass import learn
+from streamlearner.bench.streams.continual import Arm, ContinualExperiment
+from streamlearner.bench.streams.one_pass import learn
 from tests.bench.tiny_bench import TinyBench, pictures
 
 SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False, "precision": "fp32"}

@@ -12,11 +12,11 @@ import torch
 from streamlearner.bench import report
 from streamlearner.bench.experiments.controlled_to_wild import CONTROLLED_TO_WILD
 from streamlearner.bench.experiments.turntable import TURNTABLE, thirds
-from streamlearner.bench.factor_stream import Phase, joined
 from streamlearner.bench.kit.experiment import Experiment, Scope
 from streamlearner.bench.kit.results import Result, Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.turntable_digits import VIEWPOINTS, in_colour, turned
+from streamlearner.bench.streams.factor_stream import Phase, joined
+from streamlearner.bench.streams.turntable_digits import VIEWPOINTS, in_colour, turned
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

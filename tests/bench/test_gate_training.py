@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from streamlearner.bench.experiments.methods import METHODS_COMPARED
-from streamlearner.bench.gate_training import gate_settings
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.streams.gate_training import gate_settings
 from streamlearner.gate_file import load_gate
 from streamlearner.networks import build
 from tests.bench.tiny_bench import TinyBench

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist, permuted, transformed
 from streamlearner.bench.experiments.generative_memories import (
     DIGITS,
     PERMNIST,
@@ -19,7 +18,8 @@ from streamlearner.bench.experiments.generative_memories import (
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row, Sheet
 from streamlearner.bench.kit.workbench import Pictures
-from streamlearner.bench.one_pass import last
+from streamlearner.bench.streams.digit_tasks import PERMNIST_TASKS, permnist, permuted, transformed
+from streamlearner.bench.streams.one_pass import last
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

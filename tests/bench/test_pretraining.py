@@ -10,12 +10,12 @@ import pytest
 from torch import Tensor
 
 from streamlearner.associations.trellis import TrellisAssociation
-from streamlearner.bench.continual import Arm, ContinualExperiment
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.one_pass import learn
-from streamlearner.bench.pretraining import association_bits
+from streamlearner.bench.streams.continual import Arm, ContinualExperiment
+from streamlearner.bench.streams.one_pass import learn
+from streamlearner.bench.streams.pretraining import association_bits
 from tests.bench.tiny_bench import TinyBench, pictures
 
 SMALL: dict[str, Any] = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False}

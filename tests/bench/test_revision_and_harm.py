@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from streamlearner.bench import report
-from streamlearner.bench.digit_tasks import permnist
 from streamlearner.bench.experiments.noise_and_occlusion import (
     NOISE_AND_OCCLUSION,
     again_and_again,
@@ -20,6 +19,7 @@ from streamlearner.bench.experiments.noise_and_occlusion import (
 from streamlearner.bench.experiments.revision import FIRST, LAST, REVISION, revised
 from streamlearner.bench.kit.experiment import Experiment, Scope
 from streamlearner.bench.kit.results import Result, Row, Sheet
+from streamlearner.bench.streams.digit_tasks import permnist
 from streamlearner.stream import Message
 from tests.bench.tiny_bench import TinyBench, pictures
 

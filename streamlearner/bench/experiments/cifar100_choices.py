@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamlearner.bench.continual import QUARTER, Arm
 from streamlearner.bench.experiments.cifar100_incremental import CIFAR100_INCREMENTAL, NETWORK, OURS, TEN
 from streamlearner.bench.experiments.throughput import Turns, loop, timed
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Curve, Row, Sheet
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.streams.continual import QUARTER, Arm
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
+from streamlearner.bench.streams.continual import MEASURES, Arm, ContinualExperiment
 
 RAW_BITS = 8 * 3 * 32 * 32
 """Bits of one raw image; a budget of "10" is ten of them."""

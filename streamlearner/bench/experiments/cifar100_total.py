@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
 from streamlearner.bench.experiments.cifar100_incremental import OURS, TWO_HUNDRED
+from streamlearner.bench.streams.continual import MEASURES, Arm, ContinualExperiment
 
 OURS_IN_TOTAL = {**OURS, "association.code_bits": 400}
 """The length is fixed: that which goes by the budget would differ between pretraining and stream."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
-from streamlearner.bench.digit_tasks import PERMUTATIONS, permnist, permuted, transformed
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
 from streamlearner.bench.kit.workbench import Settings
+from streamlearner.bench.streams.continual import MEASURES, Arm, ContinualExperiment
+from streamlearner.bench.streams.digit_tasks import PERMUTATIONS, permnist, permuted, transformed
 
 BUDGET_BITS = 10 * RAW_BITS
 OTHERS = ("elastic_weight_consolidation", "pseudopattern_rehearsal", "finetune")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
+from streamlearner.bench.streams.continual import MEASURES, Arm, ContinualExperiment
 
 BUDGETLESS = (
     "generative_dual_memory",

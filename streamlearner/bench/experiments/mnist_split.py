@@ -5,7 +5,7 @@ What sets an arm apart stands here even where it is the default, so that a new d
 
 from __future__ import annotations
 
-from streamlearner.bench.continual import MEASURES, Arm, ContinualExperiment
+from streamlearner.bench.streams.continual import MEASURES, Arm, ContinualExperiment
 
 RAW_BITS = 8 * 28 * 28
 """Bits of one raw image; a budget of "10" is ten of them."""

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from streamlearner.bench import mask_dynamics
-from streamlearner.bench.continual import MEASURES, Arm
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.one_pass import Stopwatch, own
 from streamlearner.bench.plots import growth as growth_picture
+from streamlearner.bench.streams import mask_dynamics
+from streamlearner.bench.streams.continual import MEASURES, Arm
+from streamlearner.bench.streams.one_pass import Stopwatch, own
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

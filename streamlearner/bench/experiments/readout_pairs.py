@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from streamlearner.bench.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.results import Row
@@ -28,6 +27,7 @@ from streamlearner.bench.material.readout import (
     task,
 )
 from streamlearner.bench.plots import gates as gate_picture
+from streamlearner.bench.streams.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
 from streamlearner.network import Network
 from streamlearner.update_gate import UpdateGate
 

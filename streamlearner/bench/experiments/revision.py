@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
-from streamlearner.bench.digit_tasks import PERMNIST_TASKS, permnist
 from streamlearner.bench.experiments.generative_memories import BUDGET_BITS, PAPERS_LEARNER, PERMNIST
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import accuracy
 from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
+from streamlearner.bench.streams.digit_tasks import PERMNIST_TASKS, permnist
 
 FIRST, LAST = PERMNIST_TASKS[0], PERMNIST_TASKS[-1]
 EXAMPLES = 60_000

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamlearner.bench.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
-from streamlearner.bench.factor_stream import QUICK, Phase, learned, rows, told
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.plots import factors as factor_picture
-from streamlearner.bench.turntable_digits import CATEGORY, VIEWPOINT, turned
+from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
+from streamlearner.bench.streams.factor_stream import QUICK, Phase, learned, rows, told
+from streamlearner.bench.streams.turntable_digits import CATEGORY, VIEWPOINT, turned
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamlearner.bench.gate_training import gate_settings
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Curve, Row, Sheet, tiled
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
-from streamlearner.bench.one_pass import Learned, learn
-from streamlearner.bench.pretraining import association_bits, pretrained
+from streamlearner.bench.streams.gate_training import gate_settings
+from streamlearner.bench.streams.one_pass import Learned, learn
+from streamlearner.bench.streams.pretraining import association_bits, pretrained
 from streamlearner.errors import StreamlearnerError
 
 QUICK_TESTS = 100

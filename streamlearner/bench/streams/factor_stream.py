@@ -15,7 +15,7 @@ from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import ANSWER_BATCH, inputs
 from streamlearner.bench.kit.tables import SERIES
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
-from streamlearner.bench.one_pass import Stopwatch
+from streamlearner.bench.streams.one_pass import Stopwatch
 from streamlearner.methods.base import unit_interval
 from streamlearner.network import Network
 

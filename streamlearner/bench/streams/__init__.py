@@ -1,0 +1,1 @@
+"""Streams of examples, and what is trained on them."""
