@@ -124,7 +124,7 @@ def ended(
     handlers, level = root.handlers[:], root.level
 
     def run(*words: str) -> tuple[int, str, str]:
-        from streamlearner import cli
+        from streamlearner.commands import main as cli
 
         monkeypatch.setattr(sys, "argv", ["streamlearner", *words])
         with pytest.raises(SystemExit) as end:

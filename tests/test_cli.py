@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from streamlearner import cli
+from streamlearner.commands import main as cli
 from streamlearner.config import Config
 
 COMMANDS = [

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from streamlearner import cli
-from streamlearner.client import Client
+from streamlearner.commands import main as cli
+from streamlearner.commands.client import Client
 from streamlearner.errors import CheckpointError, StateInUse, StreamlearnerError
 from streamlearner.state_lock import StateLock
 
@@ -33,7 +33,7 @@ ENVIRONMENT |= {"PYTHONPATH": str(ROOT)}
 def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """One command to its end, in `folder`."""
     return subprocess.run(
-        [sys.executable, "-m", "streamlearner.cli", *words],
+        [sys.executable, "-m", "streamlearner.commands.main", *words],
         cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT_S,
     )  # fmt: skip
 
@@ -74,7 +74,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     words = ["run", "--log", "json", "--set", f"serving.port={port}", "--set", "daemon.linger_s=0.1"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlearner.cli", *words, "--set", "threads=1"],
+            [sys.executable, "-m", "streamlearner.commands.main", *words, "--set", "threads=1"],
             cwd=folder, env=ENVIRONMENT, stderr=log, text=True,
         )  # fmt: skip
         running = Running(folder, f"http://127.0.0.1:{port}", process)

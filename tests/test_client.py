@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlearner.client import INPUTS_PER_REQUEST, Client, Refused, read_input
+from streamlearner.commands.client import INPUTS_PER_REQUEST, Client, Refused, read_input
 from streamlearner.errors import StreamlearnerError
 from tests.canned_daemon import CannedDaemon, canned_daemon
 

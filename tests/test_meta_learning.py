@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from streamlearner import picture_sets
-from streamlearner.cli import app
+from streamlearner.commands.main import app
 from streamlearner.meta_learning import (
     Course,
     Draw,

@@ -82,7 +82,10 @@ def test_the_wheel_holds_the_licence_and_the_command(shipped: zipfile.ZipFile) -
     info = "streamlearner-0.1.0.dist-info"
     assert shipped.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
     assert "License-Expression: Apache-2.0" in shipped.read(f"{info}/METADATA").decode()
-    assert "streamlearner = streamlearner.cli:main" in shipped.read(f"{info}/entry_points.txt").decode()
+    assert (
+        "streamlearner = streamlearner.commands.main:main"
+        in shipped.read(f"{info}/entry_points.txt").decode()
+    )
 
 
 def test_every_dependency_is_pinned_inside_its_range(project: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from streamlearner import cli
+from streamlearner.commands import main as cli
 from streamlearner.config import load, parse_settings
 from streamlearner.errors import ConfigError
 
@@ -79,7 +79,7 @@ def test_a_budget_too_small_is_a_configuration_that_cannot_be() -> None:
 
 def test_checking_a_configuration_asks_torchvision_only_about_its_own_networks() -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; from streamlearner import cli\n"
+        "import sys; from typer.testing import CliRunner; from streamlearner.commands import main as cli\n"
         "def check(name): return CliRunner().invoke(\n"
         "    cli.app, ['config', 'check', '-s', f'network.name={name}'])\n"
         "assert check('lenet').exit_code == 0 and not {'torch', 'torchvision'} & set(sys.modules)\n"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from streamlearner.client import Client, Refused
 from streamlearner.codec import Codec
+from streamlearner.commands.client import Client, Refused
+from streamlearner.commands.produce import PATIENCE_S, bodies, paced, produce, push, read
 from streamlearner.config import Config, load
 from streamlearner.errors import ConfigError, InvalidInput
-from streamlearner.produce import PATIENCE_S, bodies, paced, produce, push, read
 from streamlearner.stream import Message
 from tests.canned_daemon import CannedDaemon, canned_daemon
 

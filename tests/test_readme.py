@@ -12,7 +12,7 @@ import typer
 import yaml
 from prometheus_client import CollectorRegistry
 
-from streamlearner import cli
+from streamlearner.commands import main as cli
 from streamlearner.config import Config, load, parse_settings
 from streamlearner.config_problems import setting
 from streamlearner.metrics import Metrics

@@ -218,13 +218,15 @@ def test_data_is_looked_for_beside_the_repository_then_in_it(
 
 
 def test_the_command_line_starts_without_torch() -> None:
-    told = "import sys, streamlearner.cli; print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
+    told = (
+        "import sys, streamlearner.commands.main; print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr
 
 
 def test_the_command_line_gives_the_bench_its_workbench() -> None:
-    from streamlearner import cli
+    from streamlearner.commands import main as cli
 
     group = typer.main.get_command(cli.app)
     context = group.make_context("streamlearner", ["bench", "list"])

@@ -46,7 +46,15 @@ class DaemonProcess:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLEARNER_")}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streamlearner.cli", "run", "--config", self._config, *settings],
+                [
+                    sys.executable,
+                    "-m",
+                    "streamlearner.commands.main",
+                    "run",
+                    "--config",
+                    self._config,
+                    *settings,
+                ],
                 cwd=ROOT,
                 env=environ,
                 stdin=subprocess.DEVNULL,

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streamlearner.commands.options import ConfigOption, SetOption, load_config
 from streamlearner.config import Config
 from streamlearner.errors import ConfigError
-from streamlearner.options import ConfigOption, SetOption, load_config
 from streamlearner.state_lock import StateLock
 
 if TYPE_CHECKING:

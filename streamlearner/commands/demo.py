@@ -25,13 +25,13 @@ from rich.table import Table
 from connectors.memory import MemorySource
 from streamlearner import config as configuration
 from streamlearner.app import build, digits
-from streamlearner.client import Client
 from streamlearner.codec import encode_raw
+from streamlearner.commands.client import Client
+from streamlearner.commands.demo_picture import line, picture
+from streamlearner.commands.produce import push
 from streamlearner.daemon import Daemon
-from streamlearner.demo_picture import line, picture
 from streamlearner.errors import StreamlearnerError
 from streamlearner.inputs import wire_input
-from streamlearner.produce import push
 from streamlearner.stream import Message
 
 HELD_OUT_EVERY = 5

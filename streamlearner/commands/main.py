@@ -23,12 +23,10 @@ from rich.text import Text
 from streamlearner import __version__
 from streamlearner import config as configuration
 from streamlearner.bench.command import bench
-from streamlearner.checkpoint_commands import checkpoints
-from streamlearner.client import Client
-from streamlearner.errors import StreamlearnerError
-from streamlearner.logs import LogFormat, start_logging, tell_crash, tell_error
-from streamlearner.meta_train_command import meta_train
-from streamlearner.options import (
+from streamlearner.commands.checkpoint import checkpoints
+from streamlearner.commands.client import Client
+from streamlearner.commands.meta_train import meta_train
+from streamlearner.commands.options import (
     ADDRESS,
     AddressOption,
     ConfigOption,
@@ -38,9 +36,11 @@ from streamlearner.options import (
     TokenOption,
     load_config,
 )
-from streamlearner.overview import choice, overview
-from streamlearner.plan_command import plan
-from streamlearner.transplant_command import transplant
+from streamlearner.commands.plan import plan
+from streamlearner.commands.status_view import choice, overview
+from streamlearner.commands.transplant import transplant
+from streamlearner.errors import StreamlearnerError
+from streamlearner.logs import LogFormat, start_logging, tell_crash, tell_error
 
 EPILOG = (
     "Exit codes: 0 drained, 1 crash, 2 usage, 69 broker unreachable at start-up, "
@@ -65,7 +65,7 @@ config_app = typer.Typer(help="Checks, describes and shows the configuration.", 
 app.add_typer(bench, name="bench", context_settings={"obj": _workbench})
 app.add_typer(checkpoints, name="checkpoint")
 app.add_typer(config_app, name="config")
-log = logging.getLogger("streamlearner.cli")  # also where this file is run as __main__
+log = logging.getLogger("streamlearner.commands.main")  # also where this file is run as __main__
 console = Console()
 
 
@@ -141,7 +141,7 @@ def demo(
     rate: Annotated[float, typer.Option(min=0.1, help="Examples pushed in a second.")] = 100.0,
 ) -> None:
     """Learns real handwritten digits, class after class, beside a baseline that forgets them."""
-    from streamlearner import demo as show
+    from streamlearner.commands import demo as show
 
     sys.exit(show.run(exit_at_end=exit_, port=port, examples_per_s=rate))
 
@@ -161,7 +161,7 @@ def produce(
     address: AddressOption = ADDRESS,
 ) -> None:
     """Sends the examples of the files in source.files to Kafka, or to a daemon whose source is push."""
-    from streamlearner import produce as production
+    from streamlearner.commands import produce as production
 
     started = time.monotonic()
     sent = production.produce(

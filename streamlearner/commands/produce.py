@@ -9,8 +9,8 @@ from typing import Any
 
 from connectors.kafka.writer import KafkaWriter
 from streamlearner.app import client_options, files_source
-from streamlearner.client import Client, Refused
 from streamlearner.codec import Codec
+from streamlearner.commands.client import Client, Refused
 from streamlearner.config import Config
 from streamlearner.errors import ConfigError, InvalidInput
 from streamlearner.inputs import wire_input

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from streamlearner.client import Client
+from streamlearner.commands.client import Client
+from streamlearner.commands.options import ADDRESS, AddressOption, TokenOption
 from streamlearner.errors import StreamlearnerError
-from streamlearner.options import ADDRESS, AddressOption, TokenOption
 
 POLL_S = 0.25
 
