@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from streamlearner.settings import Section
+from streamlearner.config.settings import Section
 
 
 class ActiveLongTermSection(Section):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from streamlearner.settings import Count, Section, Share
+from streamlearner.config.settings import Count, Section, Share
 
 
 class GenerativeDualMemorySection(Section):

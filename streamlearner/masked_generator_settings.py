@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from streamlearner.settings import Count, Section
+from streamlearner.config.settings import Count, Section
 
 
 class MaskedGeneratorSection(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from streamlearner.settings import Count, Folder, Section
+from streamlearner.config.settings import Count, Folder, Section
 
 
 class MetaLearnedUpdateSection(Section):

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from connectors.memory import Crash, CrashMarker, MemorySource
-from streamlearner import config as configuration
 from streamlearner.app import build
 from streamlearner.checkpoint import CheckpointStore
 from streamlearner.codec import encode_raw
-from streamlearner.config import Config
+from streamlearner.config import loading as configuration
+from streamlearner.config.loading import Config
 from streamlearner.daemon import Daemon
 from streamlearner.stream import Message, Source
 

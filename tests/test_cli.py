@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from streamlearner.commands import main as cli
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 
 COMMANDS = [
     "run",
@@ -100,7 +100,7 @@ def crash(**_: object) -> Config:
 def test_a_crash_is_one_clear_line_and_a_traceback(
     ended: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamlearner.config.load", crash)
+    monkeypatch.setattr("streamlearner.config.loading.load", crash)
     code, _, err = ended("run")
     lines = err.splitlines()
     assert code == 1
@@ -111,7 +111,7 @@ def test_a_crash_is_one_clear_line_and_a_traceback(
 def test_a_crash_is_one_line_of_json_where_logs_are_json(
     ended: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamlearner.config.load", crash)
+    monkeypatch.setattr("streamlearner.config.loading.load", crash)
     code, _, err = ended("run", "--log", "json")
     (line,) = map(json.loads, err.splitlines())
     assert (code, line["level"]) == (1, "critical")

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlearner.config import Config, load
-from streamlearner.config_problems import settings
-from streamlearner.settings import UNITS, parse_bits
+from streamlearner.config.loading import Config, load
+from streamlearner.config.problems import settings
+from streamlearner.config.settings import UNITS, parse_bits
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_FILE = ROOT / "config.yaml"

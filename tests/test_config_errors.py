@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streamlearner.config import load, parse_settings
+from streamlearner.config.loading import load, parse_settings
 from streamlearner.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from streamlearner.config import load
+from streamlearner.config.loading import load
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOY = ROOT / "deploy"

@@ -171,8 +171,8 @@ def test_the_command_makes_a_gate_that_the_daemon_loads(tmp_path: Path) -> None:
     path = tmp_path / "gate.safetensors"
     code, said = called(str(path), *SHORT)
     assert code == 0, said
-    from streamlearner import config
     from streamlearner.app import make_method
+    from streamlearner.config import loading as config
 
     settings = {"method.name": "meta_learned_update", "method.meta_learned_update.gate": str(path)}
     made = make_method(
@@ -191,8 +191,8 @@ def test_a_daemon_with_a_gate_for_each_weight_starts_with_the_network_in_its_fil
     path = tmp_path / "gate.safetensors"
     code, said = called(str(path), *SHORT, "--each-weight", "--target", "representation")
     assert code == 0, said
-    from streamlearner import config
     from streamlearner.app import make_method
+    from streamlearner.config import loading as config
     from streamlearner.gate_file import read_tensors
 
     settings = {"method.name": "meta_learned_update", "method.meta_learned_update.gate": str(path)}

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from streamlearner.app import check_network
 from streamlearner.app.learning import make_method, make_network
-from streamlearner.config import load
+from streamlearner.config.learning_settings import OUR_NETWORKS
+from streamlearner.config.loading import load
 from streamlearner.errors import ConfigError
-from streamlearner.learning_settings import OUR_NETWORKS
 from streamlearner.methods.base import Experience
 from streamlearner.network import HEAD_BLOCK, AveragedNetwork, Network, descend
 from streamlearner.networks import NETWORKS, build, resolve

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from streamlearner.commands import main as cli
-from streamlearner.config import load, parse_settings
+from streamlearner.config.loading import load, parse_settings
 from streamlearner.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,7 +13,7 @@ from streamlearner.app.learning import make_association, make_memory
 from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation, parameter_bits
 from streamlearner.code_size import COLOUR_BITS, association_for, code_bits_for
-from streamlearner.config import Config, load
+from streamlearner.config.loading import Config, load
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Chance
 from streamlearner.planner import Coding, Measured, Plan, Planner

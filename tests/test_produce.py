@@ -12,7 +12,7 @@ import pytest
 from streamlearner.codec import Codec
 from streamlearner.commands.client import Client, Refused
 from streamlearner.commands.produce import PATIENCE_S, bodies, paced, produce, push, read
-from streamlearner.config import Config, load
+from streamlearner.config.loading import Config, load
 from streamlearner.errors import ConfigError, InvalidInput
 from streamlearner.stream import Message
 from tests.canned_daemon import CannedDaemon, canned_daemon

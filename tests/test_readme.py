@@ -13,8 +13,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from streamlearner.commands import main as cli
-from streamlearner.config import Config, load, parse_settings
-from streamlearner.config_problems import setting
+from streamlearner.config.loading import Config, load, parse_settings
+from streamlearner.config.problems import setting
 from streamlearner.metrics import Metrics
 from tests import file_map
 

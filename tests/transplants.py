@@ -11,7 +11,7 @@ import numpy as np
 
 from streamlearner import transplanting
 from streamlearner.codec import encode_raw
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.daemon import Daemon
 from streamlearner.stream import Message
 from tests.daemon_runs import ask, learned, settings

@@ -17,7 +17,7 @@ from streamlearner.app.parts import check_network
 from streamlearner.archive import Archive
 from streamlearner.checkpoint import CheckpointStore
 from streamlearner.codec import REASONS, Codec
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.daemon import Daemon
 from streamlearner.errors import ConfigError
 from streamlearner.inputs import Limits

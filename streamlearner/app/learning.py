@@ -25,7 +25,7 @@ from streamlearner.app.parts import (
 )
 from streamlearner.associations.lossless import RawAssociation
 from streamlearner.codec import Schema
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.learner import Learner

@@ -15,10 +15,10 @@ from connectors.push import BacklogFull as LogFull
 from connectors.push import PushLog, PushRecord, PushSource
 from streamlearner import vision
 from streamlearner.codec import Example, encode_raw
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
+from streamlearner.config.settings import read_secret
 from streamlearner.errors import ConfigError
 from streamlearner.serving import BacklogFull, Receipt
-from streamlearner.settings import read_secret
 from streamlearner.stream import Source
 
 

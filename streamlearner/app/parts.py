@@ -14,7 +14,7 @@ from streamlearner.associations.trellis import TrellisAssociation
 from streamlearner.augmentation import Augmentation
 from streamlearner.balanced_recollection import BalancedRecollectionMemory
 from streamlearner.code_size import association_for, code_bits_for
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Chance
 from streamlearner.network import Network

@@ -8,7 +8,7 @@ import torch
 
 from streamlearner.app.parts import make_association
 from streamlearner.associations.gumbel import parameter_bits
-from streamlearner.config import load
+from streamlearner.config.loading import load
 from streamlearner.methods.base import Chance
 from streamlearner.planner import Coding, Measure, Measured
 

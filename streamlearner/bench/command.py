@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from streamlearner.bench.kit.tables import SERIES
-from streamlearner.settings import parse_bits
+from streamlearner.config.settings import parse_bits
 
 if TYPE_CHECKING:
     from streamlearner.bench.kit.experiment import Trial

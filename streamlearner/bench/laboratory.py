@@ -15,7 +15,7 @@ from streamlearner import picture_sets
 from streamlearner.app.assembly import build
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.codec import encode_raw
-from streamlearner.config import load
+from streamlearner.config.loading import load
 from streamlearner.stream import Message
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamlearner.commands.options import ConfigOption, SetOption, load_config
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
 from streamlearner.state_lock import StateLock
 

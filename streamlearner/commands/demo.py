@@ -23,12 +23,12 @@ from rich.live import Live
 from rich.table import Table
 
 from connectors.memory import MemorySource
-from streamlearner import config as configuration
 from streamlearner.app import build, digits
 from streamlearner.codec import encode_raw
 from streamlearner.commands.client import Client
 from streamlearner.commands.demo_picture import line, picture
 from streamlearner.commands.produce import push
+from streamlearner.config import loading as configuration
 from streamlearner.daemon import Daemon
 from streamlearner.errors import StreamlearnerError
 from streamlearner.inputs import wire_input

@@ -21,7 +21,6 @@ from rich.table import Table
 from rich.text import Text
 
 from streamlearner import __version__
-from streamlearner import config as configuration
 from streamlearner.bench.command import bench
 from streamlearner.commands.checkpoint import checkpoints
 from streamlearner.commands.client import Client
@@ -39,6 +38,7 @@ from streamlearner.commands.options import (
 from streamlearner.commands.plan import plan
 from streamlearner.commands.status_view import choice, overview
 from streamlearner.commands.transplant import transplant
+from streamlearner.config import loading as configuration
 from streamlearner.errors import StreamlearnerError
 from streamlearner.logs import LogFormat, start_logging, tell_crash, tell_error
 

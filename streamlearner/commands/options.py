@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamlearner import config as configuration
+from streamlearner.config import loading as configuration
 from streamlearner.logs import LogFormat
 
 DEFAULT_CONFIG = Path("config.yaml")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamlearner.settings import parse_bits
+from streamlearner.config.settings import parse_bits
 
 if TYPE_CHECKING:
     from streamlearner.planner import Plan

@@ -11,7 +11,7 @@ from connectors.kafka.writer import KafkaWriter
 from streamlearner.app import client_options, files_source
 from streamlearner.codec import Codec
 from streamlearner.commands.client import Client, Refused
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError, InvalidInput
 from streamlearner.inputs import wire_input
 from streamlearner.stream import Batch, Message

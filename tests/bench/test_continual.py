@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from streamlearner import config
 from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope
@@ -19,6 +18,7 @@ from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.streams.continual import Arm, ContinualExperiment
 from streamlearner.bench.streams.one_pass import learn
+from streamlearner.config import loading as config
 from tests.bench.tiny_bench import TinyBench, pictures
 
 SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False, "precision": "fp32"}

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner import config
 from streamlearner.app import make_method
+from streamlearner.config import loading as config
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory, Experience
 

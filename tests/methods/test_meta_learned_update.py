@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from streamlearner import config
 from streamlearner.app.parts import make_network
+from streamlearner.config import loading as config
 from streamlearner.gate_file import save_gate
 from streamlearner.methods.meta_learned_update import MetaLearnedUpdate
 from streamlearner.update_gate import UpdateGate

@@ -7,7 +7,7 @@ import math
 import torch
 
 from streamlearner.app.parts import make_chance, seed_of
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
 from streamlearner.generative_memory import GenerativeMemory
 from streamlearner.methods import METHODS

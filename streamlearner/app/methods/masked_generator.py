@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from streamlearner.app.parts import make_association, make_augmentation, make_chance, make_memory
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.mask_learning import Course
 from streamlearner.masked_network import MaskedNetwork
 from streamlearner.methods import METHODS

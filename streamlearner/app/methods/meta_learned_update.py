@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from streamlearner.app.parts import seed_of
-from streamlearner.config import Config
+from streamlearner.config.loading import Config
 from streamlearner.gate_file import load_gate, read_tensors
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory

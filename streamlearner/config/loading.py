@@ -17,10 +17,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from streamlearner import config_problems as problems
-from streamlearner.config_entries import Entry, environment_entries, file_entries, flag_entries, parse_scalar
-from streamlearner.errors import ConfigError
-from streamlearner.learning_settings import (
+from streamlearner.config import problems
+from streamlearner.config.entries import Entry, environment_entries, file_entries, flag_entries, parse_scalar
+from streamlearner.config.learning_settings import (
     AssociationSection,
     DaemonSection,
     EvaluationSection,
@@ -30,7 +29,7 @@ from streamlearner.learning_settings import (
     NetworkSection,
     SleepSection,
 )
-from streamlearner.settings import (
+from streamlearner.config.settings import (
     CheckpointSection,
     CodecSection,
     Count,
@@ -40,6 +39,7 @@ from streamlearner.settings import (
     ServingSection,
     SourceSection,
 )
+from streamlearner.errors import ConfigError
 
 SEE = "`streamlearner config schema` describes every setting"
 

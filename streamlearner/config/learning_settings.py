@@ -10,10 +10,10 @@ from croniter import croniter
 from pydantic import AfterValidator, Field
 
 from streamlearner.active_long_term_settings import ActiveLongTermSection
+from streamlearner.config.settings import Bits, Count, Folder, Seconds, Section, Share
 from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
 from streamlearner.masked_generator_settings import MaskedGeneratorSection
 from streamlearner.meta_learned_update_settings import MetaLearnedUpdateSection
-from streamlearner.settings import Bits, Count, Folder, Seconds, Section, Share
 
 
 def _cron(text: str) -> str:

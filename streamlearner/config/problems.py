@@ -12,8 +12,8 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from streamlearner.config_entries import ENV_PREFIX, Entry
-from streamlearner.settings import Section
+from streamlearner.config.entries import ENV_PREFIX, Entry
+from streamlearner.config.settings import Section
 
 SECRET = re.compile(r"password|passwd|secret|token|credential|jaas|private|api_?key", re.IGNORECASE)
 MASK = "********"

@@ -1,0 +1,1 @@
+"""The configuration: loaded, checked, shown. Only `app` and `commands` read it."""
