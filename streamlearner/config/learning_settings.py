@@ -9,11 +9,11 @@ import pydantic
 from croniter import croniter
 from pydantic import AfterValidator, Field
 
-from streamlearner.active_long_term_settings import ActiveLongTermSection
+from streamlearner.config.methods.active_long_term import ActiveLongTermSection
+from streamlearner.config.methods.generative_dual_memory import GenerativeDualMemorySection
+from streamlearner.config.methods.masked_generator import MaskedGeneratorSection
+from streamlearner.config.methods.meta_learned_update import MetaLearnedUpdateSection
 from streamlearner.config.settings import Bits, Count, Folder, Seconds, Section, Share
-from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
-from streamlearner.masked_generator_settings import MaskedGeneratorSection
-from streamlearner.meta_learned_update_settings import MetaLearnedUpdateSection
 
 
 def _cron(text: str) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from streamlearner.app.parts import make_chance, seed_of
 from streamlearner.config.loading import Config
-from streamlearner.generative_dual_memory_settings import GenerativeDualMemorySection
+from streamlearner.config.methods.generative_dual_memory import GenerativeDualMemorySection
 from streamlearner.generative_memory import GenerativeMemory
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory

@@ -1,0 +1,1 @@
+"""The settings of single methods."""
