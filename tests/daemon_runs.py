@@ -20,7 +20,7 @@ from streamlearner.checkpoint import CheckpointStore
 from streamlearner.codec import encode_raw
 from streamlearner.config import loading as configuration
 from streamlearner.config.loading import Config
-from streamlearner.daemon import Daemon
+from streamlearner.daemon.loop import Daemon
 from streamlearner.stream import Message, Source
 
 WAIT_S = 30.0

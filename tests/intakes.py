@@ -8,7 +8,7 @@ import numpy as np
 
 from connectors.memory import MemorySource
 from streamlearner.codec import Codec, encode_raw
-from streamlearner.intake import Delivery, Intake
+from streamlearner.daemon.intake import Delivery, Intake
 from streamlearner.stream import Message, Reject
 
 BATCH = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamlearner.sleep import SleepSchedule
+from streamlearner.daemon.sleep_schedule import SleepSchedule
 
 MIDNIGHT_S = 1_700_006_400.0  # 2023-11-15 00:00 UTC
 HOUR_S = 3600.0

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.memory import Crash, MemorySource
 from streamlearner.app import build
-from streamlearner.daemon import Daemon
+from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import ConfigError, NoReadableCheckpoint
 from tests.checkpoint_store import spoil
 from tests.daemon_runs import (

@@ -13,7 +13,7 @@ import pytest
 from connectors.memory import MemorySource
 from streamlearner.app import build
 from streamlearner.checkpoint import CheckpointStore
-from streamlearner.daemon import Daemon
+from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import CheckpointError, StreamlearnerError
 from streamlearner.stream import Reject
 from tests.checkpoint_store import hidden_names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connectors.memory import MemorySource
-from streamlearner.intake import Intake
+from streamlearner.daemon.intake import Intake
 from tests.intakes import (
     Clock,
     Dripping,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.memory import MemorySource
-from streamlearner.intake import RememberedIds
+from streamlearner.daemon.intake import RememberedIds
 from tests.intakes import (
     Box,
     an_intake,

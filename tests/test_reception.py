@@ -12,8 +12,8 @@ import pytest
 
 from connectors.memory import MemorySource
 from streamlearner.app import build
-from streamlearner.daemon import Daemon
-from streamlearner.reception import HANGS_AFTER_S, PUBLISH_EVERY_S, Reception
+from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.requests import HANGS_AFTER_S, PUBLISH_EVERY_S, Reception
 from streamlearner.serving import Unavailable
 from tests.daemon_runs import a_stream, settings
 

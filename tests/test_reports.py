@@ -10,8 +10,8 @@ import pytest
 
 from connectors.memory import MemorySource
 from streamlearner.app import build
-from streamlearner.daemon import Daemon
-from streamlearner.reports import memory_report, publish_metrics, retention_report, status_report
+from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.reports import memory_report, publish_metrics, retention_report, status_report
 from tests.daemon_runs import a_stream, run, settings
 
 COUNT = 120

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from streamlearner.sleep import SleepSchedule
+from streamlearner.daemon.sleep_schedule import SleepSchedule
 from tests.sleep_schedules import Clock, due, schedule
 
 

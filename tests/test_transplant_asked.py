@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from connectors.memory import MemorySource
-from streamlearner import transplanting
 from streamlearner.app import build
 from streamlearner.commands import main as cli
 from streamlearner.commands import status_view as overview
-from streamlearner.daemon import Daemon
+from streamlearner.daemon import transplants as transplanting
+from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import InvalidInput, StreamlearnerError
 from streamlearner.serving import Conflict
 from tests.canned_daemon import canned_daemon

@@ -14,19 +14,19 @@ from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.app.parts import check_network
-from streamlearner.archive import Archive
 from streamlearner.checkpoint import CheckpointStore
 from streamlearner.codec import REASONS, Codec
 from streamlearner.config.loading import Config
-from streamlearner.daemon import Daemon
+from streamlearner.daemon.events import Reporter
+from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.persistence import Archive
+from streamlearner.daemon.requests import Reception
+from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.errors import ConfigError
 from streamlearner.inputs import Limits
-from streamlearner.intake import Intake
 from streamlearner.metrics import Metrics
-from streamlearner.reception import Reception
-from streamlearner.reporter import Reporter
 from streamlearner.serving import Serving
-from streamlearner.sleep import SleepSchedule
 from streamlearner.stream import Source
 from streamlearner.versions import Versions
 

@@ -29,7 +29,7 @@ from streamlearner.commands.client import Client
 from streamlearner.commands.demo_picture import line, picture
 from streamlearner.commands.produce import push
 from streamlearner.config import loading as configuration
-from streamlearner.daemon import Daemon
+from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import StreamlearnerError
 from streamlearner.inputs import wire_input
 from streamlearner.stream import Message

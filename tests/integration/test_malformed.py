@@ -14,8 +14,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from connectors.kafka.writer import KafkaWriter
+from streamlearner.daemon.intake import RememberedIds
 from streamlearner.inputs import wire_input
-from streamlearner.intake import RememberedIds
 from streamlearner.stream import Message
 from tests.integration.daemon_process import DaemonProcess
 from tests.malformed import BAD, EXACT, LABELS, PIXELS, Headers, pixels_of

@@ -13,7 +13,7 @@ import torch
 from connectors.memory import MemorySource
 from streamlearner.app import build
 from streamlearner.class_index import ClassIndex
-from streamlearner.daemon import Daemon
+from streamlearner.daemon.loop import Daemon
 from streamlearner.learner import Learner
 from streamlearner.packing import Packing
 from streamlearner.stream import Message
@@ -120,7 +120,9 @@ class Auditor:
 def test_the_bits_reported_are_the_bytes_held_and_never_above_the_budget_while_classes_come_and_go(
     method: str, sampling: str, tasks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamlearner.reception.PUBLISH_EVERY_S", 0.0)  # else figures may be 0.25 s old
+    monkeypatch.setattr(
+        "streamlearner.daemon.requests.PUBLISH_EVERY_S", 0.0
+    )  # else figures may be 0.25 s old
     config = settings(
         tmp_path,
         method__name=method,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from streamlearner.intake import RememberedIds
+from streamlearner.daemon.intake import RememberedIds
 from streamlearner.methods import METHODS
 from tests.integration.daemon_process import DaemonProcess, differing, final_state
 from tests.integration.digit_stream import DigitStream

@@ -10,7 +10,7 @@ from streamlearner.lessons import Transplant
 from streamlearner.serving import Conflict
 
 if TYPE_CHECKING:
-    from streamlearner.daemon import Daemon
+    from streamlearner.daemon.loop import Daemon
 
 DEFAULT_STEPS = 5_000
 """MNIST: an MLP taught by a LeNet of 99.7 % on the exam came to 97.9 %, in 60 s of one core; one of 94.1 %,

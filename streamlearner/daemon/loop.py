@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from streamlearner import moment
-from streamlearner.archive import Archive
 from streamlearner.codec import Schema
+from streamlearner.daemon import snapshot as moment
+from streamlearner.daemon.events import Reporter, Tally
+from streamlearner.daemon.intake import Delivery, Intake
+from streamlearner.daemon.persistence import Archive
+from streamlearner.daemon.requests import Reception
+from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
-from streamlearner.intake import Delivery, Intake
 from streamlearner.learner import Learner
 from streamlearner.lessons import Verdict
-from streamlearner.reception import Reception
-from streamlearner.reporter import Reporter, Tally
 from streamlearner.serving import Serving
-from streamlearner.sleep import SleepSchedule
 from streamlearner.stream import Position, Source
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from typing import Protocol
 from torch import Tensor
 
 from streamlearner.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.daemon.snapshot import Moment
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.metrics import Metrics
-from streamlearner.moment import Moment
 from streamlearner.stream import Position, Source
 from streamlearner.versions import Version, Versions
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from streamlearner.checkpoint import Checkpoint
 from streamlearner.codec import Schema
-from streamlearner.reporter import Tally
+from streamlearner.daemon.events import Tally
 from streamlearner.stream import Position
 
 if TYPE_CHECKING:
-    from streamlearner.daemon import Daemon
+    from streamlearner.daemon.loop import Daemon
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from streamlearner.labels import LabelSpace
 from streamlearner.learner import Learner
 
 if TYPE_CHECKING:
-    from streamlearner.daemon import Daemon
+    from streamlearner.daemon.loop import Daemon
 
 
 def status_report(daemon: Daemon, *, uptime_s: float) -> dict[str, Any]:

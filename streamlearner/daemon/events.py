@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streamlearner.intake import Delivery
+from streamlearner.daemon.intake import Delivery
 from streamlearner.learner import Learner
 from streamlearner.lessons import Lesson, Transplant, Verdict
 from streamlearner.metrics import Metrics

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
-from streamlearner import transplanting
+from streamlearner.daemon import transplants as transplanting
+from streamlearner.daemon.reports import memory_report, publish_metrics, retention_report, status_report
 from streamlearner.labels import ClassName
-from streamlearner.reports import memory_report, publish_metrics, retention_report, status_report
 from streamlearner.serving import Unavailable
 
 if TYPE_CHECKING:
-    from streamlearner.daemon import Daemon
+    from streamlearner.daemon.loop import Daemon
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The daemon: wake, sleep, serve, checkpoint. `loop` is the page to read first."""
