@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import GRADING_BATCH, Exam
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import Grades, grade
-from streamlearner.labels import LabelSpace
 from streamlearner.methods.base import DualMemory
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import Grades, RetentionMatrix
 from streamlearner.grading import read_out, sit
-from streamlearner.labels import LabelSpace
 from streamlearner.lessons import Dream, Lesson, Progress, Transplant, Verdict
 from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.predictor import Predictor

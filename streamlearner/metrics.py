@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from streamlearner.labels import ClassName
+from streamlearner.decoding.labels import ClassName
 from streamlearner.series import Samples, Series
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-from streamlearner.labels import FactorValue, LabelSpace
+from streamlearner.decoding.labels import FactorValue, LabelSpace
 from streamlearner.rows import factor_task
 from streamlearner.stream import Label
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamlearner.labels import ClassName, FactorValue, LabelSpace
+from streamlearner.decoding.labels import ClassName, FactorValue, LabelSpace
 from streamlearner.stream import Batch, Factors, Label
 
 

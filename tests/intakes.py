@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from connectors.memory import MemorySource
-from streamlearner.codec import Codec, encode_raw
 from streamlearner.daemon.intake import Delivery, Intake
+from streamlearner.decoding.codec import Codec, encode_raw
 from streamlearner.stream import Message, Reject
 
 BATCH = 4

@@ -15,7 +15,7 @@ import msgpack
 import numpy as np
 from PIL import Image
 
-from streamlearner.codec import encode_raw
+from streamlearner.decoding.codec import encode_raw
 
 Headers = tuple[tuple[str, bytes], ...]
 Wire = tuple[bytes, Headers]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from streamlearner.codec import REASONS, Codec, Schema, encode_raw
+from streamlearner.decoding.codec import REASONS, Codec, Schema, encode_raw
 from streamlearner.errors import ConfigError
 from streamlearner.stream import Batch, Message, Reject
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamlearner.codec import REASONS, Codec
+from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.stream import Message
 from tests.malformed import BAD, DOUBTFUL, EXACT, LABELS, as_jpeg, pixels_of
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from streamlearner.codec import Codec, Schema, encode_raw
+from streamlearner.decoding.codec import Codec, Schema, encode_raw
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Message
 

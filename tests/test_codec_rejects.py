@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamlearner.codec import REASONS, Codec
-from streamlearner.inputs import Limits
+from streamlearner.decoding.codec import REASONS, Codec
+from streamlearner.decoding.inputs import Limits
 from streamlearner.stream import Message, Reject
 
 

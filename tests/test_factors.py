@@ -13,8 +13,8 @@ import torch
 
 from connectors.memory import MemorySource
 from streamlearner.app import build
-from streamlearner.codec import encode_raw
-from streamlearner.labels import FactorValue, LabelSpace
+from streamlearner.decoding.codec import encode_raw
+from streamlearner.decoding.labels import FactorValue, LabelSpace
 from streamlearner.rows import Rows, unfold
 from streamlearner.stream import Batch, Factors, Label, Message
 from tests.daemon_runs import (

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.errors import InvalidInput
-from streamlearner.images import Pixels, decode_image
 
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (9, 7, 3), np.uint8)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamlearner.decoding.inputs import Limits, read_dtype, read_input, read_raw, read_shape
 from streamlearner.errors import InvalidInput
-from streamlearner.inputs import Limits, read_dtype, read_input, read_raw, read_shape
 
 
 def reason_of(value: object) -> str:

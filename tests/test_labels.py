@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamlearner.decoding.labels import FactorValue, LabelSpace, label_text, parse_label, parse_text, shown
 from streamlearner.errors import CheckpointError, InvalidInput
-from streamlearner.labels import FactorValue, LabelSpace, label_text, parse_label, parse_text, shown
 
 LABELS = st.one_of(
     st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.labels import FactorValue, LabelSpace
+from streamlearner.decoding.labels import FactorValue, LabelSpace
 from streamlearner.predictor import Answer, Predictor
 
 

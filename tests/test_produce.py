@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from streamlearner.codec import Codec
 from streamlearner.commands.client import Client, Refused
 from streamlearner.commands.produce import PATIENCE_S, bodies, paced, produce, push, read
 from streamlearner.config.loading import Config, load
+from streamlearner.decoding.codec import Codec
 from streamlearner.errors import ConfigError, InvalidInput
 from streamlearner.stream import Message
 from tests.canned_daemon import CannedDaemon, canned_daemon

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from streamlearner.codec import encode_raw
 from streamlearner.config.loading import Config
 from streamlearner.daemon import transplants as transplanting
 from streamlearner.daemon.loop import Daemon
+from streamlearner.decoding.codec import encode_raw
 from streamlearner.stream import Message
 from tests.daemon_runs import ask, learned, settings
 

@@ -15,7 +15,6 @@ from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.app.parts import check_network
 from streamlearner.checkpoint import CheckpointStore
-from streamlearner.codec import REASONS, Codec
 from streamlearner.config.loading import Config
 from streamlearner.daemon.events import Reporter
 from streamlearner.daemon.intake import Intake
@@ -23,8 +22,9 @@ from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.persistence import Archive
 from streamlearner.daemon.requests import Reception
 from streamlearner.daemon.sleep_schedule import SleepSchedule
+from streamlearner.decoding.codec import REASONS, Codec
+from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
-from streamlearner.inputs import Limits
 from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
 from streamlearner.stream import Source

@@ -24,8 +24,8 @@ from streamlearner.app.parts import (
     seed_of,
 )
 from streamlearner.associations.lossless import RawAssociation
-from streamlearner.codec import Schema
 from streamlearner.config.loading import Config
+from streamlearner.decoding.codec import Schema
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.learner import Learner

@@ -14,9 +14,9 @@ from connectors.kafka.source import KafkaSource
 from connectors.push import BacklogFull as LogFull
 from connectors.push import PushLog, PushRecord, PushSource
 from streamlearner import vision
-from streamlearner.codec import Example, encode_raw
 from streamlearner.config.loading import Config
 from streamlearner.config.settings import read_secret
+from streamlearner.decoding.codec import Example, encode_raw
 from streamlearner.errors import ConfigError
 from streamlearner.serving import BacklogFull, Receipt
 from streamlearner.stream import Source

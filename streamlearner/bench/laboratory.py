@@ -14,8 +14,8 @@ from connectors.memory import MemorySource
 from streamlearner import picture_sets
 from streamlearner.app.assembly import build
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.codec import encode_raw
 from streamlearner.config.loading import load
+from streamlearner.decoding.codec import encode_raw
 from streamlearner.stream import Message
 
 

@@ -24,14 +24,14 @@ from rich.table import Table
 
 from connectors.memory import MemorySource
 from streamlearner.app import build, digits
-from streamlearner.codec import encode_raw
 from streamlearner.commands.client import Client
 from streamlearner.commands.demo_picture import line, picture
 from streamlearner.commands.produce import push
 from streamlearner.config import loading as configuration
 from streamlearner.daemon.loop import Daemon
+from streamlearner.decoding.codec import encode_raw
+from streamlearner.decoding.inputs import wire_input
 from streamlearner.errors import StreamlearnerError
-from streamlearner.inputs import wire_input
 from streamlearner.stream import Message
 
 HELD_OUT_EVERY = 5

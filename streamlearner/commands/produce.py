@@ -9,11 +9,11 @@ from typing import Any
 
 from connectors.kafka.writer import KafkaWriter
 from streamlearner.app import client_options, files_source
-from streamlearner.codec import Codec
 from streamlearner.commands.client import Client, Refused
 from streamlearner.config.loading import Config
+from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.inputs import wire_input
 from streamlearner.errors import ConfigError, InvalidInput
-from streamlearner.inputs import wire_input
 from streamlearner.stream import Batch, Message
 
 CHUNK = 100

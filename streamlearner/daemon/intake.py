@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from streamlearner.codec import Codec
+from streamlearner.decoding.codec import Codec
 from streamlearner.stream import Batch, Message, Position, Reject, Source
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from streamlearner.codec import Schema
 from streamlearner.daemon import snapshot as moment
 from streamlearner.daemon.events import Reporter, Tally
 from streamlearner.daemon.intake import Delivery, Intake
 from streamlearner.daemon.persistence import Archive
 from streamlearner.daemon.requests import Reception
 from streamlearner.daemon.sleep_schedule import SleepSchedule
+from streamlearner.decoding.codec import Schema
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.learner import Learner
 from streamlearner.lessons import Verdict

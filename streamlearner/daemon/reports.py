@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streamlearner.labels import LabelSpace
+from streamlearner.decoding.labels import LabelSpace
 from streamlearner.learner import Learner
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from streamlearner.daemon import transplants as transplanting
 from streamlearner.daemon.reports import memory_report, publish_metrics, retention_report, status_report
-from streamlearner.labels import ClassName
+from streamlearner.decoding.labels import ClassName
 from streamlearner.serving import Unavailable
 
 if TYPE_CHECKING:

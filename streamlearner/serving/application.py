@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from streamlearner.codec import Codec
+from streamlearner.decoding.codec import Codec
 from streamlearner.metrics import Metrics
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin

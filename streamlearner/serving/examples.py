@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from streamlearner.codec import Codec
+from streamlearner.decoding.codec import Codec
 from streamlearner.errors import InvalidInput
 from streamlearner.metrics import Metrics
 from streamlearner.serving.bodies import Bodies, ExampleBody, ExamplesBody, check, parse, require_json

@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor
 
-from streamlearner.codec import Example
+from streamlearner.decoding.codec import Example
+from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import StreamlearnerError
-from streamlearner.labels import ClassName
 from streamlearner.stream import Position
 
 IngestExample: TypeAlias = Example

@@ -11,9 +11,9 @@ import torch
 from starlette.requests import Request
 from torch import Tensor
 
-from streamlearner.codec import Codec
+from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.labels import parse_text
 from streamlearner.errors import InvalidInput
-from streamlearner.labels import parse_text
 from streamlearner.metrics import Metrics
 from streamlearner.predictor import Answer, Predictor
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
 
-from streamlearner.labels import ClassName, FactorValue
+from streamlearner.decoding.labels import ClassName, FactorValue
 from streamlearner.serving.port import Port
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.sheet import draw_sheet

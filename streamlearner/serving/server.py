@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from streamlearner.codec import Codec
+from streamlearner.decoding.codec import Codec
 from streamlearner.metrics import Metrics
 from streamlearner.predictor import Predictor
 from streamlearner.serving.application import assemble

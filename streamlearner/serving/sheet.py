@@ -7,7 +7,7 @@ import io
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from streamlearner.labels import ClassName
+from streamlearner.decoding.labels import ClassName
 
 CELL_PIXELS = 48
 """Small pictures are enlarged to about this, by a whole factor, so that their pixels stay squares."""

@@ -10,7 +10,7 @@ from typing import Any
 from kafka import KafkaProducer
 from sklearn.datasets import load_digits
 
-from streamlearner.codec import encode_raw
+from streamlearner.decoding.codec import encode_raw
 
 DIGITS = 1797
 RESEND_EVERY, RESEND_BACK = 97, 60

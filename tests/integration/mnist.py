@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from connectors.kafka.writer import KafkaWriter
 from streamlearner import vision
-from streamlearner.codec import encode_raw
-from streamlearner.inputs import wire_input
+from streamlearner.decoding.codec import encode_raw
+from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message
 from tests.integration.daemon_process import DaemonProcess
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from streamlearner.inputs import wire_input
+from streamlearner.decoding.inputs import wire_input
 from tests.integration.daemon_process import DaemonProcess
 from tests.integration.digit_stream import DIGITS, DigitStream
 

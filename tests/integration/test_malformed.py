@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from connectors.kafka.writer import KafkaWriter
 from streamlearner.daemon.intake import RememberedIds
-from streamlearner.inputs import wire_input
+from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message
 from tests.integration.daemon_process import DaemonProcess
 from tests.malformed import BAD, EXACT, LABELS, PIXELS, Headers, pixels_of

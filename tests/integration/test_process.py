@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamlearner.inputs import wire_input
+from streamlearner.decoding.inputs import wire_input
 from tests.checkpoint_store import spoil
 from tests.integration.daemon_process import DaemonProcess, free_port
 

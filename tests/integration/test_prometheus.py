@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from streamlearner import __version__
-from streamlearner.codec import REASONS
-from streamlearner.inputs import wire_input
+from streamlearner.decoding.codec import REASONS
+from streamlearner.decoding.inputs import wire_input
 from tests.integration.daemon_process import ROOT, DaemonProcess, free_port
 from tests.integration.digit_stream import DIGITS, DigitStream
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamlearner.inputs import wire_input
+from streamlearner.decoding.inputs import wire_input
 from tests.integration.daemon_process import DaemonProcess
 from tests.integration.digit_stream import DigitStream
 

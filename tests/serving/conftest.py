@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from streamlearner.codec import Codec, Schema
+from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
 from tests.serving.fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor

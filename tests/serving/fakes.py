@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.curriculum import Curriculum
+from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.errors import InvalidInput
-from streamlearner.labels import ClassName, LabelSpace
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.predictor import Predictor
 from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable

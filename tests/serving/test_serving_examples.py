@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.codec import Codec
+from streamlearner.decoding.codec import Codec
 from streamlearner.metrics import Metrics
 from tests.serving.conftest import MakeServing
 from tests.serving.fakes import FakeDaemon, InProcess, picture

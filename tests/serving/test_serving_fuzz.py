@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from streamlearner.codec import Codec, Schema
+from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
 from tests.serving.fakes import SHAPE, FakeDaemon, InProcess, picture, tiny_predictor

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from streamlearner.codec import Codec
+from streamlearner.decoding.codec import Codec
 from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
 from tests.serving.conftest import MakeServing

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from streamlearner.labels import FactorValue
+from streamlearner.decoding.labels import FactorValue
 from tests.serving.fakes import FakeDaemon, InProcess
 
 COLOURFUL = torch.randint(0, 256, (3, 3, 6, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamlearner.decoding.images import decode_image
+from streamlearner.decoding.labels import shown
 from streamlearner.errors import ConfigError, InvalidInput
-from streamlearner.images import decode_image
-from streamlearner.labels import shown
 
 Array = NDArray[Any]
 

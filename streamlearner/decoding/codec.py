@@ -21,14 +21,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamlearner.decoding.headers import (
+    Form,
+    header_text,
+    parse_json,
+    parse_msgpack,
+    read_form,
+    read_headers,
+)
+from streamlearner.decoding.headers import encode_raw as encode_raw
+from streamlearner.decoding.images import decode_image
+from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits, read_input, read_raw
+from streamlearner.decoding.inputs import Schema as Schema
+from streamlearner.decoding.labels import parse_label, parse_text, shown
 from streamlearner.errors import InvalidInput
-from streamlearner.images import decode_image
-from streamlearner.inputs import DEFAULT_LIMITS, Array, Limits, read_input, read_raw
-from streamlearner.inputs import Schema as Schema
-from streamlearner.labels import parse_label, parse_text, shown
 from streamlearner.stream import Batch, Factors, Label, Message, Reject
-from streamlearner.wire import Form, header_text, parse_json, parse_msgpack, read_form, read_headers
-from streamlearner.wire import encode_raw as encode_raw
 
 REASONS = (
     "empty",  # no bytes, or no inputs

@@ -14,9 +14,9 @@ from typing import Any, Literal, NoReturn
 import msgpack
 import numpy as np
 
+from streamlearner.decoding.inputs import DTYPES, Array, read_dtype, read_raw, read_shape
+from streamlearner.decoding.labels import label_text, parse_label, parse_text
 from streamlearner.errors import InvalidInput
-from streamlearner.inputs import DTYPES, Array, read_dtype, read_raw, read_shape
-from streamlearner.labels import label_text, parse_label, parse_text
 
 Headers = tuple[tuple[str, bytes], ...]
 Media = Literal["raw", "image", "json", "msgpack"]

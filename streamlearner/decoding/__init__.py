@@ -1,0 +1,1 @@
+"""Messages from a stream, or bodies from HTTP, to validated examples."""
