@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from streamlearner import picture_sets
 from streamlearner.commands.main import app
-from streamlearner.meta_learning import (
+from streamlearner.gates.meta_learning import (
     Course,
     Draw,
     Drawn,
@@ -21,10 +21,10 @@ from streamlearner.meta_learning import (
     meta_train,
     within,
 )
+from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.network import Network, descend
 from streamlearner.networks import build, mlp
 from streamlearner.picture_sets import PictureSet
-from streamlearner.update_gate import UpdateGate
 
 IMAGES = (load_digits().images * 15).astype("uint8")
 LABELS = load_digits().target.tolist()
@@ -180,7 +180,7 @@ def test_the_command_makes_a_gate_that_the_daemon_loads(tmp_path: Path) -> None:
     )
     torch.manual_seed(0)
     network = build(name="mlp", input_shape=(1, 8, 8), generator=torch.Generator().manual_seed(0))
-    from streamlearner.gate_file import load_gate
+    from streamlearner.gates.gate_file import load_gate
 
     expected = load_gate(path, network).state_dict()
     assert all(torch.equal(made.state_dict()[f"gate.{name}"], value) for name, value in expected.items())
@@ -193,7 +193,7 @@ def test_a_daemon_with_a_gate_for_each_weight_starts_with_the_network_in_its_fil
     assert code == 0, said
     from streamlearner.app import make_method
     from streamlearner.config import loading as config
-    from streamlearner.gate_file import read_tensors
+    from streamlearner.gates.gate_file import read_tensors
 
     settings = {"method.name": "meta_learned_update", "method.meta_learned_update.gate": str(path)}
     made = make_method(

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from connectors.memory import MemorySource
 from streamlearner.app import build
 from streamlearner.errors import ConfigError
-from streamlearner.gate_file import load_gate, save_gate
+from streamlearner.gates.gate_file import load_gate, save_gate
+from streamlearner.gates.update_gate import Activity, LayerGate, UpdateGate, levelled, observed
 from streamlearner.network import Network
 from streamlearner.networks import lenet, mlp
-from streamlearner.update_gate import Activity, LayerGate, UpdateGate, levelled, observed
 from tests.daemon_runs import settings
 
 SHAPE = (1, 16, 16)

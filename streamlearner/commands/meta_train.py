@@ -14,7 +14,7 @@ from rich.progress import Progress
 from streamlearner.errors import StreamlearnerError
 
 if TYPE_CHECKING:
-    from streamlearner.meta_learning import Episode
+    from streamlearner.gates.meta_learning import Episode
 
 
 class TargetName(StrEnum):

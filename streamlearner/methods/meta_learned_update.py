@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.gates.update_gate import UpdateGate, observed
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.network import Network, descend
-from streamlearner.update_gate import UpdateGate, observed
 
 
 class MetaLearnedUpdate(Baseline):

@@ -10,7 +10,7 @@ import torch
 from streamlearner.bench.experiments.methods import METHODS_COMPARED
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.streams.gate_training import gate_settings
-from streamlearner.gate_file import load_gate
+from streamlearner.gates.gate_file import load_gate
 from streamlearner.networks import build
 from tests.bench.tiny_bench import TinyBench
 

@@ -8,9 +8,9 @@ import torch
 
 from streamlearner.app.parts import make_network
 from streamlearner.config import loading as config
-from streamlearner.gate_file import save_gate
+from streamlearner.gates.gate_file import save_gate
+from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.meta_learned_update import MetaLearnedUpdate
-from streamlearner.update_gate import UpdateGate
 from tests.methods.arms import TINY, accuracy, differing, make, observe, sleep
 
 

@@ -6,11 +6,11 @@ import torch
 
 from streamlearner.app.parts import seed_of
 from streamlearner.config.loading import Config
-from streamlearner.gate_file import load_gate, read_tensors
+from streamlearner.gates.gate_file import load_gate, read_tensors
+from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.network import Network
-from streamlearner.update_gate import UpdateGate
 
 UNTRAINED_HIDDEN = 8
 """Of a gate that changes nothing: its size matters to no one."""

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from streamlearner import picture_sets
 from streamlearner.errors import ConfigError
-from streamlearner.gate_file import save_gate
-from streamlearner.meta_learning import Course, Drawn, Episode, Lesson, Target, learn_alone, meta_train
+from streamlearner.gates.gate_file import save_gate
+from streamlearner.gates.meta_learning import Course, Drawn, Episode, Lesson, Target, learn_alone, meta_train
+from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.base import unit_interval
 from streamlearner.network import Network
 from streamlearner.networks import build
-from streamlearner.update_gate import UpdateGate
 
 HIDDEN = 32
 """Units of a gate's cells; the paper's, for fully connected layers."""

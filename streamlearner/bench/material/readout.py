@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from streamlearner.bench.kit.retention_curve import inputs
 from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy
-from streamlearner.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
+from streamlearner.gates.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
+from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.network import Network, descend
 from streamlearner.networks import lenet
-from streamlearner.update_gate import UpdateGate
 
 BATCH = 32
 PROBED = 5_000

@@ -13,11 +13,11 @@ import torch
 
 from streamlearner.bench.kit.workbench import Settings, Workbench
 from streamlearner.bench.material.readout import BATCH, Task, task
-from streamlearner.gate_file import save_gate
-from streamlearner.meta_learning import Course, Lesson, learn_alone, meta_train
+from streamlearner.gates.gate_file import save_gate
+from streamlearner.gates.meta_learning import Course, Lesson, learn_alone, meta_train
+from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.network import Network
 from streamlearner.networks import build
-from streamlearner.update_gate import UpdateGate
 
 HORIZON = 50
 COURSE = Course(

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from streamlearner.gates.update_gate import UpdateGate, observed
 from streamlearner.network import Network, descend
-from streamlearner.update_gate import UpdateGate, observed
 
 HUBER_WEIGHT = 300.0
 """The paper's, of the distance between representations."""

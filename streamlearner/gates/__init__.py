@@ -1,0 +1,1 @@
+"""Meta-learned gates on updates (paper 002)."""
