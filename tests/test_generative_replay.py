@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlearner.generative_replay import shares, task_numbers
+from streamlearner.generative.generative_replay import shares, task_numbers
 
 tasks = st.dictionaries(st.integers(0, 20), st.integers(1, 500), min_size=1, max_size=6)
 

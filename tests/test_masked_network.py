@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.mask_learning import Course, Old, annealed, binary, learn_class, sparsity
-from streamlearner.masked_network import MaskedNetwork
+from streamlearner.generative.mask_learning import Course, Old, annealed, binary, learn_class, sparsity
+from streamlearner.generative.masked_network import MaskedNetwork
 
 SHAPE = (1, 4, 4)
 LATENTS = torch.randn(6, 3, generator=torch.Generator().manual_seed(9))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from streamlearner.variational_autoencoder import VariationalAutoencoder
+from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
 
 
 def trained(denoising: float, *, steps: int = 1_000) -> VariationalAutoencoder:

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.curriculum import Curriculum
-from streamlearner.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
-from streamlearner.generative_replay import Shares, shares, task_numbers
+from streamlearner.generative.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
+from streamlearner.generative.generative_replay import Shares, shares, task_numbers
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
 
 ERROR_SCALE = 0.01

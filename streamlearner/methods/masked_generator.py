@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.mask_learning import Course, Old, learn_class
-from streamlearner.masked_network import MaskedNetwork
+from streamlearner.generative.mask_learning import Course, Old, learn_class
+from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.methods.base import Chance, Experience, Observation, raw, unit_interval
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy

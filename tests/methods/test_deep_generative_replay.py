@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamlearner.generative_memory import Samples
+from streamlearner.generative.generative_memory import Samples
 from streamlearner.methods.deep_generative_replay import DeepGenerativeReplay
 from tests.methods.arms import TINY, exactly, make, observe, sleep, state
 

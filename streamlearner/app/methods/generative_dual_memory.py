@@ -9,12 +9,12 @@ import torch
 from streamlearner.app.parts import make_chance, seed_of
 from streamlearner.config.loading import Config
 from streamlearner.config.methods.generative_dual_memory import GenerativeDualMemorySection
-from streamlearner.generative_memory import GenerativeMemory
+from streamlearner.generative.generative_memory import GenerativeMemory
+from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.network import Network
 from streamlearner.networks import mlp
-from streamlearner.variational_autoencoder import VariationalAutoencoder
 
 
 def make_generative_dual_memory(

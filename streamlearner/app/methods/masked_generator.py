@@ -6,8 +6,8 @@ import torch
 
 from streamlearner.app.parts import make_association, make_augmentation, make_chance, make_memory
 from streamlearner.config.loading import Config
-from streamlearner.mask_learning import Course
-from streamlearner.masked_network import MaskedNetwork
+from streamlearner.generative.mask_learning import Course
+from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.network import Network

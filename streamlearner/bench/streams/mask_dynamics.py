@@ -14,8 +14,8 @@ from streamlearner.bench.kit.experiment import Trial, rows_of
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
 from streamlearner.bench.kit.workbench import Pictures
-from streamlearner.mask_learning import Course, Old, learn_class
-from streamlearner.masked_network import MaskedNetwork
+from streamlearner.generative.mask_learning import Course, Old, learn_class
+from streamlearner.generative.masked_network import MaskedNetwork
 
 EVERY = 20
 """Steps between two points."""

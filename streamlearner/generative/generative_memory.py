@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
 from streamlearner.network import Network, descend
-from streamlearner.variational_autoencoder import VariationalAutoencoder
 
 
 class Samples(NamedTuple):

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.adam import Adam
-from streamlearner.masked_network import SLOPE, MaskedNetwork, Share
+from streamlearner.generative.adam import Adam
+from streamlearner.generative.masked_network import SLOPE, MaskedNetwork, Share
 
 
 @dataclass(frozen=True, slots=True)

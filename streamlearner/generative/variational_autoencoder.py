@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.adam import Adam
+from streamlearner.generative.adam import Adam
 from streamlearner.network import Standardisation
 
 

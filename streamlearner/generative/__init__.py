@@ -1,0 +1,1 @@
+"""Generative memories (papers 001 and 004)."""
