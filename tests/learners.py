@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from streamlearner.curriculum import Curriculum
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
-from streamlearner.learner import Learner
-from streamlearner.lessons import Verdict
+from streamlearner.learning.consolidation import Verdict
+from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.stream import Batch, Label
 from tests.methods.arms import TINY, exactly, make

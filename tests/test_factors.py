@@ -15,7 +15,7 @@ from connectors.memory import MemorySource
 from streamlearner.app import build
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.labels import FactorValue, LabelSpace
-from streamlearner.rows import Rows, unfold
+from streamlearner.learning.targets import Rows, unfold
 from streamlearner.stream import Batch, Factors, Label, Message
 from tests.daemon_runs import (
     ask,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.learner import Learner
-from streamlearner.lessons import Verdict
+from streamlearner.learning.consolidation import Verdict
+from streamlearner.learning.learner import Learner
 from streamlearner.versions import Version
 from tests.learners import (
     SLEEP_STEPS,

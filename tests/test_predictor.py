@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.labels import FactorValue, LabelSpace
-from streamlearner.predictor import Answer, Predictor
+from streamlearner.learning.predictor import Answer, Predictor
 
 
 class Parrot:

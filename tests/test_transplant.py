@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from connectors.memory import Crash, MemorySource
-from streamlearner import lessons
 from streamlearner.app import build
+from streamlearner.learning import consolidation as lessons
 from streamlearner.network import Network
 from streamlearner.stream import Message
 from tests.daemon_runs import ask, differing, figure, run, running, state, store, wait_until

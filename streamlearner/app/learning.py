@@ -28,7 +28,7 @@ from streamlearner.config.loading import Config
 from streamlearner.decoding.codec import Schema
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
-from streamlearner.learner import Learner
+from streamlearner.learning.learner import Learner
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.recalling import Recall

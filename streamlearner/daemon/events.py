@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamlearner.daemon.intake import Delivery
-from streamlearner.learner import Learner
-from streamlearner.lessons import Lesson, Transplant, Verdict
+from streamlearner.learning.consolidation import Lesson, Transplant, Verdict
+from streamlearner.learning.learner import Learner
 from streamlearner.metrics import Metrics
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from streamlearner.daemon.requests import Reception
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
-from streamlearner.learner import Learner
-from streamlearner.lessons import Verdict
+from streamlearner.learning.consolidation import Verdict
+from streamlearner.learning.learner import Learner
 from streamlearner.serving import Serving
 from streamlearner.stream import Position, Source
 

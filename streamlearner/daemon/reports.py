@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streamlearner.decoding.labels import LabelSpace
-from streamlearner.learner import Learner
+from streamlearner.learning.learner import Learner
 
 if TYPE_CHECKING:
     from streamlearner.daemon.loop import Daemon

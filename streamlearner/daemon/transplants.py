@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamlearner.errors import ConfigError, InvalidInput
-from streamlearner.learner import Learner
-from streamlearner.lessons import Transplant
+from streamlearner.learning.consolidation import Transplant
+from streamlearner.learning.learner import Learner
 from streamlearner.serving import Conflict
 
 if TYPE_CHECKING:

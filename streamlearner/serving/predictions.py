@@ -14,8 +14,8 @@ from torch import Tensor
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.labels import parse_text
 from streamlearner.errors import InvalidInput
+from streamlearner.learning.predictor import Answer, Predictor
 from streamlearner.metrics import Metrics
-from streamlearner.predictor import Answer, Predictor
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.served import Served

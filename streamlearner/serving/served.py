@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streamlearner.learning.predictor import Predictor
 from streamlearner.metrics import Metrics
-from streamlearner.predictor import Predictor
 
 
 class Served:

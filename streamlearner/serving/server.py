@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.learning.predictor import Predictor
 from streamlearner.metrics import Metrics
-from streamlearner.predictor import Predictor
 from streamlearner.serving.application import assemble
 from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.guard import Guard

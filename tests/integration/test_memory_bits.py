@@ -14,7 +14,7 @@ from connectors.memory import MemorySource
 from streamlearner.app import build
 from streamlearner.class_index import ClassIndex
 from streamlearner.daemon.loop import Daemon
-from streamlearner.learner import Learner
+from streamlearner.learning.learner import Learner
 from streamlearner.packing import Packing
 from streamlearner.stream import Message
 from tests.daemon_runs import example, figure, settings

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from streamlearner.curriculum import Curriculum
 from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.errors import InvalidInput
+from streamlearner.learning.predictor import Predictor
 from streamlearner.methods.base import DualMemory, Experience, Observation
-from streamlearner.predictor import Predictor
 from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
 
 SHAPE = (1, 4, 4)

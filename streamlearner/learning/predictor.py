@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.labels import FactorValue, LabelSpace
-from streamlearner.rows import factor_task
+from streamlearner.learning.targets import factor_task
 from streamlearner.stream import Label
 
 

@@ -12,11 +12,11 @@ from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import Grades, RetentionMatrix
-from streamlearner.grading import read_out, sit
-from streamlearner.lessons import Dream, Lesson, Progress, Transplant, Verdict
+from streamlearner.learning.consolidation import Dream, Lesson, Progress, Transplant, Verdict
+from streamlearner.learning.grading import read_out, sit
+from streamlearner.learning.predictor import Predictor
+from streamlearner.learning.targets import unfold
 from streamlearner.methods.base import DualMemory, Experience
-from streamlearner.predictor import Predictor
-from streamlearner.rows import unfold
 from streamlearner.stream import Batch
 from streamlearner.versions import Version
 

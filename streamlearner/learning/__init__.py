@@ -1,0 +1,1 @@
+"""All that is learned, as one unit."""
