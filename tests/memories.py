@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.recollection import RecollectionMemory
-from streamlearner.records import Recollections
+from streamlearner.memory.records import Recollections
+from streamlearner.memory.reservoir import RecollectionMemory
 
 SIZE = 16
 """Symbols of the codes below: an example's number in binary, so that every record tells who it is."""

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.balanced_recollection import BalancedRecollectionMemory
-from streamlearner.packing import CodeError
-from streamlearner.recollection import RecollectionMemory
+from streamlearner.memory.balanced import BalancedRecollectionMemory
+from streamlearner.memory.packing import CodeError
+from streamlearner.memory.reservoir import RecollectionMemory
 
 SIZE = 12
 FAIR = 1e-4

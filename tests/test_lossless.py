@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.associations.lossless import RawAssociation
-from streamlearner.packing import Packing
+from streamlearner.memory.packing import Packing
 
 
 def floats(count: int) -> Tensor:

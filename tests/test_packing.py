@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamlearner.packing import CodeError, Packing
-from streamlearner.records import BitBuffer
+from streamlearner.memory.packing import CodeError, Packing
+from streamlearner.memory.records import BitBuffer
 
 RADICES = st.one_of(
     st.lists(st.integers(1, 300), min_size=1, max_size=60),

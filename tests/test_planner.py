@@ -12,12 +12,12 @@ from streamlearner.app import measure_for
 from streamlearner.app.learning import make_association, make_memory
 from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation, parameter_bits
-from streamlearner.code_size import COLOUR_BITS, association_for, code_bits_for
 from streamlearner.config.loading import Config, load
 from streamlearner.errors import ConfigError
+from streamlearner.memory.code_size import COLOUR_BITS, association_for, code_bits_for
+from streamlearner.memory.planner import Coding, Measured, Plan, Planner
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance
-from streamlearner.planner import Coding, Measured, Plan, Planner
-from streamlearner.recollection import RecollectionMemory
 
 DIGITS, COLOUR, FEATURES = (1, 28, 28), (3, 32, 32), (64,)
 KIB = 8 * 2**10

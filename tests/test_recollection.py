@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.balanced_recollection import BalancedRecollectionMemory
-from streamlearner.packing import CodeError, Packing
-from streamlearner.recollection import RecollectionMemory
-from streamlearner.records import NO_TASK, BitBuffer, Recollections
+from streamlearner.memory.balanced import BalancedRecollectionMemory
+from streamlearner.memory.packing import CodeError, Packing
+from streamlearner.memory.records import NO_TASK, BitBuffer, Recollections
+from streamlearner.memory.reservoir import RecollectionMemory
 from tests.memories import (
     SIZE,
     chance,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.recollection import RecollectionMemory
+from streamlearner.memory.reservoir import RecollectionMemory
 from tests.memories import (
     FAIR,
     SIZE,

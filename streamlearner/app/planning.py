@@ -9,8 +9,8 @@ import torch
 from streamlearner.app.parts import make_association
 from streamlearner.associations.gumbel import parameter_bits
 from streamlearner.config.loading import load
+from streamlearner.memory.planner import Coding, Measure, Measured
 from streamlearner.methods.base import Chance
-from streamlearner.planner import Coding, Measure, Measured
 
 
 def measure_for(input_shape: tuple[int, ...]) -> Measure:

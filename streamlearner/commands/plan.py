@@ -16,7 +16,7 @@ from rich.text import Text
 from streamlearner.config.settings import parse_bits
 
 if TYPE_CHECKING:
-    from streamlearner.planner import Plan
+    from streamlearner.memory.planner import Plan
 
 
 class PlannedAssociation(StrEnum):
@@ -85,7 +85,7 @@ def plan(
     if recollections is not None and code_bits is not None:
         raise typer.BadParameter("--recollections and --code-bits: one follows from the other; give one")
     from streamlearner.app import measure_for
-    from streamlearner.planner import Planner
+    from streamlearner.memory.planner import Planner
 
     planner = Planner(
         budget_bits=budget,

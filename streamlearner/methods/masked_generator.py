@@ -16,12 +16,12 @@ from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
 from streamlearner.generative.mask_learning import Course, Old, learn_class
 from streamlearner.generative.masked_network import MaskedNetwork
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance, Experience, Observation, raw, unit_interval
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import Network, descend
-from streamlearner.recollection import RecollectionMemory
 from streamlearner.teaching import teach
 
 SHOWN_SEED = 0

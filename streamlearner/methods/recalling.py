@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.curriculum import Curriculum
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
 from streamlearner.network import Network
-from streamlearner.recollection import RecollectionMemory
 
 
 class Recalled(NamedTuple):

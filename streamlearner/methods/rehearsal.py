@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
+from streamlearner.memory.records import Recollections
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.remembering import Remembering
 from streamlearner.network import Network, descend
-from streamlearner.recollection import RecollectionMemory
-from streamlearner.records import Recollections
 
 
 class Rehearsal(Remembering, Baseline):

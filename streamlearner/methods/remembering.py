@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory, Experience, raw
 from streamlearner.network import Network
-from streamlearner.recollection import RecollectionMemory
 from streamlearner.teaching import teach
 
 LESSON = 64

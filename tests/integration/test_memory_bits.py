@@ -12,10 +12,10 @@ import torch
 
 from connectors.memory import MemorySource
 from streamlearner.app import build
-from streamlearner.class_index import ClassIndex
 from streamlearner.daemon.loop import Daemon
 from streamlearner.learning.learner import Learner
-from streamlearner.packing import Packing
+from streamlearner.memory.class_index import ClassIndex
+from streamlearner.memory.packing import Packing
 from streamlearner.stream import Message
 from tests.daemon_runs import example, figure, settings
 

@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from streamlearner.associations.lossless import RawAssociation
 from streamlearner.curriculum import Curriculum
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.network import Network
 from streamlearner.networks import build
-from streamlearner.recollection import RecollectionMemory
 
 SHAPE = (1, 4, 4)
 NONE = torch.full((6,), -1)

@@ -20,7 +20,7 @@ from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, Arm
 from streamlearner.bench.material.distortion_tables import paper_curve
 from streamlearner.bench.material.jpeg import coded_as_jpeg
 from streamlearner.bench.plots import distortion as distortion_picture
-from streamlearner.packing import Packing
+from streamlearner.memory.packing import Packing
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

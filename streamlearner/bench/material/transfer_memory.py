@@ -12,8 +12,8 @@ from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation
 from streamlearner.associations.lossless import RawAssociation
 from streamlearner.associations.transform import TransformAssociation
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.network import Network
-from streamlearner.recollection import RecollectionMemory
 
 CHUNK = 500
 """Images decoded or answered at a time."""

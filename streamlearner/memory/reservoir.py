@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.class_index import ClassIndex
-from streamlearner.packing import CodeError, Packing
-from streamlearner.records import CHUNK, NO_TASK, Recollections, Records, integers
-from streamlearner.shares import shares
-from streamlearner.tensor_state import TensorState
+from streamlearner.memory.class_index import ClassIndex
+from streamlearner.memory.packing import CodeError, Packing
+from streamlearner.memory.records import CHUNK, NO_TASK, Recollections, Records, integers
+from streamlearner.memory.shares import shares
+from streamlearner.memory.tensor_state import TensorState
 
 
 class RecollectionMemory(TensorState):

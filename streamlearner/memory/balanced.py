@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from streamlearner.class_index import ClassIndex
-from streamlearner.packing import CodeError
-from streamlearner.recollection import RecollectionMemory
-from streamlearner.shares import levelled, shares
+from streamlearner.memory.class_index import ClassIndex
+from streamlearner.memory.packing import CodeError
+from streamlearner.memory.reservoir import RecollectionMemory
+from streamlearner.memory.shares import levelled, shares
 
 
 class BalancedRecollectionMemory(RecollectionMemory):

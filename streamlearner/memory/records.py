@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from streamlearner.packing import CodeError, Ints, Packing, Words
+from streamlearner.memory.packing import CodeError, Ints, Packing, Words
 
 NO_TASK = -1
 """The task of an example where the stream named none."""

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from streamlearner.code_size import association_for, code_bits_for, is_image
 from streamlearner.errors import ConfigError
-from streamlearner.packing import Packing
+from streamlearner.memory.code_size import association_for, code_bits_for, is_image
+from streamlearner.memory.packing import Packing
 
 LEVELS = (2, 3, 4)
 """Worth a try for each variable: l / log2 l, the layers' width for a bit of capacity, is 2, 1.89, 2, and more

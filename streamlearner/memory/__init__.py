@@ -1,0 +1,1 @@
+"""The recollection memory: packed codes inside a budget of bits."""
