@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from streamlearner.curriculum import Curriculum
+from streamlearner.methods.seen_classes import Curriculum
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.curriculum import Curriculum
 from streamlearner.generative.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
 from streamlearner.generative.generative_replay import shares, task_numbers
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
+from streamlearner.methods.seen_classes import Curriculum
 
 LEAST_UPDATES = 500
 """Steps after which a scholar is worth a copy when a task comes to its end."""

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.curriculum import Curriculum
 from streamlearner.generative.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
 from streamlearner.generative.generative_replay import Shares, shares, task_numbers
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
+from streamlearner.methods.seen_classes import Curriculum
 
 ERROR_SCALE = 0.01
 """Mean absolute errors of reconstruction that differ by so much make answers e times as likely to count."""

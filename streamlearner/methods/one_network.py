@@ -8,8 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from streamlearner.curriculum import Curriculum
 from streamlearner.methods.base import DualMemory, Experience, unit_interval
+from streamlearner.methods.seen_classes import Curriculum
 from streamlearner.network import Network
 
 

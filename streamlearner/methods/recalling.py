@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
-from streamlearner.curriculum import Curriculum
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
+from streamlearner.methods.seen_classes import Curriculum
 from streamlearner.network import Network
 
 

@@ -16,11 +16,11 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.augmentation import Augmentation
-from streamlearner.curriculum import Curriculum
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
+from streamlearner.methods.seen_classes import Curriculum
 from streamlearner.network import AveragedNetwork, Network, descend
 
 DISTORTION_EVERY_STEPS = 20

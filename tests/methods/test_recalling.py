@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.lossless import RawAssociation
-from streamlearner.curriculum import Curriculum
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
+from streamlearner.methods.seen_classes import Curriculum
 from streamlearner.network import Network
 from streamlearner.networks import build
 

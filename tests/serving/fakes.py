@@ -12,11 +12,11 @@ import httpx
 import torch
 from torch import Tensor, nn
 
-from streamlearner.curriculum import Curriculum
 from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Predictor
 from streamlearner.methods.base import DualMemory, Experience, Observation
+from streamlearner.methods.seen_classes import Curriculum
 from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
 
 SHAPE = (1, 4, 4)
