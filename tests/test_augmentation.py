@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.augmentation import Augmentation
+from streamlearner.networks.augmentation import Augmentation
 
 
 def augmentation(

@@ -7,9 +7,9 @@ import copy
 import pytest
 import torch
 
-from streamlearner.dropout import Dropout
-from streamlearner.network import Network
-from streamlearner.networks import build
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import build
+from streamlearner.networks.dropout import Dropout
 
 
 def made() -> Network:

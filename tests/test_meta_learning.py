@@ -22,8 +22,8 @@ from streamlearner.gates.meta_learning import (
     within,
 )
 from streamlearner.gates.update_gate import UpdateGate
-from streamlearner.network import Network, descend
-from streamlearner.networks import build, mlp
+from streamlearner.networks.base import Network, descend
+from streamlearner.networks.by_name import build, mlp
 from streamlearner.picture_sets import PictureSet
 
 IMAGES = (load_digits().images * 15).astype("uint8")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.network import (
+from streamlearner.networks.base import (
     HEAD_BLOCK,
     LONGEST_GRADIENT,
     AveragedNetwork,
@@ -18,7 +18,7 @@ from streamlearner.network import (
     Standardisation,
     descend,
 )
-from streamlearner.networks import build, mlp
+from streamlearner.networks.by_name import build, mlp
 
 SHAPES = {"mlp": (5,), "mlp_dropout": (5,), "lenet": (1, 16, 20), "resnet18_reduced": (3, 16, 16)}
 EVERY = [*SHAPES.items(), ("auto", (6,)), ("auto", (1, 8, 8)), ("auto", (1, 28, 28)), ("auto", (3, 32, 32))]

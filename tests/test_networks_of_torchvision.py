@@ -17,9 +17,9 @@ from streamlearner.config.learning_settings import OUR_NETWORKS
 from streamlearner.config.loading import load
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Experience
-from streamlearner.network import HEAD_BLOCK, AveragedNetwork, Network, descend
-from streamlearner.networks import NETWORKS, build, resolve
-from streamlearner.precision import choose
+from streamlearner.networks.base import HEAD_BLOCK, AveragedNetwork, Network, descend
+from streamlearner.networks.by_name import NETWORKS, build, resolve
+from streamlearner.networks.precision import choose
 
 SMALL = ["mobilenet_v3_small", "shufflenet_v2_x0_5"]  # the one with dropout, the other without
 

@@ -7,9 +7,9 @@ import random
 import pytest
 import torch
 
-from streamlearner.network import Network
-from streamlearner.networks import mlp
-from streamlearner.precision import choose
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import mlp
+from streamlearner.networks.precision import choose
 
 SHAPE = (1, 4, 4)
 

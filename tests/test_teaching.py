@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.network import HEAD_BLOCK, Network
-from streamlearner.networks import build
-from streamlearner.teaching import teach
+from streamlearner.networks.base import HEAD_BLOCK, Network
+from streamlearner.networks.by_name import build
+from streamlearner.networks.distillation import teach
 
 SHAPE = (1, 16, 16)
 Draw = Callable[[int], tuple[Tensor, Tensor]]

@@ -9,7 +9,7 @@ import pytest
 from connectors.memory import Crash, MemorySource
 from streamlearner.app import build
 from streamlearner.learning import consolidation as lessons
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 from streamlearner.stream import Message
 from tests.daemon_runs import ask, differing, figure, run, running, state, store, wait_until
 from tests.methods.arms import state as exact_state

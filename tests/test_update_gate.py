@@ -14,8 +14,8 @@ from streamlearner.app import build
 from streamlearner.errors import ConfigError
 from streamlearner.gates.gate_file import load_gate, save_gate
 from streamlearner.gates.update_gate import Activity, LayerGate, UpdateGate, levelled, observed
-from streamlearner.network import Network
-from streamlearner.networks import lenet, mlp
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import lenet, mlp
 from tests.daemon_runs import settings
 
 SHAPE = (1, 16, 16)

@@ -32,9 +32,9 @@ from streamlearner.learning.learner import Learner
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.recalling import Recall
-from streamlearner.network import Network
-from streamlearner.networks import resolve
-from streamlearner.precision import choose
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import resolve
+from streamlearner.networks.precision import choose
 
 
 def make_learner(config: Config, *, schema: Schema) -> Learner:

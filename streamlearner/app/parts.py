@@ -11,16 +11,16 @@ from streamlearner.associations.lossless import RawAssociation
 from streamlearner.associations.transferred import transfer
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.associations.trellis import TrellisAssociation
-from streamlearner.augmentation import Augmentation
 from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
 from streamlearner.memory.balanced import BalancedRecollectionMemory
 from streamlearner.memory.code_size import association_for, code_bits_for
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance
-from streamlearner.network import Network
-from streamlearner.networks import build as build_network
-from streamlearner.networks import check_name, resolve
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import build as build_network
+from streamlearner.networks.by_name import check_name, resolve
 
 SEEDS = {"network": 1, "memory": 2, "method": 3, "exam": 4, "transplant": 5}
 """Each random generator gets its own seed, so that a change in one draws nothing from another."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from streamlearner.disk import read_file
 from streamlearner.errors import CheckpointError, ConfigError
 from streamlearner.gates.update_gate import UpdateGate
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 SETTING = "method.meta_learned_update.gate"
 START = "start."

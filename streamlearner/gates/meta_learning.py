@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from streamlearner.gates.update_gate import UpdateGate, observed
-from streamlearner.network import Network, descend
+from streamlearner.networks.base import Network, descend
 
 HUBER_WEIGHT = 300.0
 """The paper's, of the distance between representations."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 DEPTH = 3
 """Stacked LSTM layers, as in the paper."""

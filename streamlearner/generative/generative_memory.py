@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
-from streamlearner.network import Network, descend
+from streamlearner.networks.base import Network, descend
 
 
 class Samples(NamedTuple):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.generative.adam import Adam
-from streamlearner.network import Standardisation
+from streamlearner.networks.base import Standardisation
 
 
 class VariationalAutoencoder(nn.Module):

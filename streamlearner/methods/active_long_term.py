@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
-from streamlearner.augmentation import Augmentation
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance, Experience, Observation, unit_interval
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.remembering import Remembering
-from streamlearner.network import Network, descend
-from streamlearner.teaching import teach
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.base import Network, descend
+from streamlearner.networks.distillation import teach
 
 
 class ActiveLongTerm(OneNetwork, Remembering):

@@ -8,7 +8,7 @@ from typing import Self
 
 from streamlearner.methods.base import Experience, Observation
 from streamlearner.methods.one_network import OneNetwork
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 
 class Baseline(OneNetwork):

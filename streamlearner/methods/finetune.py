@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
-from streamlearner.network import descend
+from streamlearner.networks.base import descend
 
 
 class Finetune(Baseline):

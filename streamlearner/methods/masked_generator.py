@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
-from streamlearner.augmentation import Augmentation
 from streamlearner.generative.mask_learning import Course, Old, learn_class
 from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.memory.reservoir import RecollectionMemory
@@ -21,8 +20,9 @@ from streamlearner.methods.base import Chance, Experience, Observation, raw, uni
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
-from streamlearner.network import Network, descend
-from streamlearner.teaching import teach
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.base import Network, descend
+from streamlearner.networks.distillation import teach
 
 SHOWN_SEED = 0
 """Of the latents that `recollect` shows: the same sheet each time."""

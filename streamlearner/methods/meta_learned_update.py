@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from streamlearner.gates.update_gate import UpdateGate, observed
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
-from streamlearner.network import Network, descend
+from streamlearner.networks.base import Network, descend
 
 
 class MetaLearnedUpdate(Baseline):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from streamlearner.methods.base import DualMemory, Experience, unit_interval
 from streamlearner.methods.seen_classes import Curriculum
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 
 class OneNetwork(DualMemory):

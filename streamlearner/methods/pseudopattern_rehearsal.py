@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
-from streamlearner.network import Network, Standardisation, descend
+from streamlearner.networks.base import Network, Standardisation, descend
 
 
 class PseudopatternRehearsal(Baseline):

@@ -12,7 +12,7 @@ from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
 from streamlearner.methods.seen_classes import Curriculum
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 
 class Recalled(NamedTuple):

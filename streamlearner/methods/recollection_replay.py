@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
-from streamlearner.augmentation import Augmentation
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.methods.seen_classes import Curriculum
-from streamlearner.network import AveragedNetwork, Network, descend
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.base import AveragedNetwork, Network, descend
 
 DISTORTION_EVERY_STEPS = 20
 """Measured now and then: each time costs as much as coding a batch."""

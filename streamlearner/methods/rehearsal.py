@@ -16,7 +16,7 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.remembering import Remembering
-from streamlearner.network import Network, descend
+from streamlearner.networks.base import Network, descend
 
 
 class Rehearsal(Remembering, Baseline):

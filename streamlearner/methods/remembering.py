@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
-from streamlearner.augmentation import Augmentation
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory, Experience, raw
-from streamlearner.network import Network
-from streamlearner.teaching import teach
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.base import Network
+from streamlearner.networks.distillation import teach
 
 LESSON = 64
 """Recollections in one step of teaching."""

@@ -11,7 +11,7 @@ from streamlearner.bench.experiments.methods import METHODS_COMPARED
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.streams.gate_training import gate_settings
 from streamlearner.gates.gate_file import load_gate
-from streamlearner.networks import build
+from streamlearner.networks.by_name import build
 from tests.bench.tiny_bench import TinyBench
 
 KEY = "method.meta_learned_update.gate"

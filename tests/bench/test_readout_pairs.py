@@ -15,7 +15,7 @@ from streamlearner.bench.kit.results import Result
 from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.bench.material.readout import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
 from streamlearner.evaluation.readout import readout_accuracy
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 from tests.bench.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

@@ -10,8 +10,8 @@ from torch import nn
 
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
-from streamlearner.network import HEAD_BLOCK, Network
-from streamlearner.networks import mlp
+from streamlearner.networks.base import HEAD_BLOCK, Network
+from streamlearner.networks.by_name import mlp
 from tests.methods.arms import (
     ARMS,
     QUESTIONS,

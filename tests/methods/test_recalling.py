@@ -11,8 +11,8 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.seen_classes import Curriculum
-from streamlearner.network import Network
-from streamlearner.networks import build
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import build
 
 SHAPE = (1, 4, 4)
 NONE = torch.full((6,), -1)

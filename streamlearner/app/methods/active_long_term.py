@@ -8,7 +8,7 @@ from streamlearner.app.parts import make_association, make_augmentation, make_ch
 from streamlearner.config.loading import Config
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 
 def make_active_long_term(

@@ -13,8 +13,8 @@ from streamlearner.generative.generative_memory import GenerativeMemory
 from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
-from streamlearner.network import Network
-from streamlearner.networks import mlp
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import mlp
 
 
 def make_generative_dual_memory(

@@ -10,7 +10,7 @@ from streamlearner.generative.mask_learning import Course
 from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 
 def make_masked_generator(

@@ -10,7 +10,7 @@ from streamlearner.gates.gate_file import load_gate, read_tensors
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 UNTRAINED_HIDDEN = 8
 """Of a gate that changes nothing: its size matters to no one."""

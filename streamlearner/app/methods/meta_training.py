@@ -16,8 +16,8 @@ from streamlearner.gates.gate_file import save_gate
 from streamlearner.gates.meta_learning import Course, Drawn, Episode, Lesson, Target, learn_alone, meta_train
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.base import unit_interval
-from streamlearner.network import Network
-from streamlearner.networks import build
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import build
 
 HIDDEN = 32
 """Units of a gate's cells; the paper's, for fully connected layers."""

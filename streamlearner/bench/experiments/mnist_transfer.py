@@ -36,8 +36,8 @@ from streamlearner.bench.material.transfer_memory import (
     recollect,
 )
 from streamlearner.bench.plots import transfer as transfer_picture
-from streamlearner.network import Network
-from streamlearner.networks import mlp
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import mlp
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

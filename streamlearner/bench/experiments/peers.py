@@ -10,7 +10,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from streamlearner.augmentation import Augmentation
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
@@ -29,6 +28,7 @@ from streamlearner.bench.peers.mammoth import (
 )
 from streamlearner.bench.peers.ours import ours
 from streamlearner.bench.peers.race import BareLoop, Contestant, race
+from streamlearner.networks.augmentation import Augmentation
 
 EXAMPLES, QUICK_EXAMPLES = 20_000, 1_000
 IMAGE_BITS = 8 * 28 * 28

@@ -29,7 +29,7 @@ from streamlearner.bench.material.readout import (
 from streamlearner.bench.plots import gates as gate_picture
 from streamlearner.bench.streams.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
 from streamlearner.gates.update_gate import UpdateGate
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 if TYPE_CHECKING:
     from streamlearner.bench.report import Figure

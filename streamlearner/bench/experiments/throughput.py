@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.augmentation import Augmentation
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.methods.base import Experience
-from streamlearner.networks import lenet
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.by_name import lenet
 from streamlearner.stream import Message, Source
 
 BATCH = 10

@@ -15,8 +15,8 @@ from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.gates.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
 from streamlearner.gates.update_gate import UpdateGate
-from streamlearner.network import Network, descend
-from streamlearner.networks import lenet
+from streamlearner.networks.base import Network, descend
+from streamlearner.networks.by_name import lenet
 
 BATCH = 32
 PROBED = 5_000

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.augmentation import Augmentation
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.material.transfer_memory import answers
-from streamlearner.network import Network
-from streamlearner.networks import lenet
-from streamlearner.teaching import Draw, teach
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import lenet
+from streamlearner.networks.distillation import Draw, teach
 
 SHAPE = (1, 28, 28)
 CLASSES = 10

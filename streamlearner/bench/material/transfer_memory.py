@@ -13,7 +13,7 @@ from streamlearner.associations.gumbel import GumbelAssociation
 from streamlearner.associations.lossless import RawAssociation
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 CHUNK = 500
 """Images decoded or answered at a time."""

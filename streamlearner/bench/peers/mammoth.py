@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.augmentation import Augmentation
 from streamlearner.methods.base import unit_interval
-from streamlearner.network import descend
-from streamlearner.networks import build
+from streamlearner.networks.augmentation import Augmentation
+from streamlearner.networks.base import descend
+from streamlearner.networks.by_name import build
 
 BATCH = 10
 """New images of one step, and at most so many replayed ones in each draw."""

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from streamlearner.bench.peers.mammoth import BATCH, INPUT_SHAPE, PACKED, Answering
 from streamlearner.methods.base import unit_interval
-from streamlearner.network import descend
+from streamlearner.networks.base import descend
 
 STRETCHES = 10
 YARDSTICK_PART = 5

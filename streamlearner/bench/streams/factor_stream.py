@@ -17,7 +17,7 @@ from streamlearner.bench.kit.tables import SERIES
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.streams.one_pass import Stopwatch
 from streamlearner.methods.base import unit_interval
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 BATCH = 10
 POINTS = 30

@@ -16,8 +16,8 @@ from streamlearner.bench.material.readout import BATCH, Task, task
 from streamlearner.gates.gate_file import save_gate
 from streamlearner.gates.meta_learning import Course, Lesson, learn_alone, meta_train
 from streamlearner.gates.update_gate import UpdateGate
-from streamlearner.network import Network
-from streamlearner.networks import build
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import build
 
 HORIZON = 50
 COURSE = Course(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from streamlearner.network import Network
+from streamlearner.networks.base import Network
 
 FASTER = 1.1
 """bfloat16 is taken when it is this much faster. Three runs on a busy machine: 0.92 to 1.09 where neither

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.network import Network, descend
+from streamlearner.networks.base import Network, descend
 
 Draw: TypeAlias = Callable[[int], tuple[Tensor, Tensor]]
 """`draw(n)`: n recollections float32 [n, *input_shape], drawn independently, and the teacher's probabilities

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner import vision
-from streamlearner.dropout import Dropout
 from streamlearner.errors import ConfigError
-from streamlearner.network import Network, Standardisation
+from streamlearner.networks.base import Network, Standardisation
+from streamlearner.networks.dropout import Dropout
 
 
 def mlp(*, input_shape: Sequence[int], hidden: Sequence[int], dropped: float = 0.0) -> Network:
