@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 
 Fault = Callable[[str], None]
 Action = Callable[[CheckpointStore], object]

@@ -16,11 +16,11 @@ import numpy as np
 
 from connectors.memory import Crash, CrashMarker, MemorySource
 from streamlearner.app import build
-from streamlearner.checkpoint import CheckpointStore
 from streamlearner.config import loading as configuration
 from streamlearner.config.loading import Config
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.codec import encode_raw
+from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.stream import Message, Source
 
 WAIT_S = 30.0

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from streamlearner.commands import main as cli
 from streamlearner.commands.client import Client
 from streamlearner.errors import CheckpointError, StateInUse, StreamlearnerError
-from streamlearner.state_lock import StateLock
+from streamlearner.state.lock import StateLock
 
 TIMEOUT_S = 60.0
 ROOT = Path(__file__).resolve().parents[1]

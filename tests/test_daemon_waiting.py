@@ -12,9 +12,9 @@ import pytest
 
 from connectors.memory import MemorySource
 from streamlearner.app import build
-from streamlearner.checkpoint import CheckpointStore
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import CheckpointError, StreamlearnerError
+from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.stream import Reject
 from tests.checkpoint_store import hidden_names
 from tests.daemon_runs import (

@@ -7,7 +7,7 @@ import torch
 
 from streamlearner.learning.consolidation import Verdict
 from streamlearner.learning.learner import Learner
-from streamlearner.versions import Version
+from streamlearner.state.versions import Version
 from tests.learners import (
     SLEEP_STEPS,
     Oracle,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from streamlearner.checkpoint import StateLock
 from streamlearner.errors import CheckpointError, StateInUse
+from streamlearner.state.checkpoint import StateLock
 
 
 class TestStateLock:
@@ -28,7 +28,7 @@ class TestStateLock:
 
     def test_another_process_holds_it_until_it_is_killed(self, tmp_path: Path) -> None:
         code = (
-            "import sys, time; from pathlib import Path; from streamlearner.state_lock import StateLock;"
+            "import sys, time; from pathlib import Path; from streamlearner.state.lock import StateLock;"
             "lock = StateLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
         )
         root = Path(__file__).resolve().parent.parent

@@ -13,10 +13,10 @@ from streamlearner.app.parts import make_association
 from streamlearner.associations.contract import Association
 from streamlearner.associations.lossless import RawAssociation
 from streamlearner.associations.transferred import transfer
-from streamlearner.checkpoint import CheckpointStore
 from streamlearner.config import loading as config
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Chance
+from streamlearner.state.checkpoint import CheckpointStore
 from tests.associations import follow, gumbel, textures, transform, trellis
 
 SHAPE = (3, 16, 16)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.errors import CheckpointError
-from streamlearner.versions import Version, Versions
+from streamlearner.state.versions import Version, Versions
 
 
 def a_neocortex(value: float) -> dict[str, Tensor]:

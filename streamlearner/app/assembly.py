@@ -14,7 +14,6 @@ from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.app.parts import check_network
-from streamlearner.checkpoint import CheckpointStore
 from streamlearner.config.loading import Config
 from streamlearner.daemon.events import Reporter
 from streamlearner.daemon.intake import Intake
@@ -27,8 +26,9 @@ from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
 from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
+from streamlearner.state.checkpoint import CheckpointStore
+from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
-from streamlearner.versions import Versions
 
 
 def build(config: Config, *, source: Source | None = None) -> Daemon:

@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from streamlearner.associations.contract import Association
-from streamlearner.disk import read_file
 from streamlearner.errors import CheckpointError, ConfigError
-from streamlearner.manifest import MANIFEST, Manifest
+from streamlearner.state.durable_files import read_file
+from streamlearner.state.manifest import MANIFEST, Manifest
 
 SETTING = "association.from_checkpoint"
 _FILE, _PREFIX = "method.safetensors", "association."

@@ -14,10 +14,10 @@ from rich.text import Text
 from streamlearner.commands.options import ConfigOption, SetOption, load_config
 from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
-from streamlearner.state_lock import StateLock
+from streamlearner.state.lock import StateLock
 
 if TYPE_CHECKING:
-    from streamlearner.checkpoint import CheckpointStore
+    from streamlearner.state.checkpoint import CheckpointStore
 
 FOLDER = "checkpoints"
 checkpoints = typer.Typer(
@@ -73,7 +73,7 @@ def rollback(
 
 
 def store_in(settings: Config) -> CheckpointStore:
-    from streamlearner.checkpoint import CheckpointStore
+    from streamlearner.state.checkpoint import CheckpointStore
 
     folder = settings.state_dir / FOLDER
     if not folder.is_dir():

@@ -110,7 +110,7 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
     start_logging(log_format)
     settings = load_config(config, set_)
     from streamlearner import app as assembly
-    from streamlearner.state_lock import StateLock
+    from streamlearner.state.lock import StateLock
 
     with StateLock(settings.state_dir):
         daemon = assembly.build(settings)

@@ -8,12 +8,12 @@ from typing import Protocol
 
 from torch import Tensor
 
-from streamlearner.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.daemon.snapshot import Moment
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.metrics import Metrics
+from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.state.versions import Version, Versions
 from streamlearner.stream import Position, Source
-from streamlearner.versions import Version, Versions
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from streamlearner.checkpoint import Checkpoint
 from streamlearner.daemon.events import Tally
 from streamlearner.decoding.codec import Schema
+from streamlearner.state.checkpoint import Checkpoint
 from streamlearner.stream import Position
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from streamlearner.disk import read_file
 from streamlearner.errors import CheckpointError, ConfigError
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network
+from streamlearner.state.durable_files import read_file
 
 SETTING = "method.meta_learned_update.gate"
 START = "start."

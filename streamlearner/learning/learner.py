@@ -17,8 +17,8 @@ from streamlearner.learning.grading import read_out, sit
 from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.targets import unfold
 from streamlearner.methods.base import DualMemory, Experience
+from streamlearner.state.versions import Version
 from streamlearner.stream import Batch
-from streamlearner.versions import Version
 
 
 class Learner:

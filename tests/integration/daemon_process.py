@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from streamlearner.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 90.0

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamlearner.disk import FileDigest, read_file
+from streamlearner.state.durable_files import FileDigest, read_file
 from streamlearner.errors import CheckpointError
 from streamlearner.stream import Position
 

@@ -10,7 +10,7 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from streamlearner.disk import sync_folder, write_file
+from streamlearner.state.durable_files import sync_folder, write_file
 from streamlearner.errors import CheckpointError
 
 ASIDE = ".tmp-"

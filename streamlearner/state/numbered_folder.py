@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from streamlearner.disk import explained, sync_folder
+from streamlearner.state.durable_files import explained, sync_folder
 from streamlearner.errors import CheckpointError
 
 ROLLED_BACK = "rolled-back"
