@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from streamlearner.metrics import Metrics
+from streamlearner.telemetry.metrics import Metrics
 
 
 @pytest.fixture

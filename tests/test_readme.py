@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from streamlearner.commands import main as cli
 from streamlearner.config.loading import Config, load, parse_settings
 from streamlearner.config.problems import setting
-from streamlearner.metrics import Metrics
+from streamlearner.telemetry.metrics import Metrics
 from tests import file_map
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,11 +24,11 @@ from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
-from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
+from streamlearner.telemetry.metrics import Metrics
 
 
 def build(config: Config, *, source: Source | None = None) -> Daemon:

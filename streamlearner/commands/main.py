@@ -40,7 +40,7 @@ from streamlearner.commands.status_view import choice, overview
 from streamlearner.commands.transplant import transplant
 from streamlearner.config import loading as configuration
 from streamlearner.errors import StreamlearnerError
-from streamlearner.logs import LogFormat, start_logging, tell_crash, tell_error
+from streamlearner.telemetry.logs import LogFormat, start_logging, tell_crash, tell_error
 
 EPILOG = (
     "Exit codes: 0 drained, 1 crash, 2 usage, 69 broker unreachable at start-up, "

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from streamlearner.config import loading as configuration
-from streamlearner.logs import LogFormat
+from streamlearner.telemetry.logs import LogFormat
 
 DEFAULT_CONFIG = Path("config.yaml")
 ADDRESS = "http://127.0.0.1:8080"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from streamlearner.daemon.intake import Delivery
 from streamlearner.learning.consolidation import Lesson, Transplant, Verdict
 from streamlearner.learning.learner import Learner
-from streamlearner.metrics import Metrics
+from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

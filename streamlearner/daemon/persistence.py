@@ -10,10 +10,10 @@ from torch import Tensor
 
 from streamlearner.daemon.snapshot import Moment
 from streamlearner.errors import ConfigError, StreamlearnerError
-from streamlearner.metrics import Metrics
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Version, Versions
 from streamlearner.stream import Position, Source
+from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from streamlearner.metrics import Metrics
+from streamlearner.telemetry.metrics import Metrics
 
 
 class Accounting:

@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from streamlearner.decoding.codec import Codec
-from streamlearner.metrics import Metrics
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
 from streamlearner.serving.bodies import (
@@ -32,6 +31,7 @@ from streamlearner.serving.recollections import Recollections
 from streamlearner.serving.reports import Reports
 from streamlearner.serving.served import Served
 from streamlearner.serving.workers import Pools
+from streamlearner.telemetry.metrics import Metrics
 
 ERROR = {
     "description": 'every error: {"error": "what was found, and what was expected"}',

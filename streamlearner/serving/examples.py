@@ -6,12 +6,12 @@ from starlette.requests import Request
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.errors import InvalidInput
-from streamlearner.metrics import Metrics
 from streamlearner.serving.bodies import Bodies, ExampleBody, ExamplesBody, check, parse, require_json
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.port import IngestExample, Port
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
+from streamlearner.telemetry.metrics import Metrics
 
 NOT_PUSH = (
     "this daemon does not learn from pushed examples: its source is another; "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamlearner.metrics import CONTENT_TYPE, Metrics
 from streamlearner.serving.port import Port
 from streamlearner.serving.problems import Json, Problem, nearest
 from streamlearner.serving.served import Served
+from streamlearner.telemetry.metrics import CONTENT_TYPE, Metrics
 
 CHECKS = ("model", "source", "learning")
 

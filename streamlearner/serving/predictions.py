@@ -15,11 +15,11 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.labels import parse_text
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Answer, Predictor
-from streamlearner.metrics import Metrics
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.served import Served
 from streamlearner.serving.workers import Workers
+from streamlearner.telemetry.metrics import Metrics
 
 IMAGES = ("image/png", "image/jpeg", "image/webp")
 RAW = "application/octet-stream"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamlearner.learning.predictor import Predictor
-from streamlearner.metrics import Metrics
+from streamlearner.telemetry.metrics import Metrics
 
 
 class Served:

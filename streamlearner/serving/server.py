@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.learning.predictor import Predictor
-from streamlearner.metrics import Metrics
 from streamlearner.serving.application import assemble
 from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.guard import Guard
@@ -16,6 +15,7 @@ from streamlearner.serving.listener import Listener
 from streamlearner.serving.port import Port
 from streamlearner.serving.served import Served
 from streamlearner.serving.workers import Pools
+from streamlearner.telemetry.metrics import Metrics
 
 
 class Serving:

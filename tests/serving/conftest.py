@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streamlearner.decoding.codec import Codec, Schema
-from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
+from streamlearner.telemetry.metrics import Metrics
 from tests.serving.fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor
 
 MakeServing = Callable[..., Serving]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from streamlearner.decoding.codec import Codec
-from streamlearner.metrics import Metrics
+from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
 from tests.serving.fakes import FakeDaemon, InProcess, picture
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from streamlearner.decoding.codec import Codec, Schema
-from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
+from streamlearner.telemetry.metrics import Metrics
 from tests.serving.fakes import SHAPE, FakeDaemon, InProcess, picture, tiny_predictor
 
 POSTS = ("/v1/predict", "/v1/examples", "/v1/sleep", "/v1/checkpoint", "/v1/rollback")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamlearner.metrics import Metrics
+from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
 from tests.serving.fakes import FakeDaemon, InProcess
 

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from streamlearner.decoding.codec import Codec
-from streamlearner.metrics import Metrics
 from streamlearner.serving import Serving
+from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
 from tests.serving.fakes import InProcess, picture, tiny_predictor
 

@@ -5,8 +5,8 @@ import math
 import torch
 from prometheus_client import CollectorRegistry
 
-from streamlearner.metrics import Metrics
 from streamlearner.serving.served import Served
+from streamlearner.telemetry.metrics import Metrics
 from tests.serving.fakes import tiny_predictor
 
 

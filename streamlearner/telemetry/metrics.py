@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from streamlearner.decoding.labels import ClassName
-from streamlearner.series import Samples, Series
+from streamlearner.telemetry.series import Samples, Series
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
