@@ -10,7 +10,6 @@ from sklearn.datasets import load_digits
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
-from streamlearner import picture_sets
 from streamlearner.commands.main import app
 from streamlearner.gates.meta_learning import (
     Course,
@@ -24,7 +23,8 @@ from streamlearner.gates.meta_learning import (
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network, descend
 from streamlearner.networks.by_name import build, mlp
-from streamlearner.picture_sets import PictureSet
+from streamlearner.vision import datasets as picture_sets
+from streamlearner.vision.datasets import PictureSet
 
 IMAGES = (load_digits().images * 15).astype("uint8")
 LABELS = load_digits().target.tolist()

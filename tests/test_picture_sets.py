@@ -15,9 +15,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from streamlearner import picture_sets, vision
 from streamlearner.errors import ConfigError
-from streamlearner.picture_sets import ALPHABETS, COARSE_NAMES, COARSE_OF_FINE, read
+from streamlearner.vision import datasets as picture_sets
+from streamlearner.vision import torchvision as vision
+from streamlearner.vision.datasets import ALPHABETS, COARSE_NAMES, COARSE_OF_FINE, read
 
 FINE = [3, 99, 42, 7]
 

@@ -12,8 +12,8 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from streamlearner import vision
 from streamlearner.errors import ConfigError
+from streamlearner.vision import torchvision as vision
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,7 +31,7 @@ def write_mnist(root: Path, *, prefix: str, images: int) -> None:
 
 def test_all_of_torchvision_imports_in_a_fresh_process_once_it_is_asked_for() -> None:
     code = (
-        "import sys; from streamlearner import vision\n"
+        "import sys; from streamlearner.vision import torchvision as vision\n"
         "assert 'torchvision' not in sys.modules; torchvision = vision.load()\n"
         "import torchvision.datasets, torchvision.models, torchvision.transforms.v2, torchvision.utils\n"
         "import torch; print(torchvision.transforms.v2.Resize(14)(torch.zeros(1, 28, 28)).shape[-1])"

@@ -13,13 +13,13 @@ from connectors.kafka.dead_letters import KafkaDeadLetters
 from connectors.kafka.source import KafkaSource
 from connectors.push import BacklogFull as LogFull
 from connectors.push import PushLog, PushRecord, PushSource
-from streamlearner import vision
 from streamlearner.config.loading import Config
 from streamlearner.config.settings import read_secret
 from streamlearner.decoding.codec import Example, encode_raw
 from streamlearner.errors import ConfigError
 from streamlearner.serving import BacklogFull, Receipt
 from streamlearner.stream import Source
+from streamlearner.vision import torchvision as vision
 
 
 def push_log(config: Config) -> PushLog:

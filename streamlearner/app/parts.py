@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from streamlearner import vision
 from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation
 from streamlearner.associations.lossless import RawAssociation
@@ -21,6 +20,7 @@ from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build as build_network
 from streamlearner.networks.by_name import check_name, resolve
+from streamlearner.vision import torchvision as vision
 
 SEEDS = {"network": 1, "memory": 2, "method": 3, "exam": 4, "transplant": 5}
 """Each random generator gets its own seed, so that a change in one draws nothing from another."""

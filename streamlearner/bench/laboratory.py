@@ -11,12 +11,12 @@ from pathlib import Path
 from connectors.kafka.source import KafkaSource
 from connectors.kafka.writer import KafkaWriter
 from connectors.memory import MemorySource
-from streamlearner import picture_sets
 from streamlearner.app.assembly import build
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.config.loading import load
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.stream import Message
+from streamlearner.vision import datasets as picture_sets
 
 
 def workbench(*, data: Path, download: bool = False) -> Workbench:

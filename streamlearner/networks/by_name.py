@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner import vision
 from streamlearner.errors import ConfigError
 from streamlearner.networks.base import Network, Standardisation
 from streamlearner.networks.dropout import Dropout
+from streamlearner.vision import torchvision as vision
 
 
 def mlp(*, input_shape: Sequence[int], hidden: Sequence[int], dropped: float = 0.0) -> Network:

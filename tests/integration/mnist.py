@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.kafka.writer import KafkaWriter
-from streamlearner import vision
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message
+from streamlearner.vision import torchvision as vision
 from tests.integration.daemon_process import DaemonProcess
 
 DIGITS_PER_PERIOD = 2

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from streamlearner import picture_sets
 from streamlearner.errors import ConfigError
 from streamlearner.gates.gate_file import save_gate
 from streamlearner.gates.meta_learning import Course, Drawn, Episode, Lesson, Target, learn_alone, meta_train
@@ -18,6 +17,7 @@ from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build
+from streamlearner.vision import datasets as picture_sets
 
 HIDDEN = 32
 """Units of a gate's cells; the paper's, for fully connected layers."""

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from streamlearner import vision
 from streamlearner.bench.peers.mammoth import ALPHA, BATCH, BETA, CLASSES, PACKED, Answering
 from streamlearner.methods.base import unit_interval
+from streamlearner.vision import torchvision as vision
 
 STRATEGIES = ("er", "er_ace", "derpp")
 

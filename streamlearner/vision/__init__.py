@@ -1,0 +1,1 @@
+"""Images: torchvision's networks and data sets."""
