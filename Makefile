@@ -29,7 +29,7 @@ demo: setup ## learn a stream of digits on this machine, no broker needed; ARGS=
 test: test-setup ## run every test; those whose tools are missing skip and say why; ARGS="..." goes to pytest
 	@tests/system-packages
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -p tests.plugin_required $(WORKERS) $(ARGS)
+		$(BIN)/python -m pytest -p tests.support.plugin_required $(WORKERS) $(ARGS)
 
 lint: test-setup ## style, types and the direction of imports, as in CI
 	$(BIN)/ruff check .

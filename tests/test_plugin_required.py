@@ -35,7 +35,16 @@ def last_line(folder: Path, *, suite: str, required: str | None) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "STREAMLEARNER_REQUIRE_ALL"}
     if required is not None:
         environment["STREAMLEARNER_REQUIRE_ALL"] = required
-    command = [sys.executable, "-m", "pytest", "-p", "tests.plugin_required", "-p", "no:cacheprovider", "-c"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.support.plugin_required",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+    ]
     done = subprocess.run(
         [*command, os.devnull, "--rootdir", str(folder), str(folder)],
         cwd=ROOT,

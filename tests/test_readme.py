@@ -16,7 +16,7 @@ from streamlearner.commands import main as cli
 from streamlearner.config.loading import Config, load, parse_settings
 from streamlearner.config.problems import setting
 from streamlearner.telemetry.metrics import Metrics
-from tests import file_map
+from tests.support import file_map
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,7 +43,7 @@ def test_it_opens_with_what_it_is_and_two_commands() -> None:
 def test_the_file_map_lists_every_module_and_nothing_else() -> None:
     there = {*file_map.modules(), *file_map.BESIDE}
     listed = set(file_map.listed())
-    mend = "write it anew: python tests/file_map.py"
+    mend = "write it anew: python tests/support/file_map.py"
     assert (there - listed, listed - there) == (set(), set()), mend
     assert [name for name in file_map.BESIDE if not (ROOT / name).exists()] == []
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from streamlearner.bench.command import bench
 from streamlearner.errors import StreamlearnerError
-from tests.bench.tiny_bench import TinyBench
+from tests.support.tiny_bench import TinyBench
 
 COLUMNS = [
     "arm", "budget_bits", "stored_bits", "parameter_bits", "seed", "metric", "value", "paper", "seconds",

@@ -19,7 +19,7 @@ from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.streams.continual import Arm, ContinualExperiment
 from streamlearner.bench.streams.one_pass import learn
 from streamlearner.config import loading as config
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False, "precision": "fp32"}
 """auto measures at each start: on a busy machine two runs may choose otherwise, and so learn otherwise."""

@@ -27,7 +27,7 @@ from streamlearner.bench.material.distortion_tables import (
 )
 from streamlearner.bench.material.jpeg import coded_as_jpeg, header_bytes
 from streamlearner.bench.report import figures
-from tests.bench.tiny_bench import TinyBench
+from tests.support.tiny_bench import TinyBench
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 

@@ -17,7 +17,7 @@ from streamlearner.bench.kit.results import Result, Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.streams.factor_stream import Phase, joined
 from streamlearner.bench.streams.turntable_digits import VIEWPOINTS, in_colour, turned
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 

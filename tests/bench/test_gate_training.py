@@ -12,7 +12,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.streams.gate_training import gate_settings
 from streamlearner.gates.gate_file import load_gate
 from streamlearner.networks.by_name import build
-from tests.bench.tiny_bench import TinyBench
+from tests.support.tiny_bench import TinyBench
 
 KEY = "method.meta_learned_update.gate"
 

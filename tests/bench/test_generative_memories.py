@@ -20,7 +20,7 @@ from streamlearner.bench.kit.results import Row, Sheet
 from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.bench.streams.digit_tasks import PERMNIST_TASKS, permnist, permuted, transformed
 from streamlearner.bench.streams.one_pass import last
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 

@@ -11,7 +11,7 @@ from streamlearner.bench import report
 from streamlearner.bench.experiments.linear_interference import ARMS, LINEAR_INTERFERENCE, items
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result, Row
-from tests.bench.tiny_bench import TinyBench
+from tests.support.tiny_bench import TinyBench
 
 WHOLE = Scope(seeds=1, budgets_bits=None, quick=False)
 

@@ -27,7 +27,7 @@ from streamlearner.bench.material.transfer_memory import (
     recollect,
 )
 from streamlearner.bench.report import figures
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 IMAGE_BITS = 8 * 28 * 28

@@ -12,7 +12,7 @@ from streamlearner.bench import report
 from streamlearner.bench.experiments.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result, Row, Sheet, tiled
-from tests.bench.tiny_bench import TinyBench
+from tests.support.tiny_bench import TinyBench
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 

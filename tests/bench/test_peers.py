@@ -28,7 +28,7 @@ from streamlearner.bench.peers.mammoth import (
 from streamlearner.bench.peers.ours import ours
 from streamlearner.bench.peers.race import BareLoop, race
 from streamlearner.decoding.codec import Schema
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=(20_000,), quick=True)
 BUDGET = 20_000

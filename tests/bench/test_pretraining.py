@@ -16,7 +16,7 @@ from streamlearner.bench.kit.results import Row
 from streamlearner.bench.streams.continual import Arm, ContinualExperiment
 from streamlearner.bench.streams.one_pass import learn
 from streamlearner.bench.streams.pretraining import association_bits
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 SMALL: dict[str, Any] = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False}
 ARM = Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})

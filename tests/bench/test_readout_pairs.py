@@ -16,7 +16,7 @@ from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.bench.material.readout import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.networks.base import Network
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 

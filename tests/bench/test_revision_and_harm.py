@@ -21,7 +21,7 @@ from streamlearner.bench.kit.experiment import Experiment, Scope
 from streamlearner.bench.kit.results import Result, Row, Sheet
 from streamlearner.bench.streams.digit_tasks import permnist
 from streamlearner.stream import Message
-from tests.bench.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 

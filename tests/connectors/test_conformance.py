@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streamlearner.errors import PositionLost
 from streamlearner.stream import Message, Position, Source
-from tests.connectors.outsides import COUNT, LOCAL, Outside
+from tests.support.sources_and_sinks import COUNT, LOCAL, Outside
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from PIL import Image
 from pyarrow import parquet
 
 from streamlearner.decoding.inputs import wire_input
-from tests.integration.daemon_process import DaemonProcess
-from tests.integration.digit_stream import DIGITS, DigitStream
+from tests.support.daemon_process import DaemonProcess
+from tests.support.digit_stream import DIGITS, DigitStream
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from streamlearner.errors import PositionLost, SourceError, SourceUnreachable
-from tests.kafka_topic import (
+from tests.support.kafka_topic import (
     DEADLINE_S,
     Make,
     Open,

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from connectors.kafka.dead_letters import KafkaDeadLetters
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Message, Reject
-from tests.kafka_topic import (
+from tests.support.kafka_topic import (
     DEADLINE_S,
     Make,
     Open,

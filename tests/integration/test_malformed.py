@@ -17,8 +17,8 @@ from connectors.kafka.writer import KafkaWriter
 from streamlearner.daemon.intake import RememberedIds
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message
-from tests.integration.daemon_process import DaemonProcess
-from tests.malformed import BAD, EXACT, LABELS, PIXELS, Headers, pixels_of
+from tests.support.daemon_process import DaemonProcess
+from tests.support.malformed import BAD, EXACT, LABELS, PIXELS, Headers, pixels_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

@@ -17,7 +17,7 @@ from streamlearner.learning.learner import Learner
 from streamlearner.memory.class_index import ClassIndex
 from streamlearner.memory.packing import Packing
 from streamlearner.stream import Message
-from tests.daemon_runs import example, figure, settings
+from tests.support.daemon_runs import example, figure, settings
 
 MESSAGES = 1_200
 PUBLISHED_EVERY = 7

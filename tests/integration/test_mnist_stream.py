@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from streamlearner.methods import METHODS
-from tests.integration.daemon_process import DaemonProcess
-from tests.integration.mnist import Mnist, accuracy, produce
 from tests.integration.test_recovery import BASELINES
+from tests.support.daemon_process import DaemonProcess
+from tests.support.mnist import Mnist, accuracy, produce
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from streamlearner.decoding.inputs import wire_input
-from tests.checkpoint_store import spoil
-from tests.integration.daemon_process import DaemonProcess, free_port
+from tests.support.checkpoint_store import spoil
+from tests.support.daemon_process import DaemonProcess, free_port
 
 PUSH: dict[str, Any] = {
     "source": {"type": "push"},

@@ -19,8 +19,8 @@ import yaml
 from streamlearner import __version__
 from streamlearner.decoding.codec import REASONS
 from streamlearner.decoding.inputs import wire_input
-from tests.integration.daemon_process import ROOT, DaemonProcess, free_port
-from tests.integration.digit_stream import DIGITS, DigitStream
+from tests.support.daemon_process import ROOT, DaemonProcess, free_port
+from tests.support.digit_stream import DIGITS, DigitStream
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 

@@ -15,8 +15,8 @@ import torch
 
 from streamlearner.daemon.intake import RememberedIds
 from streamlearner.methods import METHODS
-from tests.integration.daemon_process import DaemonProcess, differing, final_state
-from tests.integration.digit_stream import DigitStream
+from tests.support.daemon_process import DaemonProcess, differing, final_state
+from tests.support.digit_stream import DigitStream
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from streamlearner.decoding.inputs import wire_input
-from tests.integration.daemon_process import DaemonProcess
-from tests.integration.digit_stream import DigitStream
+from tests.support.daemon_process import DaemonProcess
+from tests.support.digit_stream import DigitStream
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 

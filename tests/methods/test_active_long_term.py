@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from streamlearner.methods.active_long_term import ActiveLongTerm
-from tests.methods.arms import TINY, accuracy, make, observe, sleep, state
+from tests.support.arms import TINY, accuracy, make, observe, sleep, state
 
 
 def developed(**more: Any) -> ActiveLongTerm:

@@ -7,7 +7,7 @@ import torch
 
 from streamlearner.methods import METHODS
 from streamlearner.methods.baseline import Baseline
-from tests.methods.arms import TINY, differing, make
+from tests.support.arms import TINY, differing, make
 
 BASELINES = [name for name, method in METHODS.items() if issubclass(method, Baseline)]
 

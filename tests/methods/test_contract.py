@@ -8,7 +8,7 @@ import torch
 
 from streamlearner.methods import METHODS
 from streamlearner.methods.base import Experience
-from tests.methods.arms import (
+from tests.support.arms import (
     ARMS,
     KINDS,
     QUESTIONS,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.methods.arms import ARMS, BUDGET_BITS, KINDS, TINY, heard, make, observe, sleep, state
+from tests.support.arms import ARMS, BUDGET_BITS, KINDS, TINY, heard, make, observe, sleep, state
 
 pytestmark = pytest.mark.parametrize("arm", ARMS)
 

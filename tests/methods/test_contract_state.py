@@ -6,7 +6,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from tests.methods.arms import (
+from tests.support.arms import (
     ARMS,
     KINDS,
     QUESTIONS,

@@ -12,7 +12,7 @@ from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.networks.base import HEAD_BLOCK, Network
 from streamlearner.networks.by_name import mlp
-from tests.methods.arms import (
+from tests.support.arms import (
     ARMS,
     QUESTIONS,
     TINY,

@@ -8,7 +8,7 @@ import pytest
 
 from streamlearner.generative.generative_memory import Samples
 from streamlearner.methods.deep_generative_replay import DeepGenerativeReplay
-from tests.methods.arms import TINY, exactly, make, observe, sleep, state
+from tests.support.arms import TINY, exactly, make, observe, sleep, state
 
 
 def replaying(**more: Any) -> DeepGenerativeReplay:

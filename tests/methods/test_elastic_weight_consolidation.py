@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from streamlearner.methods.elastic_weight_consolidation import ElasticWeightConsolidation
-from tests.methods.arms import TINY, make, observe, sleep
+from tests.support.arms import TINY, make, observe, sleep
 
 
 def ewc(**more: object) -> ElasticWeightConsolidation:

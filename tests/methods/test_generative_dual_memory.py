@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from streamlearner.methods.generative_dual_memory import GenerativeDualMemory
-from tests.methods.arms import TINY, accuracy, exactly, make, observe, sleep, state
+from tests.support.arms import TINY, accuracy, exactly, make, observe, sleep, state
 
 
 def dual(**more: Any) -> GenerativeDualMemory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from streamlearner.methods.masked_generator import MaskedGenerator
-from tests.methods.arms import KINDS, TINY, accuracy, chance, make, sleep, state
+from tests.support.arms import KINDS, TINY, accuracy, chance, make, sleep, state
 
 LATENTS = torch.randn(4, 32, generator=chance(4))
 

@@ -11,7 +11,7 @@ from streamlearner.config import loading as config
 from streamlearner.gates.gate_file import save_gate
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.meta_learned_update import MetaLearnedUpdate
-from tests.methods.arms import TINY, accuracy, differing, make, observe, sleep
+from tests.support.arms import TINY, accuracy, differing, make, observe, sleep
 
 
 def gated(**more: object) -> MetaLearnedUpdate:

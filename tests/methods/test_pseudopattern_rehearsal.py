@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from streamlearner.methods.pseudopattern_rehearsal import PseudopatternRehearsal
-from tests.methods.arms import KINDS, TINY, make, observe, sleep
+from tests.support.arms import KINDS, TINY, make, observe, sleep
 
 
 def rehearsing(count: int) -> PseudopatternRehearsal:

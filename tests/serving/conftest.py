@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.serving import Serving
 from streamlearner.telemetry.metrics import Metrics
-from tests.serving.fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor
+from tests.support.serving_fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor
 
 MakeServing = Callable[..., Serving]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.serving.conftest import MakeServing
-from tests.serving.fakes import FakeDaemon, InProcess
+from tests.support.serving_fakes import FakeDaemon, InProcess
 
 ADMIN = ("/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant")
 

@@ -6,7 +6,7 @@ import torch
 from streamlearner.decoding.codec import Codec
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
-from tests.serving.fakes import FakeDaemon, InProcess, picture
+from tests.support.serving_fakes import FakeDaemon, InProcess, picture
 
 
 def example(level: int, **more: object) -> dict[str, object]:

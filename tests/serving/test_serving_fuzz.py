@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.serving import Serving
 from streamlearner.telemetry.metrics import Metrics
-from tests.serving.fakes import SHAPE, FakeDaemon, InProcess, picture, tiny_predictor
+from tests.support.serving_fakes import SHAPE, FakeDaemon, InProcess, picture, tiny_predictor
 
 POSTS = ("/v1/predict", "/v1/examples", "/v1/sleep", "/v1/checkpoint", "/v1/rollback")
 GETS = ("/v1/recollections", "/readyz", "/v1/status", "/metrics", "/")

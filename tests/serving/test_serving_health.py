@@ -4,7 +4,7 @@ import pytest
 
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
-from tests.serving.fakes import FakeDaemon, InProcess
+from tests.support.serving_fakes import FakeDaemon, InProcess
 
 
 def test_live_as_soon_as_it_answers(make_serving: MakeServing, daemon: FakeDaemon) -> None:

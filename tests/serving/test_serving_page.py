@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.serving.fakes import InProcess
+from tests.support.serving_fakes import InProcess
 
 
 class Outline(HTMLParser):

@@ -14,7 +14,7 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.serving import Serving
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
-from tests.serving.fakes import InProcess, picture, tiny_predictor
+from tests.support.serving_fakes import InProcess, picture, tiny_predictor
 
 
 def encoded(level: int, *, kind: str = "PNG") -> bytes:

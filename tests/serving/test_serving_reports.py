@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from streamlearner.decoding.labels import FactorValue
-from tests.serving.fakes import FakeDaemon, InProcess
+from tests.support.serving_fakes import FakeDaemon, InProcess
 
 COLOURFUL = torch.randint(0, 256, (3, 3, 6, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 

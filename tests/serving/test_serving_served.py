@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from streamlearner.serving.served import Served
 from streamlearner.telemetry.metrics import Metrics
-from tests.serving.fakes import tiny_predictor
+from tests.support.serving_fakes import tiny_predictor
 
 
 class Clock:

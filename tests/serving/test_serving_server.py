@@ -12,7 +12,7 @@ from streamlearner.errors import ConfigError
 from streamlearner.serving import Serving
 from streamlearner.serving.listener import bind
 from tests.serving.conftest import MakeServing
-from tests.serving.fakes import FakeDaemon, picture, tiny_predictor
+from tests.support.serving_fakes import FakeDaemon, picture, tiny_predictor
 
 
 def test_port_zero_picks_a_free_one(serving: Serving, wire: httpx.Client) -> None:

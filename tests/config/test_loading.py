@@ -1,0 +1,168 @@
+"""The configuration: where a setting may come from, and which one counts."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamlearner.config.loading import Config, load
+from streamlearner.config.problems import settings
+from streamlearner.config.settings import UNITS, parse_bits
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_FILE = ROOT / "config.yaml"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "config.yaml"
+
+
+# the file at the top of the repository
+
+
+def test_the_commented_file_is_exactly_the_defaults() -> None:
+    assert load(path=DEFAULT_FILE, environ={}) == load(path=None, environ={})
+
+
+def test_the_commented_file_holds_every_setting_and_says_something_about_each() -> None:
+    written = yaml.safe_load(DEFAULT_FILE.read_text())
+
+    def keys(tree: dict[str, Any], prefix: str = "") -> set[str]:
+        return {
+            key
+            for name, value in tree.items()
+            for key in (
+                keys(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {prefix + name}
+            )
+        }
+
+    assert keys(written) == {key for key, _ in settings(Config)}
+    lines = DEFAULT_FILE.read_text().splitlines()
+    uncommented = [
+        line
+        for before, line in pairwise(lines)
+        if line.strip() and not line.strip().startswith("#") and "#" not in line and "#" not in before
+    ]
+    assert uncommented == []
+
+
+def test_every_setting_is_described_with_a_default() -> None:
+    described = list(settings(Config))
+    assert len(described) > 80
+    assert [key for key, field in described if not field.description or field.is_required()] == []
+
+
+def test_a_setting_in_a_unit_says_which() -> None:
+    wanted = {"_s": "second", "_bits": "bits", "_bytes": "bytes", "_pixels": "pixel"}
+    silent = {
+        key
+        for key, field in settings(Config)
+        for ending, unit in wanted.items()
+        if key.endswith(ending) and unit not in f"{field.description} {key.rsplit('_', 1)[-1]}"
+    }
+    assert silent <= {"checkpoint.every_s"}  # says seconds in its first word
+    assert "seconds" in str(dict(settings(Config))["checkpoint.every_s"].description)
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    readers = [*(ROOT / "streamlearner" / "app").glob("*.py"), ROOT / "streamlearner" / "produce.py"]
+    text = "\n".join(path.read_text() for path in readers)
+    unread = [key for key, _ in settings(Config) if not re.search(rf"\.{key.split('.')[-1]}\b", text)]
+    assert unread == []
+
+
+# precedence
+
+
+def test_flags_come_before_the_environment_before_the_file_before_defaults(file: Path) -> None:
+    file.write_text("sleep: {steps: 1, batch_size: 1, min_examples: 1}\nseed: 1\n")
+    environ = {"STREAMLEARNER_SLEEP__STEPS": "2", "STREAMLEARNER_SLEEP__BATCH_SIZE": "2"}
+    found = load(path=file, environ=environ, settings={"sleep.steps": "3"})
+    assert (found.sleep.steps, found.sleep.batch_size, found.sleep.min_examples) == (3, 2, 1)
+    assert (found.seed, found.sleep.tolerance) == (1, 0.01)
+
+
+def test_a_later_source_adds_to_the_options_of_an_earlier_one(file: Path) -> None:
+    file.write_text("source: {kafka: {client: {request_timeout_ms: 5000, security_protocol: SSL}}}")
+    environ = {"STREAMLEARNER_SOURCE__KAFKA__CLIENT__SECURITY_PROTOCOL": "PLAINTEXT"}
+    client = load(path=file, environ=environ).source.kafka.client
+    assert client == {"request_timeout_ms": 5000, "security_protocol": "PLAINTEXT"}
+
+
+def test_a_text_from_the_environment_is_read_as_the_type_of_its_setting() -> None:
+    environ = {
+        "STREAMLEARNER_SOURCE__KAFKA__TOPIC": "2024",
+        "STREAMLEARNER_SEED": "7",
+        "STREAMLEARNER_SLEEP__EVERY_EXAMPLES": "null",
+        "STREAMLEARNER_SLEEP__ON_MEMORY_FULL": "true",
+        "STREAMLEARNER_METHOD__LEARNING_RATE": "1e-3",
+        "STREAMLEARNER_STATE_DIR": "123",
+    }
+    found = load(path=None, environ=environ)
+    assert (found.source.kafka.topic, found.seed, found.sleep.every_examples) == ("2024", 7, None)
+    assert (found.sleep.on_memory_full, found.method.learning_rate) == (True, 0.001)
+    assert found.state_dir == Path("123")
+
+
+def test_names_of_the_command_line_and_of_orchestrators_are_no_settings() -> None:
+    environ = {
+        "STREAMLEARNER_ADDRESS": "x",
+        "STREAMLEARNER_TOKEN": "x",
+        "STREAMLEARNER_CONFIG": "x",
+        "STREAMLEARNER_SERVICE_HOST": "10.0.0.1",
+        "STREAMLEARNER_SERVICE_PORT_HTTP": "8080",
+        "STREAMLEARNER_PORT": "tcp://10.0.0.1:8080",
+        "STREAMLEARNER_PORT_8080_TCP_ADDR": "10.0.0.1",
+    }
+    assert load(path=None, environ=environ) == load(path=None, environ={})
+
+
+def test_an_empty_file_and_a_section_whose_settings_are_commented_out_change_nothing(file: Path) -> None:
+    file.write_text("sleep:\n  # steps: 3\nsource: {}\n")
+    assert load(path=file, environ={}) == load(path=None, environ={})
+
+
+# amounts, schema, digest
+
+
+@given(st.integers(0, 10**9), st.sampled_from(sorted(UNITS)))
+def test_an_amount_in_any_unit_is_that_many_bits(count: int, unit: str) -> None:
+    assert parse_bits(f"{count} {unit}") == count * UNITS[unit] == parse_bits(f"{count}{unit}")
+
+
+def test_bytes_and_bits_are_not_confused() -> None:
+    assert [parse_bits(text) for text in ("64 KiB", "64 kB", "64 kbit", "1.5 MB", "62_720")] == [
+        524_288, 512_000, 64_000, 12_000_000, 62_720,
+    ]  # fmt: skip
+
+
+def test_the_schema_describes_every_setting() -> None:
+    schema = Config.model_json_schema()
+    described = [
+        setting
+        for section in [schema, *schema["$defs"].values()]
+        for setting in section["properties"].values()
+    ]
+    assert [each for each in described if not ("description" in each or "$ref" in each)] == []
+    source_type = schema["$defs"]["SourceSection"]["properties"]["type"]
+    assert (source_type["default"], source_type["enum"]) == ("push", ["push", "kafka", "files", "memory"])
+
+
+def test_the_digest_changes_with_what_shapes_learning_and_with_nothing_else() -> None:
+    plain = load(path=None, environ={}).digest()
+    moved = {"state_dir": "elsewhere", "serving.port": 1, "source.kafka.topic": "other"}
+    assert load(path=None, environ={}, settings=moved).digest() == plain
+    assert load(path=None, environ={}, settings={"seed": 1}).digest() != plain
+
+
+def test_the_configuration_does_not_change_once_loaded() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load(path=None, environ={}).sleep.steps = 3  # type: ignore[misc]

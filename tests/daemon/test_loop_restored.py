@@ -1,0 +1,111 @@
+"""A daemon that crashed goes on as if nothing had happened, or says why it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.memory import Crash, MemorySource
+from streamlearner.app import build
+from streamlearner.daemon.loop import Daemon
+from streamlearner.errors import ConfigError, NoReadableCheckpoint
+from tests.support.checkpoint_store import spoil
+from tests.support.daemon_runs import (
+    a_mixed_stream,
+    a_stream,
+    differing,
+    figure,
+    learned,
+    run,
+    run_with_crashes,
+    settings,
+    state,
+    store,
+)
+
+COUNT = 200
+STREAM = a_stream(COUNT)
+
+
+@pytest.mark.parametrize("steps_per_batch", [0, 3])
+def test_crashes_anywhere_leave_no_trace_in_the_end(tmp_path: Path, steps_per_batch: int) -> None:
+    calm, harmed = (
+        settings(tmp_path / name, sleep__steps_per_batch=steps_per_batch) for name in ("calm", "harmed")
+    )
+    run(calm, MemorySource(STREAM))
+    run_with_crashes(harmed, STREAM, at=[3, 62, 77, 130, 171, 199])
+    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"method__name": "finetune"},
+        {"method__name": "rehearsal"},
+        {"memory__sampling": "balanced", "exam__fraction": 0.4},
+        {"association__name": "gumbel", "association__variables": 8},
+        {"codec__tasks": "ignore", "sleep__on_memory_full": True, "sleep__drift": 0.1},
+        {"daemon__batch_size": 7, "codec__remembered_ids": 10, "evaluation__prequential_window": 13},
+    ],
+    ids=lambda more: next(iter(more.values())),
+)
+def test_crashes_leave_no_trace_whoever_learns_and_however(tmp_path: Path, more: dict[str, Any]) -> None:
+    calm, harmed = (settings(tmp_path / name, **more) for name in ("calm", "harmed"))
+    stream = a_mixed_stream(120)
+    run(calm, MemorySource(stream))
+    run_with_crashes(harmed, stream, at=[44, 73, 101])
+    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+def test_a_checkpoint_of_a_sleep_under_way_is_dreamt_on_to_the_same_end(tmp_path: Path) -> None:
+    calm, harmed = (
+        settings(tmp_path / name, checkpoint__every_examples=5, sleep__steps_per_batch=2)
+        for name in ("calm", "harmed")
+    )
+    run(calm, MemorySource(STREAM))
+    halted = build(harmed, source=MemorySource(STREAM))
+    dreaming_at = 0
+
+    def stop_asleep() -> None:
+        nonlocal dreaming_at
+        Daemon.dream(halted)
+        if halted.asleep and learned(halted) > 90:
+            dreaming_at = learned(halted)
+            halted.stop()
+
+    halted.dream = stop_asleep  # type: ignore[method-assign]
+    halted.run()
+    kept = store(tmp_path / "harmed").latest()
+    assert dreaming_at and kept is not None and kept.facts["learner"]["dream_steps"] > 0
+    run(harmed, MemorySource(STREAM))
+    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    calm, harmed = settings(tmp_path / "calm"), settings(tmp_path / "harmed")
+    run(calm, MemorySource(STREAM))
+    run(harmed, MemorySource([*STREAM[:150], Crash()]))
+    newest = store(tmp_path / "harmed").entries()[-1].number
+    spoil(tmp_path / "harmed" / "checkpoints" / f"{newest:012d}" / "method.safetensors")
+    daemon = run(harmed, MemorySource(STREAM))
+    assert daemon.tally.messages == COUNT
+    assert figure(daemon, "streamlearner_checkpoint_unreadable_total") == 1
+    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+def test_where_no_checkpoint_can_be_read_a_person_must_decide(tmp_path: Path) -> None:
+    run(settings(tmp_path), MemorySource(STREAM))
+    for facts in (tmp_path / "checkpoints").glob("*/facts.json"):
+        spoil(facts)
+    with pytest.raises(NoReadableCheckpoint) as refused:
+        build(settings(tmp_path), source=MemorySource(STREAM)).run()
+    assert refused.value.exit_code == 74
+
+
+def test_a_checkpoint_of_another_method_is_refused_by_name(tmp_path: Path) -> None:
+    run(settings(tmp_path), MemorySource(STREAM))
+    other = build(settings(tmp_path, method__name="finetune"), source=MemorySource(STREAM))
+    with pytest.raises(ConfigError, match="recollection_replay, the configuration says finetune"):
+        other.run()

@@ -1,0 +1,130 @@
+"""A daemon that cannot write waits, answers meanwhile, and loses nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.memory import MemorySource
+from streamlearner.app import build
+from streamlearner.daemon.loop import Daemon
+from streamlearner.errors import CheckpointError, StreamlearnerError
+from streamlearner.state.checkpoint import CheckpointStore
+from streamlearner.stream import Reject
+from tests.support.checkpoint_store import hidden_names
+from tests.support.daemon_runs import (
+    a_stream,
+    differing,
+    figure,
+    learned,
+    predict,
+    run,
+    running,
+    settings,
+    state,
+    store,
+    wait_until,
+)
+
+COUNT = 200
+STREAM = a_stream(COUNT)
+
+
+class Disk:
+    """Every step of writing a checkpoint fails with `code` while `refuses`."""
+
+    def __init__(self, code: int = errno.ENOSPC) -> None:
+        self.code = code
+        self.refuses = False
+
+    def fault(self, step: str) -> None:
+        if self.refuses:
+            raise OSError(self.code, os.strerror(self.code))
+
+
+def on(disk: Disk, state_dir: Path, source: MemorySource, **more: Any) -> Daemon:
+    daemon = build(settings(state_dir, **more), source=source)
+    daemon.archive.checkpoints = CheckpointStore(
+        state_dir / "checkpoints", keep=3, clock=time.time, fault=disk.fault
+    )
+    return daemon
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
+def test_a_disk_that_refuses_pauses_the_stream_not_the_answers_and_nothing_is_lost(
+    tmp_path: Path, code: int
+) -> None:
+    run(settings(tmp_path / "calm"), MemorySource(STREAM))
+    disk, source = Disk(code), MemorySource(STREAM[:60], finite=False)
+    with running(on(disk, tmp_path / "harmed", source)) as daemon:
+        wait_until(lambda: source.committed == {"index": 60}, "the first part is in a checkpoint")
+        disk.refuses = True
+        source.extend(STREAM[60:])
+        status = wait_until(
+            lambda: (s := daemon.reception.status())["waiting_for_checkpoint"] and s, "the stream waits"
+        )
+        paused_at = daemon.tally.messages
+        assert 60 < paused_at < COUNT and not daemon.reception.learning
+        failed = 'streamlearner_checkpoint_saves_total{outcome="failed"}'
+        wait_until(lambda: figure(daemon, failed) >= 3, "it was tried again")
+        assert predict(daemon)["model_version"] == status["model_version"]
+        assert daemon.tally.messages == paused_at
+        assert hidden_names(tmp_path / "harmed" / "checkpoints") == []
+        disk.refuses = False
+        wait_until(lambda: source.committed == {"index": COUNT} and not daemon.asleep, "all was learned")
+        assert daemon.reception.learning
+    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+def test_a_stop_on_a_full_disk_says_that_the_last_checkpoint_is_missing(tmp_path: Path) -> None:
+    disk, source = Disk(), MemorySource(STREAM, finite=False)
+    with (
+        pytest.raises(CheckpointError, match="nothing is lost"),
+        running(on(disk, tmp_path, source)) as daemon,
+    ):
+        wait_until(lambda: learned(daemon) > 50, "some was learned")
+        disk.refuses = True
+        wait_until(lambda: daemon.archive.waiting or daemon.tally.messages == COUNT, "no more is taken")
+
+
+class Letters:
+    """Dead letters that a broker does not acknowledge while `away`."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.waiting: list[Reject] = []
+        self.kept: list[Reject] = []
+
+    def write(self, rejects: list[Reject]) -> None:
+        self.waiting += rejects
+
+    def flush(self, timeout_s: float) -> None:
+        if self.away and self.waiting:
+            raise StreamlearnerError("not acknowledged")
+        self.kept += self.waiting
+        self.waiting = []
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_no_checkpoint_passes_a_reject_that_is_not_durable(tmp_path: Path) -> None:
+    letters, source = Letters(), MemorySource(STREAM, finite=False)
+    daemon = build(settings(tmp_path), source=source)
+    daemon.archive.dead_letters = daemon.intake.dead_letters = letters
+    with running(daemon):
+        wait_until(lambda: daemon.archive.waiting, "the checkpoint waits")
+        first = min(reject.message.offset for reject in letters.waiting)
+        newest = store(tmp_path).latest()
+        assert newest is None or newest.manifest.position["index"] <= first
+        assert figure(daemon, "streamlearner_dead_letters_pending") >= 1
+        letters.away = False
+        wait_until(lambda: source.committed == {"index": COUNT}, "all was learned")
+    assert figure(daemon, "streamlearner_dead_letters_pending") == 0
+    assert figure(daemon, 'streamlearner_dead_letters_total{outcome="delivered"}') == 6
+    assert [reject.message.offset for reject in letters.kept] == [28, 57, 86, 115, 144, 173]

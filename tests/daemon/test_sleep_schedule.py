@@ -1,0 +1,152 @@
+"""The sleep schedule: each trigger fires when it should, once; a request always does."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.support.sleep_schedules import HOUR_S, Clock, due, schedule, sleeps
+
+
+def test_with_every_trigger_off_only_a_request_starts_a_sleep() -> None:
+    clock = Clock()
+    sleep = schedule(clock)
+    clock.now_s += 1e9
+    assert due(sleep, 10**9, fullness=1, accuracy=0.0) is None
+    sleep.request()
+    assert due(sleep, 10**9) == "request"
+
+
+def test_examples_are_counted_from_the_last_sleep_s_beginning() -> None:
+    sleep = schedule(every_examples=100)
+    assert due(sleep, 99) is None
+    assert due(sleep, 100) == "examples"
+    sleep.began(110)
+    sleep.ended()
+    assert due(sleep, 209) is None
+    assert due(sleep, 210) == "examples"
+
+
+def test_what_is_due_stays_due_until_the_sleep_begins() -> None:
+    sleep = schedule(every_examples=100)
+    assert [due(sleep, 100), due(sleep, 101), due(sleep, 500)] == ["examples"] * 3
+
+
+def test_nothing_is_due_while_asleep() -> None:
+    clock = Clock()
+    sleep = schedule(clock, every_examples=1, every_s=1, cron="* * * * *", on_memory_full=True, drift=0.1)
+    sleep.began(10)
+    clock.now_s += HOUR_S
+    assert due(sleep, 1000, accuracy=0.9) is None
+    assert due(sleep, 1000, fullness=1, accuracy=0.1) is None
+    sleep.ended()
+    assert due(sleep, 1000, fullness=1) == "memory_full"
+
+
+def test_memory_full_fires_once_for_each_filling() -> None:
+    sleep = schedule(on_memory_full=True)
+    assert due(sleep) is None
+    assert due(sleep, fullness=1) == "memory_full"
+    assert due(sleep, fullness=1) == "memory_full", "until it is served"
+    sleeps(sleep)
+    assert due(sleep, fullness=1) is None
+    assert due(sleep) is None
+    assert due(sleep, fullness=1) == "memory_full"
+
+
+def test_memory_that_is_kept_beyond_its_places_fires_again() -> None:
+    sleep = schedule(on_memory_full=True)
+    assert due(sleep, fullness=1) == "memory_full"
+    sleeps(sleep)
+    assert due(sleep, fullness=1) is None, "refused, and nothing more came"
+    assert due(sleep, fullness=2) == "memory_full"
+    sleep.began(0)
+    due(sleep, fullness=3)
+    sleep.ended()
+    assert due(sleep, fullness=3) == "memory_full", "more came during the sleep"
+    sleeps(sleep)
+    assert due(sleep, fullness=1) is None
+    assert due(sleep, fullness=2) == "memory_full", "it had become less full meanwhile"
+
+
+def test_memory_that_empties_and_fills_during_a_sleep_fires_after_it() -> None:
+    sleep = schedule(on_memory_full=True)
+    due(sleep, fullness=1)
+    sleep.began(0)
+    due(sleep, fullness=0)
+    assert due(sleep, fullness=1) is None
+    sleep.ended()
+    assert due(sleep, fullness=1) == "memory_full"
+
+
+def test_a_sleep_for_another_reason_serves_a_memory_that_is_full_too() -> None:
+    sleep = schedule(on_memory_full=True)
+    sleep.request()
+    assert due(sleep, fullness=1) == "request"
+    sleeps(sleep)
+    assert due(sleep, fullness=1) is None
+
+
+def test_drift_is_a_fall_below_the_best_since_the_last_sleep() -> None:
+    sleep = schedule(drift=0.1)
+    assert [due(sleep, accuracy=a) for a in (0.5, 0.9, 0.81, 0.85)] == [None] * 4
+    assert due(sleep, accuracy=0.8) == "drift"
+    sleeps(sleep)
+    assert [due(sleep, accuracy=a) for a in (0.8, 0.75, 0.71)] == [None] * 3, "the best starts anew"
+    assert due(sleep, accuracy=0.7) == "drift"
+
+
+def test_drift_passes_over_an_unknown_accuracy_and_what_is_seen_asleep() -> None:
+    sleep = schedule(drift=0.1)
+    assert [due(sleep, accuracy=a) for a in (0.9, None, float("nan"))] == [None] * 3
+    assert due(sleep, accuracy=0.8) == "drift"
+    sleep.began(0)
+    due(sleep, accuracy=0.99)
+    sleep.ended()
+    assert due(sleep, accuracy=0.5) is None
+
+
+@pytest.mark.parametrize("accuracy", [0.0, -0.0])
+def test_drift_down_to_nothing_is_drift(accuracy: float) -> None:
+    sleep = schedule(drift=0.1)
+    due(sleep, accuracy=0.1)
+    assert due(sleep, accuracy=accuracy) == "drift"
+
+
+def test_min_examples_holds_everything_back_but_a_request_and_loses_nothing() -> None:
+    clock = Clock()
+    sleep = schedule(
+        clock, every_examples=1, every_s=60, cron="* * * * *", on_memory_full=True, drift=0.1, min_examples=50
+    )
+    clock.now_s += HOUR_S
+    due(sleep, 1, accuracy=0.9)
+    assert due(sleep, 49, fullness=1, accuracy=0.1) is None
+    assert due(sleep, 50, fullness=1, accuracy=0.1) == "memory_full"
+    sleeps(sleep, 50)
+    sleep.request()
+    assert due(sleep, 51) == "request"
+
+
+def test_a_request_is_granted_once_and_one_made_asleep_starts_another_sleep() -> None:
+    sleep = schedule()
+    sleep.request()
+    sleep.request()
+    assert due(sleep) == "request"
+    sleep.began(0)
+    sleep.request()
+    assert due(sleep) is None
+    sleep.ended()
+    assert due(sleep) == "request"
+    sleeps(sleep)
+    assert due(sleep) is None
+
+
+def test_requests_may_come_from_other_threads() -> None:
+    sleep = schedule()
+    threads = [threading.Thread(target=sleep.request) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert due(sleep) == "request"

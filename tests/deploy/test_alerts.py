@@ -1,0 +1,170 @@
+"""The alerts are valid, watch series that exist, fire on their fault and stay silent on a calm daemon."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from streamlearner.telemetry.metrics import Metrics
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+RULES: list[dict[str, Any]] = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"][0]["rules"]
+
+
+def promtool(*arguments: str, cwd: Path = DEPLOY) -> subprocess.CompletedProcess[str]:
+    binary = shutil.which("promtool")
+    if binary is None:
+        pytest.skip("promtool is not installed (Debian: apt-get install prometheus)")
+    return subprocess.run([binary, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60)
+
+
+def test_the_alerts_watch_series_that_the_daemon_declares() -> None:
+    registry = CollectorRegistry()
+    Metrics(registry)
+    families = {(family.name, family.type) for family in registry.collect()}
+    declared = {f"{name}_total" if kind == "counter" else name for name, kind in families}
+    declared |= {f"{name}_bucket" for name, kind in families if kind == "histogram"}
+    used = {name for rule in RULES for name in re.findall(r"\bstreamlearner_\w+", rule["expr"])}
+    assert len(used) >= 13
+    assert used - declared == set()
+
+
+@pytest.mark.prometheus
+def test_promtool_accepts_the_rules_and_the_configuration() -> None:
+    assert promtool("check", "rules", "alerts.yml").returncode == 0
+    checked = promtool("check", "config", "prometheus.yml")
+    assert (checked.returncode, "1 rule files found" in checked.stdout) == (0, True), checked.stderr
+
+
+def series(name: str, values: str) -> dict[str, str]:
+    return {"series": name, "values": values}
+
+
+D = 'instance="d:8080"'
+FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
+    "StreamlearnerDown": ([series(f'up{{job="streamlearner",{D}}}', "1 0x20")], "10m"),
+    "StreamlearnerRestarting": (
+        [series(f'process_start_time_seconds{{job="streamlearner",{D}}}', "0 0 200 200 300 400x20")],
+        "10m",
+    ),
+    "StreamlearnerSourceLost": ([series(f"streamlearner_source_connected{{{D}}}", "1 0x20")], "10m"),
+    "StreamlearnerGap": ([series(f"streamlearner_stream_gaps_total{{{D}}}", "0 0 7x20")], "10m"),
+    "StreamlearnerCheckpointsFail": (
+        [series(f'streamlearner_checkpoint_saves_total{{outcome="failed",{D}}}', "0+1x20")],
+        "15m",
+    ),
+    "StreamlearnerDeadLettersPending": (
+        [series(f"streamlearner_dead_letters_pending{{{D}}}", "3x30")],
+        "20m",
+    ),
+    "StreamlearnerNotLearning": (
+        [
+            series(f'streamlearner_stream_lag{{partition="0",{D}}}', "50x60"),
+            series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "900x60"),
+        ],
+        "40m",
+    ),
+    "StreamlearnerFallingBehind": (
+        [series(f'streamlearner_stream_lag{{partition="0",{D}}}', "20000+100x90")],
+        "80m",
+    ),
+    "StreamlearnerCheckpointStale": (
+        [
+            series(f"streamlearner_checkpoint_last_success_timestamp_seconds{{{D}}}", "60x60"),
+            series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "0+100x60"),
+        ],
+        "40m",
+    ),
+    "StreamlearnerRejectsMany": (
+        [
+            series(f'streamlearner_rejects_total{{reason="schema",{D}}}', "0+10x60"),
+            series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "0+100x60"),
+        ],
+        "40m",
+    ),
+    "StreamlearnerRetentionFell": (
+        [series(f'streamlearner_retention_ratio{{slice="overall",{D}}}', "0.9x30 0.6x90")],
+        "110m",
+    ),
+    "StreamlearnerSleepsRefused": (
+        [series(f'streamlearner_sleeps_total{{outcome="refused",{D}}}', "0 1 2 3 4 5x60")],
+        "20m",
+    ),
+    "StreamlearnerMemoryOverBudget": (
+        [
+            series(f'streamlearner_memory_bits{{store="recollections",{D}}}', "101x9"),
+            series(f'streamlearner_memory_budget_bits{{store="recollections",{D}}}', "100x9"),
+        ],
+        "5m",
+    ),
+    "StreamlearnerPredictionsSlow": (
+        [
+            series(f'streamlearner_predict_seconds_bucket{{le="0.5",{D}}}', "0+1x60"),
+            series(f'streamlearner_predict_seconds_bucket{{le="1",{D}}}', "0+100x60"),
+            series(f'streamlearner_predict_seconds_bucket{{le="+Inf",{D}}}', "0+100x60"),
+        ],
+        "30m",
+    ),
+}
+CALM = [
+    series(f'process_start_time_seconds{{job="streamlearner",{D}}}', "7x120"),
+    series(f"streamlearner_source_connected{{{D}}}", "1x60 0 0 1x58"),
+    series(f"streamlearner_stream_gaps_total{{{D}}}", "0x120"),
+    series(f'streamlearner_checkpoint_saves_total{{outcome="failed",{D}}}', "0x120"),
+    series(f"streamlearner_dead_letters_pending{{{D}}}", "0x60 2 2 0x58"),
+    series(f'up{{job="streamlearner",{D}}}', "1x120"),
+    series(f'streamlearner_stream_lag{{partition="0",{D}}}', "40 20 30 10x117"),
+    series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "0+100x120"),
+    series(f'streamlearner_rejects_total{{reason="schema",{D}}}', "0+1x120"),
+    series(f"streamlearner_checkpoint_last_success_timestamp_seconds{{{D}}}", "0+60x120"),
+    series(f'streamlearner_retention_ratio{{slice="overall",{D}}}', "0.9x60 0.85x60"),
+    series(f'streamlearner_sleeps_total{{outcome="refused",{D}}}', "0+1x120"),
+    series(f'streamlearner_sleeps_total{{outcome="adopted",{D}}}', "0+1x120"),
+    series(f'streamlearner_memory_bits{{store="recollections",{D}}}', "100x120"),
+    series(f'streamlearner_memory_budget_bits{{store="recollections",{D}}}', "100x120"),
+    series(f'streamlearner_predict_seconds_bucket{{le="0.01",{D}}}', "0+100x120"),
+    series(f'streamlearner_predict_seconds_bucket{{le="+Inf",{D}}}', "0+100x120"),
+]
+
+
+def rule_test(folder: Path, *, input_series: list[dict[str, str]], queries: list[dict[str, Any]]) -> Path:
+    """A promtool unit test: these series, one value a minute, and what ALERTS then holds."""
+    case = {"interval": "1m", "input_series": input_series, "promql_expr_test": queries}
+    path = folder / "case.yml"
+    rules = str(DEPLOY / "alerts.yml")
+    path.write_text(yaml.safe_dump({"rule_files": [rules], "evaluation_interval": "1m", "tests": [case]}))
+    return path
+
+
+def firing(alert: str, at: str, samples: int) -> dict[str, Any]:
+    expected = [{"labels": "{}", "value": samples}] if samples else []
+    query = f'count(ALERTS{{alertname=~"{alert}",alertstate="firing"}})'
+    return {"expr": query, "eval_time": at, "exp_samples": expected}
+
+
+def test_every_alert_has_a_case_in_which_it_fires() -> None:
+    assert {rule["alert"] for rule in RULES} == set(FIRING)
+
+
+@pytest.mark.prometheus
+@pytest.mark.parametrize("alert", FIRING)
+def test_an_alert_fires_on_its_fault(alert: str, tmp_path: Path) -> None:
+    input_series, at = FIRING[alert]
+    path = rule_test(tmp_path, input_series=input_series, queries=[firing(alert, at, 1)])
+    done = promtool("test", "rules", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.prometheus
+def test_no_alert_fires_on_a_calm_daemon(tmp_path: Path) -> None:
+    times = ("5m", "30m", "60m", "115m")
+    path = rule_test(tmp_path, input_series=CALM, queries=[firing(".+", at, 0) for at in times])
+    done = promtool("test", "rules", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr

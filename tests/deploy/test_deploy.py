@@ -1,0 +1,96 @@
+"""The deployment files agree with each other and with the configuration that the daemon reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from streamlearner.config.loading import load
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((DEPLOY / name).read_text())
+
+
+def test_compose_starts_kafka_then_its_topics_then_the_daemon() -> None:
+    services = read("compose.yaml")["services"]
+    assert set(services) == {"kafka", "topics", "streamlearner", "prometheus"}
+    assert services["topics"]["depends_on"]["kafka"]["condition"] == "service_healthy"
+    assert services["streamlearner"]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
+    assert "healthcheck" in services["kafka"]
+
+
+def test_compose_publishes_on_this_machine_only() -> None:
+    services = read("compose.yaml")["services"].values()
+    ports = [port for service in services for port in service.get("ports", [])]
+    assert len(ports) == 3
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_the_daemon_finds_the_broker_and_the_topic_that_compose_makes() -> None:
+    services = read("compose.yaml")["services"]
+    environment = services["streamlearner"]["environment"]
+    advertised = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert f"//{environment['STREAMLEARNER_SOURCE__KAFKA__BOOTSTRAP_SERVERS']}," in advertised
+    assert environment["STREAMLEARNER_SOURCE__KAFKA__TOPIC"] in services["topics"]["command"][0].split()
+    assert f"state:{environment['STREAMLEARNER_STATE_DIR']}" in services["streamlearner"]["volumes"]
+
+
+def test_the_daemon_in_compose_is_restricted_and_given_time_to_drain() -> None:
+    daemon = read("compose.yaml")["services"]["streamlearner"]
+    assert (daemon["read_only"], daemon["cap_drop"]) == (True, ["ALL"])
+    assert daemon["stop_grace_period"] == "60s"
+
+
+def test_every_volume_is_declared_and_every_mounted_file_exists() -> None:
+    compose = read("compose.yaml")
+    mounts = [mount for service in compose["services"].values() for mount in service.get("volumes", [])]
+    named = {mount.split(":")[0] for mount in mounts}
+    files = {name for name in named if name.startswith("./")}
+    assert named - files == set(compose["volumes"])
+    assert files == {"./prometheus.yml", "./alerts.yml"}
+    assert [name for name in files if not (DEPLOY / name).is_file()] == []
+
+
+def test_the_image_runs_as_nobody_in_particular_and_answers_for_its_health() -> None:
+    final = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert re.search(r"^USER 10001:10001$", final, re.MULTILINE)
+    assert re.search(r"^STOPSIGNAL SIGTERM$", final, re.MULTILINE)
+    assert re.search(r"^VOLUME /var/lib/streamlearner$", final, re.MULTILINE)
+    assert re.search(r"^HEALTHCHECK .*\n.*/livez", final, re.MULTILINE)
+
+
+def test_the_image_copies_only_what_the_build_context_lets_through() -> None:
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    let_through = {rule[1:] for rule in rules if rule.startswith("!")}
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    copied = {
+        word
+        for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE)
+        for word in line.split()[:-1]
+    }
+    assert copied == let_through
+
+
+def test_prometheus_scrapes_the_port_that_the_daemon_serves() -> None:
+    (job,) = read("prometheus.yml")["scrape_configs"]
+    environment = read("compose.yaml")["services"]["streamlearner"]["environment"]
+    assert job["job_name"] == "streamlearner"
+    assert job["static_configs"][0]["targets"] == [
+        f"streamlearner:{environment['STREAMLEARNER_SERVING__PORT']}"
+    ]
+
+
+def test_the_environment_in_compose_is_a_configuration() -> None:
+    environment = read("compose.yaml")["services"]["streamlearner"]["environment"]
+    filled_in = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", text) for name, text in environment.items()}
+    found = load(path=None, environ=filled_in)
+    assert (found.source.type, found.source.kafka.bootstrap_servers) == ("kafka", "kafka:9092")
+    assert found.memory.budget_bits == 64 * 1024 * 8
+    assert found.dead_letters.topic in read("compose.yaml")["services"]["topics"]["command"][0]

@@ -1,0 +1,207 @@
+"""The learner keeps method, exam, labels, versions and a sleep under way in step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from streamlearner.learning.consolidation import Verdict
+from streamlearner.learning.learner import Learner
+from streamlearner.state.versions import Version
+from tests.support.arms import TINY, exactly
+from tests.support.learners import (
+    SLEEP_STEPS,
+    Oracle,
+    a_batch,
+    of_classes,
+    prepared,
+    slept,
+    with_oracle,
+    with_replay,
+)
+
+
+def consider(learner: Learner, fraction: float) -> None:
+    """From here on this share of the stream is considered for the exam."""
+    learner.exam.fraction = fraction
+    learner.exam._gap = learner.exam._next_gap()
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+# wake
+
+
+def test_each_example_is_either_withheld_or_learned_once() -> None:
+    learner = with_oracle()
+    labels = [str(i % 4) for i in range(40)]
+    lessons = [learner.learn(of_classes(labels[i : i + 8])) for i in range(0, 40, 8)]
+    method = learner.method
+    assert isinstance(method, Oracle)
+    assert sum(lesson.withheld for lesson in lessons) == learner.progress.withheld == len(learner.exam) > 0
+    assert sum(lesson.learned for lesson in lessons) == learner.progress.learned == len(method.observed) > 0
+    assert sorted(method.observed + learner.exam.labels.tolist()) == sorted(int(label) for label in labels)
+
+
+def test_a_batch_that_is_withheld_whole_is_no_lesson() -> None:
+    learner = with_oracle(fraction=1.0)
+    lesson = learner.learn(of_classes(["0", "1"]))
+    assert (lesson.withheld, lesson.learned, lesson.observation) == (2, 0, None)
+    assert learner.prequential.accuracy is None
+    assert learner.grade().overall == 0.0  # nothing was learned: no answer is right
+    assert learner.predictor().ready is False
+
+
+def test_the_prequential_window_counts_answers_given_before_learning() -> None:
+    learner = with_oracle(fraction=0.0)
+    learner.learn(of_classes(["0", "1", "2", "3"]))
+    assert learner.prequential.accuracy == 0.0
+    learner.learn(of_classes(["0", "1", "2", "3"]))
+    assert learner.prequential.accuracy == 0.5
+
+
+def test_tasks_cost_nothing_until_one_is_named_and_count_from_then_on() -> None:
+    learner = with_oracle(fraction=0.0)
+    learner.learn(of_classes(["0"]))
+    assert not learner.method.curriculum.names_tasks
+    learner.learn(of_classes(["0", "1"], ["left", None]))
+    learner.learn(of_classes(["2"]))
+    assert learner.tasks.state() == ["left"]
+    assert learner.method.curriculum.seen.tolist() == [[True, False, False], [True, True, True]]
+
+
+def test_tasks_can_be_ignored() -> None:
+    learner = with_oracle(uses_tasks=False)
+    learner.learn(of_classes(["0", "1"], ["left", "right"]))
+    assert learner.tasks.state() == []
+    assert not learner.method.curriculum.names_tasks
+
+
+def test_a_task_that_only_the_exam_has_met_can_be_graded_and_asked_about() -> None:
+    learner = with_replay()
+    consider(learner, 0.0)
+    learner.learn(a_batch(0))
+    consider(learner, 1.0)
+    learner.learn(a_batch(9))
+    assert learner.progress.withheld == 6
+    assert learner.grade().by_task.keys() == {0, 1}
+    proba = learner.predictor().freeze(version="1").predict_proba(TINY.inputs([0], seed=1), task="task 1")
+    assert float(proba.sum()) == pytest.approx(1.0)
+
+
+# grading
+
+
+def test_grades_are_by_class_task_and_period_of_what_would_answer_now() -> None:
+    learner = with_oracle(fraction=1.0)
+    learner.learn(of_classes(["0", "1", "2", "3"] * 3, ["left", "right", None, None] * 3))
+    consider(learner, 0.0)
+    learner.learn(of_classes(["0", "1", "2", "3"]))
+    learner.method.hippocampus.known.fill_(1)
+    grades = learner.grade()
+    assert grades is learner.grades
+    assert grades.by_class == {0: 1.0, 1: 0.0, 2: 0.0, 3: 0.0}
+    assert grades.by_task == {0: 1.0, 1: 0.0}
+    assert grades.overall == 0.25
+    assert grades.by_period == {0: 0.25}
+
+
+def test_the_readout_names_classes_and_tasks_as_the_stream_does() -> None:
+    learner = with_oracle(fraction=1.0)
+    learner.learn(of_classes(["0", "1"] * 10, ["left", "right"] * 10))
+    consider(learner, 0.0)
+    learner.learn(of_classes(["0", "1"]))
+    slept(learner)
+    assert learner.readout == {
+        "overall": 1.0,
+        "class:0": 1.0,
+        "class:1": 1.0,
+        "task:left": 1.0,
+        "task:right": 1.0,
+    }
+
+
+# sleep
+
+
+def test_a_candidate_that_keeps_what_was_known_is_adopted_as_a_new_version() -> None:
+    learner = prepared(dreams_of=4)
+    verdict = slept(learner)
+    assert verdict == Verdict(adopted=True, steps=SLEEP_STEPS, before=1.0, after=1.0, version=1)
+    assert not learner.asleep
+    assert int(learner.method.neocortex.known) == 4
+    assert (learner.progress.adopted, learner.progress.refused, learner.progress.period) == (1, 0, 1)
+    assert learner.version == f"1.{learner.progress.learned}"
+    assert slept(learner).version == 2
+
+
+def test_a_refused_candidate_changes_nothing() -> None:
+    learner = prepared(dreams_of=2)
+    before = {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()}
+    verdict = slept(learner)
+    assert verdict == Verdict(adopted=False, steps=SLEEP_STEPS, before=1.0, after=0.5, version=0)
+    assert {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()} == before
+    assert (learner.progress.adopted, learner.progress.refused, learner.progress.version) == (0, 1, 0)
+    assert learner.grade().overall == 1.0
+    assert learner.matrix.rows == [[1.0]]
+
+
+@pytest.mark.parametrize(("tolerance", "adopted"), [(0.24, False), (0.25, True)])
+def test_the_tolerance_is_how_much_may_be_lost(tolerance: float, adopted: bool) -> None:
+    assert slept(prepared(dreams_of=3, tolerance=tolerance)).adopted is adopted
+
+
+def test_without_an_exam_every_candidate_is_adopted() -> None:
+    learner = with_oracle(fraction=0.0, dreams_of=0)
+    learner.learn(of_classes(["0", "1"]))
+    verdict = slept(learner)
+    assert (verdict.adopted, verdict.before, verdict.after) == (True, None, None)
+
+
+def test_steps_may_come_in_any_portions_and_nothing_happens_awake() -> None:
+    learner = prepared(dreams_of=4)
+    assert learner.consolidate(3) is None
+    learner.fall_asleep()
+    assert [learner.consolidate(n) for n in (1, 0, 3, 1)] == [None] * 4
+    verdict = learner.consolidate(1)
+    assert verdict is not None
+    assert verdict.steps == SLEEP_STEPS
+
+
+def test_periods_count_sleeps_and_the_matrix_shows_each() -> None:
+    learner = prepared(dreams_of=4)
+    slept(learner)
+    for _ in range(10):
+        learner.learn(of_classes(["0", "1", "2", "3"]))
+    slept(learner)
+    assert learner.exam.periods.unique().tolist() == [0, 1]
+    assert learner.matrix.rows == [[1.0], [1.0, 1.0]]
+
+
+def test_a_revert_answers_from_the_old_version_gives_up_a_sleep_and_numbers_go_on() -> None:
+    learner = prepared(dreams_of=4)
+    slept(learner)
+    version = {name: tensor.clone() for name, tensor in learner.method.neocortex.state_dict().items()}
+    slept(learner)
+    learner.method.hippocampus.known.fill_(0)
+    learner.fall_asleep()
+    learner.revert(Version(1, "oracle", version))
+    assert not learner.asleep
+    assert learner.version == f"1.{learner.progress.learned}"
+    assert learner.grade().overall == 1.0
+    assert slept(learner).version == 3
+
+
+# bits
+
+
+def test_stored_bits_name_every_store_once() -> None:
+    learner = with_replay()
+    for number in range(4):
+        learner.learn(a_batch(number))
+    stored = learner.stored_bits()
+    assert stored == {**learner.method.stored_bits(), "exam": learner.exam.stored_bits}
+    assert stored.keys() == {"recollections", "exam"}

@@ -1,0 +1,102 @@
+"""A learner that was restarted, awake or in mid-sleep, goes on to the same bits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from streamlearner.methods import METHODS
+from tests.support.arms import exactly
+from tests.support.learners import (
+    SLEEP_STEPS,
+    a_batch,
+    everything,
+    prepared,
+    restarted,
+    slept,
+    with_oracle,
+    with_replay,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("batches", [0, 1, 9])
+def test_a_restart_between_batches_continues_to_the_same_bits(batches: int) -> None:
+    learner = with_replay()
+    for number in range(batches):
+        learner.learn(a_batch(number))
+    again = restarted(learner, with_replay())
+    assert everything(again) == everything(learner)
+    for one in (learner, again):
+        for number in range(batches, batches + 3):
+            one.learn(a_batch(number))
+        slept(one)
+        one.learn(a_batch(20))
+    assert everything(again) == everything(learner)
+
+
+@pytest.mark.parametrize("steps", [0, 2, SLEEP_STEPS])
+def test_a_restart_in_mid_sleep_comes_to_the_same_verdict_and_bits(steps: int) -> None:
+    learner = with_replay()
+    for number in range(8):
+        learner.learn(a_batch(number))
+    learner.fall_asleep()
+    learner.consolidate(steps)
+    learner.learn(a_batch(8))
+    again = restarted(learner, with_replay())
+    assert again.asleep
+    assert everything(again) == everything(learner)
+    verdicts = []
+    for one in (learner, again):
+        one.learn(a_batch(9))
+        verdicts.append(one.consolidate(1_000))
+        one.learn(a_batch(10))
+    assert verdicts[0] is not None
+    assert verdicts[0].steps == SLEEP_STEPS
+    assert verdicts[0] == verdicts[1]
+    assert everything(again) == everything(learner)
+
+
+@pytest.mark.parametrize("arm", METHODS)
+def test_every_method_restarted_awake_and_in_mid_sleep_continues_to_the_same_bits(arm: str) -> None:
+    learner = with_replay(arm)
+    for number in range(6):
+        learner.learn(a_batch(number))
+    slept(learner)
+    learner.fall_asleep()
+    learner.consolidate(1)
+    learner.learn(a_batch(6))
+    again = restarted(learner, with_replay(arm))
+    verdicts = []
+    for one in (learner, again):
+        one.learn(a_batch(7))
+        verdicts.append(one.consolidate(10_000) if one.asleep else None)
+        one.learn(a_batch(8))
+    assert verdicts[0] == verdicts[1]
+    assert everything(again) == everything(learner)
+
+
+def test_what_a_checkpoint_holds_does_not_change_while_the_sleep_goes_on() -> None:
+    learner = with_replay()
+    for number in range(6):
+        learner.learn(a_batch(number))
+    learner.fall_asleep()
+    held = {name: exactly(tensor) for name, tensor in learner.tensors()["dream"].items()}
+    learner.consolidate(3)
+    learner.learn(a_batch(6))
+    assert {name: exactly(tensor) for name, tensor in learner.tensors()["dream"].items()} == held
+
+
+def test_facts_are_json_and_the_counters_come_back() -> None:
+    learner = prepared(dreams_of=2)
+    slept(learner)
+    again = restarted(learner, with_oracle(dreams_of=2))
+    assert again.progress == learner.progress
+    assert again.labels.state() == ["0", "1", "2", "3"]
+    assert again.readout == learner.readout
+    assert again.grades == learner.grades
+    assert again.version == learner.version
