@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 Label: TypeAlias = str | int
 Factors: TypeAlias = Mapping[str, Label]
@@ -35,34 +32,6 @@ class Message:
     def where(self) -> str:
         """`topic[partition]@offset`, as every error and log line writes it."""
         return f"{self.topic}[{self.partition}]@{self.offset}"
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Decoded, validated examples, in the order of the stream.
-
-    `inputs` is [n, C, H, W] uint8 for images (channel first) or [n, d] float32 for feature vectors.
-    `labels`, `tasks`, `ids` and `messages` have n entries; a task or id is None where the stream names none.
-    """
-
-    inputs: Tensor
-    labels: tuple[Label | Factors, ...]
-    tasks: tuple[str | None, ...]
-    ids: tuple[str | None, ...]
-    messages: tuple[Message, ...] = field(repr=False, default=())
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def select(self, indices: list[int]) -> Batch:
-        """The examples at `indices`, in that order."""
-        return Batch(
-            inputs=self.inputs[indices],
-            labels=tuple(self.labels[i] for i in indices),
-            tasks=tuple(self.tasks[i] for i in indices),
-            ids=tuple(self.ids[i] for i in indices),
-            messages=tuple(self.messages[i] for i in indices) if self.messages else (),
-        )
 
 
 @dataclass(frozen=True, slots=True)

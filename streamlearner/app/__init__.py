@@ -7,7 +7,6 @@ active_long_term.py, generative_dual_memory.py, masked_generator.py, meta_learne
                those methods
 parts.py       network, association, memory: what methods are built of
 planning.py    what the planner asks of associations
-laboratory.py  what the bench is handed
 """
 
 from streamlearner.app.assembly import build
@@ -15,9 +14,8 @@ from streamlearner.app.learning import make_learner, make_method
 from streamlearner.app.outside import client_options, digits, files_source
 from streamlearner.app.parts import check_network
 from streamlearner.app.planning import measure_for
-from streamlearner.bench.laboratory import workbench
 
 __all__ = [
     "build", "check_network", "client_options", "digits", "files_source", "make_learner", "make_method",
-    "measure_for", "workbench",
+    "measure_for",
 ]  # fmt: skip

@@ -183,7 +183,8 @@ def report(
     ] = RESULTS,
 ) -> None:
     """Makes RESULTS.md and its pictures from the results in OUT."""
+    from streamlearner.bench.catalogue import EXPERIMENTS
     from streamlearner.bench.report import write
 
-    for path in write(out):
+    for path in write(out, EXPERIMENTS):
         typer.echo(str(path))

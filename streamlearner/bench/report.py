@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from streamlearner.bench.kit.results import Record, Row
-from streamlearner.bench.kit.tables import RETENTION, glances, table
+from streamlearner.bench.kit.experiment import DrawsItself, Experiment
+from streamlearner.bench.kit.figure import Figure, figures, spans_budgets
+from streamlearner.bench.kit.results import Record
+from streamlearner.bench.kit.tables import glances, table
 from streamlearner.errors import StreamlearnerError
 
 HEADER = (
@@ -22,27 +21,9 @@ QUICK_NOTE = "**A quick run: a smoke test on a part of the stream. Its figures m
 HELD_OUT_NOTE = "**Tested on images held out of the training set, to choose settings: no result.**\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One metric of an arm under a budget, over its seeds. `spread` is None for a single one; `examples` is
-    the length of the stream where it is a part, else None."""
-
-    arm: str
-    budget_bits: int
-    metric: str
-    values: tuple[float, ...]
-    mean: float
-    spread: float | None
-    paper: float | None
-    stored_bits: float
-    parameter_bits: float
-    seconds: float
-    examples_per_s: float
-    examples: int | None = None
-
-
-def write(folder: Path) -> list[Path]:
-    """Writes RESULTS.md and the pictures into `folder`; the paths written.
+def write(folder: Path, experiments: Mapping[str, Experiment]) -> list[Path]:
+    """Writes RESULTS.md and the pictures into `folder`; the paths written. `experiments` by name: those that
+    draw a picture of their own are asked for it.
 
     Raises StreamlearnerError where there are no results, one cannot be read, or matplotlib is absent.
     """
@@ -56,21 +37,21 @@ def write(folder: Path) -> list[Path]:
     sections, written = [], [folder / "RESULTS.md"]
     for path, record in records:
         found = figures(record.rows)
-        pictures = list(drawn(record, found, beside=path))
+        pictures = list(drawn(record, found, experiments.get(record.experiment), beside=path))
         written += pictures
         sections.append(section(record, found, pictures=[picture.name for picture in pictures]))
     written[0].write_text("\n".join([HEADER, *sections]), encoding="utf-8")
     return written
 
 
-def drawn(record: Record, found: Sequence[Figure], *, beside: Path) -> Iterator[Path]:
+def drawn(
+    record: Record, found: Sequence[Figure], experiment: Experiment | None, *, beside: Path
+) -> Iterator[Path]:
     """The pictures of one experiment: its own, or accuracy against budget; and accuracy over the stream."""
-    from streamlearner.bench.catalogue import EXPERIMENTS
-    from streamlearner.bench.kit.experiment import DrawsItself
     from streamlearner.bench.plots.retention_plot import draw_retention
     from streamlearner.bench.plots.stream import draw_over_stream
 
-    experiment, picture = EXPERIMENTS.get(record.experiment), beside.with_suffix(".png")
+    picture = beside.with_suffix(".png")
     if isinstance(experiment, DrawsItself):
         experiment.draw(found, quick=record.quick, path=picture)
         yield picture
@@ -82,38 +63,6 @@ def drawn(record: Record, found: Sequence[Figure], *, beside: Path) -> Iterator[
         draw_over_stream(record.curves, title=titled(record), quick=record.quick, path=over)
         yield over
     yield from sorted(beside.parent.glob(f"{beside.stem}-sheet-*.png"))
-
-
-def figures(rows: Iterable[Row]) -> list[Figure]:
-    """One for each arm, budget, metric and part of the stream, in the order of their first rows, over its
-    seeds."""
-    grouped: dict[tuple[str, int, str, int | None], list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[row.arm, row.budget_bits, row.metric, row.examples].append(row)
-    return [figure(group) for group in grouped.values()]
-
-
-def figure(rows: Sequence[Row]) -> Figure:
-    values = tuple(row.value for row in rows)
-    return Figure(
-        arm=rows[0].arm,
-        budget_bits=rows[0].budget_bits,
-        metric=rows[0].metric,
-        values=values,
-        mean=statistics.fmean(values),
-        spread=statistics.stdev(values) if len(values) > 1 else None,
-        paper=rows[0].paper,
-        stored_bits=statistics.fmean(row.stored_bits for row in rows),
-        parameter_bits=statistics.fmean(row.parameter_bits for row in rows),
-        seconds=statistics.fmean(row.seconds for row in rows),
-        examples_per_s=statistics.fmean(row.examples_per_s for row in rows),
-        examples=rows[0].examples,
-    )
-
-
-def spans_budgets(found: Sequence[Figure]) -> bool:
-    """Whether there is a curve to draw: accuracy under more than one budget."""
-    return len({each.budget_bits for each in found if each.metric == RETENTION and each.budget_bits}) > 1
 
 
 def titled(record: Record) -> str:

@@ -49,9 +49,9 @@ EPILOG = (
 
 
 def _workbench(*, data: Path, download: bool) -> Any:
-    from streamlearner import app as assembly
+    from streamlearner.bench.laboratory import workbench
 
-    return assembly.workbench(data=data, download=download)
+    return workbench(data=data, download=download)
 
 
 app = typer.Typer(

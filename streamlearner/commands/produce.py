@@ -11,10 +11,11 @@ from connectors.kafka.writer import KafkaWriter
 from streamlearner.app import client_options, files_source
 from streamlearner.commands.client import Client, Refused
 from streamlearner.config.loading import Config
+from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.errors import ConfigError, InvalidInput
-from streamlearner.stream import Batch, Message
+from streamlearner.stream import Message
 
 CHUNK = 100
 """Messages handed over between two looks at the clock, and examples in one pushed request."""

@@ -11,8 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
-from streamlearner.stream import Batch, Message, Position, Reject, Source
+from streamlearner.stream import Message, Position, Reject, Source
 
 
 class DeadLetterBox(Protocol):

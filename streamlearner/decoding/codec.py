@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.headers import (
     Form,
     header_text,
@@ -35,7 +36,7 @@ from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits, read_in
 from streamlearner.decoding.inputs import Schema as Schema
 from streamlearner.decoding.labels import parse_label, parse_text, shown
 from streamlearner.errors import InvalidInput
-from streamlearner.stream import Batch, Factors, Label, Message, Reject
+from streamlearner.stream import Factors, Label, Message, Reject
 
 REASONS = (
     "empty",  # no bytes, or no inputs

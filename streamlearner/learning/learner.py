@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
@@ -18,7 +19,6 @@ from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.targets import unfold
 from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.state.versions import Version
-from streamlearner.stream import Batch
 
 
 class Learner:

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.labels import ClassName, FactorValue, LabelSpace
-from streamlearner.stream import Batch, Factors, Label
+from streamlearner.stream import Factors, Label
 
 
 class Rows(NamedTuple):

@@ -14,6 +14,7 @@ from PIL import Image
 from streamlearner.bench import runner
 from streamlearner.bench.experiments.distortion import DISTORTION, compared
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.figure import figures
 from streamlearner.bench.kit.results import Result, Row
 from streamlearner.bench.material.continuous_autoencoder import ContinuousAutoencoder
 from streamlearner.bench.material.distortion_arms import ARMS, SIZES
@@ -26,7 +27,6 @@ from streamlearner.bench.material.distortion_tables import (
     paper_curve,
 )
 from streamlearner.bench.material.jpeg import coded_as_jpeg, header_bytes
-from streamlearner.bench.report import figures
 from tests.support.tiny_bench import TinyBench
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

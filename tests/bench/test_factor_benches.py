@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from streamlearner.bench import report
+from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.controlled_to_wild import CONTROLLED_TO_WILD
 from streamlearner.bench.experiments.turntable import TURNTABLE, thirds
 from streamlearner.bench.kit.experiment import Experiment, Scope
@@ -104,5 +105,5 @@ def test_alone_the_wild_is_all_there_is_and_many_domains_see_the_digits_again() 
 def test_the_picture_has_a_panel_for_each_factor(tmp_path: Path) -> None:
     result = Result(tmp_path, name="turntable", protocol="", quick=True)
     result.add(list(ran(TURNTABLE, "finetune").values()))
-    report.write(tmp_path)
+    report.write(tmp_path, EXPERIMENTS)
     assert (tmp_path / "turntable.png").stat().st_size > 10_000

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from streamlearner.bench import report
+from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.linear_interference import ARMS, LINEAR_INTERFERENCE, items
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result, Row
@@ -63,7 +64,7 @@ def test_curves_are_in_the_json_and_the_picture_but_not_in_the_table(tmp_path: P
     )
     for arm in ARMS:
         result.add(list(rows(arm, quick=True).values()))
-    report.write(tmp_path)
+    report.write(tmp_path, EXPERIMENTS)
     text = (tmp_path / "RESULTS.md").read_text()
     assert (tmp_path / "linear-interference.png").exists()
     assert "error_of_a_at_10 " not in text

@@ -16,6 +16,7 @@ from streamlearner.bench.experiments.mnist_transfer import (
     most_episodes,
 )
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.figure import figures
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.material import transfer_tables
@@ -26,7 +27,6 @@ from streamlearner.bench.material.transfer_memory import (
     raw_association,
     recollect,
 )
-from streamlearner.bench.report import figures
 from tests.support.tiny_bench import TinyBench, pictures
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from streamlearner.bench import report
+from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.one_class_at_a_time import MNIST_ONE_CLASS_AT_A_TIME
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result, Row, Sheet, tiled
@@ -74,7 +75,7 @@ def test_the_report_shows_the_picture_and_the_sheets(tmp_path: Path) -> None:
     result.add([*rows.values(), *more])
     Sheet("ours-at-the-end", torch.zeros(28, 56, dtype=torch.uint8)).save(result.path)
     Sheet("ours", torch.zeros(28, 28, dtype=torch.uint8)).save(tmp_path / f"{name}-held-out.json")
-    written = {path.name for path in report.write(tmp_path)}
+    written = {path.name for path in report.write(tmp_path, EXPERIMENTS)}
     assert written == {"RESULTS.md", f"{name}.png", f"{name}-sheet-ours-at-the-end.png"}
     assert f"({name}-sheet-ours-at-the-end.png)" in (tmp_path / "RESULTS.md").read_text()
     assert Image.open(tmp_path / f"{name}-sheet-ours-at-the-end.png").size == (56, 28)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from streamlearner.bench import report
+from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST_READOUT, Readout
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result
@@ -137,4 +138,4 @@ def test_what_a_gate_gives_is_told_in_shares_and_drawn(tmp_path: Path) -> None:
         for part in ("joint", "old", "new")
     ]
     result.add([*rows, *more])
-    assert {path.name for path in report.write(tmp_path)} == {"RESULTS.md", "mnist-readout.png"}
+    assert {path.name for path in report.write(tmp_path, EXPERIMENTS)} == {"RESULTS.md", "mnist-readout.png"}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from streamlearner.bench import report
+from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.noise_and_occlusion import (
     NOISE_AND_OCCLUSION,
     again_and_again,
@@ -98,4 +99,4 @@ def test_each_harm_is_a_point_of_a_curve_and_reconstructions_are_shown(tmp_path:
     assert sheet.pixels.shape == (6 * 28, 10 * 28)
     result = Result(tmp_path, name="noise-and-occlusion", protocol="", quick=True)
     result.add([entry for entry in found if isinstance(entry, Row)])
-    assert tmp_path / "noise-and-occlusion.png" in set(report.write(tmp_path))
+    assert tmp_path / "noise-and-occlusion.png" in set(report.write(tmp_path, EXPERIMENTS))

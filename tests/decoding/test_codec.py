@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
+from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import REASONS, Codec, Schema, encode_raw
 from streamlearner.errors import ConfigError
-from streamlearner.stream import Batch, Message, Reject
+from streamlearner.stream import Message, Reject
 
 IMAGE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 CHANNEL_FIRST = torch.from_numpy(IMAGE.transpose(2, 0, 1).copy())

@@ -13,10 +13,11 @@ import torch
 
 from connectors.memory import MemorySource
 from streamlearner.app import build
+from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.labels import FactorValue, LabelSpace
 from streamlearner.learning.targets import Rows, unfold
-from streamlearner.stream import Batch, Factors, Label, Message
+from streamlearner.stream import Factors, Label, Message
 from tests.support.daemon_runs import (
     ask,
     differing,

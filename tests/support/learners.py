@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.decoding.batch import Batch
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.learning.consolidation import Verdict
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.seen_classes import Curriculum
-from streamlearner.stream import Batch, Label
+from streamlearner.stream import Label
 from tests.support.arms import TINY, exactly, make
 
 SLEEP_STEPS = 5

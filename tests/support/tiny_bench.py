@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from streamlearner.app import workbench
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.laboratory import workbench
 from streamlearner.stream import Source
 
 TRAINING, TESTING = 120, 40

@@ -8,18 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streamlearner.bench.experiments.cifar100_incremental import CIFAR100_INCREMENTAL, NETWORK, OURS, TEN
-from streamlearner.bench.experiments.throughput import Turns, loop, timed
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Curve, Row, Sheet
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.peers.turns import Turns, loop, timed
 from streamlearner.bench.streams.continual import QUARTER, Arm
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 TURNS, SHARE = 5, 200
 """Examples of one turn at measuring speed; the first turn warms up and does not count."""

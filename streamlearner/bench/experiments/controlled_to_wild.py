@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.plots import factors as factor_picture
 from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.streams.factor_stream import QUICK, Course, Phase, learned, rows, told
 from streamlearner.bench.streams.turntable_digits import CATEGORY, VIEWPOINT, in_colour, turned
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 SIDE = 32
 RAW_BITS = 8 * 3 * SIDE * SIDE

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from streamlearner.associations.contract import Association
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
 from streamlearner.bench.kit.workbench import Workbench
@@ -21,9 +22,6 @@ from streamlearner.bench.material.distortion_tables import paper_curve
 from streamlearner.bench.material.jpeg import coded_as_jpeg
 from streamlearner.bench.plots import distortion as distortion_picture
 from streamlearner.memory.packing import Packing
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 CHUNK = 500
 """Images measured at a time."""

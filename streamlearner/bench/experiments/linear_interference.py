@@ -6,18 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Workbench
 from streamlearner.bench.plots import interference as interference_picture
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 LEVELS, FEATURES, FLIPS = 4, 64, 0.1
 HIDDEN, SCALE, RATE = 16, 1e-2, 3e-2

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Workbench
 from streamlearner.bench.material import transfer_tables
@@ -38,9 +39,6 @@ from streamlearner.bench.material.transfer_memory import (
 from streamlearner.bench.plots import transfer as transfer_picture
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import mlp
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 ORIGINALS_BITS = 50_000 * 8 * 28 * 28
 """Of the paper's buffer before compression: as many raw images as are left of MNIST when one in six is held

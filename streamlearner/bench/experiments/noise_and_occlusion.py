@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +15,13 @@ from torch import Tensor
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy, right
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.plots import factors as factor_picture
 from streamlearner.methods.base import raw, unit_interval
 from streamlearner.stream import Message
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 NOISES = (0, 10, 20, 30, 40, 50, 60, 80, 100)
 """Standard deviations of normal noise, in percent of the range of a pixel."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy
 from streamlearner.bench.kit.workbench import Pictures, Workbench
@@ -21,9 +22,6 @@ from streamlearner.bench.plots import growth as growth_picture
 from streamlearner.bench.streams import mask_dynamics
 from streamlearner.bench.streams.continual import MEASURES, Arm
 from streamlearner.bench.streams.one_pass import Stopwatch, own
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 CLASSES = 10
 BATCH = 10

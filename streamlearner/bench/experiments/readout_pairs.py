@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.material.readout import (
@@ -30,9 +30,6 @@ from streamlearner.bench.plots import gates as gate_picture
 from streamlearner.bench.streams.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 OLD, NEW = (0, 1, 2, 3, 4), (5, 6, 7, 8, 9)
 TRAINED_ON, UNSEEN = (5, 6, 7), (8, 9)

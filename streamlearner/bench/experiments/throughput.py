@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,10 +20,10 @@ from torch.nn import functional as F
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.peers.turns import Turns, loop, timed
 from streamlearner.methods.base import Experience
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.by_name import lenet
-from streamlearner.stream import Message, Source
 
 BATCH = 10
 TURNS = 7
@@ -67,41 +67,6 @@ class Throughput:
             yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, speed)
 
 
-class Turns(Source):
-    """Hands out messages until a turn's share, `left`, is taken."""
-
-    def __init__(self, inner: Source) -> None:
-        self.inner = inner
-        self.left = 0
-
-    def open(self, position: Any) -> None:
-        self.inner.open(position)
-
-    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
-        taken = self.inner.poll(min(max_messages, self.left), timeout_s) if self.left else []
-        self.left -= len(taken)
-        return taken
-
-    @property
-    def position(self) -> Any:
-        return self.inner.position
-
-    def commit(self, position: Any) -> None:
-        self.inner.commit(position)
-
-    def pause(self) -> None:
-        self.inner.pause()
-
-    def resume(self) -> None:
-        self.inner.resume()
-
-    def lag(self) -> dict[int, int]:
-        return self.inner.lag()
-
-    def close(self) -> None:
-        self.inner.close()
-
-
 def daemon_ratios(
     pictures: Pictures, workbench: Workbench, *, turns: int, seed: int, kafka: str | None
 ) -> Iterator[tuple[str, float, float]]:
@@ -131,22 +96,6 @@ def daemon_ratios(
     for other in ("bare", "observe"):
         ratios = [ours / theirs for ours, theirs in zip(speeds["daemon"], speeds[other], strict=True)][1:]
         yield f"ratio_to_{other}", statistics.median(ratios), speed
-
-
-def loop(daemon: Any, source: Turns) -> None:
-    """The daemon's own loop until the turn's share is learned."""
-    while source.left:
-        daemon.wake()
-        daemon.dream()
-        daemon.answer()
-        if daemon.archive.due(daemon.tally.messages):
-            daemon.checkpoint()
-
-
-def timed(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 class BareLoop:

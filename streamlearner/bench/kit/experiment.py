@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Curve, Row, Sheet
 from streamlearner.bench.kit.workbench import Workbench
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 Portion = Literal["whole", "quarter"]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
+from streamlearner.bench.kit.figure import RETENTION, Figure
 
 COLUMNS = (
     "arm", "budget (bits)", "metric", "mean ± spread", "seeds", "paper", "stored bits", "parameter bits",
@@ -15,8 +13,6 @@ COLUMNS = (
 )  # fmt: skip
 SERIES = re.compile(r"_at_\d+$")
 """The end of a metric that is one point of a curve: in the JSON and the picture, not in the table."""
-RETENTION = "accuracy"
-"""The metric that is shown at a glance, with what follows its name where it is of a part of the stream."""
 
 
 def glances(found: Sequence[Figure]) -> Iterator[str]:

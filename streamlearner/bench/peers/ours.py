@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.bench.experiments.throughput import Turns, loop
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.peers.mammoth import BATCH
+from streamlearner.bench.peers.turns import Turns, loop
 
 SETTINGS: Settings = {
     "network.name": "mlp",

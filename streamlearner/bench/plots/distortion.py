@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.material.distortion_tables import (
     IMAGE_BITS,
     best_by_bits,
@@ -13,9 +14,6 @@ from streamlearner.bench.material.distortion_tables import (
     envelope,
 )
 from streamlearner.bench.plots.retention_plot import FAINT, INK, coloured, plots
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 DISTORTION, COMPRESSION = "distortion_l1", "compression"
 CIFAR = "_cifar100"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.plots.growth import by_number, dress
 from streamlearner.bench.plots.retention_plot import INK, coloured, label_ends, plots
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 
 def draw(

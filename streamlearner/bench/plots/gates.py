@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.plots.growth import by_number, dress
 from streamlearner.bench.plots.retention_plot import COLOURS, INK, plots
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 LEAST, MOST, BINS = -1.0, 2.0, 60
 PARTS = {"old": "the old task", "new": "the new task", "joint": "both"}

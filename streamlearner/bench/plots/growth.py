@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.plots.retention_plot import FAINT, INK, coloured, label_ends, plots
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 GROWN, MASKS = "ours", "mask_dynamics"
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from streamlearner.bench.kit.figure import Figure
 from streamlearner.errors import StreamlearnerError
-
-if TYPE_CHECKING:
-    from streamlearner.bench.report import Figure
 
 INK, FAINT = "#222222", "#dddddd"
 COLOURS = (

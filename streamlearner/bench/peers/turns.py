@@ -1,0 +1,60 @@
+"""Turns: a daemon learns its share of a stream, then waits while a competitor learns the same share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from streamlearner.stream import Message, Source
+
+
+class Turns(Source):
+    """Hands out messages until a turn's share, `left`, is taken."""
+
+    def __init__(self, inner: Source) -> None:
+        self.inner = inner
+        self.left = 0
+
+    def open(self, position: Any) -> None:
+        self.inner.open(position)
+
+    def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
+        taken = self.inner.poll(min(max_messages, self.left), timeout_s) if self.left else []
+        self.left -= len(taken)
+        return taken
+
+    @property
+    def position(self) -> Any:
+        return self.inner.position
+
+    def commit(self, position: Any) -> None:
+        self.inner.commit(position)
+
+    def pause(self) -> None:
+        self.inner.pause()
+
+    def resume(self) -> None:
+        self.inner.resume()
+
+    def lag(self) -> dict[int, int]:
+        return self.inner.lag()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def loop(daemon: Any, source: Turns) -> None:
+    """The daemon's own loop until the turn's share is learned."""
+    while source.left:
+        daemon.wake()
+        daemon.dream()
+        daemon.answer()
+        if daemon.archive.due(daemon.tally.messages):
+            daemon.checkpoint()
+
+
+def timed(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
