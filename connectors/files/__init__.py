@@ -1,8 +1,8 @@
 """Sources that read files and datasets. No torch: a dataset comes in from outside as a plain sequence."""
 
-from connectors.files.dataset import DatasetSource
-from connectors.files.images import ImageFolderSource
-from connectors.files.json_lines import JsonLinesSource
-from connectors.files.parquet import ParquetSource
+from streamlearner.connectors.files.dataset import DatasetSource
+from streamlearner.connectors.files.images import ImageFolderSource
+from streamlearner.connectors.files.json_lines import JsonLinesSource
+from streamlearner.connectors.files.parquet import ParquetSource
 
 __all__ = ["DatasetSource", "ImageFolderSource", "JsonLinesSource", "ParquetSource"]

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.files.indexed import IndexedSource, check_order, digest_of, shuffled
+from streamlearner.connectors.files.indexed import IndexedSource, check_order, digest_of, shuffled
 from streamlearner.stream import Message
 
 _PROBES = 64  # examples whose content goes into the digest: 64 of MNIST take 2 ms to read

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from connectors.files.indexed import IndexedSource, check_order, digest_of, shuffled
+from streamlearner.connectors.files.indexed import IndexedSource, check_order, digest_of, shuffled
 from streamlearner.errors import SourceError, SourceUnreachable
 from streamlearner.stream import Message
 

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 
-from connectors.files.tail import Tail
+from streamlearner.connectors.files.tail import Tail
 from streamlearner.errors import ConfigError, PositionLost, SourceUnreachable
 from streamlearner.stream import Message, Position, Source
 

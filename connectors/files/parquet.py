@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.files.indexed import IndexedSource, check_order, digest_of, shuffled
+from streamlearner.connectors.files.indexed import IndexedSource, check_order, digest_of, shuffled
 from streamlearner.errors import ConfigError
 from streamlearner.stream import Message
 
 if TYPE_CHECKING:
-    from connectors.files.parquet_table import ParquetTable
+    from streamlearner.connectors.files.parquet_table import ParquetTable
 
 _ORDERS = ("stored", "label", "task", "shuffled")
 
@@ -65,7 +65,7 @@ class ParquetSource(IndexedSource):
         self._stream: Iterator[list[Message]] | None = None
 
     def _load(self) -> tuple[int, str]:
-        from connectors.files.parquet_table import (
+        from streamlearner.connectors.files.parquet_table import (
             ParquetTable,
         )  # pyarrow: 60 MB that other sources can do without
 

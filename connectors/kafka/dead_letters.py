@@ -11,8 +11,8 @@ from typing import Any
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
-from connectors.dead_letters import DeadLetters, DeadLettersNotDurable, oversized
-from connectors.kafka.client import producer_options
+from streamlearner.connectors.dead_letters import DeadLetters, DeadLettersNotDurable, oversized
+from streamlearner.connectors.kafka.client import producer_options
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Reject
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka.merge import Record
-from connectors.kafka.watchdog import Watchdog
+from streamlearner.connectors.kafka.merge import Record
+from streamlearner.connectors.kafka.watchdog import Watchdog
 
 PAUSE_S = (
     0.1  # one poll of the library at most: new ends, partitions and a topic made again are looked at between

@@ -7,10 +7,10 @@ from typing import Literal
 
 from kafka.errors import UnsupportedCodecError
 
-from connectors.kafka import identity
-from connectors.kafka.fetch import BrokenBatch
-from connectors.kafka.identity import Bookmark, KafkaPosition
-from connectors.kafka.metadata import Answer
+from streamlearner.connectors.kafka import identity
+from streamlearner.connectors.kafka.fetch import BrokenBatch
+from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition
+from streamlearner.connectors.kafka.metadata import Answer
 from streamlearner.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)

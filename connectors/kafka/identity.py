@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from connectors.kafka.merge import Record
+from streamlearner.connectors.kafka.merge import Record
 from streamlearner.errors import PositionLost
 from streamlearner.stream import Position
 

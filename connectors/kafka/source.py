@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from connectors.kafka import identity
-from connectors.kafka.client import admin_options, consumer_options
-from connectors.kafka.fetch import Fetch
-from connectors.kafka.gaps import Gaps
-from connectors.kafka.identity import Bookmark, KafkaPosition, Witness
-from connectors.kafka.merge import Merge, Record
-from connectors.kafka.metadata import Answer, Pulse
-from connectors.kafka.start import Start
-from connectors.kafka.supply import Supply
-from connectors.kafka.watchdog import Watchdog
+from streamlearner.connectors.kafka import identity
+from streamlearner.connectors.kafka.client import admin_options, consumer_options
+from streamlearner.connectors.kafka.fetch import Fetch
+from streamlearner.connectors.kafka.gaps import Gaps
+from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition, Witness
+from streamlearner.connectors.kafka.merge import Merge, Record
+from streamlearner.connectors.kafka.metadata import Answer, Pulse
+from streamlearner.connectors.kafka.start import Start
+from streamlearner.connectors.kafka.supply import Supply
+from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError
 from streamlearner.stream import Message, Position, Source
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from connectors.kafka import identity
-from connectors.kafka.fetch import Fetch, FetchFailed, broken_batch
-from connectors.kafka.gaps import Gaps
-from connectors.kafka.identity import Bookmark, KafkaPosition
-from connectors.kafka.metadata import Answer, Pulse
+from streamlearner.connectors.kafka import identity
+from streamlearner.connectors.kafka.fetch import Fetch, FetchFailed, broken_batch
+from streamlearner.connectors.kafka.gaps import Gaps
+from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition
+from streamlearner.connectors.kafka.metadata import Answer, Pulse
 from streamlearner.errors import SourceUnreachable
 
 log = logging.getLogger(__name__)

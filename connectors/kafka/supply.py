@@ -9,11 +9,11 @@ from typing import Any
 
 from kafka.errors import LogTruncationError, OffsetOutOfRangeError
 
-from connectors.kafka import identity
-from connectors.kafka.fetch import PAUSE_S, Fetch, FetchFailed, broken_batch
-from connectors.kafka.gaps import Gaps
-from connectors.kafka.merge import Lane, Merge, Record
-from connectors.kafka.metadata import Answer
+from streamlearner.connectors.kafka import identity
+from streamlearner.connectors.kafka.fetch import PAUSE_S, Fetch, FetchFailed, broken_batch
+from streamlearner.connectors.kafka.gaps import Gaps
+from streamlearner.connectors.kafka.merge import Lane, Merge, Record
+from streamlearner.connectors.kafka.metadata import Answer
 from streamlearner.errors import PositionLost, SourceError
 
 log = logging.getLogger(__name__)

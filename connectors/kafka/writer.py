@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from connectors.kafka.client import admin_options, consumer_options, producer_options
+from streamlearner.connectors.kafka.client import admin_options, consumer_options, producer_options
 from streamlearner.errors import SourceError, SourceUnreachable
 from streamlearner.stream import Message
 

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 
-from connectors.push.store import Entry, PushStore
+from streamlearner.connectors.push.store import Entry, PushStore
 from streamlearner.errors import ConfigError, SourceError, StreamlearnerError
 from streamlearner.stream import Message, Position
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from connectors.push.log import PushLog
+from streamlearner.connectors.push.log import PushLog
 from streamlearner.errors import PositionLost
 from streamlearner.stream import Message, Position, Source
 

@@ -8,13 +8,13 @@ import time
 import torch
 from prometheus_client import CollectorRegistry
 
-from connectors.dead_letters import DeadLetters
 from streamlearner import __version__
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.app.parts import check_network
 from streamlearner.config.loading import Config
+from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.daemon.events import Reporter
 from streamlearner.daemon.intake import Intake
 from streamlearner.daemon.loop import Daemon

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from connectors.dead_letters import DeadLetters, FileDeadLetters
-from connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
-from connectors.kafka.dead_letters import KafkaDeadLetters
-from connectors.kafka.source import KafkaSource
-from connectors.push import BacklogFull as LogFull
-from connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.config.loading import Config
 from streamlearner.config.settings import read_secret
+from streamlearner.connectors.dead_letters import DeadLetters, FileDeadLetters
+from streamlearner.connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
+from streamlearner.connectors.kafka.dead_letters import KafkaDeadLetters
+from streamlearner.connectors.kafka.source import KafkaSource
+from streamlearner.connectors.push import BacklogFull as LogFull
+from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.decoding.codec import Example, encode_raw
 from streamlearner.errors import ConfigError
 from streamlearner.serving import BacklogFull, Receipt

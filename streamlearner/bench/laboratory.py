@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from connectors.kafka.source import KafkaSource
-from connectors.kafka.writer import KafkaWriter
-from connectors.memory import MemorySource
 from streamlearner.app.assembly import build
 from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.config.loading import load
+from streamlearner.connectors.kafka.source import KafkaSource
+from streamlearner.connectors.kafka.writer import KafkaWriter
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.stream import Message
 from streamlearner.vision import datasets as picture_sets

@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from connectors.memory import MemorySource
 from streamlearner.app import build, digits
 from streamlearner.commands.client import Client
 from streamlearner.commands.demo_picture import line, picture
 from streamlearner.commands.produce import push
 from streamlearner.config import loading as configuration
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.inputs import wire_input

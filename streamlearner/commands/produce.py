@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from connectors.kafka.writer import KafkaWriter
 from streamlearner.app import client_options, files_source
 from streamlearner.commands.client import Client, Refused
 from streamlearner.config.loading import Config
+from streamlearner.connectors.kafka.writer import KafkaWriter
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import wire_input

@@ -17,7 +17,7 @@ from streamlearner.stream import Message, Position, Reject, Source
 
 
 class DeadLetterBox(Protocol):
-    """Where rejects go (`connectors.dead_letters.DeadLetters` is one)."""
+    """Where rejects go (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
 
     def write(self, rejects: Sequence[Reject]) -> None: ...
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Flushed(Protocol):
-    """Where rejects rest (`connectors.dead_letters.DeadLetters` is one)."""
+    """Where rejects rest (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
 
     def flush(self, timeout_s: float) -> None: ...
     def close(self) -> None: ...

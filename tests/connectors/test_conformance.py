@@ -24,7 +24,7 @@ def kafka(broker: Any, topic: Callable[..., str]) -> Outside:
     """Two partitions of a real broker, each record at its own millisecond."""
     from kafka import KafkaProducer
 
-    from connectors.kafka.source import KafkaSource
+    from streamlearner.connectors.kafka.source import KafkaSource
 
     name = topic(partitions=2, name=f"conformance-{uuid.uuid4().hex}")
     producer = KafkaProducer(bootstrap_servers=broker.address)

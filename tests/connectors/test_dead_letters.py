@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 
-from connectors import dead_letters
-from connectors.dead_letters import FILE_NAME, DeadLettersNotDurable, FileDeadLetters
-from connectors.kafka.dead_letters import KafkaDeadLetters
+from streamlearner.connectors import dead_letters
+from streamlearner.connectors.dead_letters import FILE_NAME, DeadLettersNotDurable, FileDeadLetters
+from streamlearner.connectors.kafka.dead_letters import KafkaDeadLetters
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Message, Reject
 

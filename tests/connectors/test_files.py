@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from connectors.files import DatasetSource, ImageFolderSource
-from connectors.files.indexed import IndexedSource
+from streamlearner.connectors.files import DatasetSource, ImageFolderSource
+from streamlearner.connectors.files.indexed import IndexedSource
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.files import JsonLinesSource
+from streamlearner.connectors.files import JsonLinesSource
 from streamlearner.errors import ConfigError, PositionLost, SourceUnreachable
 from streamlearner.stream import Position
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from connectors.kafka import identity
-from connectors.kafka.client import admin_options, consumer_options
-from connectors.kafka.identity import Bookmark, KafkaPosition, Witness
-from connectors.kafka.source import KafkaSource, message
-from connectors.kafka.watchdog import Watchdog
+from streamlearner.connectors.kafka import identity
+from streamlearner.connectors.kafka.client import admin_options, consumer_options
+from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition, Witness
+from streamlearner.connectors.kafka.source import KafkaSource, message
+from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError, PositionLost
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kafka.merge import Merge
+from streamlearner.connectors.kafka.merge import Merge
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import CorruptRecordError, KafkaConnectionError, OffsetOutOfRangeError
 
-from connectors.kafka.fetch import Fetch, broken_batch
-from connectors.kafka.gaps import Gaps
-from connectors.kafka.merge import Merge
-from connectors.kafka.metadata import Answer
-from connectors.kafka.supply import Supply
-from connectors.kafka.watchdog import Watchdog
+from streamlearner.connectors.kafka.fetch import Fetch, broken_batch
+from streamlearner.connectors.kafka.gaps import Gaps
+from streamlearner.connectors.kafka.merge import Merge
+from streamlearner.connectors.kafka.metadata import Answer
+from streamlearner.connectors.kafka.supply import Supply
+from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import PositionLost, SourceError
 
 

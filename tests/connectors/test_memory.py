@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from connectors.memory import Crash, CrashMarker, End, MemorySource
+from streamlearner.connectors.memory import Crash, CrashMarker, End, MemorySource
 from streamlearner.errors import ConfigError, PositionLost
 from streamlearner.stream import Message
 

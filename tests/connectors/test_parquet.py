@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from connectors.files import ParquetSource
-from connectors.files.indexed import IndexedSource
+from streamlearner.connectors.files import ParquetSource
+from streamlearner.connectors.files.indexed import IndexedSource
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message
 

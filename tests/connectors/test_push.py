@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.push import BacklogFull, PushLog, PushRecord, PushSource
+from streamlearner.connectors.push import BacklogFull, PushLog, PushRecord, PushSource
 from streamlearner.errors import ConfigError, PositionLost, SourceError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.push import PushLog, PushRecord, PushSource
+from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.errors import SourceError, StateInUse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ def record(number: int, id: str | None = None) -> PushRecord:
 
 APPENDER = """
 import sys
-from connectors.push import PushLog, PushRecord
+from streamlearner.connectors.push import PushLog, PushRecord
 log = PushLog(sys.argv[1])
 for number in range(100_000):
     log.append([PushRecord(b"%d" % number)])
@@ -67,7 +67,8 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
 
 def test_a_second_process_is_refused(log: PushLog, tmp_path: Path) -> None:
     process = spawn(
-        "import sys; from connectors.push import PushLog; PushLog(sys.argv[1])", tmp_path / "push.sqlite"
+        "import sys; from streamlearner.connectors.push import PushLog; PushLog(sys.argv[1])",
+        tmp_path / "push.sqlite",
     )
     assert "StateInUse" in process.communicate(timeout=60)[1]
     with pytest.raises(StateInUse, match="another process"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.memory import MemorySource
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.intake import Intake
 from tests.support.intakes import (
     Clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.memory import MemorySource
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.intake import RememberedIds
 from tests.support.intakes import (
     Box,

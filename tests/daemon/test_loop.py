@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka.source import KafkaSource
-from connectors.memory import MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.kafka.source import KafkaSource
+from streamlearner.connectors.memory import MemorySource
 from tests.support.daemon_runs import (
     a_stream,
     ask,

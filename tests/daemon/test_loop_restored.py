@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors.memory import Crash, MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.memory import Crash, MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import ConfigError, NoReadableCheckpoint
 from tests.support.checkpoint_store import spoil

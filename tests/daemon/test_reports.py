@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.memory import MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.reports import memory_report, publish_metrics, retention_report, status_report
 from tests.support.daemon_runs import a_stream, run, settings

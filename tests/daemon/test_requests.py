@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from connectors.memory import MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.requests import HANGS_AFTER_S, PUBLISH_EVERY_S, Reception
 from streamlearner.serving import Unavailable

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from connectors.memory import MemorySource
 from streamlearner.app import build
 from streamlearner.commands import main as cli
 from streamlearner.commands import status_view as overview
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon import transplants as transplanting
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import InvalidInput, StreamlearnerError

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from connectors.memory import MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.errors import ConfigError
 from streamlearner.gates.gate_file import load_gate, save_gate
 from streamlearner.gates.update_gate import Activity, LayerGate, UpdateGate, levelled, observed

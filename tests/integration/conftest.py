@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.kafka.source import KafkaSource
+from streamlearner.connectors.kafka.source import KafkaSource
 from streamlearner.stream import Position
 
 

@@ -10,7 +10,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import NewPartitions
 from kafka.errors import KafkaError
 
-from connectors.kafka.dead_letters import KafkaDeadLetters
+from streamlearner.connectors.kafka.dead_letters import KafkaDeadLetters
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Message, Reject
 from tests.support.kafka_topic import (

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka.writer import KafkaWriter
+from streamlearner.connectors.kafka.writer import KafkaWriter
 from streamlearner.daemon.intake import RememberedIds
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message

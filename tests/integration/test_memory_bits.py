@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from connectors.memory import MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.learning.learner import Learner
 from streamlearner.memory.class_index import ClassIndex

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from connectors.memory import MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.labels import FactorValue, LabelSpace

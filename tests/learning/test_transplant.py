@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.memory import Crash, MemorySource
 from streamlearner.app import build
+from streamlearner.connectors.memory import Crash, MemorySource
 from streamlearner.learning import consolidation as lessons
 from streamlearner.networks.base import Network
 from streamlearner.stream import Message

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from connectors.memory import Crash, CrashMarker, MemorySource
 from streamlearner.app import build
 from streamlearner.config import loading as configuration
 from streamlearner.config.loading import Config
+from streamlearner.connectors.memory import Crash, CrashMarker, MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.state.checkpoint import CheckpointStore

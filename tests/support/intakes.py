@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from connectors.memory import MemorySource
+from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.intake import Delivery, Intake
 from streamlearner.decoding.codec import Codec, encode_raw
 from streamlearner.stream import Message, Reject

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
 
-from connectors.kafka.source import KafkaSource
+from streamlearner.connectors.kafka.source import KafkaSource
 from streamlearner.stream import Message
 
 DEADLINE_S = 30.0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.kafka.writer import KafkaWriter
+from streamlearner.connectors.kafka.writer import KafkaWriter
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message

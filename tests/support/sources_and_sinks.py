@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
-from connectors.memory import MemorySource
-from connectors.push import PushLog, PushRecord, PushSource
+from streamlearner.connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
+from streamlearner.connectors.memory import MemorySource
+from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.stream import Message, Position, Source
 
 COUNT = 23
