@@ -18,7 +18,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("streamlearner", "connectors")
-"""Installed, `connectors` is `streamlearner.connectors`: a link stands for it in the folder of the package."""
+"""Installed, `connectors` is `streamlearner.connectors`: a link in the package stands for it."""
 CACHES = shutil.ignore_patterns("__pycache__", "results", "*.pyc")
 
 
