@@ -17,11 +17,11 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from streamlearner.state.durable_files import FileDigest, explained, read_file, size_bytes, write_file
 from streamlearner.errors import CheckpointError, NoReadableCheckpoint
+from streamlearner.state.durable_files import FileDigest, explained, read_file, size_bytes, write_file
+from streamlearner.state.lock import StateLock
 from streamlearner.state.manifest import MANIFEST, Manifest, canonical_json, problems_in, read_manifest
 from streamlearner.state.numbered_folder import ROLLED_BACK, NumberedFolder
-from streamlearner.state.lock import StateLock
 from streamlearner.stream import Position
 
 __all__ = ["Checkpoint", "CheckpointStore", "Entry", "Manifest", "StateLock"]

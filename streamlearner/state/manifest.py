@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamlearner.state.durable_files import FileDigest, read_file
 from streamlearner.errors import CheckpointError
+from streamlearner.state.durable_files import FileDigest, read_file
 from streamlearner.stream import Position
 
 FORMAT = 1

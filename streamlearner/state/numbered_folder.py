@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from streamlearner.state.durable_files import explained, sync_folder
 from streamlearner.errors import CheckpointError
+from streamlearner.state.durable_files import explained, sync_folder
 
 ROLLED_BACK = "rolled-back"
 _NUMBER = re.compile(r"\d{12,}")

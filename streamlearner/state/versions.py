@@ -10,8 +10,8 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from streamlearner.state.durable_files import sync_folder, write_file
 from streamlearner.errors import CheckpointError
+from streamlearner.state.durable_files import sync_folder, write_file
 
 ASIDE = ".tmp-"
 

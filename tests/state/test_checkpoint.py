@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from streamlearner.errors import CheckpointError
-from tests.support.checkpoint_store import a_store, exactly_equal, hidden_names, numbers, save, spoil, value_of
+from tests.support.checkpoint_store import (
+    a_store,
+    exactly_equal,
+    hidden_names,
+    numbers,
+    save,
+    spoil,
+    value_of,
+)
 
 
 class TestRoundTrip:

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from streamlearner.errors import CheckpointError
-from tests.support.checkpoint_store import a_store, disk_error, hidden_names, numbers, save, survives, value_of
+from tests.support.checkpoint_store import (
+    a_store,
+    disk_error,
+    hidden_names,
+    numbers,
+    save,
+    survives,
+    value_of,
+)
 
 
 class TestRefusedByTheDisk:
