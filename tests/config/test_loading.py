@@ -73,7 +73,7 @@ def test_a_setting_in_a_unit_says_which() -> None:
 
 
 def test_every_setting_is_read_somewhere() -> None:
-    readers = [*(ROOT / "streamlearner" / "app").glob("*.py"), ROOT / "streamlearner" / "produce.py"]
+    readers = [*(ROOT / "streamlearner/app").rglob("*.py"), ROOT / "streamlearner/commands/produce.py"]
     text = "\n".join(path.read_text() for path in readers)
     unread = [key for key, _ in settings(Config) if not re.search(rf"\.{key.split('.')[-1]}\b", text)]
     assert unread == []
