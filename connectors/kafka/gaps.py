@@ -9,8 +9,8 @@ from kafka.errors import UnsupportedCodecError
 
 from streamlearner.connectors.kafka import identity
 from streamlearner.connectors.kafka.fetch import BrokenBatch
-from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition
-from streamlearner.connectors.kafka.metadata import Answer
+from streamlearner.connectors.kafka.identity import KafkaPosition, PartitionOffset
+from streamlearner.connectors.kafka.metadata import TopicMetadata
 from streamlearner.errors import ConfigError, SourceError
 
 log = logging.getLogger(__name__)
@@ -58,18 +58,18 @@ class Gaps:
             cause,
         )
 
-    def reconcile(self, position: KafkaPosition, answer: Answer) -> dict[int, Bookmark]:
+    def reconcile(self, position: KafkaPosition, answer: TopicMetadata) -> dict[int, PartitionOffset]:
         """Where to go on in each partition of a position; a partition added since starts at its beginning."""
-        marks: dict[int, Bookmark] = {}
+        places: dict[int, PartitionOffset] = {}
         for number in sorted(answer.partitions):
             begin, end = answer.begins[number], answer.ends[number]
-            mark = position.partitions.get(number, Bookmark(begin))
-            if mark.offset < begin:
-                mark = Bookmark(self.retained(number, mark.offset, begin))
-            elif mark.offset > end:
-                raise identity.truncated(self._topic, number, mark.offset, end)
-            marks[number] = mark
-        return marks
+            place = position.partitions.get(number, PartitionOffset(begin))
+            if place.offset < begin:
+                place = PartitionOffset(self.retained(number, place.offset, begin))
+            elif place.offset > end:
+                raise identity.truncated(self._topic, number, place.offset, end)
+            places[number] = place
+        return places
 
     def _skip(self, partition: int, offset: int, following: int, why: str) -> int:
         self.count += following - offset

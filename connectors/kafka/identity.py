@@ -19,7 +19,7 @@ START_OVER = "start with a new state folder to learn the topic from its beginnin
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class RecordFingerprint:
     """The last record taken from a partition: enough to know it again, without keeping its content."""
 
     offset: int
@@ -28,16 +28,16 @@ class Witness:
     timestamp_ms: int
 
     @classmethod
-    def of(cls, record: Record) -> Witness:
+    def of(cls, record: Record) -> RecordFingerprint:
         return cls(record.offset, record.leader_epoch, digest(record), record.timestamp)
 
 
 @dataclass(frozen=True, slots=True)
-class Bookmark:
+class PartitionOffset:
     """A place in one partition: the next offset, and the last record before it (None before the first)."""
 
     offset: int
-    last: Witness | None = None
+    last: RecordFingerprint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,18 @@ class KafkaPosition:
 
     topic: str
     topic_id: str
-    partitions: Mapping[int, Bookmark]
+    partitions: Mapping[int, PartitionOffset]
 
     def to_json(self) -> Position:
-        partitions = {str(number): asdict(mark) for number, mark in sorted(self.partitions.items())}
+        partitions = {str(number): asdict(place) for number, place in sorted(self.partitions.items())}
         return {"topic": self.topic, "topic_id": self.topic_id, "partitions": partitions}
 
     @classmethod
     def from_json(cls, position: Position) -> KafkaPosition:
         try:
-            partitions = {int(number): bookmark(mark) for number, mark in position["partitions"].items()}
+            partitions = {
+                int(number): place_from_json(place) for number, place in position["partitions"].items()
+            }
             return cls(str(position["topic"]), str(position["topic_id"]), partitions)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PositionLost(
@@ -64,9 +66,9 @@ class KafkaPosition:
             ) from error
 
 
-def bookmark(mark: Mapping[str, Any]) -> Bookmark:
-    last = mark["last"]
-    return Bookmark(int(mark["offset"]), None if last is None else Witness(**last))
+def place_from_json(place: Mapping[str, Any]) -> PartitionOffset:
+    last = place["last"]
+    return PartitionOffset(int(place["offset"]), None if last is None else RecordFingerprint(**last))
 
 
 def digest(record: Record) -> str:
@@ -99,7 +101,7 @@ def check_topic(position: KafkaPosition, *, topic: str, topic_id: str, partition
 
 
 def offsets(position: KafkaPosition) -> dict[int, int]:
-    return {number: mark.offset for number, mark in sorted(position.partitions.items())}
+    return {number: place.offset for number, place in sorted(position.partitions.items())}
 
 
 def recreated(topic: str, expected: str, found: str, offsets: Mapping[int, int]) -> PositionLost:
@@ -124,24 +126,24 @@ def truncated(topic: str, partition: int, offset: int, end: int) -> PositionLost
     )
 
 
-def check_witness(topic: str, partition: int, mark: Bookmark, found: Record | None) -> None:
+def check_fingerprint(topic: str, partition: int, place: PartitionOffset, found: Record | None) -> None:
     """Raises `PositionLost` where the record before the position is another one than was learned.
 
     `found` is the record now at that offset; None where retention or compaction took it, which proves
     nothing.
     """
-    if mark.last is None or found is None or found.offset != mark.last.offset:
+    if place.last is None or found is None or found.offset != place.last.offset:
         return
-    now = Witness.of(found)
-    if now.sha256 == mark.last.sha256:
+    now = RecordFingerprint.of(found)
+    if now.sha256 == place.last.sha256:
         return
     raise PositionLost(
-        f"kafka: {topic}[{partition}]@{mark.last.offset} is another record than the one learned (was "
-        f"{brief(mark.last)}, is {brief(now)}): the log was truncated and refilled: roll back to a "
+        f"kafka: {topic}[{partition}]@{place.last.offset} is another record than the one learned (was "
+        f"{brief(place.last)}, is {brief(now)}): the log was truncated and refilled: roll back to a "
         f"checkpoint before it, or {START_OVER}"
     )
 
 
-def brief(witness: Witness) -> str:
-    short = replace(witness, sha256=witness.sha256[:12])
+def brief(fingerprint: RecordFingerprint) -> str:
+    short = replace(fingerprint, sha256=fingerprint.sha256[:12])
     return f"leader epoch {short.leader_epoch}, timestamp {short.timestamp_ms} ms, sha256 {short.sha256}"

@@ -38,7 +38,7 @@ class Record(Protocol):
 
 
 @dataclass(slots=True)
-class Lane:
+class PartitionQueue:
     """One partition: the records fetched from it and not yet taken, and how far it is known to reach.
 
     `next_fetch` is the offset the next fetch asks for; `end` is the offset after its last readable record, as
@@ -72,113 +72,115 @@ class Lane:
 
 
 class Merge:
-    """Lanes and the order in which their records are taken.
+    """The queues of the partitions, and the order in which their records are taken.
 
-    `wait_s` bounds how long an empty lane that is not known to be at its end holds up the others; `fresh_s`
+    `wait_s` bounds how long an empty queue that is not known to be at its end holds up the others; `fresh_s`
     is how long an end offset counts as known. Used from one thread.
     """
 
     def __init__(self, *, wait_s: float, fresh_s: float) -> None:
         self._wait_s = wait_s
         self._fresh_s = fresh_s
-        self._lanes: dict[int, Lane] = {}
-        self._empty: dict[int, Lane] = {}
-        self._heads: list[tuple[int, int]] = []  # (timestamp, partition) of each lane that holds records
+        self._queues: dict[int, PartitionQueue] = {}
+        self._empty: dict[int, PartitionQueue] = {}
+        self._heads: list[tuple[int, int]] = []  # (timestamp, partition) of each queue that holds records
         self.not_awaited: set[int] = set()  # partitions that were waited for long enough
 
     def add(self, partition: int, next_fetch: int) -> None:
         """A new partition, to be read from `next_fetch`."""
-        self._lanes[partition] = self._empty[partition] = Lane(partition=partition, next_fetch=next_fetch)
+        self._queues[partition] = self._empty[partition] = PartitionQueue(
+            partition=partition, next_fetch=next_fetch
+        )
 
     @property
-    def lanes(self) -> Mapping[int, Lane]:
-        return self._lanes
+    def queues(self) -> Mapping[int, PartitionQueue]:
+        return self._queues
 
-    def catching_up(self) -> Iterator[Lane]:
-        """The lanes that hold nothing though their partition has records: the next fetch must bring some."""
-        return (lane for lane in self._empty.values() if lane.unfetched)
+    def catching_up(self) -> Iterator[PartitionQueue]:
+        """The queues that hold nothing though their partition has records: the next fetch must bring some."""
+        return (queue for queue in self._empty.values() if queue.unfetched)
 
     def backlog(self) -> bool:
         """True where the broker is known to hold records that were not fetched."""
-        return any(lane.unfetched for lane in self._lanes.values())
+        return any(queue.unfetched for queue in self._queues.values())
 
     def put(self, partition: int, records: list[Record]) -> None:
         """Records of one fetch, in offset order."""
-        lane = self._lanes[partition]
-        records = [r for r in records if r.offset >= lane.next_fetch]
+        queue = self._queues[partition]
+        records = [r for r in records if r.offset >= queue.next_fetch]
         if not records:
             return
-        if not lane.records:
+        if not queue.records:
             del self._empty[partition]
-            lane.awaited_since_s = None
+            queue.awaited_since_s = None
             self.not_awaited.discard(partition)
             heapq.heappush(self._heads, (records[0].timestamp, partition))
-        lane.records.extend(records)
-        lane.next_fetch = records[-1].offset + 1
+        queue.records.extend(records)
+        queue.next_fetch = records[-1].offset + 1
 
     def drop(self) -> None:
         """Forgets everything fetched and not taken."""
-        for lane in self._lanes.values():
-            lane.next_fetch = lane.next_offset
-            lane.records.clear()
-        self._empty = dict(self._lanes)
+        for queue in self._queues.values():
+            queue.next_fetch = queue.next_offset
+            queue.records.clear()
+        self._empty = dict(self._queues)
         self._heads.clear()
 
     def learn_ends(self, ends: Mapping[int, int], now_s: float) -> None:
         """What the broker said at `now_s`: the offset after the last readable record, for each partition."""
         for partition, end in ends.items():
-            lane = self._lanes.get(partition)
-            if lane is not None:
-                lane.end, lane.end_known_s = end, now_s
+            queue = self._queues.get(partition)
+            if queue is not None:
+                queue.end, queue.end_known_s = end, now_s
 
     def take(self, count: int, now_s: float, *, heard: bool) -> list[Record]:
-        """At most `count` next records; fewer where a lane must be waited for or all are empty.
+        """At most `count` next records; fewer where a queue must be waited for or all are empty.
 
         `heard` says that the broker answers: the bound on waiting does not run while it is away.
         """
-        if len(self._lanes) == 1:
+        if len(self._queues) == 1:
             return self._take_only(count)
         taken: list[Record] = []
         if not self._heads or self._held_up(self._empty.values(), now_s, heard):
             return taken
         while self._heads and len(taken) < count:
-            lane = self._lanes[self._heads[0][1]]
-            taken.append(lane.records.popleft())
-            if lane.records:
-                heapq.heapreplace(self._heads, (lane.records[0].timestamp, lane.partition))
+            queue = self._queues[self._heads[0][1]]
+            taken.append(queue.records.popleft())
+            if queue.records:
+                heapq.heapreplace(self._heads, (queue.records[0].timestamp, queue.partition))
                 continue
             heapq.heappop(self._heads)
-            self._empty[lane.partition] = lane
-            if self._held_up((lane,), now_s, heard):
+            self._empty[queue.partition] = queue
+            if self._held_up((queue,), now_s, heard):
                 break
         return taken
 
     def _take_only(self, count: int) -> list[Record]:
-        (lane,) = self._lanes.values()
-        records = lane.records
+        (queue,) = self._queues.values()
+        records = queue.records
         if not records:
             return []
         pop: Callable[[], Record] = records.popleft
         taken = [pop() for _ in range(min(count, len(records)))]
         if not records:
-            self._empty[lane.partition] = lane
+            self._empty[queue.partition] = queue
             self._heads.clear()
         else:
-            self._heads[0] = (records[0].timestamp, lane.partition)
+            self._heads[0] = (records[0].timestamp, queue.partition)
         return taken
 
-    def _held_up(self, empty: Iterable[Lane], now_s: float, heard: bool) -> bool:
-        return any([self._must_wait(lane, now_s, heard) for lane in empty])
+    def _held_up(self, empty: Iterable[PartitionQueue], now_s: float, heard: bool) -> bool:
+        return any([self._must_wait(queue, now_s, heard) for queue in empty])
 
-    def _must_wait(self, lane: Lane, now_s: float, heard: bool) -> bool:
-        """An empty lane is passed over only where it is freshly known to be at its end, or after `wait_s`."""
-        if not lane.unfetched and now_s - lane.end_known_s <= self._fresh_s:
-            lane.awaited_since_s = None
-            self.not_awaited.discard(lane.partition)
+    def _must_wait(self, queue: PartitionQueue, now_s: float, heard: bool) -> bool:
+        """Whether an empty queue is waited for: not where its known end is reached, nor after `wait_s`."""
+        if not queue.unfetched and now_s - queue.end_known_s <= self._fresh_s:
+            queue.awaited_since_s = None
+            self.not_awaited.discard(queue.partition)
             return False
-        if lane.awaited_since_s is None or not heard:
-            lane.awaited_since_s = now_s
-        if now_s - lane.awaited_since_s < self._wait_s:
+        if queue.awaited_since_s is None or not heard:
+            queue.awaited_since_s = now_s
+        if now_s - queue.awaited_since_s < self._wait_s:
             return True
-        self.not_awaited.add(lane.partition)
+        self.not_awaited.add(queue.partition)
         return False

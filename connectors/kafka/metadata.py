@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TopicMetadata:
     """What the broker said about a topic at `at_s` of the clock. Offsets by partition.
 
     `ends` are the offsets after the last record that may be read (with read_committed: the last stable
@@ -33,7 +33,7 @@ class Answer:
     complete: bool = True
 
 
-class Pulse:
+class MetadataPoller:
     """The state of one topic as the broker last told it.
 
     An admin client of its own: a fetch keeps its connection busy for up to fetch_max_wait_ms, and a consumer
@@ -58,13 +58,13 @@ class Pulse:
         self._every_s = every_s
         self._clock = clock
         self._admin = build(**options)
-        self._answer: Answer | None = None
+        self._answer: TopicMetadata | None = None
         self._to_commit: Mapping[int, int] | None = None
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="kafka-pulse", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="kafka-metadata", daemon=True)
 
     @property
-    def answer(self) -> Answer | None:
+    def answer(self) -> TopicMetadata | None:
         """The last answer; a fresh object for each, so `is` tells whether it was seen."""
         return self._answer
 
@@ -82,7 +82,7 @@ class Pulse:
         if self._group_id is not None:
             self._to_commit = dict(offsets)
 
-    def ask(self) -> Answer | None:
+    def ask(self) -> TopicMetadata | None:
         """Asks now: None where the topic does not exist; raises the client's errors where none answers."""
         (described,) = self._admin.describe_topics([self._topic])
         numbers = frozenset(int(entry["partition_index"]) for entry in described["partitions"])
@@ -95,7 +95,7 @@ class Pulse:
         begins = self._offsets(numbers, OffsetSpec.EARLIEST)
         ends = self._offsets(numbers, OffsetSpec.LATEST)
         complete = len(begins) == len(ends) == len(numbers)
-        self._answer = Answer(at_s, str(described["topic_id"]), numbers, begins, ends, complete)
+        self._answer = TopicMetadata(at_s, str(described["topic_id"]), numbers, begins, ends, complete)
         return self._answer
 
     def _offsets(self, numbers: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
@@ -134,8 +134,8 @@ class Pulse:
         offsets = self._to_commit
         if offsets is None or self._group_id is None:
             return
-        marks = {TopicPartition(self._topic, p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
-        outcomes = self._admin.alter_group_offsets(self._group_id, marks)
+        places = {TopicPartition(self._topic, p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
+        outcomes = self._admin.alter_group_offsets(self._group_id, places)
         failed = {str(partition): error.__name__ for partition, error in outcomes.items() if error.errno != 0}
         if failed:
             log.info("kafka: group %s: offsets not recorded: %s", self._group_id, failed)

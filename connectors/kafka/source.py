@@ -11,12 +11,12 @@ from typing import Any, Literal
 from streamlearner.connectors.kafka import identity
 from streamlearner.connectors.kafka.client import admin_options, consumer_options
 from streamlearner.connectors.kafka.fetch import Fetch
+from streamlearner.connectors.kafka.fetch_buffer import FetchBuffer
 from streamlearner.connectors.kafka.gaps import Gaps
-from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition, Witness
+from streamlearner.connectors.kafka.identity import KafkaPosition, PartitionOffset, RecordFingerprint
 from streamlearner.connectors.kafka.merge import Merge, Record
-from streamlearner.connectors.kafka.metadata import Answer, Pulse
+from streamlearner.connectors.kafka.metadata import MetadataPoller, TopicMetadata
 from streamlearner.connectors.kafka.start import Start
-from streamlearner.connectors.kafka.supply import Supply
 from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError
 from streamlearner.stream import Message, Position, Source
@@ -69,7 +69,7 @@ class KafkaSource(Source):
         self._merge = Merge(wait_s=empty_partition_wait_s, fresh_s=self._silence_s)
         self._watchdog = Watchdog(limit_s=poll_hang_timeout_s, end=end_process)
         self._fetch = Fetch(topic=topic, options=self._options, watchdog=self._watchdog)
-        self._supply = Supply(
+        self._buffer = FetchBuffer(
             topic=topic,
             merge=self._merge,
             fetch=self._fetch,
@@ -78,10 +78,10 @@ class KafkaSource(Source):
             clock=clock,
             sleep=sleep,
         )
-        self._pulse: Pulse | None = None
-        self._seen: Answer | None = None
+        self._poller: MetadataPoller | None = None
+        self._seen: TopicMetadata | None = None
         self._topic_id = ""
-        self._last: dict[int, Record | Witness] = {}
+        self._last: dict[int, Record | RecordFingerprint] = {}
         self._refilled_s = 0.0
         self._paused = False
         self._interrupted = threading.Event()
@@ -91,7 +91,7 @@ class KafkaSource(Source):
         start = Start(
             topic=self._topic,
             servers=",".join(self._options["bootstrap_servers"]),
-            pulse=self._new_pulse,
+            poller=self._new_pulse,
             deadline_s=self._clock() + self._start_timeout_s,
             clock=self._clock,
             sleep=self._sleep,
@@ -99,20 +99,20 @@ class KafkaSource(Source):
         )
         self._watchdog.start()
         try:
-            self._pulse = start.connect()
-            answer = start.reach(self._pulse)
-            marks = start.begin(answer, self._start)
+            self._poller = start.connect()
+            answer = start.reach(self._poller)
+            places = start.begin(answer, self._start)
             if wanted is not None:
-                marks = start.resume(
-                    wanted, pulse=self._pulse, answer=answer, fetch=self._fetch, gaps=self._gaps
+                places = start.resume(
+                    wanted, poller=self._poller, answer=answer, fetch=self._fetch, gaps=self._gaps
                 )
-            start.prime(self._fetch, marks)
+            start.prime(self._fetch, places)
         except BaseException:
             self.close()
             raise
-        self._adopt(answer.topic_id, marks)
+        self._adopt(answer.topic_id, places)
         self._see(answer)
-        self._pulse.start()
+        self._poller.start()
 
     def poll(self, max_messages: int, timeout_s: float) -> list[Message]:
         """Gives `max_messages` wherever the broker is known to hold that many, within `timeout_s`."""
@@ -129,20 +129,23 @@ class KafkaSource(Source):
             taken += self._merge.take(max_messages - len(taken), now_s, heard=self._heard(now_s))
             if now_s >= deadline_s:
                 break
-        if not taken and self._supply.failure is not None:
-            raise self._supply.failure
+        if not taken and self._buffer.failure is not None:
+            raise self._buffer.failure
         for record in taken:
             self._last[record.partition] = record
         return [message(record) for record in taken]
 
     @property
     def position(self) -> Position:
-        marks = {n: Bookmark(lane.next_offset, self._witness(n)) for n, lane in self._merge.lanes.items()}
-        return KafkaPosition(self._topic, self._topic_id, marks).to_json()
+        places = {
+            n: PartitionOffset(queue.next_offset, self._fingerprint(n))
+            for n, queue in self._merge.queues.items()
+        }
+        return KafkaPosition(self._topic, self._topic_id, places).to_json()
 
     def commit(self, position: Position) -> None:
-        if self._pulse is not None and self._group_id is not None:
-            self._pulse.commit(identity.offsets(KafkaPosition.from_json(position)))
+        if self._poller is not None and self._group_id is not None:
+            self._poller.commit(identity.offsets(KafkaPosition.from_json(position)))
 
     def pause(self) -> None:
         self._paused = True
@@ -151,35 +154,35 @@ class KafkaSource(Source):
         self._paused = False
 
     def lag(self) -> dict[int, int]:
-        answer = self._pulse.answer if self._pulse is not None else None
+        answer = self._poller.answer if self._poller is not None else None
         if answer is not None and answer.topic_id == self._topic_id:
             self._merge.learn_ends(answer.ends, answer.at_s)
-        return {number: lane.lag for number, lane in self._merge.lanes.items() if lane.lag is not None}
+        return {number: queue.lag for number, queue in self._merge.queues.items() if queue.lag is not None}
 
     def interrupt(self) -> None:
         self._interrupted.set()
 
     def close(self) -> None:
-        self._supply.close()
-        if self._pulse is not None:
-            self._pulse.close()
+        self._buffer.close()
+        if self._poller is not None:
+            self._poller.close()
         self._watchdog.close()
 
     @property
     def connected(self) -> bool:
         """The broker answered within 5 s, for every partition, and fetches bring what is known to exist."""
-        answer = self._pulse.answer if self._pulse is not None else None
+        answer = self._poller.answer if self._poller is not None else None
         if answer is None or not answer.complete:
             return False
-        return self._clock() - answer.at_s <= self._silence_s and self._supply.stalled_s <= self._silence_s
+        return self._clock() - answer.at_s <= self._silence_s and self._buffer.stalled_s <= self._silence_s
 
     @property
     def gaps(self) -> int:
         return self._gaps.count
 
-    def _new_pulse(self, timeout_s: float) -> Pulse:
+    def _new_pulse(self, timeout_s: float) -> MetadataPoller:
         options = admin_options(self._options) | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
-        return Pulse(
+        return MetadataPoller(
             topic=self._topic,
             options=options,
             isolation_level=str(self._options["isolation_level"]),
@@ -188,41 +191,41 @@ class KafkaSource(Source):
             clock=self._clock,
         )
 
-    def _adopt(self, topic_id: str, marks: Mapping[int, Bookmark]) -> None:
+    def _adopt(self, topic_id: str, places: Mapping[int, PartitionOffset]) -> None:
         self._topic_id = topic_id
-        for number, mark in marks.items():
-            self._supply.admit(number, mark.offset)
-            if mark.last is not None:
-                self._last[number] = mark.last
+        for number, place in places.items():
+            self._buffer.admit(number, place.offset)
+            if place.last is not None:
+                self._last[number] = place.last
 
     def _refill(self, timeout_s: float) -> None:
         self._look()
-        self._supply.refill(timeout_s, self._seen)
+        self._buffer.refill(timeout_s, self._seen)
         self._refilled_s = self._clock()
 
     def _look(self) -> None:
-        """Takes in what the pulse's thread has learned since."""
-        answer = self._pulse.answer if self._pulse is not None else None
+        """Takes in what the poller's thread has learned since."""
+        answer = self._poller.answer if self._poller is not None else None
         if answer is not None and answer is not self._seen:
             self._see(answer)
 
-    def _see(self, answer: Answer) -> None:
+    def _see(self, answer: TopicMetadata) -> None:
         if answer.topic_id != self._topic_id:
-            offsets = {number: lane.next_offset for number, lane in self._merge.lanes.items()}
+            offsets = {number: queue.next_offset for number, queue in self._merge.queues.items()}
             raise identity.recreated(self._topic, self._topic_id, answer.topic_id, offsets)
         self._seen = answer
-        for number in sorted(answer.partitions - self._merge.lanes.keys()):
+        for number in sorted(answer.partitions - self._merge.queues.keys()):
             if number in answer.begins:
-                self._supply.admit(number, answer.begins[number])
+                self._buffer.admit(number, answer.begins[number])
         self._merge.learn_ends(answer.ends, answer.at_s)
 
     def _heard(self, now_s: float) -> bool:
         return self._seen is not None and now_s - self._seen.at_s <= self._silence_s
 
-    def _witness(self, number: int) -> Witness | None:
+    def _fingerprint(self, number: int) -> RecordFingerprint | None:
         last = self._last.get(number)
-        if last is not None and not isinstance(last, Witness):
-            last = self._last[number] = Witness.of(last)  # hashed once, when a checkpoint asks
+        if last is not None and not isinstance(last, RecordFingerprint):
+            last = self._last[number] = RecordFingerprint.of(last)  # hashed once, when a checkpoint asks
         return last
 
 

@@ -10,8 +10,8 @@ from typing import Literal
 from streamlearner.connectors.kafka import identity
 from streamlearner.connectors.kafka.fetch import Fetch, FetchFailed, broken_batch
 from streamlearner.connectors.kafka.gaps import Gaps
-from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition
-from streamlearner.connectors.kafka.metadata import Answer, Pulse
+from streamlearner.connectors.kafka.identity import KafkaPosition, PartitionOffset
+from streamlearner.connectors.kafka.metadata import MetadataPoller, TopicMetadata
 from streamlearner.errors import SourceUnreachable
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Start:
         *,
         topic: str,
         servers: str,
-        pulse: Callable[[float], Pulse],
+        poller: Callable[[float], MetadataPoller],
         deadline_s: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -37,7 +37,7 @@ class Start:
     ) -> None:
         self._topic = topic
         self._servers = servers
-        self._build_pulse = pulse
+        self._build_poller = poller
         self._deadline_s = deadline_s
         self._clock = clock
         self._sleep = sleep
@@ -47,13 +47,13 @@ class Start:
     def left_s(self) -> float:
         return 0.0 if self._interrupted() else max(0.0, self._deadline_s - self._clock())
 
-    def connect(self) -> Pulse:
-        """A pulse that a broker answered. Raises `SourceUnreachable`."""
+    def connect(self) -> MetadataPoller:
+        """A poller that a broker answered. Raises `SourceUnreachable`."""
         while True:
             attempt_s = min(CONNECT_S, self.left_s)
             again_s = self._clock() + attempt_s
             try:
-                return self._build_pulse(attempt_s)
+                return self._build_poller(attempt_s)
             except Exception as error:  # timeouts, names, handshakes and credentials: the text says which
                 if self._clock() >= again_s and self.left_s > 0:  # it was only short of time
                     continue
@@ -62,11 +62,11 @@ class Start:
                     f"the address, the network, security_protocol and the credentials"
                 ) from error
 
-    def reach(self, pulse: Pulse) -> Answer:
+    def reach(self, poller: MetadataPoller) -> TopicMetadata:
         """The first complete answer about the topic; waits for it to be made. Raises `SourceUnreachable`."""
         while True:
             try:
-                answer = pulse.ask()
+                answer = poller.ask()
                 why = "the topic does not exist" if answer is None else "some partitions have no leader"
             except Exception as error:
                 answer, why = None, f"{type(error).__name__}: {error}"
@@ -80,16 +80,24 @@ class Start:
             log.info("kafka: waiting for topic %r at %s: %s", self._topic, self._servers, why)
             self._sleep(min(ASK_EVERY_S, self.left_s))
 
-    def begin(self, answer: Answer, start: Literal["earliest", "latest"]) -> dict[int, Bookmark]:
+    def begin(
+        self, answer: TopicMetadata, start: Literal["earliest", "latest"]
+    ) -> dict[int, PartitionOffset]:
         """Where a learner without a checkpoint begins."""
         return {
-            n: Bookmark(offset)
+            n: PartitionOffset(offset)
             for n, offset in (answer.begins if start == "earliest" else answer.ends).items()
         }
 
     def resume(
-        self, position: KafkaPosition, *, pulse: Pulse, answer: Answer, fetch: Fetch, gaps: Gaps
-    ) -> dict[int, Bookmark]:
+        self,
+        position: KafkaPosition,
+        *,
+        poller: MetadataPoller,
+        answer: TopicMetadata,
+        fetch: Fetch,
+        gaps: Gaps,
+    ) -> dict[int, PartitionOffset]:
         """Where to go on. Raises `PositionLost` where the position no longer means the same place."""
         identity.check_topic(
             position,
@@ -97,34 +105,36 @@ class Start:
             topic_id=answer.topic_id,
             partitions=dict.fromkeys(answer.partitions, 0),
         )
-        marks = self._reconcile(position, pulse, answer, gaps)
+        places = self._reconcile(position, poller, answer, gaps)
         held = {
-            n: mark.last.offset
-            for n, mark in marks.items()
-            if mark.last is not None and mark.last.offset >= answer.begins[n]
+            n: place.last.offset
+            for n, place in places.items()
+            if place.last is not None and place.last.offset >= answer.begins[n]
         }
-        self._recognise(held, marks, fetch, gaps)
-        return marks
+        self._recognise(held, places, fetch, gaps)
+        return places
 
-    def prime(self, fetch: Fetch, marks: Mapping[int, Bookmark]) -> None:
+    def prime(self, fetch: Fetch, places: Mapping[int, PartitionOffset]) -> None:
         """The first consumer of the stream, while start-up may still fail."""
         try:
-            fetch.start({number: mark.offset for number, mark in marks.items()})
+            fetch.start({number: place.offset for number, place in places.items()})
         except FetchFailed as failed:
             raise SourceUnreachable(f"kafka: {self._topic} cannot be read: {failed.cause!r}") from failed
 
     def _reconcile(
-        self, position: KafkaPosition, pulse: Pulse, answer: Answer, gaps: Gaps
-    ) -> dict[int, Bookmark]:
+        self, position: KafkaPosition, poller: MetadataPoller, answer: TopicMetadata, gaps: Gaps
+    ) -> dict[int, PartitionOffset]:
         settled_s = self._clock() + SETTLE_S
         while True:
-            beyond = any(mark.offset > answer.ends[n] for n, mark in position.partitions.items())
+            beyond = any(place.offset > answer.ends[n] for n, place in position.partitions.items())
             if not beyond or self._clock() > settled_s:
                 return gaps.reconcile(position, answer)
             self._sleep(ASK_EVERY_S)
-            answer = self.reach(pulse)
+            answer = self.reach(poller)
 
-    def _recognise(self, held: dict[int, int], marks: dict[int, Bookmark], fetch: Fetch, gaps: Gaps) -> None:
+    def _recognise(
+        self, held: dict[int, int], places: dict[int, PartitionOffset], fetch: Fetch, gaps: Gaps
+    ) -> None:
         """Reads the record before each position again: it must be the one that was learned."""
         while held:
             try:
@@ -144,5 +154,5 @@ class Start:
                     f"in time, so the position is unproven: check their leaders, or raise start_timeout_s"
                 )
             for number, record in found.items():
-                identity.check_witness(self._topic, number, marks[number], record)
+                identity.check_fingerprint(self._topic, number, places[number], record)
             return

@@ -11,7 +11,7 @@ import pytest
 
 from streamlearner.connectors.kafka import identity
 from streamlearner.connectors.kafka.client import admin_options, consumer_options
-from streamlearner.connectors.kafka.identity import Bookmark, KafkaPosition, Witness
+from streamlearner.connectors.kafka.identity import KafkaPosition, PartitionOffset, RecordFingerprint
 from streamlearner.connectors.kafka.source import KafkaSource, message
 from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError, PositionLost
@@ -64,8 +64,8 @@ def test_a_setting_out_of_its_set_is_a_configuration_error(setting: dict[str, An
 
 
 def test_a_position_survives_json_and_one_of_another_source_is_refused() -> None:
-    last = Witness.of(Fetched(3, 9, timestamp=5))
-    position = KafkaPosition("t", "id", {10: Bookmark(0), 3: Bookmark(12, last)})
+    last = RecordFingerprint.of(Fetched(3, 9, timestamp=5))
+    position = KafkaPosition("t", "id", {10: PartitionOffset(0), 3: PartitionOffset(12, last)})
     written = json.loads(json.dumps(position.to_json()))
     assert KafkaPosition.from_json(written) == position
     assert set(written["partitions"]["3"]["last"]) == {"offset", "leader_epoch", "sha256", "timestamp_ms"}
@@ -77,14 +77,14 @@ def test_a_position_survives_json_and_one_of_another_source_is_refused() -> None
     "change", [{"value": b"w"}, {"key": b"v"}, {"timestamp": 1}, {"headers": [("v", b"")]}]
 )
 def test_the_digest_tells_every_part_of_a_record(change: dict[str, Any]) -> None:
-    mark = Bookmark(10, Witness.of(Fetched(0, 9)))
-    identity.check_witness("t", 0, mark, Fetched(0, 9, leader_epoch=4))
-    identity.check_witness("t", 0, mark, None)
-    identity.check_witness(
-        "t", 0, mark, Fetched(0, 11, **change)
+    place = PartitionOffset(10, RecordFingerprint.of(Fetched(0, 9)))
+    identity.check_fingerprint("t", 0, place, Fetched(0, 9, leader_epoch=4))
+    identity.check_fingerprint("t", 0, place, None)
+    identity.check_fingerprint(
+        "t", 0, place, Fetched(0, 11, **change)
     )  # compacted away: the next one proves nothing
     with pytest.raises(PositionLost, match=r"t\[0\]@9 is another record"):
-        identity.check_witness("t", 0, mark, Fetched(0, 9, **change))
+        identity.check_fingerprint("t", 0, place, Fetched(0, 9, **change))
 
 
 def test_a_message_keeps_nulls_and_header_order() -> None:

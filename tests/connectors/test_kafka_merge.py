@@ -51,8 +51,8 @@ def merge_at(records: dict[int, list[Fetched]], offsets: dict[int, int]) -> Merg
 
 
 def feed(merge: Merge, records: dict[int, list[Fetched]], partition: int, count: int) -> None:
-    lane = merge.lanes[partition]
-    merge.put(partition, [r for r in records[partition] if r.offset >= lane.next_fetch][:count])
+    queue = merge.queues[partition]
+    merge.put(partition, [r for r in records[partition] if r.offset >= queue.next_fetch][:count])
 
 
 STAMPS = st.lists(st.lists(st.integers(0, 12), max_size=14), min_size=1, max_size=4)
@@ -72,12 +72,12 @@ def test_a_complete_backlog_has_one_order_whatever_the_fetches_the_polls_and_the
         if step == "fetch":
             partition = data.draw(st.sampled_from(sorted(records)))
             feed(merge, records, partition, data.draw(st.integers(1, 5)))
-            feed(merge, records, min(records, key=lambda p: len(merge.lanes[p].records)), 1)
+            feed(merge, records, min(records, key=lambda p: len(merge.queues[p].records)), 1)
         elif step == "take":
             got = merge.take(data.draw(st.integers(1, 7)), now_s=1.0, heard=True)
             taken += [(r.partition, r.offset) for r in got]
         else:
-            merge = merge_at(records, {p: lane.next_offset for p, lane in merge.lanes.items()})
+            merge = merge_at(records, {p: queue.next_offset for p, queue in merge.queues.items()})
         if data.draw(st.integers(0, 9)) == 0:
             for partition in records:
                 feed(merge, records, partition, 100)
@@ -132,25 +132,25 @@ def test_only_markers_left_are_no_lag_once_the_fetch_is_past_them() -> None:
     merge = two_lanes()
     merge.learn_ends({0: 5, 1: 0}, now_s=0.0)
     assert len(merge.take(3, now_s=0.0, heard=True)) == 3
-    lane = merge.lanes[0]
-    assert (lane.lag, [late.partition for late in merge.catching_up()]) == (2, [0])
-    lane.next_fetch = 5  # what the consumer's position says after two markers
-    assert (lane.lag, lane.next_offset, merge.backlog()) == (0, 5, False)
+    queue = merge.queues[0]
+    assert (queue.lag, [late.partition for late in merge.catching_up()]) == (2, [0])
+    queue.next_fetch = 5  # what the consumer's position says after two markers
+    assert (queue.lag, queue.next_offset, merge.backlog()) == (0, 5, False)
 
 
 def test_the_next_offset_follows_what_was_taken_not_what_was_fetched() -> None:
     merge = two_lanes()
     merge.learn_ends({0: 3, 1: 0}, now_s=0.0)
     merge.take(1, now_s=0.0, heard=True)
-    assert merge.lanes[0].next_offset == 1
+    assert merge.queues[0].next_offset == 1
     merge.drop()
-    assert (merge.lanes[0].next_fetch, merge.take(3, now_s=0.0, heard=True)) == (1, [])
+    assert (merge.queues[0].next_fetch, merge.take(3, now_s=0.0, heard=True)) == (1, [])
 
 
 def test_records_below_the_fetch_offset_are_not_given_twice() -> None:
     merge = two_lanes()
     merge.put(0, [Fetched(0, i, 100 + i) for i in range(5)])
-    assert [r.offset for r in merge.lanes[0].records] == [0, 1, 2, 3, 4]
+    assert [r.offset for r in merge.queues[0].records] == [0, 1, 2, 3, 4]
 
 
 def test_one_partition_alone_needs_no_end_to_be_known() -> None:
@@ -158,7 +158,7 @@ def test_one_partition_alone_needs_no_end_to_be_known() -> None:
     merge.add(0, 0)
     merge.put(0, [Fetched(0, i, 9 - i) for i in range(4)])
     assert [r.offset for r in merge.take(3, now_s=0.0, heard=False)] == [0, 1, 2]
-    assert merge.lanes[0].lag is None
+    assert merge.queues[0].lag is None
     merge.add(1, 0)
     merge.learn_ends({0: 4, 1: 1}, now_s=0.0)
     merge.put(1, [Fetched(1, 0, 3)])

@@ -11,10 +11,10 @@ from kafka import TopicPartition
 from kafka.errors import CorruptRecordError, KafkaConnectionError, OffsetOutOfRangeError
 
 from streamlearner.connectors.kafka.fetch import Fetch, broken_batch
+from streamlearner.connectors.kafka.fetch_buffer import FetchBuffer
 from streamlearner.connectors.kafka.gaps import Gaps
 from streamlearner.connectors.kafka.merge import Merge
-from streamlearner.connectors.kafka.metadata import Answer
-from streamlearner.connectors.kafka.supply import Supply
+from streamlearner.connectors.kafka.metadata import TopicMetadata
 from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import PositionLost, SourceError
 
@@ -80,7 +80,7 @@ class FakeConsumer:
 
 @dataclass
 class Rig:
-    """A supply over a fake broker, with a clock that moves only when told to."""
+    """A buffer over a fake broker, with a clock that moves only when told to."""
 
     broker: FakeBroker
     gaps: Gaps
@@ -90,7 +90,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.merge = Merge(wait_s=10.0, fresh_s=5.0)
         fetch = Fetch(topic="t", options={}, watchdog=Watchdog(limit_s=60.0), build=self.broker.build)
-        self.supply = Supply(
+        self.buffer = FetchBuffer(
             topic="t",
             merge=self.merge,
             fetch=fetch,
@@ -99,15 +99,17 @@ class Rig:
             clock=lambda: self.now_s,
             sleep=lambda seconds: None,
         )
-        self.supply.admit(0, self.start)
+        self.buffer.admit(0, self.start)
 
     def run(self, steps: int = 12) -> list[int]:
         """The offsets taken in some refills, a second apart, each with a fresh answer of the broker."""
         taken: list[int] = []
         for _ in range(steps):
-            answer = Answer(self.now_s, "id", frozenset({0}), {0: self.broker.begin}, {0: self.broker.end})
+            answer = TopicMetadata(
+                self.now_s, "id", frozenset({0}), {0: self.broker.begin}, {0: self.broker.end}
+            )
             self.merge.learn_ends(answer.ends, self.now_s)
-            self.supply.refill(0.1, answer)
+            self.buffer.refill(0.1, answer)
             taken += [record.offset for record in self.merge.take(100, self.now_s, heard=True)]
             self.now_s += 1.0
         return taken
@@ -161,8 +163,8 @@ def test_a_corrupt_batch_is_skipped_to_its_very_end_and_counted() -> None:
 def test_a_corrupt_batch_stops_behind_everything_that_was_read_before_it() -> None:
     rig = Rig(FakeBroker(fail=corrupt_at), Gaps(topic="t", on_gap="stop"))
     assert rig.run() == list(range(8))
-    assert isinstance(rig.supply.failure, SourceError)
-    assert "t[0]@8: offsets 8 to 11 cannot be read" in str(rig.supply.failure)
+    assert isinstance(rig.buffer.failure, SourceError)
+    assert "t[0]@8: offsets 8 to 11 cannot be read" in str(rig.buffer.failure)
 
 
 def test_a_batch_that_cannot_be_located_stops_even_where_gaps_are_skipped() -> None:
@@ -177,7 +179,7 @@ def test_retention_is_told_from_truncation_by_the_brokers_next_answer() -> None:
     assert rig.gaps.count == 13
     stopping = Rig(FakeBroker(begin=13, fail=out_of_range_below(13)), Gaps(topic="t", on_gap="stop"))
     assert stopping.run() == []
-    assert "next offset 0" in str(stopping.supply.failure)
+    assert "next offset 0" in str(stopping.buffer.failure)
 
 
 def test_a_position_beyond_the_end_is_given_time_to_settle_and_then_refused_under_any_policy() -> None:
@@ -185,10 +187,10 @@ def test_a_position_beyond_the_end_is_given_time_to_settle_and_then_refused_unde
         FakeBroker(end=5, fail=out_of_range_below(0, beyond=5)), Gaps(topic="t", on_gap="skip"), start=9
     )
     assert rig.run(steps=3) == []
-    assert rig.supply.failure is None
+    assert rig.buffer.failure is None
     assert rig.run(steps=3) == []
-    assert isinstance(rig.supply.failure, PositionLost)
-    assert "position 9 is beyond the end 5" in str(rig.supply.failure)
+    assert isinstance(rig.buffer.failure, PositionLost)
+    assert "position 9 is beyond the end 5" in str(rig.buffer.failure)
 
 
 def test_a_fetch_that_brings_nothing_of_what_exists_gets_a_new_consumer() -> None:
@@ -197,6 +199,6 @@ def test_a_fetch_that_brings_nothing_of_what_exists_gets_a_new_consumer() -> Non
     rig.broker.end = 3  # the fake gives nothing behind 5, while the answers say 9
     for _ in range(40):
         rig.merge.learn_ends({0: 9}, rig.now_s)
-        rig.supply.refill(0.1, None)
+        rig.buffer.refill(0.1, None)
         rig.now_s += 1.0
     assert rig.broker.built == [0, 5]

@@ -12,21 +12,21 @@ from kafka.errors import LogTruncationError, OffsetOutOfRangeError
 from streamlearner.connectors.kafka import identity
 from streamlearner.connectors.kafka.fetch import PAUSE_S, Fetch, FetchFailed, broken_batch
 from streamlearner.connectors.kafka.gaps import Gaps
-from streamlearner.connectors.kafka.merge import Lane, Merge, Record
-from streamlearner.connectors.kafka.metadata import Answer
+from streamlearner.connectors.kafka.merge import Merge, PartitionQueue, Record
+from streamlearner.connectors.kafka.metadata import TopicMetadata
 from streamlearner.errors import PositionLost, SourceError
 
 log = logging.getLogger(__name__)
 
 BUFFER_BYTES = 64 * 2**20  # held over all partitions, about; the library holds up to 1 MiB more for each
-FETCHES_HELD = 4  # of full size, in each lane: one that rests and starts again throws a fetch under way away
+FETCHES_HELD = 4  # of full size, in each queue: one that rests and starts again throws a fetch under way away
 RETRY_S = 1.0  # between consumers that fail without having brought anything
 SETTLE_S = 3.0  # a broker that just restarted may show an older end for a moment
 REST_S = 5.0  # between two fetches: the learner slept or was paused, and nothing was expected
 STALL_S = 30.0  # records are known to exist and the broker answers, but no fetch brings them: a new consumer
 
 
-class Supply:
+class FetchBuffer:
     """Fetches for a merge. After an exception of the consumer the next one starts behind what was fetched.
 
     `failure` is the error that ends the stream: the owner raises it once everything fetched before it was
@@ -70,7 +70,7 @@ class Supply:
         """Reads one more partition, from `offset`."""
         self._merge.add(partition, offset)
 
-    def refill(self, timeout_s: float, answer: Answer | None) -> None:
+    def refill(self, timeout_s: float, answer: TopicMetadata | None) -> None:
         """One fetch of at most `timeout_s` or 0.1 s; where none can be done now, a sleep of that length.
 
         `answer` is the newest about the topic: it settles whether an offset out of range is retention or
@@ -87,8 +87,8 @@ class Supply:
             arrived = self._fetch.poll(timeout_s, self._limit)
             for partition, records in arrived.items():
                 self._merge.put(partition, records)
-            for lane in list(self._merge.catching_up()):
-                lane.next_fetch = max(lane.next_fetch, self._fetch.next_offset(lane.partition))
+            for queue in list(self._merge.catching_up()):
+                queue.next_fetch = max(queue.next_fetch, self._fetch.next_offset(queue.partition))
         except FetchFailed as failed:
             self._recover(failed.cause)
         else:
@@ -99,18 +99,18 @@ class Supply:
         self._fetch.close()
 
     def _offsets(self) -> dict[int, int]:
-        return {number: lane.next_fetch for number, lane in self._merge.lanes.items()}
+        return {number: queue.next_fetch for number, queue in self._merge.queues.items()}
 
     def _wanted(self) -> dict[int, int]:
-        """The lanes to fetch for: one that is full rests until half of it was taken."""
-        for number, lane in self._merge.lanes.items():
-            if len(lane.records) >= FETCHES_HELD * self._limit:
+        """The queues to fetch for: one that is full rests until half of it was taken."""
+        for number, queue in self._merge.queues.items():
+            if len(queue.records) >= FETCHES_HELD * self._limit:
                 self._resting.add(number)
-            elif len(lane.records) <= FETCHES_HELD * self._limit // 2:
+            elif len(queue.records) <= FETCHES_HELD * self._limit // 2:
                 self._resting.discard(number)
         return {number: offset for number, offset in self._offsets().items() if number not in self._resting}
 
-    def _ready(self, answer: Answer | None) -> bool:
+    def _ready(self, answer: TopicMetadata | None) -> bool:
         if self._disputed and answer is not None and answer.at_s > self._disputed_s:
             self._settle(answer)
         return not self._disputed and self.failure is None and self._clock() >= self._retry_s
@@ -119,7 +119,7 @@ class Supply:
         if arrived:
             records = next(iter(arrived.values()))
             mean_bytes = 100 + sum(len(record.value or b"") for record in records) / len(records)
-            share_bytes = BUFFER_BYTES / len(self._merge.lanes)
+            share_bytes = BUFFER_BYTES / len(self._merge.queues)
             self._limit = max(1, min(self._most, int(share_bytes / mean_bytes / FETCHES_HELD)))
         before_s, self._tried_s = self._tried_s, self._clock()
         if arrived or not any(self._merge.catching_up()):
@@ -150,13 +150,13 @@ class Supply:
             self._disputed = {name.partition: offset for name, offset in cause.args[0].items()}
             self._disputed_s = self._clock()
         elif (batch := broken_batch(cause)) is not None:
-            lane = self._merge.lanes[batch.partition]
-            self._leap(lane, lambda: self._gaps.unreadable(lane.partition, lane.next_fetch, batch, cause))
+            queue = self._merge.queues[batch.partition]
+            self._leap(queue, lambda: self._gaps.unreadable(queue.partition, queue.next_fetch, batch, cause))
         else:
             log.warning("kafka: %s: the consumer failed and is replaced: %r", self._topic, cause)
             self._retry_s = self._clock() + RETRY_S
 
-    def _settle(self, answer: Answer) -> None:
+    def _settle(self, answer: TopicMetadata) -> None:
         """Offsets out of range, now that the broker said where the partitions begin and end."""
         for number, offset in list(self._disputed.items()):
             if number not in answer.begins or number not in answer.ends:
@@ -168,23 +168,23 @@ class Supply:
             if offset > end:
                 self._refuse(identity.truncated(self._topic, number, offset, end))
             elif offset < begin:
-                lane = self._merge.lanes[number]
-                self._leap(lane, lambda n=number, o=offset, b=begin: self._gaps.retained(n, o, b))  # type: ignore[misc]
+                queue = self._merge.queues[number]
+                self._leap(queue, lambda n=number, o=offset, b=begin: self._gaps.retained(n, o, b))  # type: ignore[misc]
 
     def _refuse(self, failure: PositionLost) -> None:
         """The log was truncated: what was fetched and not taken may be gone, so none of it is given out."""
         self._merge.drop()
         self.failure = failure
 
-    def _leap(self, lane: Lane, following: Callable[[], int]) -> None:
+    def _leap(self, queue: PartitionQueue, following: Callable[[], int]) -> None:
         try:
-            lane.next_fetch = following()
+            queue.next_fetch = following()
         except SourceError as error:
             self.failure = error
 
     def _diverged(self, cause: LogTruncationError) -> PositionLost:
         places = {
-            f"{self._topic}[{name.partition}]": str(mark) for name, mark in cause.divergent_offsets.items()
+            f"{self._topic}[{name.partition}]": str(place) for name, place in cause.divergent_offsets.items()
         }
         return PositionLost(
             f"kafka: the broker's log no longer holds what was read (offsets {self._offsets()}, the logs "
