@@ -35,7 +35,7 @@ class DeadLetters(ABC):
 
     @abstractmethod
     def write(self, rejects: Sequence[Reject]) -> None:
-        """Takes the rejects. Never raises for the outside's sake and never blocks for long."""
+        """Takes the rejects. Never raises because the place they go to fails, and never blocks for long."""
 
     @abstractmethod
     def flush(self, timeout_s: float) -> None:

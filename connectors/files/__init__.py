@@ -1,4 +1,4 @@
-"""Sources that read files and datasets. No torch: a dataset comes in from outside as a plain sequence."""
+"""Sources that read files and datasets. No torch: a dataset is handed in as a plain sequence."""
 
 from streamlearner.connectors.files.dataset import DatasetSource
 from streamlearner.connectors.files.images import ImageFolderSource

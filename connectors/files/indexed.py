@@ -17,7 +17,7 @@ from streamlearner.stream import Message, Position, Source
 class IndexedSource(Source):
     """A finite, ordered backlog; position `{"manifest": digest, "index": messages taken}`.
 
-    The digest covers all that decides which message stands at an index: the outside's content as far as it
+    The digest covers all that decides which message stands at an index: the content as far as it
     can be told cheaply, the order, the seed. An implementer gives `_load` (called by `open`) and `_read`.
     Timestamps are 0, so that a replay gives the same messages bit for bit.
     """
@@ -33,7 +33,7 @@ class IndexedSource(Source):
 
     @abstractmethod
     def _load(self) -> tuple[int, str]:
-        """Looks at the outside; the number of messages, and the digest that a position is held against."""
+        """Looks at what there is; the number of messages, and the digest that a position is held against."""
 
     @abstractmethod
     def _read(self, start: int, stop: int) -> list[Message]:
@@ -73,7 +73,7 @@ class IndexedSource(Source):
         return {"manifest": self._manifest, "index": self._index}
 
     def commit(self, position: Position) -> None:
-        """Nobody outside wants to know."""
+        """Nothing to tell: only the checkpoint keeps the position."""
 
     def pause(self) -> None:
         self._paused = True

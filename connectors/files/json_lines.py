@@ -139,7 +139,7 @@ class JsonLinesSource(Source):
         return {"current": self._current, "files": {file: self._tails[file].state() for file in self._files}}
 
     def commit(self, position: Position) -> None:
-        """Nobody outside wants to know."""
+        """Nothing to tell: only the checkpoint keeps the position."""
 
     def pause(self) -> None:
         self._paused = True

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 
-from streamlearner.connectors.push.store import Entry, PushStore
+from streamlearner.connectors.push.store import LogRecord, PushStore
 from streamlearner.errors import ConfigError, SourceError, StreamlearnerError
 from streamlearner.stream import Message, Position
 
@@ -45,7 +45,7 @@ class Receipt:
 class _Ticket:
     """One caller's records on their way to disk."""
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: list[LogRecord]) -> None:
         self.entries = entries
         self.size = sum(entry.size for entry in entries)
         self.receipt: Receipt | None = None
@@ -233,7 +233,7 @@ class PushLog:
         self.close()
 
 
-def _entry(record: PushRecord) -> Entry:
+def _entry(record: PushRecord) -> LogRecord:
     headers = record.headers
     if record.id is not None and not any(name == "id" for name, _ in headers):
         headers = (*headers, ("id", record.id.encode()))
@@ -242,7 +242,7 @@ def _entry(record: PushRecord) -> Entry:
     )  # latin-1: any byte, and back
     digest = None if record.id is None else blake2b(record.id.encode(), digest_size=16).digest()
     size = len(record.value) + len(record.key or b"") + len(text)
-    return Entry(digest, size, record.timestamp_ms, record.key, text, record.value)
+    return LogRecord(digest, size, record.timestamp_ms, record.key, text, record.value)
 
 
 def _headers(text: str) -> tuple[tuple[str, bytes], ...]:

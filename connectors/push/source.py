@@ -68,7 +68,7 @@ class PushSource(Source):
         return {"log": self._log.log, "offset": self._offset}
 
     def commit(self, position: Position) -> None:
-        """Nobody outside wants to know."""
+        """Nothing to tell: only the checkpoint keeps the position."""
 
     def release(self, position: Position) -> None:
         if position["log"] == self._log.log:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from streamlearner.errors import SourceError, StateInUse
 
 
-class Entry(NamedTuple):
+class LogRecord(NamedTuple):
     """One record as it is stored; `size` is what the backlog's bytes count."""
 
     id_digest: bytes | None
@@ -96,7 +96,7 @@ class PushStore:
         if self.messages != self.end - self.begin:
             raise sqlite3.DatabaseError(f"{self.messages} records in offsets [{self.begin}, {self.end})")
 
-    def append(self, groups: Sequence[Sequence[Entry]], *, remembered_ids: int) -> list[tuple[int, int]]:
+    def append(self, groups: Sequence[Sequence[LogRecord]], *, remembered_ids: int) -> list[tuple[int, int]]:
         """Writes all groups in one transaction; for each (records accepted, offset behind its last)."""
         end = self.end
         results: list[tuple[int, int]] = []

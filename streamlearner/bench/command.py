@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamlearner.bench.kit.tables import SERIES
 from streamlearner.config.settings import parse_bits
 
 if TYPE_CHECKING:
@@ -170,6 +169,8 @@ def named(trial: Trial) -> str:
 
 def told(rows: list[Row]) -> str:
     """The figures of a trial in a line."""
+    from streamlearner.bench.kit.tables import SERIES
+
     if not rows:
         return "no figures"
     figures = ", ".join(f"{row.metric} {row.value:.4f}" for row in rows if not SERIES.search(row.metric))

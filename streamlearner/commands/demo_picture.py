@@ -11,14 +11,14 @@ from rich.table import Table
 
 
 def facts(answers: dict[str, Any], *, expected: int) -> dict[str, str]:
-    """What both the picture and the line tell."""
+    """What both the picture and the line show."""
     now, memory = answers["status"], answers["memory"]
     stored = memory["stored_bits"].get("recollections", 0)
     sleeps = f"{now['sleeps']['adopted']} adopted, {now['sleeps']['refused']} refused"
     return {
         "examples": f"{now['messages']} of {expected}",
-        "prequential accuracy": share(now["prequential_accuracy"]),
-        "retention": share(answers["retention"]["overall"]),
+        "prequential accuracy": percent(now["prequential_accuracy"]),
+        "retention": percent(answers["retention"]["overall"]),
         "memory": f"{stored:,} of {memory['budget_bits']:,} bits, {memory['recollections']} recollections",
         "sleeps": sleeps + (", asleep now" if now["asleep"] else ""),
         "model version": str(now["model_version"]),
@@ -26,9 +26,9 @@ def facts(answers: dict[str, Any], *, expected: int) -> dict[str, str]:
 
 
 def line(answers: dict[str, Any], *, expected: int) -> str:
-    told = " | ".join(f"{name} {value}" for name, value in facts(answers, expected=expected).items())
+    figures = " | ".join(f"{name} {value}" for name, value in facts(answers, expected=expected).items())
     kept = " ".join(f"{label}:{value:.0%}" for label, value in answers["retention"]["by_class"].items())
-    return f"{told} | by class {kept or '-'}"
+    return f"{figures} | by class {kept or '-'}"
 
 
 def picture(answers: dict[str, Any], *, expected: int, address: str) -> Panel:
@@ -41,5 +41,5 @@ def picture(answers: dict[str, Any], *, expected: int, address: str) -> Panel:
     return Panel(Group(table, "", bars), title=f"streamlearner on {address}", width=80)
 
 
-def share(value: float | None) -> str:
+def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"

@@ -36,7 +36,7 @@ from streamlearner.commands.options import (
     load_config,
 )
 from streamlearner.commands.plan import plan
-from streamlearner.commands.status_view import choice, overview
+from streamlearner.commands.status_view import choice, status_panel
 from streamlearner.commands.transplant import transplant
 from streamlearner.config import loading as configuration
 from streamlearner.errors import StreamlearnerError
@@ -205,7 +205,7 @@ def status(address: AddressOption = ADDRESS, as_json: JsonOption = False) -> Non
     if as_json:
         typer.echo(json.dumps(answers, indent=2))
     else:
-        console.print(overview(answers, address=client.address))
+        console.print(status_panel(answers, address=client.address))
 
 
 @app.command()

@@ -122,10 +122,10 @@ def meta_train(
     typer.echo(f"{out}: a gate for {network}; method.meta_learned_update.gate takes it")
 
 
-def _watch(course: Iterator[Episode], episodes: int) -> None:
+def _watch(episodes_run: Iterator[Episode], episodes: int) -> None:
     """Runs it under a progress bar."""
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task("pretraining", total=episodes)
-        for episode in course:
-            told = f"episode {episode.number + 1}: {episode.steps} steps, loss {episode.loss:.2f}"
-            progress.update(bar, advance=1, description=told)
+        for episode in episodes_run:
+            progress_text = f"episode {episode.number + 1}: {episode.steps} steps, loss {episode.loss:.2f}"
+            progress.update(bar, advance=1, description=progress_text)

@@ -1,4 +1,4 @@
-"""The overview that `streamlearner status` prints: what a person wants to know first, on one screen."""
+"""What `streamlearner status` prints: what a person wants to know first, on one screen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_CLASSES = 20
 """With more classes than this the worst are shown: those are what someone looks for."""
 
 
-def overview(answers: Mapping[str, Any], *, address: str) -> Panel:
+def status_panel(answers: Mapping[str, Any], *, address: str) -> Panel:
     """`answers` holds the bodies of /v1/status, /v1/retention and /v1/memory by those names."""
     rows = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     rows.add_column(style="dim")
@@ -45,8 +45,8 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("examples", ", ".join(f"{count:,} {outcome}" for outcome, count in examples.items())),
         *([("rejects", rejects)] if rejects else []),
         ("lag", lag(now["lag"])),
-        ("prequential", f"{share(now['prequential_accuracy'])} answered rightly before they were learned"),
-        ("retention", f"{share(kept['overall'])} of {kept['exam']:,} exam examples"),
+        ("prequential", f"{percent(now['prequential_accuracy'])} answered rightly before they were learned"),
+        ("retention", f"{percent(kept['overall'])} of {kept['exam']:,} exam examples"),
         ("forgetting", forgetting(kept)),
         ("memory", f"{stored:,} of {budget:,} bits in {memory['recollections']:,} recollections"),
         ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
@@ -58,7 +58,7 @@ def transplant(last: Mapping[str, Any]) -> str:
     """How the last one goes, or ended."""
     if last["outcome"] == "running":
         return f"to {last['to']}, {last['done']:,} of {last['steps']:,} steps"
-    exam = f"exam {share(last['before'])} before, {share(last['after'])} after"
+    exam = f"exam {percent(last['before'])} before, {percent(last['after'])} after"
     return f"to {last['to']}, {last['outcome']}: {exam}"
 
 
@@ -84,7 +84,7 @@ def classes(answers: Mapping[str, Any]) -> Table:
     worst = sorted(kept, key=lambda label: kept[label])[:MOST_CLASSES]
     for label in kept if len(kept) <= MOST_CLASSES else worst:
         bar = Bar(1.0, 0.0, kept[label], width=BAR_WIDTH, color="green")
-        table.add_row(Text(label), share(kept[label]), bar, f"{held.get(label, 0):,}")
+        table.add_row(Text(label), percent(kept[label]), bar, f"{held.get(label, 0):,}")
     if len(kept) > MOST_CLASSES:
         table.caption = f"the {MOST_CLASSES} worst of {len(kept)} classes; all are in --json"
     return table
@@ -93,8 +93,8 @@ def classes(answers: Mapping[str, Any]) -> Table:
 def forgetting(kept: Mapping[str, Any]) -> str:
     """How retention changed since each period; takes two periods to tell."""
     if kept["forgetting"] is None:
-        return share(None)
-    return f"{share(kept['forgetting'])}, backward transfer {kept['backward_transfer']:+.1%}"
+        return percent(None)
+    return f"{percent(kept['forgetting'])}, backward transfer {kept['backward_transfer']:+.1%}"
 
 
 def lag(by_partition: Mapping[str, int]) -> str:
@@ -115,7 +115,7 @@ def choice(answer: Mapping[str, Any]) -> tuple[str, str]:
     return named, ", ".join(f"{probability[factor]:.3f}" for factor in label)
 
 
-def share(value: float | None) -> str:
+def percent(value: float | None) -> str:
     return "not yet measured" if value is None else f"{value:.1%}"
 
 

@@ -35,7 +35,7 @@ def transplant(
 
 
 def running(last: dict[str, Any], number: int) -> bool:
-    """Whether the transplant of that number still goes on; what is published may be a moment old."""
+    """Whether the transplant of that number still goes on, by figures that may be 0.25 s old."""
     return bool(last["number"] < number or (last["number"] == number and last["outcome"] == "running"))
 
 

@@ -24,7 +24,7 @@ MOST_LEVELS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FoundSetting:
     """One setting as found. `is_text`: it comes from where all is text, and its type is still to be read."""
 
     keys: tuple[str, ...]
@@ -66,7 +66,7 @@ def parse_scalar(text: str) -> Any:
         return text
 
 
-def file_entries(path: Path) -> list[Entry]:
+def file_entries(path: Path) -> list[FoundSetting]:
     """The settings of a YAML file, each with its line. Raises ConfigError, which quotes nothing secret."""
     loader = None
     try:
@@ -89,7 +89,7 @@ def file_entries(path: Path) -> list[Entry]:
             loader.dispose()
 
 
-def _walk(loader: CoreLoader, node: yaml.Node, keys: tuple[str, ...], path: Path) -> Iterator[Entry]:
+def _walk(loader: CoreLoader, node: yaml.Node, keys: tuple[str, ...], path: Path) -> Iterator[FoundSetting]:
     where = f"{path}:{node.start_mark.line + 1}"
     if not isinstance(node, yaml.MappingNode):
         if not keys:
@@ -97,14 +97,14 @@ def _walk(loader: CoreLoader, node: yaml.Node, keys: tuple[str, ...], path: Path
                 f"{where}: expected sections with settings, such as `memory:`, found {_kind(node)}"
             )
         value = loader.construct_object(node, deep=True)
-        yield Entry(keys, value, where)
+        yield FoundSetting(keys, value, where)
         return
     if len(keys) > MOST_LEVELS:
         raise ConfigError(f"{where}: {'.'.join(keys)}: sections are at most {MOST_LEVELS} deep")
     _refuse_duplicates(node, keys, path)
     loader.flatten_mapping(node)
     if not node.value and keys:
-        yield Entry(keys, {}, where)
+        yield FoundSetting(keys, {}, where)
     for key, value in node.value:
         yield from _walk(loader, value, (*keys, str(key.value)), path)
 
@@ -128,7 +128,7 @@ def _refuse_duplicates(node: yaml.MappingNode, keys: tuple[str, ...], path: Path
         lines[key.value] = line
 
 
-def environment_entries(environ: Mapping[str, str]) -> list[Entry]:
+def environment_entries(environ: Mapping[str, str]) -> list[FoundSetting]:
     """`STREAMLEARNER_SLEEP__EVERY_S=60` and the like, in the order of their names."""
     entries = []
     for name, text in sorted(environ.items()):
@@ -137,13 +137,13 @@ def environment_entries(environ: Mapping[str, str]) -> list[Entry]:
         if name == "STREAMLEARNER_PORT" and "://" in text:  # Kubernetes again
             continue
         keys = tuple(name[len(ENV_PREFIX) :].lower().split("__"))
-        entries.append(Entry(keys, text, f"environment {name}", is_text=True))
+        entries.append(FoundSetting(keys, text, f"environment {name}", is_text=True))
     return entries
 
 
-def flag_entries(settings: Mapping[str, Any]) -> list[Entry]:
+def flag_entries(settings: Mapping[str, Any]) -> list[FoundSetting]:
     """`{"sleep.every_s": "60"}` of --set; a value that is no text is taken as it is."""
     return [
-        Entry(tuple(key.split(".")), value, f"--set {key}", is_text=isinstance(value, str))
+        FoundSetting(tuple(key.split(".")), value, f"--set {key}", is_text=isinstance(value, str))
         for key, value in settings.items()
     ]

@@ -18,7 +18,13 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from streamlearner.config import problems
-from streamlearner.config.entries import Entry, environment_entries, file_entries, flag_entries, parse_scalar
+from streamlearner.config.entries import (
+    FoundSetting,
+    environment_entries,
+    file_entries,
+    flag_entries,
+    parse_scalar,
+)
 from streamlearner.config.learning_settings import (
     AssociationSection,
     DaemonSection,
@@ -73,13 +79,13 @@ class Config(Section):
 
     def digest(self) -> str:
         """SHA-256 of what shapes learning: two runs with equal digests on equal streams learn the same."""
-        told = self.model_dump(mode="json", exclude=_NOT_LEARNING)
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        learning = self.model_dump(mode="json", exclude=_NOT_LEARNING)
+        return hashlib.sha256(json.dumps(learning, sort_keys=True).encode()).hexdigest()
 
     def shown(self) -> dict[str, Any]:
         """JSON for a person: secrets masked."""
-        told: dict[str, Any] = problems.masked(self.model_dump(mode="json"))
-        return told
+        masked: dict[str, Any] = problems.masked(self.model_dump(mode="json"))
+        return masked
 
 
 _NOT_LEARNING = {"state_dir", "source", "serving", "dead_letters", "checkpoint"}
@@ -121,10 +127,12 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
     return settings
 
 
-def _tree(entries: Iterable[Entry]) -> tuple[dict[str, Any], dict[tuple[str, ...], Entry], list[str]]:
+def _tree(
+    entries: Iterable[FoundSetting],
+) -> tuple[dict[str, Any], dict[tuple[str, ...], FoundSetting], list[str]]:
     """The nested settings, the entry that had the last word on each, and what is wrong with any."""
     tree: dict[str, Any] = {}
-    last: dict[tuple[str, ...], Entry] = {}
+    last: dict[tuple[str, ...], FoundSetting] = {}
     found: list[str] = []
     for entry in entries:
         place = problems.setting(Config, entry.keys)
@@ -141,7 +149,7 @@ def _tree(entries: Iterable[Entry]) -> tuple[dict[str, Any], dict[tuple[str, ...
     return tree, last, found
 
 
-def _value(entry: Entry, field: FieldInfo) -> Any:
+def _value(entry: FoundSetting, field: FieldInfo) -> Any:
     """The environment and flags hold only text: read as YAML, but where the setting is a text itself."""
     keeps_text = problems.takes_text(field) or problems.is_secret(entry.key)
     if not entry.is_text or (keeps_text and entry.value != "null"):

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from streamlearner.config.entries import ENV_PREFIX, Entry
+from streamlearner.config.entries import ENV_PREFIX, FoundSetting
 from streamlearner.config.settings import Section
 
 SECRET = re.compile(r"password|passwd|secret|token|credential|jaas|private|api_?key", re.IGNORECASE)
@@ -51,7 +51,7 @@ def settings(root: type[Section], prefix: str = "") -> Iterator[tuple[str, Field
             yield prefix + name, field
 
 
-def unknown(root: type[Section], entry: Entry) -> str:
+def unknown(root: type[Section], entry: FoundSetting) -> str:
     """A key that does not exist, with the nearest one, spelled as the user spells."""
     known = [key for key, _ in settings(root)]
     nearest = difflib.get_close_matches(entry.key, known, n=1, cutoff=0.0)[0]
@@ -62,16 +62,16 @@ def unknown(root: type[Section], entry: Entry) -> str:
     return f"{_place(entry)}: no such setting; did you mean {nearest}?"
 
 
-def misplaced(entry: Entry) -> str:
+def misplaced(entry: FoundSetting) -> str:
     """A value where a section stands."""
     return f"{_place(entry)}: expected a section with settings, found {shown(entry.value)}"
 
 
-def empty(entry: Entry) -> str:
+def empty(entry: FoundSetting) -> str:
     return f"{_place(entry)}: is empty; leave it unset, or write null where the setting allows it"
 
 
-def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str, ...], Entry]) -> str:
+def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str, ...], FoundSetting]) -> str:
     """A value of the wrong type or outside its range."""
     keys = tuple(str(part) for part in error["loc"] if not str(part).startswith("function-"))
     field = setting(root, keys)
@@ -131,7 +131,7 @@ def takes_text(field: FieldInfo) -> bool:
     return any(kind is str or kind is Path or get_origin(kind) is Literal for kind in _origins(field))
 
 
-def _place(entry: Entry) -> str:
+def _place(entry: FoundSetting) -> str:
     """File and line with the key; of the environment and of flags the place is the key."""
     return f"{entry.where}: {entry.key}" if not entry.is_text and "--set" not in entry.where else entry.where
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from streamlearner.memory.class_index import ClassIndex
 from streamlearner.memory.packing import CodeError
+from streamlearner.memory.proportions import capped, kept_counts
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.memory.shares import levelled, shares
 
 
 class BalancedRecollectionMemory(RecollectionMemory):
@@ -21,8 +21,8 @@ class BalancedRecollectionMemory(RecollectionMemory):
 
     Class-balancing reservoir sampling (Chrysakis and Moens, "Online continual learning from imbalanced data",
     2020). An example of a class that has lost nothing and is not the largest takes the place of a random
-    record of the largest class; any other takes the place of one of its own, with the chance that keeps its
-    class uniform.
+    record of the largest class; any other takes the place of one of its own, with the probability that keeps
+    its class uniform.
 
     Differs: the paper marks a class "full" once it was the largest and remembers the mark; here a class is
     full if it is the largest or has lost records, which marks the same classes and needs no memory. It also
@@ -48,7 +48,7 @@ class BalancedRecollectionMemory(RecollectionMemory):
             return len(self) if len(own) == before or draw * before < max(len(own), 1) else -1
         if (
             not own and before
-        ):  # all of its records made room for others: come back with the chance that is due
+        ):  # all of its records made room for others: come back with the probability that is due
             draw *= before + 1
             return index.of_largest(draw) if draw < 1 else -1
         if len(own) == before and len(own) < index.largest:
@@ -72,7 +72,7 @@ class BalancedRecollectionMemory(RecollectionMemory):
         return victims
 
     def _union(self, other: RecollectionMemory, capacity: int) -> tuple[list[int], list[int]]:
-        """Class by class, as many of each as fit when the largest are levelled."""
+        """Class by class, as many of each as fit when the largest are capped."""
         assert isinstance(other, BalancedRecollectionMemory)
         mine, theirs = self._classes(), other._classes()
         labels = sorted(self._seen_by_class.keys() | other._seen_by_class.keys())
@@ -85,11 +85,12 @@ class BalancedRecollectionMemory(RecollectionMemory):
             for label in labels
         ]
         most = [
-            sum(shares(*pair, sum(n for _, n in pair), draw)) for pair, draw in zip(pairs, draws, strict=True)
+            sum(kept_counts(*pair, sum(n for _, n in pair), draw))
+            for pair, draw in zip(pairs, draws, strict=True)
         ]
         leaving, coming = [], []
-        for label, pair, draw, room in zip(labels, pairs, draws, levelled(most, capacity), strict=True):
-            kept, added = shares(*pair, room, draw)
+        for label, pair, draw, room in zip(labels, pairs, draws, capped(most, capacity), strict=True):
+            kept, added = kept_counts(*pair, room, draw)
             leaving.append(_picked(mine.places(label), self._shuffled(pair[0][0])[kept:]))
             coming.append(_picked(theirs.places(label), self._shuffled(pair[1][0])[:added]))
             self._seen_by_class[label] = pair[0][1] + pair[1][1]

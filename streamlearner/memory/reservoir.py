@@ -11,8 +11,8 @@ from torch import Tensor
 
 from streamlearner.memory.class_index import ClassIndex
 from streamlearner.memory.packing import CodeError, Packing
+from streamlearner.memory.proportions import kept_counts
 from streamlearner.memory.records import CHUNK, NO_TASK, Recollections, Records, integers
-from streamlearner.memory.shares import shares
 from streamlearner.memory.tensor_state import TensorState
 
 
@@ -28,7 +28,7 @@ class RecollectionMemory(TensorState):
     If room appears after examples were dropped (shorter codes, a larger budget at a restart, `merge`), new
     ones are added with the probability with which old ones are still held: all seen stay equally likely.
 
-    All chance comes from `generator`, which must be this memory's own: it is saved, restored and copied.
+    All random draws come from `generator`, which must be this memory's own: it is saved, restored and copied.
     One thread only; give another a deep copy. Raises `CodeError` where not one record fits the budget.
     """
 
@@ -180,7 +180,7 @@ class RecollectionMemory(TensorState):
     def merge(self, other: RecollectionMemory) -> None:
         """Takes in a memory of the same kind and radices, which stays as it is.
 
-        Every example seen by either is then equally likely to be held: shares follow the seen counts, and the
+        Every example seen by either is then equally likely to be held: counts follow the seen counts, and the
         total is the largest for which that is so. Raises `CodeError` for another kind or other radices.
         """
         if type(other) is not type(self) or other.radices != self.radices or other is self:
@@ -199,7 +199,7 @@ class RecollectionMemory(TensorState):
     def _union(self, other: RecollectionMemory, capacity: int) -> tuple[list[int], list[int]]:
         """The places that leave this memory and those of `other` that come in."""
         draw = torch.rand((), dtype=torch.float64, generator=self._generator).item()
-        own, theirs = shares((len(self), self.seen), (len(other), other.seen), capacity, draw)
+        own, theirs = kept_counts((len(self), self.seen), (len(other), other.seen), capacity, draw)
         return self._shuffled(len(self))[own:], self._shuffled(len(other))[:theirs]
 
     def _shuffled(self, count: int) -> list[int]:

@@ -24,14 +24,14 @@ from streamlearner.state.manifest import MANIFEST, Manifest, canonical_json, pro
 from streamlearner.state.numbered_folder import ROLLED_BACK, NumberedFolder
 from streamlearner.stream import Position
 
-__all__ = ["Checkpoint", "CheckpointStore", "Entry", "Manifest", "StateLock"]
+__all__ = ["Checkpoint", "CheckpointStore", "CheckpointInfo", "Manifest", "StateLock"]
 
 FACTS = "facts.json"
 SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CheckpointInfo:
     """One line of `checkpoint list`; None is what an unreadable manifest cannot tell, `problem` says why."""
 
     number: int
@@ -51,7 +51,7 @@ class Checkpoint:
     manifest: Manifest
     tensors: dict[str, dict[str, Tensor]]
     facts: dict[str, Any]
-    skipped: tuple[Entry, ...] = ()
+    skipped: tuple[CheckpointInfo, ...] = ()
 
 
 class CheckpointStore:
@@ -122,7 +122,7 @@ class CheckpointStore:
         Raises `NoReadableCheckpoint` where some exist and none can be read: to start afresh is for a person
         to say.
         """
-        skipped: list[Entry] = []
+        skipped: list[CheckpointInfo] = []
         for number in reversed(self._folder.numbers()):
             try:
                 return replace(self.load(number), skipped=tuple(skipped))
@@ -154,7 +154,7 @@ class CheckpointStore:
         """Every problem of one checkpoint, in words; [] when each byte is as it was written."""
         return problems_in(self._existing(number), number)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CheckpointInfo]:
         """All checkpoints, oldest first, each verified now."""
         entries = [self._entry(number) for number in self._folder.numbers()]
         there = self._folder.numbers()  # a writer beside us may have pruned one while we read it
@@ -169,7 +169,7 @@ class CheckpointStore:
         return None
 
     def rollback(self, number: int) -> None:
-        """Makes checkpoint `number` the newest; all later ones move to `rolled-back/` in one instant.
+        """Makes checkpoint `number` the newest; all later ones move to `rolled-back/` atomically.
 
         Their numbers are not used again. Raises `CheckpointError` where `number` is absent or unreadable.
         """
@@ -212,14 +212,16 @@ class CheckpointStore:
             )
         return self._folder.directory(number)
 
-    def _entry(self, number: int) -> Entry:
+    def _entry(self, number: int) -> CheckpointInfo:
         path = self._folder.directory(number)
         problems = problems_in(path, number)
         created, examples = None, None
         with suppress(CheckpointError):
             manifest = read_manifest(path, number)
             created, examples = manifest.created, manifest.examples
-        return Entry(number, created, examples, size_bytes(path), not problems, "; ".join(problems) or None)
+        return CheckpointInfo(
+            number, created, examples, size_bytes(path), not problems, "; ".join(problems) or None
+        )
 
     def _is_readable(self, number: int) -> bool:
         """Verified now, or earlier and untouched since: or each prune would read `keep` checkpoints."""

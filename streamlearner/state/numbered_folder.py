@@ -1,8 +1,8 @@
-"""A folder of numbered directories, each of which appears, is set aside or disappears in one instant.
+"""A folder of numbered directories, each of which appears, is set aside or disappears atomically.
 
 000000000012/               complete, or absent
 .tmp-000000000013/          being written or deleted; after a crash a leftover, gone at the next write or open
-.rollback-<low>-<high>      an empty file: the numbers in (low, high] are set aside from this instant on
+.rollback-<low>-<high>      an empty file: the numbers in (low, high] are set aside from here on
 rolled-back/000000000011/   set aside by a rollback; to take it back, move it up by hand
 .writing                    locked while something is being written
 """
@@ -90,7 +90,7 @@ class NumberedFolder:
             raise
 
     def set_aside_above(self, number: int) -> None:
-        """Later ones go to `rolled-back/`. Several renames are no single instant; the name of one file is."""
+        """Later ones go to `rolled-back/`. Several renames are not atomic; creating one file is."""
         highest = max(self.numbers(), default=0)
         if highest <= number:
             return

@@ -28,7 +28,7 @@ class Version:
 class Versions:
     """One safetensors file for each adopted neocortex, the last `keep` of them, in `folder`.
 
-    A version that is written again (the sleep was dreamt again after a crash) replaces a file of equal
+    A version that is written again (its sleep was run again after a crash) replaces a file of equal
     content. Raises `CheckpointError` where the disk refuses, `LookupError` for a version that is not kept.
     """
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from streamlearner.app import build
 from streamlearner.commands import main as cli
-from streamlearner.commands import status_view as overview
+from streamlearner.commands import status_view
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon import transplants as transplanting
 from streamlearner.daemon.loop import Daemon
@@ -181,7 +181,7 @@ def test_the_command_ends_with_1_unless_the_network_was_adopted(status: dict[str
     [("running", "to mlp, 500 of 500 steps"), ("adopted", "to mlp, adopted: exam 97.0% before, 95.0% after")],
 )
 def test_the_status_on_one_screen_says_how_it_goes(outcome: str, words: str) -> None:
-    assert overview.transplant(an_outcome(outcome)["transplant"]) == words
+    assert status_view.transplant(an_outcome(outcome)["transplant"]) == words
 
 
 def test_the_command_and_a_daemon_understand_each_other(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""How samples share one memory: plain arithmetic."""
+"""In what proportions several samples are kept in one memory: plain arithmetic."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 
-def shares(own: tuple[int, int], other: tuple[int, int], capacity: int, draw: float) -> tuple[int, int]:
+def kept_counts(own: tuple[int, int], other: tuple[int, int], capacity: int, draw: float) -> tuple[int, int]:
     """Of two samples, each (held, seen), how many to keep in one of `capacity` where all seen are equally
     likely.
 
@@ -19,9 +19,9 @@ def shares(own: tuple[int, int], other: tuple[int, int], capacity: int, draw: fl
     return kept, min(other[0], capacity - kept, int(rate * other[1] + 1 - Fraction(draw)))
 
 
-def levelled(sizes: list[int], capacity: int) -> list[int]:
-    """Rooms of at most `sizes` that sum to at most `capacity`, the largest cut to one level; the rest by
-    order.
+def capped(sizes: list[int], capacity: int) -> list[int]:
+    """Rooms of at most `sizes` that sum to at most `capacity`, the largest capped at one size
+    (water-filling); what is left over goes by order.
     """
     rooms, left = [0] * len(sizes), capacity
     ascending = sorted(range(len(sizes)), key=sizes.__getitem__)
