@@ -95,7 +95,7 @@ def _elastic_weight_consolidation(
     return METHODS["elastic_weight_consolidation"](
         network=network,
         learning_rate=network.learning_rate,
-        weight=config.method.holding,
+        weight=config.method.ewc_lambda,
         steps=config.method.steps,
     )
 
@@ -140,11 +140,11 @@ def _recollection_replay(
         learning_rate=network.learning_rate,
         recall=Recall(
             recollections=method.recollections_per_step,
-            echoes=method.echoes_per_step,
+            echoes=method.views_per_step,
             candidates=method.candidates,
         ),
         steps=method.steps,
-        averaging_pace=method.averaging_pace,
+        averaging_pace=round(1.0 - method.ema_decay, 12),
         distillation=method.distillation,
         teacher_targets=method.targets == "teacher",
         sleep_steps=config.sleep.steps,

@@ -46,7 +46,7 @@ SETTINGS: dict[str, Any] = {
     "method.learning_rate": 0.2,  # a small network and a short stream: larger steps, and more of them
     "method.steps": 3,
     "method.recollections_per_step": 20,
-    "method.averaging_pace": 0.02,
+    "method.ema_decay": 0.98,
     "exam.budget_bits": 65_536,
     "exam.fraction": 0.06,
     "sleep.every_examples": 250,

@@ -135,20 +135,20 @@ class MethodSection(Section):
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
     """recollections learned beside each batch; deep_generative_replay goes by its own rule"""
-    echoes_per_step: int = Field(default=2, ge=0)
-    """new inputs also learned as their own recollections, so that a class alone in its batch is learned"""
+    views_per_step: int = Field(default=2, ge=0)
+    """new inputs also learned as their own codes show them, so that a class alone in its batch is learned"""
     candidates: Count = 1
     """active sampling: each recollection is the hardest for the learner of so many random ones"""
     targets: Literal["labels", "teacher"] = "labels"
     """what recollections are taught towards: their stored labels, or the averaged weights' answers"""
     steps: Count = 1
     """optimiser steps for each batch; active_long_term and masked_generator take one"""
-    averaging_pace: float = Field(default=0.005, gt=0, le=1)
-    """weight of the newest in the running average of weights that answers"""
+    ema_decay: float = Field(default=0.995, ge=0, lt=1)
+    """of the exponential moving average of weights that answers: what a step leaves of the average before"""
     distillation: float = Field(default=0.0, ge=0)
     """weight of staying near the averaged weights' answers for recollections"""
-    holding: float = Field(default=1_000.0, ge=0)
-    """elastic_weight_consolidation: how strongly weights are held, times their Fisher information"""
+    ewc_lambda: float = Field(default=1_000.0, ge=0)
+    """elastic_weight_consolidation: weight of the penalty (lambda), times the Fisher information"""
     shift_pixels: int | None = Field(default=None, ge=0, examples=[2])
     """random shift of images, either way; null: a twelfth of the width"""
     rotation_degrees: float | None = Field(default=None, ge=0, le=180, examples=[12.0])

@@ -35,6 +35,7 @@ from streamlearner.config.learning_settings import (
     NetworkSection,
     SleepSection,
 )
+from streamlearner.config.renamed import current, under_old_keys
 from streamlearner.config.settings import (
     CheckpointSection,
     CodecSection,
@@ -79,7 +80,7 @@ class Config(Section):
 
     def digest(self) -> str:
         """SHA-256 of what shapes learning: two runs with equal digests on equal streams learn the same."""
-        learning = self.model_dump(mode="json", exclude=_NOT_LEARNING)
+        learning = under_old_keys(self.model_dump(mode="json", exclude=_NOT_LEARNING))
         return hashlib.sha256(json.dumps(learning, sort_keys=True).encode()).hexdigest()
 
     def shown(self) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _tree(
     tree: dict[str, Any] = {}
     last: dict[tuple[str, ...], FoundSetting] = {}
     found: list[str] = []
-    for entry in entries:
+    for entry in map(current, entries):
         place = problems.setting(Config, entry.keys)
         if place is None:
             found.append(problems.unknown(Config, entry))

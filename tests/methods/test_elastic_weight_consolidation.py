@@ -14,10 +14,10 @@ def ewc(**more: object) -> ElasticWeightConsolidation:
     return method
 
 
-def drift(holding: float) -> float:
+def drift(ewc_lambda: float) -> float:
     """How far weights move from where they stood at a sleep, while other classes come; each counts by what it
     mattered."""
-    method = ewc(method__holding=holding)
+    method = ewc(method__ewc_lambda=ewc_lambda)
     observe(method, 30, classes=2)
     method.adopt(sleep(method))
     for step in range(10):
@@ -32,7 +32,7 @@ def test_held_weights_stay_nearer_to_where_they_stood() -> None:
 
 
 def test_before_the_first_sleep_nothing_is_held() -> None:
-    method, free = ewc(method__holding=1e6), make("finetune")
+    method, free = ewc(method__ewc_lambda=1e6), make("finetune")
     for one in (method, free):
         observe(one, 5)
     for held, plain in zip(method.hippocampus.weights, free.hippocampus.weights, strict=True):

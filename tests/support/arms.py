@@ -21,7 +21,7 @@ BUDGET_BITS = 300_000
 SETTINGS: dict[str, Any] = {
     "memory.budget_bits": BUDGET_BITS,
     "method.learning_rate": 0.1,
-    "method.averaging_pace": 0.05,
+    "method.ema_decay": 0.95,
     "method.recollections_per_step": 8,
     "sleep.steps": 5,
     "sleep.batch_size": 8,

@@ -36,7 +36,7 @@ def make_masked_generator(
             steps=section.steps,
             batch_size=section.batch_size,
             learning_rate=section.generator_learning_rate,
-            sharpest=section.sharpest,
+            sharpest=section.s_max,
             sparsity=section.sparsity,
             gradient_penalty=section.gradient_penalty,
             hidden=2 * section.units,

@@ -34,7 +34,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "no_distillation": {"method.distillation": 0.0},
     "plain_reservoir": {"memory.sampling": "reservoir"},
     "transform_codes": {"association.name": "transform"},
-    "live_weights": {"method.averaging_pace": 1.0, "method.distillation": 0.0},
+    "live_weights": {"method.ema_decay": 0.0, "method.distillation": 0.0},
     "no_augmentation": {"method.shift_pixels": 0, "method.flip": False},
     "sleep": {"sleep.every_examples": 2_500, "sleep.steps": 100, "sleep.batch_size": 32},
 }

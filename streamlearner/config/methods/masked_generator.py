@@ -21,8 +21,8 @@ class MaskedGeneratorSection(Section):
     """examples in each of them"""
     generator_learning_rate: float = Field(default=2e-3, gt=0)
     """step size of Adam, falling to 0 in the second half"""
-    sharpest: float = Field(default=100.0, gt=1)
-    """how steep the masks are at the end (the paper's s_max)"""
+    s_max: float = Field(default=100.0, gt=1)
+    """how steep the masks are at the end of a class"""
     sparsity: float = Field(default=0.03, ge=0)
     """weight of taking few new units (lambda_RU), times all units over free ones"""
     gradient_penalty: float = Field(default=1.0, ge=0)
