@@ -48,19 +48,18 @@ def drawn(
     record: Record, found: Sequence[Figure], experiment: Experiment | None, *, beside: Path
 ) -> Iterator[Path]:
     """The pictures of one experiment: its own, or accuracy against budget; and accuracy over the stream."""
-    from streamlearner.bench.plots.retention_plot import draw_retention
-    from streamlearner.bench.plots.stream import draw_over_stream
+    from streamlearner.bench.plots import retention, stream
 
     picture = beside.with_suffix(".png")
     if isinstance(experiment, DrawsItself):
         experiment.draw(found, quick=record.quick, path=picture)
         yield picture
     elif spans_budgets(found):
-        draw_retention(found, title=titled(record), quick=record.quick, path=picture)
+        retention.draw(found, title=titled(record), quick=record.quick, path=picture)
         yield picture
     if record.curves:
         over = beside.with_name(f"{beside.stem}-over-stream.png")
-        draw_over_stream(record.curves, title=titled(record), quick=record.quick, path=over)
+        stream.draw(record.curves, title=titled(record), quick=record.quick, path=over)
         yield over
     yield from sorted(beside.parent.glob(f"{beside.stem}-sheet-*.png"))
 

@@ -17,6 +17,7 @@ from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Curve, Row, Sheet
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.peers.turns import Turns, loop, timed
+from streamlearner.bench.plots import choices as choice_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm
 
 TURNS, SHARE = 5, 200
@@ -95,27 +96,7 @@ class Choices:
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Accuracy against speed, a point for each arm."""
-        from streamlearner.bench.plots.retention_plot import COLOURS, FAINT, INK, label_points, plots
-
-        accuracies = {each.arm: each.mean for each in found if each.metric == ACCURACY}
-        speeds = {each.arm: each.mean for each in found if each.metric == SPEED}
-        picture = plots()(figsize=(7.2, 4.4), dpi=150, facecolor="white", layout="constrained")
-        axes = picture.add_subplot()
-        names = []
-        for arm in (arm for arm in CHOICES if arm in accuracies.keys() & speeds.keys()):
-            colour = COLOURS[0] if arm == "ours" else INK
-            axes.plot(speeds[arm], accuracies[arm], "o", color=colour, markersize=6)
-            names.append((speeds[arm], accuracies[arm], arm.replace("_", " "), colour))
-        note = "; quick: means nothing" if quick else ""
-        axes.set_title(f"{self.name}: accuracy against speed{note}", loc="left", color=INK, fontsize=11)
-        axes.set_xlabel("examples/s over those of finetune", color=INK)
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.grid(color=FAINT, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
-        axes.tick_params(length=0, colors=INK)
-        label_points(axes, names)
-        picture.savefig(path, metadata={"Software": None})
+        choice_plot.draw(found, accuracy=ACCURACY, speed=SPEED, title=self.name, quick=quick, path=path)
 
 
 def race(

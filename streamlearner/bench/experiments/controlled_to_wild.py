@@ -14,7 +14,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.plots import factors as factor_picture
+from streamlearner.bench.plots import factors as factor_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.streams.factor_stream import QUICK, Course, Phase, learned, rows, told
 from streamlearner.bench.streams.turntable_digits import CATEGORY, VIEWPOINT, in_colour, turned
@@ -76,7 +76,8 @@ class ControlledToWild:
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """The factors along the stream."""
-        factor_picture.draw(found, factors=FACTORS, title=self.name, quick=quick, path=path)
+        panels = {factor: (factor, "examples learned") for factor in FACTORS}
+        factor_plot.draw(found, panels=panels, title=self.name, quick=quick, path=path)
 
 
 def figures(course: Course, phases: Sequence[Phase]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from streamlearner.bench.kit.workbench import Workbench
 from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, Arm
 from streamlearner.bench.material.distortion_tables import paper_curve
 from streamlearner.bench.material.jpeg import coded_as_jpeg
-from streamlearner.bench.plots import distortion as distortion_picture
+from streamlearner.bench.plots import distortion as distortion_plot
 from streamlearner.memory.packing import Packing
 
 CHUNK = 500
@@ -79,7 +79,7 @@ class DistortionExperiment:
             yield from learned(trial, ARMS[trial.arm], workbench, quick=scope.quick)
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
-        distortion_picture.draw_distortion(found, title=self.name, quick=quick, path=path)
+        distortion_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
 def learned(trial: Trial, arm: Arm, workbench: Workbench, *, quick: bool) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Workbench
-from streamlearner.bench.plots import interference as interference_picture
+from streamlearner.bench.plots import interference as interference_plot
 
 LEVELS, FEATURES, FLIPS = 4, 64, 0.1
 HIDDEN, SCALE, RATE = 16, 1e-2, 3e-2
@@ -101,7 +101,7 @@ class LinearInterference:
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """The four panels of the paper's figure."""
-        interference_picture.draw(found, title=self.name, quick=quick, path=path)
+        interference_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
 def told(errors: Sequence[tuple[float, float]]) -> dict[str, float]:

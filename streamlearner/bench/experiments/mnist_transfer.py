@@ -36,7 +36,7 @@ from streamlearner.bench.material.transfer_memory import (
     raw_association,
     recollect,
 )
-from streamlearner.bench.plots import transfer as transfer_picture
+from streamlearner.bench.plots import transfer as transfer_plot
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import mlp
 
@@ -141,7 +141,7 @@ class Transfer:
             yield students_row(trial, course, found, accuracy=accuracy, seconds=seconds)
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
-        transfer_picture.draw_transfer(found, title=self.name, quick=quick, path=path)
+        transfer_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
 class Course(NamedTuple):

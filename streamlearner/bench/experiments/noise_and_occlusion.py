@@ -19,7 +19,7 @@ from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy, right
 from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
-from streamlearner.bench.plots import factors as factor_picture
+from streamlearner.bench.plots import factors as factor_plot
 from streamlearner.methods.base import raw, unit_interval
 from streamlearner.stream import Message
 
@@ -60,6 +60,12 @@ HARMS: Mapping[str, tuple[Callable[[NDArray[np.uint8], int], NDArray[Any]], tupl
     "accuracy_under_clipped_noise": (clipped, NOISES),
     "accuracy_under_occlusion": (occluded, OCCLUSIONS),
 }
+PANELS = {
+    "accuracy_under_noise": ("noise added", "standard deviation, % of a pixel's range"),
+    "accuracy_under_clipped_noise": ("noise added, cut off at black and white", "standard deviation, %"),
+    "accuracy_under_occlusion": ("a black square in the middle", "width, % of the image's"),
+}
+"""Of the plot: title, and what the number of a metric counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class NoiseAndOcclusion:
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Accuracy against each harm."""
-        factor_picture.draw(found, factors=[*HARMS], title=self.name, quick=quick, path=path, below="percent")
+        factor_plot.draw(found, panels=PANELS, title=self.name, quick=quick, path=path)
 
 
 def again_and_again(messages: Sequence[Message], *, epochs: int, seed: int) -> list[Message]:

@@ -18,7 +18,7 @@ from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.plots import growth as growth_picture
+from streamlearner.bench.plots import growth as growth_plot
 from streamlearner.bench.streams import mask_dynamics
 from streamlearner.bench.streams.continual import MEASURES, Arm
 from streamlearner.bench.streams.one_pass import Stopwatch, own
@@ -76,7 +76,7 @@ class OneClassAtATime:
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Accuracy by classes met, growth against the worst case, and masks as they harden."""
-        growth_picture.draw(found, title=self.name, quick=quick, path=path)
+        growth_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
 @dataclass

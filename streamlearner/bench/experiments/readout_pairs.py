@@ -15,6 +15,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
 from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.material.gate_histogram import histogram_metrics
 from streamlearner.bench.material.readout import (
     BATCH,
     Learn,
@@ -26,7 +27,7 @@ from streamlearner.bench.material.readout import (
     pretrained,
     task,
 )
-from streamlearner.bench.plots import gates as gate_picture
+from streamlearner.bench.plots import gates as gate_plot
 from streamlearner.bench.streams.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network
@@ -130,11 +131,11 @@ class Readout:
         for student in gated_steps(network, gate, new, steps=steps, learning_rate=self.rate, horizon=HORIZON):
             for name, multipliers in student.multipliers.items():
                 found.setdefault(name, []).append(multipliers.detach().flatten())
-        return gate_picture.told(found)
+        return histogram_metrics(found)
 
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Readouts of each rule, and what the gate gives."""
-        gate_picture.draw(found, title=self.name, quick=quick, path=path)
+        gate_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
 def _pair(training: Task, test: Task, *, new: tuple[int, ...]) -> Pair:

@@ -14,7 +14,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.figure import Figure
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.workbench import Pictures, Workbench
-from streamlearner.bench.plots import factors as factor_picture
+from streamlearner.bench.plots import factors as factor_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.streams.factor_stream import QUICK, Phase, learned, rows, told
 from streamlearner.bench.streams.turntable_digits import CATEGORY, VIEWPOINT, turned
@@ -53,7 +53,8 @@ class Turntable:
     def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
         """Both factors along the stream, of the larger network."""
         found = [figure for figure in found if not figure.arm.endswith(SMALL)]
-        factor_picture.draw(found, factors=BOTH, title=self.name, quick=quick, path=path)
+        panels = {factor: (factor, "examples learned") for factor in BOTH}
+        factor_plot.draw(found, panels=panels, title=self.name, quick=quick, path=path)
 
 
 def thirds(stream: Pictures, *, multi_task: bool) -> list[Phase]:

@@ -62,3 +62,9 @@ def figure(rows: Sequence[Row]) -> Figure:
 def spans_budgets(found: Sequence[Figure]) -> bool:
     """Whether there is a curve to draw: accuracy under more than one budget."""
     return len({each.budget_bits for each in found if each.metric == RETENTION and each.budget_bits}) > 1
+
+
+def series(found: Iterable[Figure], prefix: str) -> list[tuple[int, float]]:
+    """Number and mean of the metrics named `prefix` and a number, ascending."""
+    numbered = [each for each in found if each.metric.removeprefix(prefix).isdecimal()]
+    return sorted((int(each.metric.removeprefix(prefix)), each.mean) for each in numbered)

@@ -1,4 +1,4 @@
-"""The picture of the distortion experiment: mean absolute error against compression, both data sets."""
+"""Mean absolute error against compression, on both data sets (paper 003, Figure 2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamlearner.bench.material.distortion_tables import (
     continuous_by_bits,
     envelope,
 )
-from streamlearner.bench.plots.retention_plot import FAINT, INK, coloured, plots
+from streamlearner.bench.plots.drawing import GREY, ArmStyle, Drawing, legend, log_ticks, style, styled
 
 DISTORTION, COMPRESSION = "distortion_l1", "compression"
 CIFAR = "_cifar100"
@@ -21,22 +21,25 @@ JPEG = "jpeg"
 TICKS, CLOSER_TICKS = (1, 3, 10, 30, 100, 300, 1000), (50, 100, 200)
 
 
-def draw_distortion(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
     """A panel for each data set, a line for each arm, the paper's points in grey. `found`: all metrics."""
     places = {(each.arm, each.budget_bits): each.mean for each in found if each.metric == COMPRESSION}
     shown = [each for each in found if each.metric == DISTORTION]
-    picture = plots()(figsize=(11.0, 4.8), dpi=150, facecolor="white", layout="constrained")
-    note = "; quick: means nothing" if quick else ""
-    picture.suptitle(f"{title}: mean absolute error of what is decoded{note}", color=INK)
-    mnist, cifar = picture.subplots(1, 2)
-    draw_paper(mnist)
-    for axes, name in ((mnist, "MNIST"), (cifar, "CIFAR-100")):
-        of = [each for each in shown if each.arm.endswith(CIFAR) == (axes is cifar)]
-        for arm, colour in coloured(line_of(each.arm) for each in of):
-            points = [each for each in of if line_of(each.arm) == arm]
-            draw_line(axes, points, places, label=arm, colour=colour)
-        dress(axes, name)
-    picture.savefig(path, metadata={"Software": None})
+    drawing = Drawing(
+        f"{title}: mean absolute error of decoded pixels, whose range is 0 to 1",
+        quick=quick,
+        size=(11.0, 4.8),
+        panels=2,
+    )
+    draw_paper(drawing.panels[0])
+    arms = {arm.name: arm for arm in styled(line_of(each.arm) for each in shown)}
+    for panel, name, cifar in zip(drawing.panels, ("MNIST", "CIFAR-100"), (False, True), strict=True):
+        style(panel, name, x="compression: times smaller than the raw image (logarithmic)")
+        of = [each for each in shown if each.arm.endswith(CIFAR) == cifar]
+        for line in (line for line in arms if line in {line_of(each.arm) for each in of}):
+            draw_line(panel, [each for each in of if line_of(each.arm) == line], places, arms[line])
+        fit(panel)
+    drawing.save(path)
 
 
 def line_of(arm: str) -> str:
@@ -45,65 +48,49 @@ def line_of(arm: str) -> str:
 
 
 def draw_line(
-    axes: Any,
-    points: Sequence[Figure],
-    places: Mapping[tuple[str, int], float],
-    *,
-    label: str,
-    colour: str,
+    panel: Any, points: Sequence[Figure], places: Mapping[tuple[str, int], float], arm: ArmStyle
 ) -> None:
+    ours = arm.name == "ours"
     line = sorted((places[each.arm, each.budget_bits], each.mean, each.spread or 0.0) for each in points)
     compression, mean, spread = zip(*line, strict=True)
-    axes.errorbar(
+    panel.errorbar(
         compression,
         mean,
         yerr=spread,
-        label=label,
-        color=colour,
-        marker="o",
-        markersize=4,
-        linewidth=2.2 if label == "ours" else 1.2,
+        label=arm.name,
+        color=arm.colour,
+        marker=arm.marker,
+        markersize=5,
+        linewidth=2.2 if ours else 1.2,
         capsize=2,
-        zorder=4 if label == "ours" else 3,
+        zorder=4 if ours else 3,
     )
 
 
-def draw_paper(axes: Any) -> None:
-    """Table 5, with the line that ours is held against, and Table 6."""
-    grey = "#888888"
-    points = {IMAGE_BITS / bits: figure for bits, figure in best_by_bits().items()}
-    axes.plot(points.keys(), points.values(), "D", color=grey, markerfacecolor="none", markersize=5)
-    line = {IMAGE_BITS / bits: figure for bits, figure in envelope().items()}
-    axes.plot(
-        line.keys(), line.values(), "--", color=grey, linewidth=1, label="paper, categorical (diamonds)"
+def draw_paper(panel: Any) -> None:
+    """Table 5, with the line that ours is compared with, and Table 6."""
+    points = by_compression(best_by_bits())
+    panel.plot(points.keys(), points.values(), "D", color=GREY, markerfacecolor="none", markersize=5)
+    line = by_compression(envelope())
+    panel.plot(
+        line.keys(), line.values(), "--", color=GREY, linewidth=1, label="paper, categorical (diamonds)"
     )
-    continuous = {IMAGE_BITS / bits: figure for bits, figure in continuous_by_bits().items()}
-    axes.plot(
-        continuous.keys(), continuous.values(), "s", color=grey, markersize=4, label="paper, continuous"
+    continuous = by_compression(continuous_by_bits())
+    panel.plot(
+        continuous.keys(), continuous.values(), "x", color=GREY, markersize=5, label="paper, continuous"
     )
 
 
-def dress(axes: Any, name: str) -> None:
-    axes.set_xscale("log")
-    axes.autoscale(axis="x")
-    least, most = axes.get_xlim()
-    ticks = TICKS if most > 10 * least else CLOSER_TICKS
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.set_xlim(least, most)
-    axes.minorticks_off()
-    axes.set_ylim(bottom=0)
-    axes.grid(axis="y", color=FAINT, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0, colors=INK)
-    axes.set_xlabel("compression: times smaller than the raw image (logarithmic)", color=INK)
-    axes.set_title(name, loc="left", color=INK, fontsize=11)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(
-            frameon=False,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.13),
-            ncols=3,
-            labelcolor=INK,
-            fontsize=8,
-        )
+def by_compression(by_bits: Mapping[int, float]) -> dict[float, float]:
+    return {IMAGE_BITS / bits: distortion for bits, distortion in by_bits.items()}
+
+
+def fit(panel: Any) -> None:
+    """The axes about what was drawn, and the names below."""
+    panel.set_xscale("log")
+    panel.autoscale(axis="x")
+    least, most = panel.get_xlim()
+    log_ticks(panel, TICKS if most > 10 * least else CLOSER_TICKS)
+    panel.set_xlim(least, most)
+    panel.set_ylim(bottom=0)
+    legend(panel, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)

@@ -1,41 +1,34 @@
-"""The picture of factors: accuracy along the stream, a panel for each factor, a line for each arm."""
+"""Accuracy along a stream or against a disturbance: a panel for each metric, a line for each arm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure
-from streamlearner.bench.plots.growth import by_number, dress
-from streamlearner.bench.plots.retention_plot import INK, coloured, label_ends, plots
+from streamlearner.bench.kit.figure import Figure, series
+from streamlearner.bench.plots.drawing import ArmStyle, Drawing, counted, line, name_ends, style, styled
 
 
 def draw(
-    found: Sequence[Figure],
-    *,
-    factors: Sequence[str],
-    title: str,
-    quick: bool,
-    path: Path,
-    below: str = "examples",
+    found: Sequence[Figure], *, panels: Mapping[str, tuple[str, str]], title: str, quick: bool, path: Path
 ) -> None:
-    """Mean over seeds of the metrics `x_at_n` for each factor x; `below` says what n counts."""
-    picture = plots()(figsize=(5.4 * len(factors), 4.2), dpi=150, facecolor="white", layout="constrained")
-    for axes, factor in zip(picture.subplots(1, len(factors)), factors, strict=True):
-        draw_panel(axes, found, factor)
-        dress(axes, factor, below=below)
-        axes.set_ylim(0, 1.02)
-    note = " (quick: means nothing)" if quick else ""
-    picture.suptitle(f"{title}: test accuracy{note}", x=0.01, ha="left", color=INK, fontsize=11)
-    picture.savefig(path, metadata={"Software": None})
+    """Mean over seeds of the metrics `x_at_n`; `panels` has for each x its title and what n counts."""
+    drawing = Drawing(
+        f"{title}: test accuracy", quick=quick, size=(5.4 * len(panels), 4.2), panels=len(panels)
+    )
+    for panel, (metric, (name, x)) in zip(drawing.panels, panels.items(), strict=True):
+        style(panel, name, x=x, ratio=True)
+        draw_panel(panel, found, metric)
+    drawing.save(path)
 
 
-def draw_panel(axes: Any, found: Sequence[Figure], factor: str) -> None:
-    ends: list[tuple[float, str, str]] = []
-    for arm, colour in coloured(each.arm for each in found):
-        points = list(by_number([each for each in found if each.arm == arm], f"{factor}_at_"))
+def draw_panel(panel: Any, found: Sequence[Figure], metric: str) -> None:
+    ends: list[tuple[float, float, ArmStyle]] = []
+    for arm in styled(each.arm for each in found):
+        points = series([each for each in found if each.arm == arm.name], f"{metric}_at_")
         if points:
-            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6)
-            ends.append((points[-1][1], arm, colour))
-    label_ends(axes, ends)
+            line(panel, points, arm)
+            ends.append((*points[-1], arm))
+    counted(panel)
+    name_ends(panel, ends)

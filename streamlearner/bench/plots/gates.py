@@ -1,77 +1,53 @@
-"""The picture of readouts: what each rule keeps and learns, and what a gate multiplies gradients with."""
+"""Readouts of each learning rule, and what a gate multiplies gradients with (paper 002, Figures 4 and 7)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from streamlearner.bench.kit.figure import Figure, series
+from streamlearner.bench.material.gate_histogram import bin_centre
+from streamlearner.bench.plots.drawing import COLOURS, MARKERS, Drawing, legend, percent, style
 
-from streamlearner.bench.kit.figure import Figure
-from streamlearner.bench.plots.growth import by_number, dress
-from streamlearner.bench.plots.retention_plot import COLOURS, INK, plots
-
-LEAST, MOST, BINS = -1.0, 2.0, 60
-PARTS = {"old": "the old task", "new": "the new task", "joint": "both"}
-
-
-def told(multipliers: Mapping[str, Sequence[Tensor]]) -> dict[str, float]:
-    """By layer: mean, share below 0, and the share in each of `BINS` bins from `LEAST` to `MOST`, what lies
-    beyond counted to the outermost."""
-    measured = dict[str, float]()
-    for layer, parts in enumerate(multipliers.values(), start=1):
-        values = torch.cat(list(parts))
-        counts = torch.histc(values.clamp(LEAST, MOST), BINS, LEAST, MOST)
-        measured |= {
-            f"mean_of_layer_{layer}": float(values.mean()),
-            f"negative_share_of_layer_{layer}": float((values < 0).float().mean()),
-        }
-        for place, count in enumerate(counts.tolist()):
-            measured[f"share_of_layer_{layer}_at_{place}"] = count / len(values)
-    return measured
+TASKS = {"old": "the old task", "new": "the new task", "joint": "both"}
+LAYERS = {1: "-", 2: (0, (5, 1)), 3: (0, (1, 1))}
 
 
 def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
-    """Left: readouts by rule (dots: seeds). Right: the distribution of multipliers, by layer."""
-    picture = plots()(figsize=(12.0, 4.4), dpi=150, facecolor="white", layout="constrained")
-    left, right = picture.subplots(1, 2, width_ratios=(3, 2))
-    draw_readouts(left, found)
-    draw_gate(right, found)
-    note = " (quick: means nothing)" if quick else ""
-    picture.suptitle(f"{title}{note}", x=0.01, ha="left", color=INK, fontsize=11)
-    picture.savefig(path, metadata={"Software": None})
+    """Left: readouts by rule (dashes: seeds). Right: the distribution of multipliers, by layer."""
+    drawing = Drawing(
+        f"{title}: accuracy of linear probes", quick=quick, size=(12.0, 4.4), panels=2, widths=(3, 2)
+    )
+    draw_readouts(drawing.panels[0], found)
+    draw_multipliers(drawing.panels[1], found)
+    drawing.save(path)
 
 
-def draw_readouts(axes: Any, found: Sequence[Figure]) -> None:
-    dress(axes, "readout after the new task", below="")
-    arms = list(dict.fromkeys(each.arm for each in found if each.metric == "readout_joint"))
-    for place, (part, named) in enumerate(PARTS.items()):
-        by_arm = {each.arm: each for each in found if each.metric == f"readout_{part}"}
-        at = [number + 0.2 * (place - 1) for number in range(len(arms))]
-        axes.plot(
-            at, [by_arm[arm].mean for arm in arms], "o", color=COLOURS[place], markersize=7, label=named
-        )
-        for x, arm in zip(at, arms, strict=True):
-            seeds = by_arm[arm].values
-            axes.plot([x] * len(seeds), seeds, "_", color=COLOURS[place], markersize=9, alpha=0.6)
-    axes.set_xticks(range(len(arms)), arms)
-    if arms:
-        axes.legend(frameon=False, labelcolor=INK, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
+def draw_readouts(panel: Any, found: Sequence[Figure]) -> None:
+    style(panel, "readout after the new task", x="learning rule")
+    rules = list(dict.fromkeys(each.arm for each in found if each.metric == "readout_joint"))
+    for place, (task, name) in enumerate(TASKS.items()):
+        by_rule = {each.arm: each for each in found if each.metric == f"readout_{task}"}
+        at = [number + 0.2 * (place - 1) for number in range(len(rules))]
+        means = [by_rule[rule].mean for rule in rules]
+        panel.plot(at, means, MARKERS[place], color=COLOURS[place], markersize=7, label=name)
+        for x, rule in zip(at, rules, strict=True):
+            seeds = by_rule[rule].values
+            panel.plot([x] * len(seeds), seeds, "_", color=COLOURS[place], markersize=9, alpha=0.6)
+    panel.set_xticks(range(len(rules)), rules)
+    percent(panel)
+    legend(panel, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
 
 
-def draw_gate(axes: Any, found: Sequence[Figure]) -> None:
-    dress(axes, "what the gate multiplies gradients with: share of weights", below="multiplier")
-    width = (MOST - LEAST) / BINS
-    for layer in (1, 2, 3):
-        bins = list(by_number(found, f"share_of_layer_{layer}_at_"))
+def draw_multipliers(panel: Any, found: Sequence[Figure]) -> None:
+    style(panel, "what the gate multiplies gradients with", x="multiplier (per bin: proportion of weights)")
+    for layer, dashes in LAYERS.items():
+        bins = series(found, f"share_of_layer_{layer}_at_")
         if bins:
-            axes.plot(
-                [LEAST + width * (place + 0.5) for place, _ in bins],
-                [share for _, share in bins],
-                color=COLOURS[layer - 1],
-                label=f"layer {layer}",
+            points = [(bin_centre(number), proportion) for number, proportion in bins]
+            panel.plot(
+                *zip(*points, strict=True), color=COLOURS[layer - 1], linestyle=dashes, label=f"layer {layer}"
             )
-    if axes.lines:
-        axes.legend(frameon=False, labelcolor=INK)
+    percent(panel)
+    legend(panel)

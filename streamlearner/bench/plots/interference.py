@@ -1,4 +1,4 @@
-"""The picture of interference: errors of two equal tasks over epochs, in four panels."""
+"""Errors of two equal tasks over epochs, in four panels (paper 000, Figure 1)."""
 
 from __future__ import annotations
 
@@ -6,41 +6,46 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure
-from streamlearner.bench.plots.growth import by_number, dress
-from streamlearner.bench.plots.retention_plot import INK, plots
+from streamlearner.bench.kit.figure import Figure, series
+from streamlearner.bench.plots.drawing import COLOURS, Drawing, counted, legend, style
 
 PANELS = (
     ("sequential", "A, then B alone", None),
     ("multi_task", "A, then A and B", None),
     ("interleaved", "A and B in turns", None),
-    ("interleaved", "the turns, nearer", (50, 300)),
+    ("interleaved", "the same, epochs 50 to 300, logarithmic", (50, 300)),
 )
-COLOURS = {"a": "#0b6e99", "b": "#d1702b"}
+TASKS = {"a": (COLOURS[0], "-"), "b": (COLOURS[1], (0, (5, 1)))}
 
 
 def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
     """Mean over seeds; the error axis is logarithmic in the last panel only."""
-    picture = plots()(figsize=(14.0, 3.6), dpi=150, facecolor="white", layout="constrained")
-    for axes, (arm, named, near) in zip(picture.subplots(1, 4), PANELS, strict=True):
-        draw_panel(axes, [each for each in found if each.arm == arm], near=near)
-        dress(axes, named, below="epoch")
-    picture.axes[0].legend(frameon=False, labelcolor=INK)
-    note = " (quick: means nothing)" if quick else ""
-    picture.suptitle(
-        f"{title}: mean squared error of two equal tasks{note}", x=0.01, ha="left", color=INK, fontsize=11
+    drawing = Drawing(
+        f"{title}: mean squared error of two equal tasks", quick=quick, size=(14.0, 3.6), panels=len(PANELS)
     )
-    picture.savefig(path, metadata={"Software": None})
+    for panel, (arm, name, epochs) in zip(drawing.panels, PANELS, strict=True):
+        style(panel, name, x="epoch")
+        draw_panel(panel, [each for each in found if each.arm == arm], epochs=epochs)
+        counted(panel)
+    legend(drawing.panels[0])
+    drawing.save(path)
 
 
-def draw_panel(axes: Any, found: Sequence[Figure], *, near: tuple[int, int] | None) -> None:
-    for task, colour in COLOURS.items():
+def draw_panel(panel: Any, found: Sequence[Figure], *, epochs: tuple[int, int] | None) -> None:
+    """All epochs, or those of a range on a logarithmic axis."""
+    for task, (colour, dashes) in TASKS.items():
         points = [
             (epoch, error)
-            for epoch, error in by_number(found, f"error_of_{task}_at_")
-            if near is None or near[0] <= epoch <= near[1]
+            for epoch, error in series(found, f"error_of_{task}_at_")
+            if epochs is None or epochs[0] <= epoch <= epochs[1]
         ]
         if points:
-            axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.4, label=f"task {task.upper()}")
-    if near is not None:
-        axes.set_yscale("log")
+            panel.plot(
+                *zip(*points, strict=True),
+                color=colour,
+                linewidth=1.4,
+                linestyle=dashes,
+                label=f"task {task.upper()}",
+            )
+    if epochs is not None:
+        panel.set_yscale("log")
