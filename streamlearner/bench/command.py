@@ -1,6 +1,6 @@
 """`streamlearner bench`: experiments listed, run, reported.
 
-What builds the workbench, `(data=folder, download=...) -> Workbench`, comes as the context's object from
+What builds the fixture, `(data=folder, download=...) -> Fixture`, comes as the context's object from
 whoever mounts the commands: the bench knows neither the configuration nor the assembly. Torch and matplotlib
 take seconds to import, so a command that needs them imports them itself.
 """
@@ -129,8 +129,8 @@ def run(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     data = data or (SHARED_DATA if SHARED_DATA.is_dir() else OWN_DATA)
-    workbench = context.obj(data=data, download=download)
-    done = runner.run(experiment, course.missing, scope=scope, workbench=workbench, result=result)
+    fixture = context.obj(data=data, download=download)
+    done = runner.run(experiment, course.missing, scope=scope, fixture=fixture, result=result)
     show(course, done)
     typer.echo(f"{result.path}: {len(result.rows)} rows; `streamlearner bench report` makes the tables")
 

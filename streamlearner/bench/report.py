@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from streamlearner.bench.kit.experiment import DrawsItself, Experiment
-from streamlearner.bench.kit.figure import Figure, figures, spans_budgets
 from streamlearner.bench.kit.results import Record
+from streamlearner.bench.kit.summary import Summary, spans_budgets, summarise
 from streamlearner.bench.kit.tables import glances, table
 from streamlearner.errors import StreamlearnerError
 
@@ -23,7 +23,7 @@ HELD_OUT_NOTE = "**Tested on images held out of the training set, to choose sett
 
 def write(folder: Path, experiments: Mapping[str, Experiment]) -> list[Path]:
     """Writes RESULTS.md and the pictures into `folder`; the paths written. `experiments` by name: those that
-    draw a picture of their own are asked for it.
+    draw a plot of their own are asked for it.
 
     Raises StreamlearnerError where there are no results, one cannot be read, or matplotlib is absent.
     """
@@ -36,27 +36,27 @@ def write(folder: Path, experiments: Mapping[str, Experiment]) -> list[Path]:
     records = [(path, Record.read(path)) for path in paths]
     sections, written = [], [folder / "RESULTS.md"]
     for path, record in records:
-        found = figures(record.rows)
-        pictures = list(drawn(record, found, experiments.get(record.experiment), beside=path))
-        written += pictures
-        sections.append(section(record, found, pictures=[picture.name for picture in pictures]))
+        found = summarise(record.rows)
+        plots = list(drawn(record, found, experiments.get(record.experiment), beside=path))
+        written += plots
+        sections.append(section(record, found, plots=[plot.name for plot in plots]))
     written[0].write_text("\n".join([HEADER, *sections]), encoding="utf-8")
     return written
 
 
 def drawn(
-    record: Record, found: Sequence[Figure], experiment: Experiment | None, *, beside: Path
+    record: Record, found: Sequence[Summary], experiment: Experiment | None, *, beside: Path
 ) -> Iterator[Path]:
     """The pictures of one experiment: its own, or accuracy against budget; and accuracy over the stream."""
     from streamlearner.bench.plots import retention, stream
 
-    picture = beside.with_suffix(".png")
+    plot = beside.with_suffix(".png")
     if isinstance(experiment, DrawsItself):
-        experiment.draw(found, quick=record.quick, path=picture)
-        yield picture
+        experiment.draw(found, quick=record.quick, path=plot)
+        yield plot
     elif spans_budgets(found):
-        retention.draw(found, title=titled(record), quick=record.quick, path=picture)
-        yield picture
+        retention.draw(found, title=titled(record), quick=record.quick, path=plot)
+        yield plot
     if record.curves:
         over = beside.with_name(f"{beside.stem}-over-stream.png")
         stream.draw(record.curves, title=titled(record), quick=record.quick, path=over)
@@ -68,7 +68,7 @@ def titled(record: Record) -> str:
     return f"{record.experiment}, held out" if record.held_out else record.experiment
 
 
-def section(record: Record, found: Sequence[Figure], *, pictures: Sequence[str]) -> str:
+def section(record: Record, found: Sequence[Summary], *, plots: Sequence[str]) -> str:
     """The Markdown of one experiment."""
     words = f"{' --quick' if record.quick else ''}{' --held-out' if record.held_out else ''}"
     return "\n".join(
@@ -78,7 +78,7 @@ def section(record: Record, found: Sequence[Figure], *, pictures: Sequence[str])
             *([HELD_OUT_NOTE] if record.held_out else []),
             f"{record.protocol}\n",
             *glances(found),
-            *(f"![{picture.removesuffix('.png')}]({picture})\n" for picture in pictures),
+            *(f"![{plot.removesuffix('.png')}]({plot})\n" for plot in plots),
             *table(found),
             "",
             f"Measured on: {told(record.machine)}. With: {told(record.versions)}.\n",

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streamlearner.bench.kit.experiment import Experiment, HoldsOut, Scope, Trial
+from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Curve, Result, Row, Sheet
-from streamlearner.bench.kit.workbench import Workbench
 
 
 class Course(NamedTuple):
@@ -60,11 +60,11 @@ def of_arms(experiment: Experiment, trials: Sequence[Trial], arms: Sequence[str]
 
 
 def run(
-    experiment: Experiment, trials: Sequence[Trial], *, scope: Scope, workbench: Workbench, result: Result
+    experiment: Experiment, trials: Sequence[Trial], *, scope: Scope, fixture: Fixture, result: Result
 ) -> Iterator[tuple[Trial, list[Row]]]:
     """One trial after the other, each written to disk before it is handed out."""
     for trial in trials:
-        found = list(experiment.run(trial, workbench=workbench, scope=scope))
+        found = list(experiment.run(trial, fixture=fixture, scope=scope))
         rows = [entry for entry in found if isinstance(entry, Row)]
         result.add(rows, [entry for entry in found if isinstance(entry, Curve)])
         for sheet in (entry for entry in found if isinstance(entry, Sheet)):

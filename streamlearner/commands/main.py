@@ -48,10 +48,10 @@ EPILOG = (
 )
 
 
-def _workbench(*, data: Path, download: bool) -> Any:
-    from streamlearner.bench.laboratory import workbench
+def _bench_fixture(*, data: Path, download: bool) -> Any:
+    from streamlearner.bench.assembly import build_fixture
 
-    return workbench(data=data, download=download)
+    return build_fixture(data=data, download=download)
 
 
 app = typer.Typer(
@@ -62,7 +62,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="Checks, describes and shows the configuration.", no_args_is_help=True)
-app.add_typer(bench, name="bench", context_settings={"obj": _workbench})
+app.add_typer(bench, name="bench", context_settings={"obj": _bench_fixture})
 app.add_typer(checkpoints, name="checkpoint")
 app.add_typer(config_app, name="config")
 log = logging.getLogger("streamlearner.commands.main")  # also where this file is run as __main__

@@ -225,7 +225,7 @@ def test_the_command_line_starts_without_torch() -> None:
     assert done.stdout == "[]\n", done.stderr
 
 
-def test_the_command_line_gives_the_bench_its_workbench() -> None:
+def test_the_command_line_gives_the_bench_its_fixture() -> None:
     from streamlearner.commands import main as cli
 
     group = typer.main.get_command(cli.app)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.kit.figure import Figure, figures
 from streamlearner.bench.kit.results import Curve, Result, Row, joined
+from streamlearner.bench.kit.summary import Summary, summarise
 from streamlearner.bench.report import write
 from streamlearner.errors import StreamlearnerError
 
@@ -144,7 +144,7 @@ def test_accuracy_over_the_stream_has_a_picture(tmp_path: Path) -> None:
 
 def test_an_experiment_may_draw_its_own_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Odd:
-        def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+        def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
             path.write_text(f"{[each.metric for each in found]} {quick}")
 
     monkeypatch.setitem(EXPERIMENTS, "odd", Odd())  # type: ignore[arg-type]
@@ -221,5 +221,5 @@ def test_runs_on_two_machines_name_both() -> None:
 
 
 def test_arms_keep_the_order_of_their_first_rows() -> None:
-    found = figures([row(arm="ours"), row(arm="rehearsal"), row(arm="ours", seed=1)])
+    found = summarise([row(arm="ours"), row(arm="rehearsal"), row(arm="ours", seed=1)])
     assert [(each.arm, len(each.values)) for each in found] == [("ours", 2), ("rehearsal", 1)]

@@ -13,13 +13,13 @@ import torch
 from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Curve, Row
 from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy
-from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.streams.continual import Arm, ContinualExperiment
 from streamlearner.bench.streams.one_pass import learn
 from streamlearner.config import loading as config
-from tests.support.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, dataset
 
 SMALL = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False, "precision": "fp32"}
 """auto measures at each start: on a busy machine two runs may choose otherwise, and so learn otherwise."""
@@ -38,25 +38,25 @@ EXPERIMENT = ContinualExperiment(
         "unlimited": Arm(settings={**SMALL, "association.name": "raw"}, budgets_bits=(5_000_000,)),
     },
 )
-STREAM = pictures("Rows", True)
+STREAM = dataset("Rows", True)
 
 
 def scope(**other: Any) -> Scope:
     return Scope(**({"seeds": 1, "budgets_bits": None, "quick": False} | other))
 
 
-def bench() -> Workbench:
+def bench() -> Fixture:
     return TinyBench()(data=Path("nowhere"), download=False)
 
 
 def ran(experiment: ContinualExperiment, wanted: Scope, arm: str) -> tuple[list[Row], list[Curve]]:
     """The first trial of this arm: its rows and its curve."""
     trial = next(trial for trial in experiment.trials(wanted) if trial.arm == arm)
-    found = list(experiment.run(trial, workbench=bench(), scope=wanted))
+    found = list(experiment.run(trial, fixture=bench(), scope=wanted))
     return [e for e in found if isinstance(e, Row)], [e for e in found if isinstance(e, Curve)]
 
 
-def ordered(**other: Any) -> Pictures:
+def ordered(**other: Any) -> Dataset:
     usual: dict[str, Any] = {"seed": 0, "one_of": 1, "classes_per_period": None, "shuffled": False}
     return ordering.in_order(STREAM, **(usual | other))
 
@@ -112,10 +112,10 @@ def test_rows_of_a_quarter_cannot_be_taken_for_the_whole() -> None:
 
 
 def test_tasks_are_named_to_the_daemon_and_at_test() -> None:
-    named = learn(bench(), SMALL, ordered(), pictures("Rows", False), names_tasks=True)
-    unnamed = learn(bench(), SMALL, ordered(), pictures("Rows", False), names_tasks=False)
+    named = learn(bench(), SMALL, ordered(), dataset("Rows", False), names_tasks=True)
+    unnamed = learn(bench(), SMALL, ordered(), dataset("Rows", False), names_tasks=False)
     ignored = learn(
-        bench(), {**SMALL, "codec.tasks": "ignore"}, ordered(), pictures("Rows", False), names_tasks=True
+        bench(), {**SMALL, "codec.tasks": "ignore"}, ordered(), dataset("Rows", False), names_tasks=True
     )
     assert named.measured["accuracy"] > unnamed.measured["accuracy"]
     assert ignored.measured["accuracy"] == unnamed.measured["accuracy"]
@@ -123,7 +123,7 @@ def test_tasks_are_named_to_the_daemon_and_at_test() -> None:
 
 def test_methods_are_compared_by_readout_and_seconds_of_sleep_too() -> None:
     settings = {**SMALL, "sleep.every_examples": 50, "sleep.min_examples": 0, "sleep.steps": 20}
-    test = pictures("Rows", False)
+    test = dataset("Rows", False)
     plain = learn(bench(), settings, ordered(), test, names_tasks=True)
     compared = learn(bench(), settings, ordered(), test, names_tasks=True, compares_methods=True)
     more = {"readout", "readout_of_first", "sleep_seconds"}
@@ -163,7 +163,7 @@ class Recorder:
 
 
 def test_each_picture_is_tested_once_under_its_own_task() -> None:
-    test, recorder = pictures("Rows", False), Recorder()
+    test, recorder = dataset("Rows", False), Recorder()
     assert accuracy(recorder, test, names_tasks=True) == 0.5
     assert recorder.asked == [(8, f"task {number}") for number in range(5)]
     assert accuracy(recorder, test, names_tasks=False) == 0.1
@@ -171,7 +171,7 @@ def test_each_picture_is_tested_once_under_its_own_task() -> None:
 
 def test_the_curve_tests_what_was_met_at_twenty_even_distances() -> None:
     stream, recorder = ordered(), Recorder()
-    curve = RetentionCurve(stream, pictures("Rows", False), names_tasks=True, learner=lambda: recorder)
+    curve = RetentionCurve(stream, dataset("Rows", False), names_tasks=True, learner=lambda: recorder)
     for taken in range(0, 121, 2):
         curve(taken)
     assert [taken for taken, _ in curve.points] == list(range(6, 121, 6))
@@ -195,7 +195,7 @@ def test_testing_along_the_stream_changes_nothing_and_is_not_timed(monkeypatch: 
     for points in (20, 1):
         monkeypatch.setattr("streamlearner.bench.kit.retention_curve.POINTS", points)
         monkeypatch.setattr(RetentionCurve, "__call__", watched)
-        learned = learn(bench(), settings, ordered(), pictures("Rows", False), names_tasks=True)
+        learned = learn(bench(), settings, ordered(), dataset("Rows", False), names_tasks=True)
         assert len(learned.points) == min(points, 12)  # at most one a batch of ten
     assert all(torch.equal(bits[0][name], bits[-1][name]) for name in bits[0])
 
@@ -203,13 +203,13 @@ def test_testing_along_the_stream_changes_nothing_and_is_not_timed(monkeypatch: 
 def test_held_out_images_are_tested_and_not_the_test_set() -> None:
     asked: list[bool] = []
 
-    def load(name: str, train: bool, most: int | None = None) -> Pictures:
+    def load(name: str, train: bool, most: int | None = None) -> Dataset:
         asked.append(train)
-        return pictures(name, train, most)
+        return dataset(name, train, most)
 
-    tiny = replace(bench(), load_pictures=load)
+    tiny = replace(bench(), load_dataset=load)
     trial = next(iter(EXPERIMENT.trials(scope(held_out=True))))
-    rows = list(EXPERIMENT.run(trial, workbench=tiny, scope=scope(held_out=True)))
+    rows = list(EXPERIMENT.run(trial, fixture=tiny, scope=scope(held_out=True)))
     assert asked == [True]
     value = next(row.value for row in rows if isinstance(row, Row) and row.metric == "accuracy")
     assert np.isclose(value * 24, round(value * 24))

@@ -14,8 +14,8 @@ from PIL import Image
 from streamlearner.bench import runner
 from streamlearner.bench.experiments.distortion import DISTORTION, compared
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.figure import figures
 from streamlearner.bench.kit.results import Result, Row
+from streamlearner.bench.kit.summary import summarise
 from streamlearner.bench.material.continuous_autoencoder import ContinuousAutoencoder
 from streamlearner.bench.material.distortion_arms import ARMS, SIZES
 from streamlearner.bench.material.distortion_tables import (
@@ -42,7 +42,7 @@ def one_thread() -> Iterator[None]:
 
 def rows_of(arm: str, budget_bits: int = 0) -> dict[str, Row]:
     bench = TinyBench()(data=Path("nowhere"), download=False)
-    found = DISTORTION.run(Trial(arm, budget_bits, 0), workbench=bench, scope=QUICK)
+    found = DISTORTION.run(Trial(arm, budget_bits, 0), fixture=bench, scope=QUICK)
     return {row.metric: row for row in found}
 
 
@@ -133,7 +133,7 @@ def test_all_arms_run_and_are_drawn(tmp_path: Path) -> None:
     bench = TinyBench()(data=Path("nowhere"), download=False)
     result = Result(tmp_path, name=DISTORTION.name, protocol=DISTORTION.protocol, quick=True)
     course = runner.plan(DISTORTION, scope=QUICK, result=result)
-    list(runner.run(DISTORTION, course.missing, scope=QUICK, workbench=bench, result=result))
+    list(runner.run(DISTORTION, course.missing, scope=QUICK, fixture=bench, result=result))
     assert {row.arm for row in result.rows} == {trial.arm for trial in course.trials}
-    DISTORTION.draw(figures(result.rows), quick=True, path=tmp_path / "distortion.png")
+    DISTORTION.draw(summarise(result.rows), quick=True, path=tmp_path / "distortion.png")
     assert (tmp_path / "distortion.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

@@ -14,11 +14,11 @@ from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.controlled_to_wild import CONTROLLED_TO_WILD
 from streamlearner.bench.experiments.turntable import TURNTABLE, thirds
 from streamlearner.bench.kit.experiment import Experiment, Scope
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Result, Row
-from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.streams.factor_stream import Phase, joined
 from streamlearner.bench.streams.turntable_digits import VIEWPOINTS, in_colour, turned
-from tests.support.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, dataset
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 
@@ -28,27 +28,25 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def in_both_worlds(name: str, train: bool, most: int | None = None) -> Pictures:
-    grey = pictures(name, train, most)
+def in_both_worlds(name: str, train: bool, most: int | None = None) -> Dataset:
+    grey = dataset(name, train, most)
     return in_colour(grey, side=32) if name == "CIFAR100" else grey
 
 
-def tiny() -> Workbench:
-    return dataclasses.replace(
-        TinyBench()(data=Path("nowhere"), download=False), load_pictures=in_both_worlds
-    )
+def tiny() -> Fixture:
+    return dataclasses.replace(TinyBench()(data=Path("nowhere"), download=False), load_dataset=in_both_worlds)
 
 
 def ran(experiment: Experiment, arm: str) -> dict[str, Row]:
     (trial,) = [trial for trial in experiment.trials(QUICK) if trial.arm == arm]
-    found = experiment.run(trial, workbench=tiny(), scope=QUICK)
+    found = experiment.run(trial, fixture=tiny(), scope=QUICK)
     return {row.metric: row for row in found if isinstance(row, Row)}
 
 
 def test_digits_are_turned_about_their_middle_and_say_how_far() -> None:
     upright = np.zeros((9, 21, 21), dtype=np.uint8)
     upright[:, 10, 15] = 200  # to the right of the middle
-    found = turned(Pictures(upright, list(range(9))))
+    found = turned(Dataset(upright, list(range(9))))
     assert [label["viewpoint"] for label in found.labels] == [*VIEWPOINTS, 0]
     assert [label["category"] for label in found.labels] == list(range(9))
     brightest = [divmod(int(image.argmax()), 21) for image in found.images]
@@ -57,20 +55,20 @@ def test_digits_are_turned_about_their_middle_and_say_how_far() -> None:
 
 
 def test_grey_digits_get_a_margin_and_three_equal_channels() -> None:
-    found = in_colour(pictures("MNIST", True), side=32).images
+    found = in_colour(dataset("MNIST", True), side=32).images
     assert found.shape == (120, 32, 32, 3)
-    assert np.array_equal(found[:, 2:30, 2:30, 1], pictures("MNIST", True).images)
+    assert np.array_equal(found[:, 2:30, 2:30, 1], dataset("MNIST", True).images)
     assert found[:, :2].sum() == found[:, :, 30:].sum() == 0
 
 
 def test_a_phase_names_only_its_factors() -> None:
-    stream = turned(pictures("MNIST", True))
+    stream = turned(dataset("MNIST", True))
     told = joined(thirds(stream, multi_task=False)).labels
     assert [set(label) for label in told] == [{"category"}] * 40 + [{"viewpoint"}] * 40 + [{"category"}] * 40
     assert told[45] == {"viewpoint": stream.labels[45]["viewpoint"]}
     both = joined(thirds(stream, multi_task=True)).labels
     assert all(set(label) == {"category", "viewpoint"} for label in both)
-    mixed = joined([Phase("x", ("category", "wild"), Pictures(stream.images[:1], [{"wild": 3}]))])
+    mixed = joined([Phase("x", ("category", "wild"), Dataset(stream.images[:1], [{"wild": 3}]))])
     assert mixed.labels == [{"wild": 3}]
 
 

@@ -47,7 +47,7 @@ def test_the_table_of_methods_has_one_whose_gate_was_trained() -> None:
     builder = TinyBench()
     bench = builder(data=Path("nowhere"), download=False)
     scope = Scope(seeds=1, budgets_bits=None, quick=True)
-    rows = list(METHODS_COMPARED.run(Trial("meta_learned_update", 0, 0), workbench=bench, scope=scope))
+    rows = list(METHODS_COMPARED.run(Trial("meta_learned_update", 0, 0), fixture=bench, scope=scope))
     assert {"accuracy", "readout"} <= {getattr(row, "metric", None) for row in rows}
     (settings,) = builder.settings
     assert str(settings[KEY]).endswith(".safetensors")

@@ -20,7 +20,7 @@ WHOLE = Scope(seeds=1, budgets_bits=None, quick=False)
 def rows(arm: str, *, quick: bool = False) -> dict[str, Row]:
     bench = TinyBench()(data=Path("nowhere"), download=False)
     scope = Scope(seeds=1, budgets_bits=None, quick=quick)
-    found = LINEAR_INTERFERENCE.run(Trial(arm, 0, 0), workbench=bench, scope=scope)
+    found = LINEAR_INTERFERENCE.run(Trial(arm, 0, 0), fixture=bench, scope=scope)
     return {row.metric: row for row in found}
 
 

@@ -16,9 +16,9 @@ from streamlearner.bench.experiments.mnist_transfer import (
     most_episodes,
 )
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.figure import figures
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.kit.summary import summarise
 from streamlearner.bench.material import transfer_tables
 from streamlearner.bench.material.transfer import classroom, tensors
 from streamlearner.bench.material.transfer_memory import (
@@ -27,7 +27,7 @@ from streamlearner.bench.material.transfer_memory import (
     raw_association,
     recollect,
 )
-from tests.support.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, dataset
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 IMAGE_BITS = 8 * 28 * 28
@@ -39,7 +39,7 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="module")
-def workbench() -> Workbench:
+def fixture() -> Fixture:
     return TinyBench()(data=Path("nowhere"), download=False)
 
 
@@ -48,8 +48,8 @@ def trial_of(arm: str) -> Trial:
     return Trial(arm, budget_bits(max(ARMS[arm].associations)), 0)
 
 
-def rows(workbench: Workbench, trial: Trial) -> list[Row]:
-    return list(MNIST_TRANSFER.run(trial, workbench=workbench, scope=QUICK))
+def rows(fixture: Fixture, trial: Trial) -> list[Row]:
+    return list(MNIST_TRANSFER.run(trial, fixture=fixture, scope=QUICK))
 
 
 def test_there_is_a_trial_for_each_column_of_the_tables_and_one_for_the_teacher() -> None:
@@ -78,8 +78,8 @@ def test_figures_stand_beside_the_papers() -> None:
 
 
 @pytest.mark.parametrize("arm", ["ours", "paper_configuration", "lossless"])
-def test_students_are_taught_within_the_bits_of_their_arm(workbench: Workbench, arm: str) -> None:
-    found = rows(workbench, trial_of(arm))
+def test_students_are_taught_within_the_bits_of_their_arm(fixture: Fixture, arm: str) -> None:
+    found = rows(fixture, trial_of(arm))
     assert {row.metric for row in found} == {
         f"{student}_100x_{sampling}_{episodes}"
         for student in ("cnn", "mlp")
@@ -92,16 +92,16 @@ def test_students_are_taught_within_the_bits_of_their_arm(workbench: Workbench, 
         assert row.paper is not None
 
 
-def test_the_same_seed_gives_the_same_figures(workbench: Workbench) -> None:
+def test_the_same_seed_gives_the_same_figures(fixture: Fixture) -> None:
     trial = Trial("ours", budget_bits(50), 3)
-    first = [(row.metric, row.value) for row in rows(workbench, trial)]
+    first = [(row.metric, row.value) for row in rows(fixture, trial)]
     classroom.cache_clear()
     torch.rand(5)
-    assert [(row.metric, row.value) for row in rows(workbench, trial)] == first
+    assert [(row.metric, row.value) for row in rows(fixture, trial)] == first
 
 
-def test_the_teacher_has_a_row_of_its_own(workbench: Workbench) -> None:
-    (row,) = rows(workbench, Trial("teacher", 0, 0))
+def test_the_teacher_has_a_row_of_its_own(fixture: Fixture) -> None:
+    (row,) = rows(fixture, Trial("teacher", 0, 0))
     assert (row.metric, row.paper) == ("teacher", 0.9929)
     assert row.parameter_bits > 0
 
@@ -115,18 +115,18 @@ def test_a_picture_shows_the_students_side_by_side(tmp_path: Path) -> None:
         for student in ("cnn", "mlp")
         for episodes in (1_000, 10_000)
     ]
-    MNIST_TRANSFER.draw(figures(made), quick=False, path=tmp_path / "transfer.png")
+    MNIST_TRANSFER.draw(summarise(made), quick=False, path=tmp_path / "transfer.png")
     assert (tmp_path / "transfer.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_held_out_images_are_tested_on_and_never_taught(workbench: Workbench) -> None:
-    def load(name: str, train: bool) -> Pictures:
+def test_held_out_images_are_tested_on_and_never_taught(fixture: Fixture) -> None:
+    def load(name: str, train: bool) -> Dataset:
         assert train, "the test set is left alone"
-        return pictures(name, train)
+        return dataset(name, train)
 
-    blind = dataclasses.replace(workbench, load_pictures=load)
+    blind = dataclasses.replace(fixture, load_dataset=load)
     room = classroom(blind, seed=0, quick=True, held_out=True)
-    everything, _ = tensors(pictures("MNIST", True))
+    everything, _ = tensors(dataset("MNIST", True))
     assert len(room.images) == 100
     assert len(room.tests) == 20
     assert not {bytes(image.numpy()) for image in room.images} & {
@@ -136,7 +136,7 @@ def test_held_out_images_are_tested_on_and_never_taught(workbench: Workbench) ->
 
 
 def test_lossless_recollections_are_the_images_and_as_many_as_fit() -> None:
-    images, _ = tensors(pictures("MNIST", True))
+    images, _ = tensors(dataset("MNIST", True))
     found = recollect(
         raw_association,
         images=images,
@@ -149,7 +149,7 @@ def test_lossless_recollections_are_the_images_and_as_many_as_fit() -> None:
 
 
 def test_a_decoder_takes_its_bits_from_the_codes() -> None:
-    images, _ = tensors(pictures("MNIST", True))
+    images, _ = tensors(dataset("MNIST", True))
     make = deep_association(variables=8, passes=1)
     taken = decoder_bits(make(images, torch.Generator().manual_seed(0)))
     found = recollect(

@@ -27,7 +27,7 @@ def ran(arm: str) -> tuple[dict[str, Row], list[Sheet], list[object]]:
     tiny = TinyBench()
     bench = tiny(data=Path("nowhere"), download=False)
     (trial,) = [trial for trial in MNIST_ONE_CLASS_AT_A_TIME.trials(QUICK) if trial.arm == arm]
-    found = list(MNIST_ONE_CLASS_AT_A_TIME.run(trial, workbench=bench, scope=QUICK))
+    found = list(MNIST_ONE_CLASS_AT_A_TIME.run(trial, fixture=bench, scope=QUICK))
     rows = {entry.metric: entry for entry in found if isinstance(entry, Row)}
     return rows, [entry for entry in found if isinstance(entry, Sheet)], list(tiny.settings)
 

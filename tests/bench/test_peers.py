@@ -13,7 +13,7 @@ from torch import Tensor
 from streamlearner.bench.experiments import peers
 from streamlearner.bench.experiments.peers import LEARNERS, PEERS
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.workbench import Workbench
+from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.peers.mammoth import (
     AS_MAMMOTH,
     PACKED,
@@ -28,7 +28,7 @@ from streamlearner.bench.peers.mammoth import (
 from streamlearner.bench.peers.ours import ours
 from streamlearner.bench.peers.race import BareLoop, race
 from streamlearner.decoding.codec import Schema
-from tests.support.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, dataset
 
 QUICK = Scope(seeds=1, budgets_bits=(20_000,), quick=True)
 BUDGET = 20_000
@@ -37,13 +37,13 @@ HAS_AVALANCHE = importlib.util.find_spec("avalanche") is not None
 needs_avalanche = pytest.mark.skipif(not HAS_AVALANCHE, reason="avalanche-lib is not installed")
 
 
-def workbench() -> Workbench:
+def fixture() -> Fixture:
     return TinyBench()(data=Path("nowhere"), download=False)
 
 
 def stream() -> tuple[Tensor, Tensor]:
     """120 images [n, 1, 28, 28] uint8 of ten classes, in turn, with their labels."""
-    found = pictures("MNIST", True)
+    found = dataset("MNIST", True)
     return torch.from_numpy(found.images)[:, None], torch.tensor([int(label) for label in found.labels])
 
 
@@ -150,8 +150,8 @@ def test_every_reference_learner_learns_the_same_way_twice_and_rightly(arm: str)
 
 
 def test_all_begin_with_the_weights_of_the_daemon() -> None:
-    bench = workbench()
-    with ours(pictures("MNIST", True), bench, budget_bits=BUDGET, seed=3, learning_rate=0.1) as daemon:
+    bench = fixture()
+    with ours(dataset("MNIST", True), bench, budget_bits=BUDGET, seed=3, learning_rate=0.1) as daemon:
         learner = daemon.daemon.make_learner(Schema(shape=(1, 28, 28), dtype="uint8"))
         daemons = dict(learner.method.hippocampus.network.named_parameters())
     peer = dict(Answering(seed=3).network.named_parameters())
@@ -164,7 +164,7 @@ def test_all_begin_with_the_weights_of_the_daemon() -> None:
 
 @pytest.mark.parametrize("arm", ["ours", "bare_loop", "derpp_float32"])
 def test_an_arm_has_an_accuracy_and_a_speed_inside_its_bits(arm: str) -> None:
-    rows = list(PEERS.run(Trial(arm, 200_000, 0), workbench=workbench(), scope=QUICK))
+    rows = list(PEERS.run(Trial(arm, 200_000, 0), fixture=fixture(), scope=QUICK))
     assert [row.metric for row in rows] == ["accuracy", "speed_against_bare_loop"]
     assert 0.1 <= rows[0].value <= 1
     assert 0 < rows[1].value < 20
@@ -172,13 +172,13 @@ def test_an_arm_has_an_accuracy_and_a_speed_inside_its_bits(arm: str) -> None:
 
 
 def test_the_daemon_learns_the_whole_stream_though_it_comes_in_stretches() -> None:
-    found = pictures("MNIST", True)
+    found = dataset("MNIST", True)
     images, labels = stream()
-    with ours(found, workbench(), budget_bits=BUDGET, seed=0, learning_rate=0.1) as contestant:
-        race(contestant, BareLoop(budget_bits=BUDGET, seed=0, learning_rate=0.1), images, labels)
-        progress = contestant.daemon.learner.progress
+    with ours(found, fixture(), budget_bits=BUDGET, seed=0, learning_rate=0.1) as candidate:
+        race(candidate, BareLoop(budget_bits=BUDGET, seed=0, learning_rate=0.1), images, labels)
+        progress = candidate.daemon.learner.progress
         assert progress.learned + progress.withheld == len(labels)
-        assert contestant.answer(images[:7]).shape == (7,)
+        assert candidate.answer(images[:7]).shape == (7,)
 
 
 class Notes(Answering):
@@ -196,12 +196,12 @@ class Notes(Answering):
 
 
 def test_the_yardstick_learns_the_first_fifth_of_each_stretch() -> None:
-    arm, yardstick = Notes(), Notes()
+    arm, baseline = Notes(), Notes()
     labels = torch.arange(990)
-    race(arm, yardstick, torch.zeros(990, 1, 28, 28, dtype=torch.uint8), labels)
+    race(arm, baseline, torch.zeros(990, 1, 28, 28, dtype=torch.uint8), labels)
     assert [*itertools.chain(*arm.given)] == labels.tolist()
     assert len(arm.given) == 10
-    assert yardstick.given == [stretch[:20] for stretch in arm.given]
+    assert baseline.given == [stretch[:20] for stretch in arm.given]
 
 
 def test_every_implementation_of_a_method_learns_at_the_same_rate() -> None:

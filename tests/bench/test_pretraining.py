@@ -16,7 +16,7 @@ from streamlearner.bench.kit.results import Row
 from streamlearner.bench.streams.continual import Arm, ContinualExperiment
 from streamlearner.bench.streams.one_pass import learn
 from streamlearner.bench.streams.pretraining import association_bits
-from tests.support.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, dataset
 
 SMALL: dict[str, Any] = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False}
 ARM = Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})
@@ -37,8 +37,8 @@ EXPERIMENT = ContinualExperiment(
 def rows_of(experiment: ContinualExperiment, tiny: TinyBench | None = None) -> list[Row]:
     """Of all its trials with one seed."""
     scope = Scope(seeds=1, budgets_bits=None, quick=False)
-    workbench = (tiny or TinyBench())(data=Path("nowhere"), download=False)
-    found = [e for t in experiment.trials(scope) for e in experiment.run(t, workbench=workbench, scope=scope)]
+    fixture = (tiny or TinyBench())(data=Path("nowhere"), download=False)
+    found = [e for t in experiment.trials(scope) for e in experiment.run(t, fixture=fixture, scope=scope)]
     return [entry for entry in found if isinstance(entry, Row)]
 
 
@@ -52,9 +52,9 @@ def test_where_the_association_counts_it_is_inside_the_budget() -> None:
 def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() -> None:
     codes = {"association.name": "trellis", "association.code_bits": 20}
     settings = {**codes, "seed": 0, "network.name": "mlp", "exam.fraction": 0.4, "memory.budget_bits": BUDGET}
-    workbench = TinyBench()(data=Path("nowhere"), download=False)
+    fixture = TinyBench()(data=Path("nowhere"), download=False)
     stream = ordering.in_order(
-        pictures("Rows", True), seed=0, one_of=1, classes_per_period=None, shuffled=False
+        dataset("Rows", True), seed=0, one_of=1, classes_per_period=None, shuffled=False
     )
     learned: list[list[int]] = []
 
@@ -66,9 +66,9 @@ def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("streamlearner.app.parts.TrellisAssociation", Watched)
         learned.append([])
-        before = association_bits(workbench, settings, stream, names_tasks=True)
+        before = association_bits(fixture, settings, stream, names_tasks=True)
         learned.append([])
-        after = learn(workbench, settings, stream, pictures("Rows", False), names_tasks=True)
+        after = learn(fixture, settings, stream, dataset("Rows", False), names_tasks=True)
     assert learned[0] == learned[1]
     assert 0 < sum(learned[0]) < 120  # the exam withheld some
     assert after.parameter_bits["association"] <= before

@@ -12,12 +12,12 @@ from streamlearner.bench import report
 from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST_READOUT, Readout
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.results import Result
-from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.bench.material.readout import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.networks.base import Network
-from tests.support.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, dataset
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 
@@ -28,7 +28,7 @@ def one_thread() -> None:
 
 
 def task(train: bool = True) -> Task:
-    found = pictures("MNIST", train)
+    found = dataset("MNIST", train)
     images = torch.from_numpy(found.images)[:, None].float() / 255
     return Task(images, torch.tensor([int(label) for label in found.labels]))
 
@@ -48,7 +48,7 @@ def test_every_arm_is_a_trial_and_ours_trains_a_gate_of_its_own(readout: Readout
     arms = [trial.arm for trial in readout.trials(QUICK)]
     assert arms == ["freeze", "sgd", "sgd_tenth", "lwf", "ewc", "teacher", "ours", "gate_outputs"]
     bench = TinyBench()(data=Path("nowhere"), download=False)
-    rows = list(readout.run(Trial("ours", 0, 0), workbench=bench, scope=QUICK))
+    rows = list(readout.run(Trial("ours", 0, 0), fixture=bench, scope=QUICK))
     assert [row.metric for row in rows] == [
         f"readout_{part}{suffix}" for suffix in ("", "_unseen") for part in ("joint", "old", "new")
     ]
@@ -66,11 +66,11 @@ def test_what_was_pretrained_is_left_as_it_was_whatever_learns_from_it(network: 
 def test_where_there_is_no_test_file_what_is_tested_on_was_kept_from_training() -> None:
     asked: list[tuple[str, bool]] = []
 
-    def load(name: str, train: bool, most: int | None = None) -> Pictures:
+    def load(name: str, train: bool, most: int | None = None) -> Dataset:
         asked.append((name, train))
-        return pictures(name, train, most)
+        return dataset(name, train, most)
 
-    bench = dataclasses.replace(TinyBench()(data=Path("nowhere"), download=False), load_pictures=load)
+    bench = dataclasses.replace(TinyBench()(data=Path("nowhere"), download=False), load_dataset=load)
     training, test = CIFAR10_READOUT._pictures(bench, QUICK)
     assert asked == [("CIFAR10", True)]
     assert len(training.labels) == 4 * len(test.labels) > 0
@@ -125,7 +125,7 @@ def test_a_probe_answers_for_examples_that_it_did_not_see() -> None:
 
 def test_what_a_gate_gives_is_told_in_shares_and_drawn(tmp_path: Path) -> None:
     bench = TinyBench()(data=Path("nowhere"), download=False)
-    rows = list(MNIST_READOUT.run(Trial("gate_outputs", 0, 0), workbench=bench, scope=QUICK))
+    rows = list(MNIST_READOUT.run(Trial("gate_outputs", 0, 0), fixture=bench, scope=QUICK))
     told = {row.metric: row.value for row in rows}
     for layer in (1, 2, 3):
         shares = [told[f"share_of_layer_{layer}_at_{place}"] for place in range(60)]

@@ -22,7 +22,7 @@ from streamlearner.bench.kit.experiment import Experiment, Scope
 from streamlearner.bench.kit.results import Result, Row, Sheet
 from streamlearner.bench.streams.digit_tasks import permnist
 from streamlearner.stream import Message
-from tests.support.tiny_bench import TinyBench, pictures
+from tests.support.tiny_bench import TinyBench, dataset
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
 
@@ -35,15 +35,15 @@ def one_thread() -> None:
 def ran(experiment: Experiment, arm: str) -> list[object]:
     (trial,) = [trial for trial in experiment.trials(QUICK) if trial.arm == arm]
     bench = TinyBench()(data=Path("nowhere"), download=False)
-    return list(experiment.run(trial, workbench=bench, scope=QUICK))
+    return list(experiment.run(trial, fixture=bench, scope=QUICK))
 
 
-def figures(found: list[object]) -> dict[str, float]:
+def summarise(found: list[object]) -> dict[str, float]:
     return {row.metric: row.value for row in found if isinstance(row, Row)}
 
 
 def test_half_of_the_first_task_and_of_the_last_comes_back_at_the_end() -> None:
-    whole = permnist(pictures("MNIST", True))
+    whole = permnist(dataset("MNIST", True))
     stream, (six, first, last) = revised(whole)
     assert stream.tasks is not None
     assert (six, first, last) == (100, 110, 120)
@@ -56,7 +56,7 @@ def test_half_of_the_first_task_and_of_the_last_comes_back_at_the_end() -> None:
 
 
 def test_what_revision_gained_is_the_difference_that_it_made() -> None:
-    found = figures(ran(REVISION, "generative_dual_memory"))
+    found = summarise(ran(REVISION, "generative_dual_memory"))
     for task in ("first", "last"):
         before, after = found[f"{task}_before_revision"], found[f"{task}_after_revision"]
         assert found[f"{task}_gain"] == pytest.approx(after - before)
@@ -90,7 +90,7 @@ def test_a_stream_of_epochs_has_every_message_once_in_each_and_no_offset_twice()
 
 def test_each_harm_is_a_point_of_a_curve_and_reconstructions_are_shown(tmp_path: Path) -> None:
     found = ran(NOISE_AND_OCCLUSION, "deep_generative_replay")
-    told = figures(found)
+    told = summarise(found)
     curve = [value for name, value in told.items() if name.startswith("accuracy_under_noise_at_")]
     assert len(curve) == 9
     assert told["accuracy_under_noise"] == pytest.approx(sum(curve) / 9)

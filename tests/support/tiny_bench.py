@@ -1,4 +1,4 @@
-"""A workbench of two tiny data sets that need no file, over real daemons."""
+"""A fixture of two tiny data sets that need no file, over real daemons."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
-from streamlearner.bench.laboratory import workbench
+from streamlearner.bench.assembly import build_fixture
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.stream import Source
 
 TRAINING, TESTING = 120, 40
 
 
-def pictures(name: str, train: bool, most: int | None = None) -> Pictures:
+def dataset(name: str, train: bool, most: int | None = None) -> Dataset:
     """Ten classes of 28 x 28: a bright row each, with noise; whatever data set is asked for. But for MNIST,
     two classes make a task."""
     count = min(TRAINING if train else TESTING, most or TRAINING)
@@ -24,11 +24,11 @@ def pictures(name: str, train: bool, most: int | None = None) -> Pictures:
     images = chance.integers(0, 60, (count, 28, 28), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[2 * label + 3] = 255
-    return Pictures(images, list(labels), None if name == "MNIST" else [f"task {i // 2}" for i in labels])
+    return Dataset(images, list(labels), None if name == "MNIST" else [f"task {i // 2}" for i in labels])
 
 
 class TinyBench:
-    """What the commands are given to build their workbench. Remembers the settings of each daemon, and is
+    """What the commands are given to build their fixture. Remembers the settings of each daemon, and is
     interrupted in the middle of the daemon after the first `daemons`."""
 
     def __init__(self, *, daemons: int = 1_000) -> None:
@@ -36,9 +36,9 @@ class TinyBench:
         self.settings: list[Settings] = []
         self.asked: list[tuple[Path, bool]] = []
 
-    def __call__(self, *, data: Path, download: bool) -> Workbench:
+    def __call__(self, *, data: Path, download: bool) -> Fixture:
         self.asked.append((data, download))
-        real = workbench(data=data)
+        real = build_fixture(data=data)
 
         def build(settings: Settings, source: Source) -> Any:
             if len(self.settings) == self.daemons:
@@ -46,4 +46,4 @@ class TinyBench:
             self.settings.append(settings)
             return real.build_daemon(settings, source)
 
-        return dataclasses.replace(real, build_daemon=build, load_pictures=pictures)
+        return dataclasses.replace(real, build_daemon=build, load_dataset=dataset)

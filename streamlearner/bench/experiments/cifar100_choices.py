@@ -13,9 +13,9 @@ from typing import Any
 from streamlearner.bench.experiments.cifar100_incremental import CIFAR100_INCREMENTAL, NETWORK, OURS, TEN
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Curve, Row, Sheet
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.peers.turns import Turns, loop, timed
 from streamlearner.bench.plots import choices as choice_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm
@@ -64,22 +64,22 @@ class Choices:
         part = CIFAR100_INCREMENTAL.examples // QUARTER
         return [Trial(arm, TEN, seed, part) for arm in CHOICES for seed in range(scope.seeds)]
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve | Sheet]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Curve | Sheet]:
         arms = {trial.arm: Arm(settings={**OURS, **CHOICES[trial.arm]})}
         learned = replace(CIFAR100_INCREMENTAL, arms=arms)
-        rows = list(learned.run(trial, workbench=workbench, scope=replace(scope, portion="quarter")))
+        rows = list(learned.run(trial, fixture=fixture, scope=replace(scope, portion="quarter")))
         yield from rows
         settings = {**learned.settings(trial), "sleep.every_examples": None}
-        yield self._speed(trial, settings, workbench, scope)
+        yield self._speed(trial, settings, fixture, scope)
 
-    def _speed(self, trial: Trial, settings: Settings, workbench: Workbench, scope: Scope) -> Row:
+    def _speed(self, trial: Trial, settings: Settings, fixture: Fixture, scope: Scope) -> Row:
         share = 20 if scope.quick else SHARE
-        training = workbench.load_pictures(CIFAR100_INCREMENTAL.data, True, TURNS * share)
+        training = fixture.load_dataset(CIFAR100_INCREMENTAL.data, True, TURNS * share)
         stream = ordering.in_order(
             training, seed=trial.seed, one_of=1, classes_per_period=None, shuffled=False
         )
         started = time.perf_counter()
-        ratios, speed = race(settings, workbench, stream, share=len(stream.labels) // TURNS)
+        ratios, speed = race(settings, fixture, stream, share=len(stream.labels) // TURNS)
         return Row(
             arm=trial.arm,
             budget_bits=trial.budget_bits,
@@ -94,19 +94,17 @@ class Choices:
             examples=trial.examples,
         )
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Accuracy against speed, a point for each arm."""
         choice_plot.draw(found, accuracy=ACCURACY, speed=SPEED, title=self.name, quick=quick, path=path)
 
 
-def race(
-    settings: Settings, workbench: Workbench, stream: Pictures, *, share: int
-) -> tuple[list[float], float]:
+def race(settings: Settings, fixture: Fixture, stream: Dataset, *, share: int) -> tuple[list[float], float]:
     """A daemon of these settings and one that runs finetune take turns: the ratios of their examples/s, and
     the first one's own."""
     finetune = {**NETWORK, "method.name": "finetune", "sleep.every_examples": None, "seed": settings["seed"]}
-    messages = workbench.messages(stream, tasks=stream.tasks)
-    with workbench.daemon(settings, messages) as ours, workbench.daemon(finetune, messages) as bare:
+    messages = fixture.messages(stream, tasks=stream.tasks)
+    with fixture.daemon(settings, messages) as ours, fixture.daemon(finetune, messages) as bare:
         runners = []
         for daemon in (ours, bare):
             source = Turns(daemon.source)

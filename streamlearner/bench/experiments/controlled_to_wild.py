@@ -11,9 +11,9 @@ import numpy as np
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import factors as factor_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.streams.factor_stream import QUICK, Course, Phase, learned, rows, told
@@ -56,9 +56,9 @@ class ControlledToWild:
         part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
         return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         (digits, digit_tests), (wild, wild_tests) = worlds(
-            workbench, scope, held_out_one_in=self.held_out_one_in
+            fixture, scope, held_out_one_in=self.held_out_one_in
         )
         chance = np.random.default_rng(trial.seed)
         every = 1 if trial.examples is None else QUARTER
@@ -70,11 +70,11 @@ class ControlledToWild:
         ][1 if trial.arm == "wild_alone" else 0 :]
         settings = settings_of(self.arms[trial.arm], trial) | (QUICK if scope.quick else {})
         tests = {CATEGORY: digit_tests, VIEWPOINT: digit_tests, WILD: wild_tests}
-        course = learned(workbench, settings, phases, tests if len(phases) > 1 else {WILD: wild_tests})
-        examples = sum(len(phase.pictures.labels) for phase in phases)
+        course = learned(fixture, settings, phases, tests if len(phases) > 1 else {WILD: wild_tests})
+        examples = sum(len(phase.dataset.labels) for phase in phases)
         yield from rows(trial, figures(course, phases), course, examples=examples)
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """The factors along the stream."""
         panels = {factor: (factor, "examples learned") for factor in FACTORS}
         factor_plot.draw(found, panels=panels, title=self.name, quick=quick, path=path)
@@ -94,27 +94,27 @@ def figures(course: Course, phases: Sequence[Phase]) -> dict[str, float]:
 
 
 def worlds(
-    workbench: Workbench, scope: Scope, *, held_out_one_in: int
-) -> tuple[tuple[Pictures, Pictures], tuple[Pictures, Pictures]]:
+    fixture: Fixture, scope: Scope, *, held_out_one_in: int
+) -> tuple[tuple[Dataset, Dataset], tuple[Dataset, Dataset]]:
     """To learn from and to test on, of both; images [n, 32, 32, 3]."""
     digits, wild = (
-        ordering.halves(workbench, data, scope, quick=QUICK_SIZES, held_out_one_in=held_out_one_in)
+        ordering.halves(fixture, data, scope, quick=QUICK_SIZES, held_out_one_in=held_out_one_in)
         for data in ("MNIST", "CIFAR100")
     )
     return (controlled(digits[0]), controlled(digits[1])), (named_wild(wild[0]), named_wild(wild[1]))
 
 
-def controlled(digits: Pictures) -> Pictures:
+def controlled(digits: Dataset) -> Dataset:
     return in_colour(turned(digits), side=SIDE)
 
 
-def named_wild(pictures: Pictures) -> Pictures:
-    labels: list[Any] = [{WILD: label} for label in pictures.labels]
-    return Pictures(pictures.images, labels)
+def named_wild(dataset: Dataset) -> Dataset:
+    labels: list[Any] = [{WILD: label} for label in dataset.labels]
+    return Dataset(dataset.images, labels)
 
 
-def shuffled(one: Pictures, other: Pictures, chance: np.random.Generator) -> Pictures:
-    both = Pictures(np.concatenate([one.images, other.images]), [*one.labels, *other.labels])
+def shuffled(one: Dataset, other: Dataset, chance: np.random.Generator) -> Dataset:
+    both = Dataset(np.concatenate([one.images, other.images]), [*one.labels, *other.labels])
     return both.select(chance.permutation(len(both.labels)))
 
 

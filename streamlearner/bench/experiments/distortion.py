@@ -13,10 +13,10 @@ from torch import Tensor
 
 from streamlearner.associations.contract import Association
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
-from streamlearner.bench.kit.workbench import Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, Arm
 from streamlearner.bench.material.distortion_tables import paper_curve
 from streamlearner.bench.material.jpeg import coded_as_jpeg
@@ -72,19 +72,19 @@ class DistortionExperiment:
         for arm in JPEGS if scope.budgets_bits is None else ():
             yield Trial(arm, 0, 0)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         if trial.arm in JPEGS:
-            yield from compressed(trial, workbench, quick=scope.quick)
+            yield from compressed(trial, fixture, quick=scope.quick)
         else:
-            yield from learned(trial, ARMS[trial.arm], workbench, quick=scope.quick)
+            yield from learned(trial, ARMS[trial.arm], fixture, quick=scope.quick)
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         distortion_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
-def learned(trial: Trial, arm: Arm, workbench: Workbench, *, quick: bool) -> Iterator[Row]:
+def learned(trial: Trial, arm: Arm, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
     """An association learns, and codes what it learned from."""
-    images = load(workbench, arm.data, quick=quick)
+    images = load(fixture, arm.data, quick=quick)
     generator = torch.Generator().manual_seed(trial.seed)
     stream = images[torch.randperm(len(images), generator=generator)[: arm.examples]]
     fresh = arm.make(tuple(images.shape[1:]), trial.budget_bits, generator)
@@ -95,7 +95,7 @@ def learned(trial: Trial, arm: Arm, workbench: Workbench, *, quick: bool) -> Ite
     found = distortion(association, images)
     measured = {"distortion_l1": found.absolute, "compression": raw_bits(images) / trial.budget_bits}
     if arm.data == "MNIST":
-        unseen = load(workbench, arm.data, train=False, quick=quick)
+        unseen = load(fixture, arm.data, train=False, quick=quick)
         measured["distortion_l1_unseen"] = distortion(association, unseen).absolute
     else:
         measured["normalised_mse"] = found.normalised_squared
@@ -112,10 +112,10 @@ def learned(trial: Trial, arm: Arm, workbench: Workbench, *, quick: bool) -> Ite
     )
 
 
-def compressed(trial: Trial, workbench: Workbench, *, quick: bool) -> Iterator[Row]:
+def compressed(trial: Trial, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
     """JPEG, which learns nothing: the first images of the training set."""
     data, quality = JPEGS[trial.arm]
-    images = load(workbench, data, quick=quick)[:JPEG_EXAMPLES]
+    images = load(fixture, data, quick=quick)[:JPEG_EXAMPLES]
     started = time.perf_counter()
     decoded, bits = coded_as_jpeg(images, quality=quality)
     seconds = time.perf_counter() - started
@@ -159,10 +159,10 @@ def rows(
         )
 
 
-def load(workbench: Workbench, data: str, *, train: bool = True, quick: bool = False) -> Tensor:
+def load(fixture: Fixture, data: str, *, train: bool = True, quick: bool = False) -> Tensor:
     """Images [n, C, H, W] float32 in [0, 1]."""
     most = MOST_OF_CIFAR if data == "CIFAR100" else None
-    images = inputs(workbench.load_pictures(data, train, most=QUICK_EXAMPLES if quick else most))
+    images = inputs(fixture.load_dataset(data, train, most=QUICK_EXAMPLES if quick else most))
     return images[: QUICK_EXAMPLES if quick else None].float() / 255.0
 
 

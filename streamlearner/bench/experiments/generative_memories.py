@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
-from streamlearner.bench.kit.workbench import Settings
+from streamlearner.bench.kit.fixture import Settings
 from streamlearner.bench.streams.continual import MEASURES, Arm, ContinualExperiment
 from streamlearner.bench.streams.digit_tasks import PERMUTATIONS, permnist, permuted, transformed
 

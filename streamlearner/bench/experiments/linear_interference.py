@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.workbench import Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import interference as interference_plot
 
 LEVELS, FEATURES, FLIPS = 4, 64, 0.1
@@ -83,7 +83,7 @@ class LinearInterference:
             for seed in range(scope.seeds):
                 yield Trial(arm=arm, budget_bits=0, seed=seed)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         started, chance = time.perf_counter(), torch.Generator().manual_seed(trial.seed)
         network = TwoHeads(items(chance), chance)
         epochs = QUICK_EPOCHS if scope.quick else EPOCHS
@@ -99,7 +99,7 @@ class LinearInterference:
             examples=epochs * len(network.features),
         )
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """The four panels of the paper's figure."""
         interference_plot.draw(found, title=self.name, quick=quick, path=path)
 

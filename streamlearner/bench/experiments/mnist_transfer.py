@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.workbench import Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.material import transfer_tables
 from streamlearner.bench.material.transfer import (
     CLASSES,
@@ -123,8 +123,8 @@ class Transfer:
                     if scope.budgets_bits is None or budget_bits(compression) in scope.budgets_bits:
                         yield Trial(arm, budget_bits(compression), seed)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
-        room = classroom(workbench, seed=trial.seed, quick=scope.quick, held_out=scope.held_out)
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
+        room = classroom(fixture, seed=trial.seed, quick=scope.quick, held_out=scope.held_out)
         if trial.arm == "teacher":
             yield teachers_row(trial, room)
             return
@@ -140,7 +140,7 @@ class Transfer:
             accuracy, seconds = taught(course, room, found.inputs, targets, seed=trial.seed)
             yield students_row(trial, course, found, accuracy=accuracy, seconds=seconds)
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         transfer_plot.draw(found, title=self.name, quick=quick, path=path)
 
 

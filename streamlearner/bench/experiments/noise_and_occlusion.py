@@ -15,10 +15,10 @@ from torch import Tensor
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy, right
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import factors as factor_plot
 from streamlearner.methods.base import raw, unit_interval
 from streamlearner.stream import Message
@@ -80,15 +80,15 @@ class NoiseAndOcclusion:
     def trials(self, scope: Scope) -> Iterable[Trial]:
         return [Trial(arm=arm, budget_bits=0, seed=seed) for arm in self.arms for seed in range(scope.seeds)]
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Sheet]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Sheet]:
         training, test = ordering.halves(
-            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+            fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         stream = again_and_again(
-            workbench.messages(training), epochs=QUICK_EPOCHS if scope.quick else EPOCHS, seed=trial.seed
+            fixture.messages(training), epochs=QUICK_EPOCHS if scope.quick else EPOCHS, seed=trial.seed
         )
         settings = {**LASTING, **self.arms[trial.arm], "seed": trial.seed}
-        with workbench.daemon(settings, stream) as daemon:
+        with fixture.daemon(settings, stream) as daemon:
             started = time.perf_counter()
             daemon.run()
             seconds, learner = time.perf_counter() - started, daemon.learner
@@ -102,7 +102,7 @@ class NoiseAndOcclusion:
         if trial.arm != PLAIN and not trial.seed:
             yield Sheet(trial.arm, reconstructed(learner, test))
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Accuracy against each harm."""
         factor_plot.draw(found, panels=PANELS, title=self.name, quick=quick, path=path)
 
@@ -114,7 +114,7 @@ def again_and_again(messages: Sequence[Message], *, epochs: int, seed: int) -> l
     return [replace(messages[number], offset=offset) for offset, number in enumerate(order)]
 
 
-def told(learner: Any, test: Pictures) -> dict[str, float]:
+def told(learner: Any, test: Dataset) -> dict[str, float]:
     """Accuracy under each harm, and the mean over each kind."""
     measured, count = {"accuracy": accuracy(learner, test, names_tasks=False)}, len(test.labels)
     for curve, (harm, amounts) in HARMS.items():
@@ -133,7 +133,7 @@ def shown(images: NDArray[Any]) -> Tensor:
 
 
 @torch.no_grad()
-def reconstructed(learner: Any, test: Pictures) -> Tensor:
+def reconstructed(learner: Any, test: Dataset) -> Tensor:
     """In rows: digits as they are, with noise of 40 percent, behind a square of 30; under each row how the
     memory sees it."""
     some = test.select(np.array([test.labels.index(digit) for digit in sorted(set(test.labels))[:SHOWN]]))

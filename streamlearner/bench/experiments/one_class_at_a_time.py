@@ -14,10 +14,10 @@ from torch import Tensor
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy
-from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import growth as growth_plot
 from streamlearner.bench.streams import mask_dynamics
 from streamlearner.bench.streams.continual import MEASURES, Arm
@@ -54,9 +54,9 @@ class OneClassAtATime:
                     yield Trial(arm=arm, budget_bits=budget, seed=seed)
         yield Trial(arm=DYNAMICS, budget_bits=0, seed=0)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Sheet]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Sheet]:
         training, test = ordering.halves(
-            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+            fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         if trial.arm == DYNAMICS:
             yield from mask_dynamics.rows(trial, training, quick=scope.quick)
@@ -68,13 +68,13 @@ class OneClassAtATime:
         settings = {**SLEEPS, **arm.settings, "seed": trial.seed, "daemon.batch_size": BATCH}
         if trial.budget_bits:
             settings["memory.budget_bits"] = trial.budget_bits
-        course = learned(workbench, settings | (QUICK if scope.quick else {}), stream, test)
+        course = learned(fixture, settings | (QUICK if scope.quick else {}), stream, test)
         yield from _rows(trial, course, paper=arm.paper, length=len(stream.labels))
         if course.stages and not trial.seed:
             yield Sheet(f"{trial.arm}-after-each-class", tiled(course.stages))
             yield Sheet(f"{trial.arm}-at-the-end", tiled([part for _, part in course.shown]))
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Accuracy by classes met, growth against the worst case, and masks as they harden."""
         growth_plot.draw(found, title=self.name, quick=quick, path=path)
 
@@ -96,7 +96,7 @@ class Course:
 class AfterEachClass:
     """Called between batches: asks for a sleep before the last batch of a class, and tests after it."""
 
-    def __init__(self, stream: Pictures, test: Pictures) -> None:
+    def __init__(self, stream: Dataset, test: Dataset) -> None:
         labels = np.array([int(label) for label in stream.labels])
         self.ends = [int(i) + 1 for i in np.flatnonzero(np.diff(labels))] + [len(labels)]
         if len(self.ends) > CLASSES:  # shuffled: no class ends before the stream does
@@ -127,10 +127,10 @@ class AfterEachClass:
         self.course.seconds -= time.perf_counter() - started
 
 
-def learned(workbench: Workbench, settings: Mapping[str, Any], stream: Pictures, test: Pictures) -> Course:
+def learned(fixture: Fixture, settings: Mapping[str, Any], stream: Dataset, test: Dataset) -> Course:
     """One daemon over the whole stream."""
     watch = AfterEachClass(stream, test)
-    with workbench.daemon(settings, workbench.messages(stream), between=watch) as daemon:
+    with fixture.daemon(settings, fixture.messages(stream), between=watch) as daemon:
         watch.daemon, daemon.dream = daemon, Stopwatch(daemon.dream)
         started = time.perf_counter()
         daemon.run()

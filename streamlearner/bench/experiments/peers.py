@@ -12,9 +12,9 @@ import torch
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
-from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.peers.avalanche import STRATEGIES, AvalancheLearner, is_installed
 from streamlearner.bench.peers.mammoth import (
     ALPHA,
@@ -27,7 +27,7 @@ from streamlearner.bench.peers.mammoth import (
     ExperienceReplay,
 )
 from streamlearner.bench.peers.ours import ours
-from streamlearner.bench.peers.race import BareLoop, Contestant, race
+from streamlearner.bench.peers.race import BareLoop, Candidate, race
 from streamlearner.networks.augmentation import Augmentation
 
 EXAMPLES, QUICK_EXAMPLES = 20_000, 1_000
@@ -47,7 +47,7 @@ er 0.58, 0.56, 0.58, 0.59 (two seeds)."""
 AUGMENTATION = Augmentation(shift_pixels=2, rotation_degrees=12.0, scaling=0.1, flip=False)
 """What the daemon does to its recollections of grey images of 28 pixels, for a peer that does the same."""
 
-LEARNERS: Mapping[str, Callable[..., Contestant]] = {
+LEARNERS: Mapping[str, Callable[..., Candidate]] = {
     "bare_loop": BareLoop,
     "er": ExperienceReplay,
     "er_ace": AsymmetricReplay,
@@ -68,7 +68,7 @@ def arms() -> Iterator[str]:
 
 def entered(
     arm: str, *, budget_bits: int, seed: int, learning_rate: float
-) -> AbstractContextManager[Contestant]:
+) -> AbstractContextManager[Candidate]:
     return nullcontext(LEARNERS[arm](budget_bits=budget_bits, seed=seed, learning_rate=learning_rate))
 
 
@@ -101,14 +101,14 @@ PROTOCOL = (
 
 
 def rows(
-    trial: Trial, contestant: Contestant, measured: Mapping[str, float], *, seconds: float, examples: int
+    trial: Trial, candidate: Candidate, measured: Mapping[str, float], *, seconds: float, examples: int
 ) -> Iterator[Row]:
     for metric, value in measured.items():
         yield Row(
             arm=trial.arm,
             budget_bits=trial.budget_bits,
-            stored_bits=contestant.stored_bits,
-            parameter_bits=contestant.parameter_bits,
+            stored_bits=candidate.stored_bits,
+            parameter_bits=candidate.parameter_bits,
             seed=trial.seed,
             metric=metric,
             value=round(value, 4),
@@ -134,18 +134,18 @@ class Peers:
             for budget in scope.budgets_bits or self.budgets_bits:
                 yield from (Trial(arm, budget, seed) for arm in arms())
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
-        stream, test = self._halves(trial.seed, workbench, scope)
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
+        stream, test = self._halves(trial.seed, fixture, scope)
         budget, seed = trial.budget_bits, trial.seed
-        make = partial(ours, stream, workbench) if trial.arm == "ours" else partial(entered, trial.arm)
-        yardstick = BareLoop(budget_bits=budget, seed=seed, learning_rate=self._rate("bare_loop"))
-        with make(budget_bits=budget, seed=seed, learning_rate=self._rate(trial.arm)) as contestant:
+        make = partial(ours, stream, fixture) if trial.arm == "ours" else partial(entered, trial.arm)
+        baseline = BareLoop(budget_bits=budget, seed=seed, learning_rate=self._rate("bare_loop"))
+        with make(budget_bits=budget, seed=seed, learning_rate=self._rate(trial.arm)) as candidate:
             labels = torch.tensor([int(label) for label in stream.labels])
-            pace = race(contestant, yardstick, inputs(stream), labels)
-            right = contestant.answer(inputs(test)) == torch.tensor([int(label) for label in test.labels])
+            pace = race(candidate, baseline, inputs(stream), labels)
+            right = candidate.answer(inputs(test)) == torch.tensor([int(label) for label in test.labels])
             yield from rows(
                 trial,
-                contestant,
+                candidate,
                 {"accuracy": float(right.float().mean()), "speed_against_bare_loop": pace.against_bare_loop},
                 seconds=pace.seconds,
                 examples=len(labels),
@@ -154,13 +154,13 @@ class Peers:
     def _rate(self, arm: str) -> float:
         return self.learning_rates[method_of(arm)]
 
-    def _halves(self, seed: int, workbench: Workbench, scope: Scope) -> tuple[Pictures, Pictures]:
+    def _halves(self, seed: int, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
         """The stream of this seed, whole batches of it, and what is tested."""
-        training = workbench.load_pictures("MNIST", True)
+        training = fixture.load_dataset("MNIST", True)
         if scope.held_out:
             training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
         else:
-            test = workbench.load_pictures("MNIST", False)
+            test = fixture.load_dataset("MNIST", False)
         most = min(QUICK_EXAMPLES if scope.quick else EXAMPLES, len(training.labels)) // BATCH * BATCH
         drawn = np.random.default_rng(seed).permutation(len(training.labels))[:most]
         return (

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.material.gate_histogram import histogram_metrics
 from streamlearner.bench.material.readout import (
     BATCH,
@@ -65,8 +65,8 @@ class Readout:
                 yield Trial(arm=arm, budget_bits=0, seed=seed)
         yield Trial(arm=GATE, budget_bits=0, seed=0)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
-        training, test = self._pictures(workbench, scope)
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
+        training, test = self._pictures(fixture, scope)
         started, measured, taken = time.perf_counter(), dict[str, float](), 0
         network = pretrained(
             task(training).of(OLD),
@@ -92,13 +92,13 @@ class Readout:
             taken += steps * BATCH
         yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=taken)
 
-    def _pictures(self, workbench: Workbench, scope: Scope) -> tuple[Pictures, Pictures]:
+    def _pictures(self, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
         """To learn from, and to test on."""
         if self.tested_one_in is None:
             return ordering.halves(
-                workbench, self.data, scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+                fixture, self.data, scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
             )
-        whole = workbench.load_pictures(self.data, True, QUICK_SIZES[0] if scope.quick else None)
+        whole = fixture.load_dataset(self.data, True, QUICK_SIZES[0] if scope.quick else None)
         training, test = ordering.parted(whole, held_out_one_in=self.tested_one_in)
         if scope.held_out:
             return ordering.parted(training, held_out_one_in=self.held_out_one_in)
@@ -133,7 +133,7 @@ class Readout:
                 found.setdefault(name, []).append(multipliers.detach().flatten())
         return histogram_metrics(found)
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Readouts of each rule, and what the gate gives."""
         gate_plot.draw(found, title=self.name, quick=quick, path=path)
 

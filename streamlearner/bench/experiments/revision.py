@@ -12,9 +12,9 @@ import numpy as np
 from streamlearner.bench.experiments.generative_memories import BUDGET_BITS, PAPERS_LEARNER, PERMNIST
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import accuracy
-from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.streams.digit_tasks import PERMNIST_TASKS, permnist
 
@@ -39,18 +39,16 @@ class Revision:
         part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
         return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         training, test = ordering.halves(
-            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+            fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         order = np.random.default_rng(trial.seed).permutation(len(training.labels))
         every = QUARTER if trial.examples else 1
         stream, ends = revised(permnist(training).select(order[::every]))
         settings = settings_of(self.arms[trial.arm], trial)
         watch = AfterEach(ends, permnist(test))
-        with workbench.daemon(
-            settings, workbench.messages(stream, tasks=stream.tasks), between=watch
-        ) as daemon:
+        with fixture.daemon(settings, fixture.messages(stream, tasks=stream.tasks), between=watch) as daemon:
             watch.daemon, started = daemon, time.perf_counter()
             daemon.run()
             seconds, learner = time.perf_counter() - started - watch.seconds, daemon.learner
@@ -67,23 +65,23 @@ class Revision:
         )
 
 
-def revised(pictures: Pictures) -> tuple[Pictures, list[int]]:
+def revised(dataset: Dataset) -> tuple[Dataset, list[int]]:
     """The stream, and where the six tasks, the first revision and the last end."""
-    tasks = np.array(pictures.tasks)
-    whole = {task: np.flatnonzero(tasks == task) for task in sorted(set(pictures.tasks or ()))}
+    tasks = np.array(dataset.tasks)
+    whole = {task: np.flatnonzero(tasks == task) for task in sorted(set(dataset.tasks or ()))}
     again = {}
     for task in (FIRST, LAST):
         half = len(whole[task]) // 2
         whole[task], again[task] = whole[task][:half], whole[task][half:]
     parts = [np.concatenate([*whole.values()]), again[FIRST], again[LAST]]
     parts = [part[: len(part) // BATCH * BATCH] for part in parts]
-    return pictures.select(np.concatenate(parts)), np.cumsum([len(part) for part in parts]).tolist()
+    return dataset.select(np.concatenate(parts)), np.cumsum([len(part) for part in parts]).tolist()
 
 
 class AfterEach:
     """Called between batches: tests the first task and the last where a part of the stream has ended."""
 
-    def __init__(self, ends: list[int], test: Pictures) -> None:
+    def __init__(self, ends: list[int], test: Dataset) -> None:
         self.ends, self.test = ends, test
         tasks = np.array(test.tasks)
         self.tests = {task: test.select(np.flatnonzero(tasks == task)) for task in (FIRST, LAST)}

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.workbench import Pictures, Workbench
 from streamlearner.bench.peers.turns import Turns, loop, timed
 from streamlearner.methods.base import Experience
 from streamlearner.networks.augmentation import Augmentation
@@ -54,30 +54,30 @@ class Throughput:
         arms = ("daemon", *(("kafka",) if scope.kafka else ()), "growth")
         return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in arms]
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         turns, examples = (2, 600) if scope.quick else (TURNS, 3_000)
-        pictures = workbench.load_pictures("MNIST", True)
-        order = np.random.default_rng(trial.seed).permutation(len(pictures.labels))[: turns * examples]
-        pictures = pictures.select(order[np.argsort(np.array(pictures.labels)[order] // 2, kind="stable")])
+        dataset = fixture.load_dataset("MNIST", True)
+        order = np.random.default_rng(trial.seed).permutation(len(dataset.labels))[: turns * examples]
+        dataset = dataset.select(order[np.argsort(np.array(dataset.labels)[order] // 2, kind="stable")])
         started = time.perf_counter()
         address = scope.kafka if trial.arm == "kafka" else None
         measured = growth_ratio if trial.arm == "growth" else partial(daemon_ratios, kafka=address)
-        for metric, value, speed in measured(pictures, workbench, turns=turns, seed=trial.seed):
+        for metric, value, speed in measured(dataset, fixture, turns=turns, seed=trial.seed):
             seconds = round(time.perf_counter() - started, 2)
             yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, speed)
 
 
 def daemon_ratios(
-    pictures: Pictures, workbench: Workbench, *, turns: int, seed: int, kafka: str | None
+    dataset: Dataset, fixture: Fixture, *, turns: int, seed: int, kafka: str | None
 ) -> Iterator[tuple[str, float, float]]:
     """(metric, ratio, examples/s of the daemon) against the bare loop and against observe alone."""
-    share = len(pictures.labels) // turns // BATCH * BATCH
-    images = torch.from_numpy(pictures.images)[:, None]
-    labels = torch.tensor([int(label) for label in pictures.labels])
+    share = len(dataset.labels) // turns // BATCH * BATCH
+    images = torch.from_numpy(dataset.images)[:, None]
+    labels = torch.tensor([int(label) for label in dataset.labels])
     bare = BareLoop(seed=seed)
-    messages = workbench.messages(pictures)
-    with workbench.daemon({**SETTINGS, "seed": seed}, messages) as daemon:
-        source = Turns(workbench.build_kafka_source(messages, kafka) if kafka else daemon.source)
+    messages = fixture.messages(dataset)
+    with fixture.daemon({**SETTINGS, "seed": seed}, messages) as daemon:
+        source = Turns(fixture.build_kafka_source(messages, kafka) if kafka else daemon.source)
         daemon.source = daemon.intake.source = source
         daemon.serving.start()
         source.open(None)
@@ -135,15 +135,15 @@ def observe_all(method: Any, images: Tensor, labels: Tensor) -> None:
 
 
 def growth_ratio(
-    pictures: Pictures, workbench: Workbench, *, turns: int, seed: int
+    dataset: Dataset, fixture: Fixture, *, turns: int, seed: int
 ) -> Iterator[tuple[str, float, float]]:
     """Seconds of observe with 10 times the codes and classes over seconds with few."""
-    images = torch.from_numpy(pictures.images)[:, None]
+    images = torch.from_numpy(dataset.images)[:, None]
     methods = {}
     for name, budget, classes in (("few", 62_720, 10), ("many", 690_000, 100)):
         labels = torch.arange(len(images)) % classes
         settings = {**SETTINGS, "memory.budget_bits": budget, "association.code_bits": 100, "seed": seed}
-        with workbench.daemon(settings, workbench.messages(pictures.select(np.arange(BATCH)))) as daemon:
+        with fixture.daemon(settings, fixture.messages(dataset.select(np.arange(BATCH)))) as daemon:
             daemon.run()
             method = daemon.learner.method
             observe_all(method, images[: classes * BATCH], labels[: classes * BATCH])

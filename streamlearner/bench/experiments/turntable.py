@@ -11,9 +11,9 @@ import numpy as np
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import factors as factor_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
 from streamlearner.bench.streams.factor_stream import QUICK, Phase, learned, rows, told
@@ -38,26 +38,26 @@ class Turntable:
         part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
         return trials_of(self.arms, budget_bits=10 * RAW_BITS, scope=scope, examples=part)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         training, test = ordering.halves(
-            workbench, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
+            fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         training, test = turned(training), turned(test)
         order = np.random.default_rng(trial.seed).permutation(len(training.labels))
         stream = training.select(order if trial.examples is None else order[::QUARTER])
         settings = settings_of(self.arms[trial.arm], trial) | (QUICK if scope.quick else {})
         phases = thirds(stream, multi_task=trial.arm.startswith("multi_task"))
-        course = learned(workbench, settings, phases, dict.fromkeys(BOTH, test))
+        course = learned(fixture, settings, phases, dict.fromkeys(BOTH, test))
         yield from rows(trial, told(course, phases), course, examples=len(stream.labels))
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Both factors along the stream, of the larger network."""
         found = [figure for figure in found if not figure.arm.endswith(SMALL)]
         panels = {factor: (factor, "examples learned") for factor in BOTH}
         factor_plot.draw(found, panels=panels, title=self.name, quick=quick, path=path)
 
 
-def thirds(stream: Pictures, *, multi_task: bool) -> list[Phase]:
+def thirds(stream: Dataset, *, multi_task: bool) -> list[Phase]:
     """Three phases of equal length."""
     named = {CATEGORY: (CATEGORY,), VIEWPOINT: (VIEWPOINT,), f"{CATEGORY}_again": (CATEGORY,)}
     parts = np.array_split(np.arange(len(stream.labels)), len(named))

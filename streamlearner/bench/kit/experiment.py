@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Curve, Row, Sheet
-from streamlearner.bench.kit.workbench import Workbench
+from streamlearner.bench.kit.summary import Summary
 
 Portion = Literal["whole", "quarter"]
 
@@ -80,7 +80,7 @@ class Experiment(Protocol):
 
     def trials(self, scope: Scope) -> Iterable[Trial]: ...
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve | Sheet]: ...
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Curve | Sheet]: ...
 
 
 @runtime_checkable
@@ -94,5 +94,5 @@ class HoldsOut(Protocol):
 class DrawsItself(Protocol):
     """An experiment that draws its own picture instead of accuracy against budget."""
 
-    def draw(self, found: Sequence[Figure], *, quick: bool, path: Path) -> None:
+    def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Writes a PNG to `path`; `found` are the figures of the report, all metrics."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.bench.kit.workbench import Pictures
+from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.stream import Label
 
@@ -20,7 +20,7 @@ MOST_PICTURES = 1_000
 POINTS = 20
 
 
-def accuracy(learner: Any, test: Pictures, *, names_tasks: bool) -> float:
+def accuracy(learner: Any, test: Dataset, *, names_tasks: bool) -> float:
     """The share of test pictures that what answers now gets right, their task told or not."""
     if not names_tasks or test.tasks is None:
         return right(learner, inputs(test), test.labels) / len(test.labels)
@@ -38,7 +38,7 @@ def right(learner: Any, shown: Tensor, labels: Sequence[Label], *, task: str | N
     return sum(f == label for f, label in zip(found, labels, strict=True))
 
 
-def readouts(learner: Any, test: Pictures, stream: Pictures) -> dict[str, float]:
+def readouts(learner: Any, test: Dataset, stream: Dataset) -> dict[str, float]:
     """What a linear probe on frozen features knows of the test pictures, by folds (paper 002, section 3):
     `readout` of all classes together, `readout_of_first` of the class that came first in the stream, among
     all classes: the one that had the longest time to be forgotten."""
@@ -49,9 +49,9 @@ def readouts(learner: Any, test: Pictures, stream: Pictures) -> dict[str, float]
     return {"readout": float(hits.mean()), "readout_of_first": float(hits[numbers == 0].mean())}
 
 
-def inputs(pictures: Pictures) -> Tensor:
+def inputs(dataset: Dataset) -> Tensor:
     """[n, C, H, W] uint8, as the codec decodes them."""
-    images = torch.from_numpy(pictures.images)
+    images = torch.from_numpy(dataset.images)
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 
@@ -63,7 +63,7 @@ class RetentionCurve:
     """
 
     def __init__(
-        self, stream: Pictures, test: Pictures, *, names_tasks: bool, learner: Callable[[], Any]
+        self, stream: Dataset, test: Dataset, *, names_tasks: bool, learner: Callable[[], Any]
     ) -> None:
         self.labels = stream.labels
         order = np.random.default_rng(0).permutation(len(test.labels))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from streamlearner.bench.kit.figure import RETENTION, Figure
+from streamlearner.bench.kit.summary import RETENTION, Summary
 
 COLUMNS = (
     "arm", "budget (bits)", "metric", "mean ± spread", "seeds", "paper", "stored bits", "parameter bits",
@@ -15,7 +15,7 @@ SERIES = re.compile(r"_at_\d+$")
 """The end of a metric that is one point of a curve: in the JSON and the picture, not in the table."""
 
 
-def glances(found: Sequence[Figure]) -> Iterator[str]:
+def glances(found: Sequence[Summary]) -> Iterator[str]:
     """The pivots of accuracy: after the whole stream, then after a part of it. Nothing where an experiment
     does not measure it."""
     for metric in dict.fromkeys(each.metric for each in found):
@@ -23,7 +23,7 @@ def glances(found: Sequence[Figure]) -> Iterator[str]:
             yield from glance([each for each in found if each.metric == metric])
 
 
-def glance(shown: Sequence[Figure]) -> Iterator[str]:
+def glance(shown: Sequence[Summary]) -> Iterator[str]:
     """One pivot; `shown` are figures of one metric."""
     budgets = sorted({each.budget_bits for each in shown})
     examples = {each.examples for each in shown if each.examples}
@@ -39,13 +39,13 @@ def glance(shown: Sequence[Figure]) -> Iterator[str]:
     yield ""
 
 
-def cell(each: Figure) -> str:
+def cell(each: Summary) -> str:
     paper = "" if each.paper is None else f" [{each.paper:.3f}]"
     spread = "" if each.spread is None else f" ± {each.spread:.3f}"
     return f"{each.mean:.3f}{spread} ({len(each.values)}){paper}"
 
 
-def table(found: Sequence[Figure]) -> Iterator[str]:
+def table(found: Sequence[Summary]) -> Iterator[str]:
     """Every figure with what it cost; of series along the way only what they are called."""
     series = dict.fromkeys(SERIES.sub("", each.metric) for each in found if SERIES.search(each.metric))
     found = [each for each in found if not SERIES.search(each.metric)]

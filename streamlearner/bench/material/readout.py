@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.retention_curve import inputs
-from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.gates.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
 from streamlearner.gates.update_gate import UpdateGate
@@ -54,10 +54,10 @@ class Task:
         return drawn
 
 
-def task(pictures: Pictures) -> Task:
+def task(dataset: Dataset) -> Task:
     """All of them."""
-    images = inputs(pictures).float().div_(255)
-    return Task(images, torch.tensor([int(label) for label in pictures.labels]))
+    images = inputs(dataset).float().div_(255)
+    return Task(images, torch.tensor([int(label) for label in dataset.labels]))
 
 
 @dataclass(frozen=True, slots=True)

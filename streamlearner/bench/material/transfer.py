@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.bench.kit import ordering
-from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.material.transfer_memory import answers
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
@@ -87,11 +87,11 @@ def follow(network: Network, draw: Draw, *, pace: Pace, examples: int, candidate
 
 
 @lru_cache(maxsize=1)
-def classroom(workbench: Workbench, *, seed: int, quick: bool, held_out: bool) -> Classroom:
+def classroom(fixture: Fixture, *, seed: int, quick: bool, held_out: bool) -> Classroom:
     """Kept for the next trial of this seed: a teacher takes a minute. The same images are held out whether
     they are tested on or not."""
-    training, held = ordering.parted(workbench.load_pictures("MNIST", True), held_out_one_in=HELD_OUT_ONE_IN)
-    tests = held if held_out else workbench.load_pictures("MNIST", False)
+    training, held = ordering.parted(fixture.load_dataset("MNIST", True), held_out_one_in=HELD_OUT_ONE_IN)
+    tests = held if held_out else fixture.load_dataset("MNIST", False)
     generator = torch.Generator().manual_seed(seed)
     images, labels = tensors(training)
     order = torch.randperm(len(images), generator=generator)[: QUICK_IMAGES if quick else None]
@@ -118,7 +118,7 @@ def initialised(make: Callable[[], Network], generator: torch.Generator) -> Netw
         return make()
 
 
-def tensors(pictures: Pictures) -> tuple[Tensor, Tensor]:
+def tensors(dataset: Dataset) -> tuple[Tensor, Tensor]:
     """Images [n, 1, 28, 28] in [0, 1] and classes [n]."""
-    images = torch.from_numpy(pictures.images)[:, None].float() / 255.0
-    return images, torch.tensor([int(label) for label in pictures.labels])
+    images = torch.from_numpy(dataset.images)[:, None].float() / 255.0
+    return images, torch.tensor([int(label) for label in dataset.labels])

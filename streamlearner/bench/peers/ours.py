@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.peers.mammoth import BATCH
 from streamlearner.bench.peers.turns import Turns, loop
 
@@ -54,11 +54,11 @@ class Ours:
 
 @contextmanager
 def ours(
-    stream: Pictures, workbench: Workbench, *, budget_bits: int, seed: int, learning_rate: float
+    stream: Dataset, fixture: Fixture, *, budget_bits: int, seed: int, learning_rate: float
 ) -> Iterator[Ours]:
     """A daemon that waits for this stream, in a folder of its own, which goes away with it."""
     own = {"memory.budget_bits": budget_bits, "method.learning_rate": learning_rate, "seed": seed}
-    with workbench.daemon({**SETTINGS, **own}, workbench.messages(stream)) as daemon:
+    with fixture.daemon({**SETTINGS, **own}, fixture.messages(stream)) as daemon:
         source = Turns(daemon.source)
         daemon.source = daemon.intake.source = source
         try:

@@ -1,4 +1,4 @@
-"""A contestant and the yardstick learn one stream in turns, so that a machine that slows, slows both."""
+"""A candidate and the baseline learn one stream in turns, so that a machine that slows, slows both."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from streamlearner.networks.base import descend
 
 STRETCHES = 10
 YARDSTICK_PART = 5
-"""In each stretch an arm learns its share and the yardstick the first fifth of the same."""
+"""In each stretch an arm learns its share and the baseline the first fifth of the same."""
 
 
-class Contestant(Protocol):
+class Candidate(Protocol):
     """Who learns the stream, stretch by stretch, and answers after it."""
 
     @property
@@ -41,7 +41,7 @@ class Contestant(Protocol):
 
 
 class BareLoop(Answering):
-    """The yardstick: experience replay of raw bytes and nothing around it, as a script would have it."""
+    """The baseline: experience replay of raw bytes and nothing around it, as a script would have it."""
 
     def __init__(self, *, budget_bits: int, seed: int, learning_rate: float) -> None:
         super().__init__(seed=seed)
@@ -76,22 +76,22 @@ class BareLoop(Answering):
 
 
 class Pace(NamedTuple):
-    """Seconds of an arm over the stream, and its examples per CPU second over the yardstick's."""
+    """Seconds of an arm over the stream, and its examples per CPU second over the baseline's."""
 
     seconds: float
     against_bare_loop: float
 
 
-def race(contestant: Contestant, yardstick: Contestant, images: Tensor, labels: Tensor) -> Pace:
-    """The contestant learns the whole stream; the yardstick a fifth, in turns with it."""
+def race(candidate: Candidate, baseline: Candidate, images: Tensor, labels: Tensor) -> Pace:
+    """The candidate learns the whole stream; the baseline a fifth, in turns with it."""
     stretch = -(-len(labels) // (STRETCHES * BATCH)) * BATCH
     few = max(stretch // YARDSTICK_PART // BATCH, 1) * BATCH
     spent, yard, measured = np.zeros(2), np.zeros(2), 0
     for part, targets in zip(torch.split(images, stretch), torch.split(labels, stretch), strict=True):
-        spent += timed(partial(contestant.learn, part, targets))
-        yard += timed(partial(yardstick.learn, part[:few], targets[:few]))
+        spent += timed(partial(candidate.learn, part, targets))
+        yard += timed(partial(baseline.learn, part[:few], targets[:few]))
         measured += len(targets[:few])
-    spent += timed(contestant.finish)
+    spent += timed(candidate.finish)
     seconds, busy = spent.tolist()
     return Pace(seconds, (len(labels) / busy) / (measured / float(yard[1])))
 

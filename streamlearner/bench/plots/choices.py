@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots.drawing import COLOURS, FAINT, INK, Drawing, name_points, percent, style
 
 
-def draw(found: Sequence[Figure], *, accuracy: str, speed: str, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Summary], *, accuracy: str, speed: str, title: str, quick: bool, path: Path) -> None:
     """`accuracy` and `speed` name the metrics; the speed is a ratio to finetune's."""
     accuracies = {each.arm: each.mean for each in found if each.metric == accuracy}
     speeds = {each.arm: each.mean for each in found if each.metric == speed}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.material.distortion_tables import (
     IMAGE_BITS,
     best_by_bits,
@@ -21,7 +21,7 @@ JPEG = "jpeg"
 TICKS, CLOSER_TICKS = (1, 3, 10, 30, 100, 300, 1000), (50, 100, 200)
 
 
-def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Summary], *, title: str, quick: bool, path: Path) -> None:
     """A panel for each data set, a line for each arm, the paper's points in grey. `found`: all metrics."""
     places = {(each.arm, each.budget_bits): each.mean for each in found if each.metric == COMPRESSION}
     shown = [each for each in found if each.metric == DISTORTION]
@@ -48,7 +48,7 @@ def line_of(arm: str) -> str:
 
 
 def draw_line(
-    panel: Any, points: Sequence[Figure], places: Mapping[tuple[str, int], float], arm: ArmStyle
+    panel: Any, points: Sequence[Summary], places: Mapping[tuple[str, int], float], arm: ArmStyle
 ) -> None:
     ours = arm.name == "ours"
     line = sorted((places[each.arm, each.budget_bits], each.mean, each.spread or 0.0) for each in points)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure, series
+from streamlearner.bench.kit.summary import Summary, series
 from streamlearner.bench.plots.drawing import ArmStyle, Drawing, counted, line, name_ends, style, styled
 
 
 def draw(
-    found: Sequence[Figure], *, panels: Mapping[str, tuple[str, str]], title: str, quick: bool, path: Path
+    found: Sequence[Summary], *, panels: Mapping[str, tuple[str, str]], title: str, quick: bool, path: Path
 ) -> None:
     """Mean over seeds of the metrics `x_at_n`; `panels` has for each x its title and what n counts."""
     drawing = Drawing(
@@ -23,7 +23,7 @@ def draw(
     drawing.save(path)
 
 
-def draw_panel(panel: Any, found: Sequence[Figure], metric: str) -> None:
+def draw_panel(panel: Any, found: Sequence[Summary], metric: str) -> None:
     ends: list[tuple[float, float, ArmStyle]] = []
     for arm in styled(each.arm for each in found):
         points = series([each for each in found if each.arm == arm.name], f"{metric}_at_")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure, series
+from streamlearner.bench.kit.summary import Summary, series
 from streamlearner.bench.material.gate_histogram import bin_centre
 from streamlearner.bench.plots.drawing import COLOURS, MARKERS, Drawing, legend, percent, style
 
@@ -14,7 +14,7 @@ TASKS = {"old": "the old task", "new": "the new task", "joint": "both"}
 LAYERS = {1: "-", 2: (0, (5, 1)), 3: (0, (1, 1))}
 
 
-def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Summary], *, title: str, quick: bool, path: Path) -> None:
     """Left: readouts by rule (dashes: seeds). Right: the distribution of multipliers, by layer."""
     drawing = Drawing(
         f"{title}: accuracy of linear probes", quick=quick, size=(12.0, 4.4), panels=2, widths=(3, 2)
@@ -24,7 +24,7 @@ def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> Non
     drawing.save(path)
 
 
-def draw_readouts(panel: Any, found: Sequence[Figure]) -> None:
+def draw_readouts(panel: Any, found: Sequence[Summary]) -> None:
     style(panel, "readout after the new task", x="learning rule")
     rules = list(dict.fromkeys(each.arm for each in found if each.metric == "readout_joint"))
     for place, (task, name) in enumerate(TASKS.items()):
@@ -40,7 +40,7 @@ def draw_readouts(panel: Any, found: Sequence[Figure]) -> None:
     legend(panel, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
 
 
-def draw_multipliers(panel: Any, found: Sequence[Figure]) -> None:
+def draw_multipliers(panel: Any, found: Sequence[Summary]) -> None:
     style(panel, "what the gate multiplies gradients with", x="multiplier (per bin: proportion of weights)")
     for layer, dashes in LAYERS.items():
         bins = series(found, f"share_of_layer_{layer}_at_")

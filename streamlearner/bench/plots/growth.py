@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure, series
+from streamlearner.bench.kit.summary import Summary, series
 from streamlearner.bench.plots.drawing import (
     COLOURS,
     DASHED,
@@ -25,7 +25,7 @@ GROWN, MASKS = "ours", "mask_dynamics"
 CLASSES = 10
 
 
-def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Summary], *, title: str, quick: bool, path: Path) -> None:
     """Three panels: accuracy on the classes seen so far, by arm; units of our generator by class, against
     adding the first size for each (Fig. 6); the masks of a class over its steps (Fig. 7)."""
     drawing = Drawing(f"{title}: one class after the other", quick=quick, size=(14.0, 4.4), panels=3)
@@ -36,7 +36,7 @@ def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> Non
     drawing.save(path)
 
 
-def draw_accuracy(panel: Any, found: Sequence[Figure]) -> None:
+def draw_accuracy(panel: Any, found: Sequence[Summary]) -> None:
     style(panel, "accuracy on the classes seen so far", x="classes seen", ratio=True)
     ends: list[tuple[float, float, ArmStyle]] = []
     for arm in styled(each.arm for each in found if each.metric == "accuracy"):
@@ -48,7 +48,7 @@ def draw_accuracy(panel: Any, found: Sequence[Figure]) -> None:
     name_ends(panel, ends)
 
 
-def draw_growth(panel: Any, found: Sequence[Figure]) -> None:
+def draw_growth(panel: Any, found: Sequence[Summary]) -> None:
     style(panel, "units of the generator", x="classes learned")
     units = series(found, "units_after_")
     if not units:
@@ -71,7 +71,7 @@ def draw_growth(panel: Any, found: Sequence[Figure]) -> None:
     legend(panel, loc="upper left")
 
 
-def draw_masks(panel: Any, found: Sequence[Figure]) -> None:
+def draw_masks(panel: Any, found: Sequence[Summary]) -> None:
     style(panel, "masks of all units (0: closed, 1: open)", x="step of the second class")
     means, spreads = series(found, "mask_mean_at_"), series(found, "mask_spread_at_")
     if not means:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure, series
+from streamlearner.bench.kit.summary import Summary, series
 from streamlearner.bench.plots.drawing import COLOURS, Drawing, counted, legend, style
 
 PANELS = (
@@ -18,7 +18,7 @@ PANELS = (
 TASKS = {"a": (COLOURS[0], "-"), "b": (COLOURS[1], (0, (5, 1)))}
 
 
-def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Summary], *, title: str, quick: bool, path: Path) -> None:
     """Mean over seeds; the error axis is logarithmic in the last panel only."""
     drawing = Drawing(
         f"{title}: mean squared error of two equal tasks", quick=quick, size=(14.0, 3.6), panels=len(PANELS)
@@ -31,7 +31,7 @@ def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> Non
     drawing.save(path)
 
 
-def draw_panel(panel: Any, found: Sequence[Figure], *, epochs: tuple[int, int] | None) -> None:
+def draw_panel(panel: Any, found: Sequence[Summary], *, epochs: tuple[int, int] | None) -> None:
     """All epochs, or those of a range on a logarithmic axis."""
     for task, (colour, dashes) in TASKS.items():
         points = [

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import RETENTION, Figure
+from streamlearner.bench.kit.summary import RETENTION, Summary
 from streamlearner.bench.plots.drawing import ArmStyle, Drawing, log_ticks, name_ends, style, styled
 
 
-def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Summary], *, title: str, quick: bool, path: Path) -> None:
     """Bars: sample standard deviation; dots: seeds. Level dashed lines: arms without a memory, or with room
     for everything. Hollow diamonds in the colour of an arm: the paper's figures, where there are any."""
     shown = [each for each in found if each.metric == RETENTION]
@@ -42,7 +42,7 @@ def shared_budgets(cells: Iterable[tuple[str, int]]) -> list[int]:
 
 
 def draw_arm(
-    panel: Any, points: Sequence[Figure], arm: ArmStyle, *, budgets: Sequence[int]
+    panel: Any, points: Sequence[Summary], arm: ArmStyle, *, budgets: Sequence[int]
 ) -> tuple[float, float, ArmStyle]:
     """Where the line ends."""
     kept = [point for point in points if point.budget_bits in budgets]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import Figure
+from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots.drawing import ArmStyle, Drawing, legend, log_ticks, percent, style, styled
 
 SAMPLING = "active"
@@ -16,7 +16,7 @@ LEAST_EPISODES = 1_000
 """With fewer, students are near chance, and all alike."""
 
 
-def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> None:
+def draw(found: Sequence[Summary], *, title: str, quick: bool, path: Path) -> None:
     """A panel for each student, a line for each arm over the episodes (bars: standard deviation); hollow
     diamonds: the paper's figures, in the colour of their arm. `found`: all metrics of the experiment."""
     shown = list(points_of(found, least_episodes=0 if quick else LEAST_EPISODES))
@@ -40,7 +40,7 @@ def draw(found: Sequence[Figure], *, title: str, quick: bool, path: Path) -> Non
     drawing.save(path)
 
 
-def points_of(found: Sequence[Figure], *, least_episodes: int) -> Iterator[tuple[str, int, Figure]]:
+def points_of(found: Sequence[Summary], *, least_episodes: int) -> Iterator[tuple[str, int, Summary]]:
     """Student, episodes and figure of what is shown; metrics are student_compression_sampling_episodes."""
     for each in found:
         if each.metric.count("_") == 3:
@@ -49,7 +49,7 @@ def points_of(found: Sequence[Figure], *, least_episodes: int) -> Iterator[tuple
                 yield student, int(episodes), each
 
 
-def draw_line(panel: Any, points: Sequence[tuple[int, Figure]], arm: ArmStyle) -> None:
+def draw_line(panel: Any, points: Sequence[tuple[int, Summary]], arm: ArmStyle) -> None:
     points = sorted(points, key=lambda point: point[0])
     panel.errorbar(
         [episodes for episodes, _ in points],

@@ -8,8 +8,8 @@ from typing import Any
 
 from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Curve, Row, Sheet, tiled
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.streams.gate_training import gate_settings
 from streamlearner.bench.streams.one_pass import Learned, learn
 from streamlearner.bench.streams.pretraining import association_bits, pretrained
@@ -94,7 +94,7 @@ class ContinualExperiment:
     compares_methods: bool = False
     newest: int = 0
     shows: bool = False
-    derive: Callable[[Pictures], Pictures] | None = None
+    derive: Callable[[Dataset], Dataset] | None = None
     held_out_one_in: int = 5
     quick_examples: int = 2_000
 
@@ -121,9 +121,9 @@ class ContinualExperiment:
         held_out = -(-self.examples // self.held_out_one_in) if scope.held_out else 0
         return -(-(self.examples - held_out) // QUARTER)
 
-    def run(self, trial: Trial, *, workbench: Workbench, scope: Scope) -> Iterator[Row | Curve | Sheet]:
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Curve | Sheet]:
         arm = self.arms[trial.arm]
-        training, test = self._halves(workbench, scope)
+        training, test = self._halves(fixture, scope)
         stream = ordering.in_order(
             training,
             seed=trial.seed,
@@ -133,16 +133,16 @@ class ContinualExperiment:
         )
         settings = self.settings(trial)
         with (
-            pretrained(workbench, settings, on=arm.pretrained_on, quick=scope.quick) as association,
-            gate_settings(workbench, settings, on=arm.gate_trained_on, quick=scope.quick) as gate,
+            pretrained(fixture, settings, on=arm.pretrained_on, quick=scope.quick) as association,
+            gate_settings(fixture, settings, on=arm.gate_trained_on, quick=scope.quick) as gate,
         ):
             settings |= association | gate
             if self.counts_association:
                 settings["memory.budget_bits"] -= association_bits(
-                    workbench, settings, stream, names_tasks=self.names_tasks
+                    fixture, settings, stream, names_tasks=self.names_tasks
                 )
             learned = learn(
-                workbench,
+                fixture,
                 settings,
                 stream,
                 test,
@@ -162,16 +162,14 @@ class ContinualExperiment:
         """The settings of a trial over the defaults."""
         return settings_of(self.arms[trial.arm], trial)
 
-    def _halves(self, workbench: Workbench, scope: Scope) -> tuple[Pictures, Pictures]:
+    def _halves(self, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
         """What is learned and what is tested, before any is put in order."""
         whole = QUARTER if scope.portion == "quarter" else 1
-        training = workbench.load_pictures(
-            self.data, True, self.quick_examples * whole if scope.quick else None
-        )
+        training = fixture.load_dataset(self.data, True, self.quick_examples * whole if scope.quick else None)
         training = self.derive(training) if self.derive else training
         if scope.held_out:
             return ordering.parted(training, held_out_one_in=self.held_out_one_in)
-        test = workbench.load_pictures(self.data, False, QUICK_TESTS if scope.quick else None)
+        test = fixture.load_dataset(self.data, False, QUICK_TESTS if scope.quick else None)
         return training, self.derive(test) if self.derive else test
 
     def _rows(self, trial: Trial, learned: Learned, *, length: int) -> Iterator[Row]:

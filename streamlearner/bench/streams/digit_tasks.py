@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.bench.kit.workbench import Pictures
+from streamlearner.bench.kit.fixture import Dataset
 
 PERMUTATIONS = 6
 PERMUTATION_SEED = 1_000_033
@@ -22,23 +22,23 @@ PERMNIST_TASKS = (
 TRANSFORMS = ("upright", "mirrored", "upside down", "over the diagonal")
 
 
-def permuted(pictures: Pictures) -> Pictures:
+def permuted(dataset: Dataset) -> Dataset:
     """Each image under one of six orders of its pixels, in turns; the first is as it was. The order is its
     task, the digit its class."""
-    images, count = pictures.images.copy(), len(pictures.labels)
+    images, count = dataset.images.copy(), len(dataset.labels)
     chance = np.random.default_rng(PERMUTATION_SEED)
     flat = images.reshape(count, -1)
     for task in range(1, PERMUTATIONS):
         order = chance.permutation(flat.shape[1])
         flat[task::PERMUTATIONS] = flat[task::PERMUTATIONS][:, order]
     tasks = [f"permutation {number % PERMUTATIONS}" for number in range(count)]
-    return Pictures(images, pictures.labels, tasks)
+    return Dataset(images, dataset.labels, tasks)
 
 
-def permnist(pictures: Pictures) -> Pictures:
+def permnist(dataset: Dataset) -> Dataset:
     """Each image changed in one of six ways, in turns: the paper's Permnist (001, appendix 8.1). The way is
     its task, the digit its class."""
-    images, count = pictures.images.copy(), len(pictures.labels)
+    images, count = dataset.images.copy(), len(dataset.labels)
     chance, ways = np.random.default_rng(PERMUTATION_SEED), len(PERMNIST_TASKS)
     narrow, wide = _centre(images, 8), _centre(images, 12)
     narrow[1::ways] = 0
@@ -48,7 +48,7 @@ def permnist(pictures: Pictures) -> Pictures:
         order = chance.permutation(side * side)
         centre[way::ways] = centre[way::ways].reshape(-1, side * side)[:, order].reshape(-1, side, side)
     images[5::ways] = images[5::ways, :, ::-1]
-    return Pictures(images, pictures.labels, [PERMNIST_TASKS[number % ways] for number in range(count)])
+    return Dataset(images, dataset.labels, [PERMNIST_TASKS[number % ways] for number in range(count)])
 
 
 def _centre(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -57,12 +57,12 @@ def _centre(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return images[:, top : top + side, left : left + side]
 
 
-def transformed(pictures: Pictures) -> Pictures:
+def transformed(dataset: Dataset) -> Dataset:
     """Each image as it is, mirrored, upside down or reflected about its main diagonal, in turns (001,
     appendix 8.1): 40 classes, class = digit + 10 times the transform."""
-    images, step = pictures.images.copy(), len(TRANSFORMS)
+    images, step = dataset.images.copy(), len(TRANSFORMS)
     images[1::step] = images[1::step, :, ::-1]
     images[2::step] = images[2::step, ::-1]
     images[3::step] = images[3::step].transpose(0, 2, 1)
-    labels = [int(label) + 10 * (number % step) for number, label in enumerate(pictures.labels)]
-    return Pictures(images, list(labels))
+    labels = [int(label) + 10 * (number % step) for number, label in enumerate(dataset.labels)]
+    return Dataset(images, list(labels))

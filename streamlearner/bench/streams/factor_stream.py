@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from streamlearner.bench.kit.experiment import Trial, rows_of
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import ANSWER_BATCH, inputs
 from streamlearner.bench.kit.tables import SERIES
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 from streamlearner.bench.streams.one_pass import Stopwatch
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.base import Network
@@ -27,26 +27,26 @@ MOST_PICTURES = 1_000
 
 
 class Phase(NamedTuple):
-    """Pictures whose labels are mappings, of which the stream names these factors. Figures taken at its end
+    """Dataset whose labels are mappings, of which the stream names these factors. Figures taken at its end
     are called after its name."""
 
     name: str
     factors: tuple[str, ...]
-    pictures: Pictures
+    dataset: Dataset
 
 
-def joined(phases: Sequence[Phase]) -> Pictures:
+def joined(phases: Sequence[Phase]) -> Dataset:
     """The stream: phase after phase."""
     labels: list[Any] = [
         {factor: label[factor] for factor in phase.factors if factor in label}
         for phase in phases
-        for label in _mappings(phase.pictures)
+        for label in _mappings(phase.dataset)
     ]
-    return Pictures(np.concatenate([phase.pictures.images for phase in phases]), labels)
+    return Dataset(np.concatenate([phase.dataset.images for phase in phases]), labels)
 
 
-def _mappings(pictures: Pictures) -> Sequence[Mapping[str, Any]]:
-    labels: Sequence[Any] = pictures.labels
+def _mappings(dataset: Dataset) -> Sequence[Mapping[str, Any]]:
+    labels: Sequence[Any] = dataset.labels
     return labels
 
 
@@ -69,8 +69,8 @@ class AlongPhases:
     """Called between batches: tests at even distances, and asks for a sleep before the last batch of a
     phase. `tests` has pictures by factor. Testing changes nothing in the learner."""
 
-    def __init__(self, phases: Sequence[Phase], tests: Mapping[str, Pictures]) -> None:
-        self.ends = np.cumsum([len(phase.pictures.labels) for phase in phases]).tolist()
+    def __init__(self, phases: Sequence[Phase], tests: Mapping[str, Dataset]) -> None:
+        self.ends = np.cumsum([len(phase.dataset.labels) for phase in phases]).tolist()
         self.tests = tests
         self.few = {
             factor: test.select(np.arange(min(MOST_PICTURES, len(test.labels))))
@@ -90,13 +90,13 @@ class AlongPhases:
             self.daemon.schedule.request()
         course.seconds -= time.perf_counter() - started
 
-    def known(self, tests: Mapping[str, Pictures]) -> dict[str, float]:
+    def known(self, tests: Mapping[str, Dataset]) -> dict[str, float]:
         """The share of each factor's pictures that what answers now gets right."""
         learner = self.daemon.learner
         return {factor: accuracy(learner, test, factor=factor) for factor, test in tests.items()}
 
 
-def accuracy(learner: Any, test: Pictures, *, factor: str) -> float:
+def accuracy(learner: Any, test: Dataset, *, factor: str) -> float:
     """0 where no label of this factor was met yet."""
     if learner is None or factor not in learner.labels.factors:
         return 0.0
@@ -107,7 +107,7 @@ def accuracy(learner: Any, test: Pictures, *, factor: str) -> float:
 
 
 @torch.no_grad()
-def neocortex_accuracy(learner: Any, test: Pictures, *, factor: str) -> float:
+def neocortex_accuracy(learner: Any, test: Dataset, *, factor: str) -> float:
     """Of the long-term network alone, among the classes of the factor."""
     classes, found = learner.labels.factors[factor], list[Any]()
     for part in torch.split(inputs(test), ANSWER_BATCH):
@@ -116,18 +116,18 @@ def neocortex_accuracy(learner: Any, test: Pictures, *, factor: str) -> float:
     return _share(found, test, factor)
 
 
-def _share(found: Sequence[Any], test: Pictures, factor: str) -> float:
+def _share(found: Sequence[Any], test: Dataset, factor: str) -> float:
     right = [f == label[factor] for f, label in zip(found, _mappings(test), strict=True)]
     return float(np.mean(right))
 
 
 def learned(
-    workbench: Workbench, settings: Settings, phases: Sequence[Phase], tests: Mapping[str, Pictures]
+    fixture: Fixture, settings: Settings, phases: Sequence[Phase], tests: Mapping[str, Dataset]
 ) -> Course:
     """One daemon over the whole stream, with a sleep at the end of each phase."""
     watch, stream = AlongPhases(phases, tests), joined(phases)
     settings = dict(settings) | {"daemon.batch_size": BATCH, "sleep.every_examples": None}
-    with workbench.daemon(settings, workbench.messages(stream), between=watch) as daemon:
+    with fixture.daemon(settings, fixture.messages(stream), between=watch) as daemon:
         watch.daemon, daemon.dream = daemon, Stopwatch(daemon.dream)
         started = time.perf_counter()
         daemon.run()

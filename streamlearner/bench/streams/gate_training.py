@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from streamlearner.bench.kit.workbench import Settings, Workbench
+from streamlearner.bench.kit.fixture import Fixture, Settings
 from streamlearner.bench.material.readout import BATCH, Task, task
 from streamlearner.gates.gate_file import save_gate
 from streamlearner.gates.meta_learning import Course, Lesson, learn_alone, meta_train
@@ -47,7 +47,7 @@ def trained_gate(
 
 @contextmanager
 def gate_settings(
-    workbench: Workbench, settings: Settings, *, on: str | None, quick: bool
+    fixture: Fixture, settings: Settings, *, on: str | None, quick: bool
 ) -> Iterator[dict[str, Any]]:
     """Further settings that let a daemon learn by a gate trained on the training half of the set `on`, images
     of the shape of the stream's; none where that is None. The file they name goes with the context.
@@ -58,7 +58,7 @@ def gate_settings(
     if on is None:
         yield {}
         return
-    known = task(workbench.load_pictures(on, True, QUICK_EXAMPLES if quick else None))
+    known = task(fixture.load_dataset(on, True, QUICK_EXAMPLES if quick else None))
     classes = sorted(set(known.labels.tolist()))
     old, new = (known.of(tuple(classes[start::2])) for start in (0, 1))
     seed = int(settings["seed"])

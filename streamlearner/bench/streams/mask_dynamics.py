@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench.kit.experiment import Trial, rows_of
+from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import inputs
-from streamlearner.bench.kit.workbench import Pictures
 from streamlearner.generative.mask_learning import Course, Old, learn_class
 from streamlearner.generative.masked_network import MaskedNetwork
 
@@ -31,7 +31,7 @@ COURSE = Course(
 """The defaults of `method.masked_generator`, written out: a new default changes no old figure."""
 
 
-def rows(trial: Trial, training: Pictures, *, quick: bool) -> Iterator[Row]:
+def rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
     """The first two classes by themselves, without a daemon; what is told is of the second."""
     chance = torch.Generator().manual_seed(trial.seed)
     network = MaskedNetwork(input_shape=(1, 28, 28), latents=32, units=(128, 256), chance=chance)

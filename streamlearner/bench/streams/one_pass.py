@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy, readouts
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
 
 SHOWN = 10
 """Recollections of each class on a sheet."""
@@ -36,19 +36,19 @@ class Learned:
 
 
 def learn(
-    workbench: Workbench,
+    fixture: Fixture,
     settings: Settings,
-    stream: Pictures,
-    test: Pictures,
+    stream: Dataset,
+    test: Dataset,
     *,
     names_tasks: bool,
     compares_methods: bool = False,
     newest: int = 0,
 ) -> Learned:
     """One daemon over the whole stream, tested along it and after it."""
-    messages = workbench.messages(stream, tasks=stream.tasks if names_tasks else None)
+    messages = fixture.messages(stream, tasks=stream.tasks if names_tasks else None)
     curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
-    with workbench.daemon(settings, messages, between=curve) as daemon:
+    with fixture.daemon(settings, messages, between=curve) as daemon:
         daemon.dream = asleep = Stopwatch(daemon.dream)
         started = time.perf_counter()
         daemon.run()
@@ -72,10 +72,10 @@ def learn(
     )
 
 
-def last(pictures: Pictures, classes: int) -> Pictures:
+def last(dataset: Dataset, classes: int) -> Dataset:
     """Those of the classes with the highest numbers."""
-    kept = set(sorted(set(pictures.labels))[-classes:])
-    return pictures.select(np.flatnonzero([label in kept for label in pictures.labels]))
+    kept = set(sorted(set(dataset.labels))[-classes:])
+    return dataset.select(np.flatnonzero([label in kept for label in dataset.labels]))
 
 
 def own(learner: Any) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamlearner.bench.kit.workbench import Pictures, Settings, Workbench
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 
 PRETRAINING_EXAMPLES, QUICK_EXAMPLES = 20_000, 200
 CHEAP: dict[str, Any] = {
@@ -25,29 +25,29 @@ CHEAP: dict[str, Any] = {
 
 @contextmanager
 def pretrained(
-    workbench: Workbench, settings: Settings, *, on: str | None, quick: bool
+    fixture: Fixture, settings: Settings, *, on: str | None, quick: bool
 ) -> Iterator[dict[str, Any]]:
     """Further settings that let a daemon start from an association fitted to the training half of the set
     `on`; none where that is None. The checkpoint they name goes with the context."""
     if on is None:
         yield {}
         return
-    pictures = workbench.load_pictures(on, True, QUICK_EXAMPLES if quick else PRETRAINING_EXAMPLES)
-    order = np.random.default_rng(int(settings["seed"])).permutation(len(pictures.labels))
-    messages = workbench.messages(pictures.select(order))
+    dataset = fixture.load_dataset(on, True, QUICK_EXAMPLES if quick else PRETRAINING_EXAMPLES)
+    order = np.random.default_rng(int(settings["seed"])).permutation(len(dataset.labels))
+    messages = fixture.messages(dataset.select(order))
     with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
         fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit", "exam.budget_bits": 0}
-        source = workbench.build_source(messages)
-        workbench.build_daemon({**settings, **CHEAP, **fixed}, source).run()
+        source = fixture.build_source(messages)
+        fixture.build_daemon({**settings, **CHEAP, **fixed}, source).run()
         (checkpoint,) = sorted((Path(folder) / "checkpoints").glob("[0-9]*"))[-1:]
         yield {"association.from_checkpoint": str(checkpoint)}
 
 
-def association_bits(workbench: Workbench, settings: Settings, stream: Pictures, *, names_tasks: bool) -> int:
+def association_bits(fixture: Fixture, settings: Settings, stream: Dataset, *, names_tasks: bool) -> int:
     """The most bits that the association's tables take along this stream: those of trellis codes grow with
     each generation, the last of which begins after some 43,000 examples. Tasks are named, and the exam
     withholds, as in the run: how many directions are coded hangs on the examples learned."""
-    messages = workbench.messages(stream, tasks=stream.tasks if names_tasks else None)
+    messages = fixture.messages(stream, tasks=stream.tasks if names_tasks else None)
     most = 0
 
     def look(taken: int) -> None:
@@ -55,7 +55,7 @@ def association_bits(workbench: Workbench, settings: Settings, stream: Pictures,
         if daemon.learner is not None:
             most = max(most, daemon.learner.method.parameter_bits()["association"])
 
-    with workbench.daemon({**settings, **CHEAP}, messages, between=look) as daemon:
+    with fixture.daemon({**settings, **CHEAP}, messages, between=look) as daemon:
         daemon.run()
         look(len(messages))
     return most

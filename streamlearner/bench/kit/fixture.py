@@ -17,7 +17,7 @@ Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class Dataset:
     """Images [n, H, W] or [n, H, W, C] uint8 with their labels (plain, or mappings of factors), and, where
     the set has such, the task of each: coarse class of CIFAR-100, alphabet of Omniglot."""
 
@@ -25,29 +25,29 @@ class Pictures:
     labels: list[Any]
     tasks: list[str] | None = None
 
-    def select(self, indices: NDArray[np.int64]) -> Pictures:
+    def select(self, indices: NDArray[np.int64]) -> Dataset:
         tasks = None if self.tasks is None else [self.tasks[i] for i in indices]
-        return Pictures(self.images[indices], [self.labels[i] for i in indices], tasks)
+        return Dataset(self.images[indices], [self.labels[i] for i in indices], tasks)
 
 
 @dataclass(frozen=True, slots=True)
-class Workbench:
+class Fixture:
     """`build_daemon(settings, source)` assembles a daemon from dotted settings over the defaults;
     `build_source(messages, between=None)` a source that holds messages and calls `between(n)` before each
     batch, where all n before it were learned; `build_kafka_source(messages, address)` one that reads them
-    from a new topic; `load_pictures(name, train, most=None)` reads a data set (of a large one, with `most`,
+    from a new topic; `load_dataset(name, train, most=None)` reads a data set (of a large one, with `most`,
     a part); `encode` makes a message's value and headers of an image and a label."""
 
     build_daemon: Callable[[Settings, Source], Any]
     build_source: Callable[..., Source]
     build_kafka_source: Callable[[list[Message], str], Source]
-    load_pictures: Callable[..., Pictures]
+    load_dataset: Callable[..., Dataset]
     encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
 
-    def messages(self, pictures: Pictures, *, tasks: list[str] | None = None) -> list[Message]:
+    def messages(self, dataset: Dataset, *, tasks: list[str] | None = None) -> list[Message]:
         """The pictures as a stream of messages, in their order."""
         made = []
-        for offset, (image, label) in enumerate(zip(pictures.images, pictures.labels, strict=True)):
+        for offset, (image, label) in enumerate(zip(dataset.images, dataset.labels, strict=True)):
             value, headers = self.encode(image, label=label, task=tasks[offset] if tasks else None)
             made.append(Message(value, "bench", 0, offset, headers=headers, timestamp_ms=offset))
         return made

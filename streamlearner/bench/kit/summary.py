@@ -14,7 +14,7 @@ RETENTION = "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Summary:
     """One metric of an arm under a budget, over its seeds. `spread` is None for a single one; `examples` is
     the length of the stream where it is a part, else None."""
 
@@ -32,18 +32,18 @@ class Figure:
     examples: int | None = None
 
 
-def figures(rows: Iterable[Row]) -> list[Figure]:
+def summarise(rows: Iterable[Row]) -> list[Summary]:
     """One for each arm, budget, metric and part of the stream, in the order of their first rows, over its
     seeds."""
     grouped: dict[tuple[str, int, str, int | None], list[Row]] = defaultdict(list)
     for row in rows:
         grouped[row.arm, row.budget_bits, row.metric, row.examples].append(row)
-    return [figure(group) for group in grouped.values()]
+    return [_summary(group) for group in grouped.values()]
 
 
-def figure(rows: Sequence[Row]) -> Figure:
+def _summary(rows: Sequence[Row]) -> Summary:
     values = tuple(row.value for row in rows)
-    return Figure(
+    return Summary(
         arm=rows[0].arm,
         budget_bits=rows[0].budget_bits,
         metric=rows[0].metric,
@@ -59,12 +59,12 @@ def figure(rows: Sequence[Row]) -> Figure:
     )
 
 
-def spans_budgets(found: Sequence[Figure]) -> bool:
+def spans_budgets(found: Sequence[Summary]) -> bool:
     """Whether there is a curve to draw: accuracy under more than one budget."""
     return len({each.budget_bits for each in found if each.metric == RETENTION and each.budget_bits}) > 1
 
 
-def series(found: Iterable[Figure], prefix: str) -> list[tuple[int, float]]:
+def series(found: Iterable[Summary], prefix: str) -> list[tuple[int, float]]:
     """Number and mean of the metrics named `prefix` and a number, ascending."""
     numbered = [each for each in found if each.metric.removeprefix(prefix).isdecimal()]
     return sorted((int(each.metric.removeprefix(prefix)), each.mean) for each in numbered)

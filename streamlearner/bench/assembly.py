@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from streamlearner.app.assembly import build
-from streamlearner.bench.kit.workbench import Pictures, Workbench
+from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.config.loading import load
 from streamlearner.connectors.kafka.source import KafkaSource
 from streamlearner.connectors.kafka.writer import KafkaWriter
@@ -19,21 +19,21 @@ from streamlearner.stream import Message
 from streamlearner.vision import datasets as picture_sets
 
 
-def workbench(*, data: Path, download: bool = False) -> Workbench:
+def build_fixture(*, data: Path, download: bool = False) -> Fixture:
     """What experiments need: daemons of this very code, and the data sets under `data`, or fetched there."""
 
     @lru_cache(maxsize=2)  # both halves of a set stay from trial to trial
-    def load_pictures(name: str, train: bool, most: int | None = None) -> Pictures:
+    def load_dataset(name: str, train: bool, most: int | None = None) -> Dataset:
         found = picture_sets.read(name, folder=data, train=train, download=download, most=most)
-        return Pictures(found.images, list(found.labels), found.groups)
+        return Dataset(found.images, list(found.labels), found.groups)
 
-    return Workbench(
+    return Fixture(
         build_daemon=lambda settings, source: build(
             load(path=None, settings=settings, environ={}), source=source
         ),
         build_source=WatchedSource,
         build_kafka_source=_in_a_topic,
-        load_pictures=load_pictures,
+        load_dataset=load_dataset,
         encode=encode_raw,
     )
 
