@@ -43,6 +43,10 @@ class NoReadableCheckpoint(CheckpointError):
     exit_code = 74
 
 
+class NothingLearned(StreamlearnerError):
+    """Predictions, or a sleep, were asked for before the first class was learned."""
+
+
 class StateInUse(StreamlearnerError):
     """Another process holds this state folder."""
 

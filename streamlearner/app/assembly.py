@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import torch
 from prometheus_client import CollectorRegistry
@@ -13,6 +14,7 @@ from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.app.parts import check_network
+from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.daemon.events import Reporter
@@ -31,9 +33,33 @@ from streamlearner.stream import Source
 from streamlearner.telemetry.metrics import Metrics
 
 
-def build(config: Config, *, source: Source | None = None) -> Daemon:
-    """The whole daemon, not yet running. `source` replaces the configured one (tests and benches). Raises
-    ConfigError for settings that contradict each other."""
+def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
+    """The whole daemon, not yet running: `run` learns and answers until `stop`, or to the stream's end where
+    `daemon.at_end` is exit.
+
+    `config` is what `load_config` takes. `source` replaces the configured one: any `Source`, yours or a
+    `MemorySource`. Raises `ConfigError` for settings that cannot be used, alone or together.
+
+    A daemon is meant to have its process to itself: `build` sets the number of torch's threads (`threads`)
+    and lets the C library keep freed memory. Only one process, and one daemon in it, may use a `state_dir`.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from streamlearner import Learner, MemorySource, Message, build, encode
+    >>> messages = []
+    >>> for number in range(60):
+    ...     image = np.full((8, 8), 20 + 200 * (number % 2), dtype=np.uint8)
+    ...     value, headers = encode(image, label=["dark", "light"][number % 2])
+    ...     messages.append(Message(value, topic="pictures", partition=0, offset=number, headers=headers))
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> config = {"state_dir": folder.name, "serving.port": 0, "daemon.at_end": "exit", "threads": 1}
+    >>> daemon = build(config, source=MemorySource(messages))
+    >>> daemon.run()
+    >>> Learner.load(folder.name, config=config).predict_one(np.full((8, 8), 220))
+    'light'
+    >>> folder.cleanup()
+    """
+    config = load_config(config)
     keep_freed_memory()
     torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
     config.state_dir.mkdir(parents=True, exist_ok=True)
@@ -73,14 +99,19 @@ def build(config: Config, *, source: Source | None = None) -> Daemon:
     )
 
 
+def make_checkpoints(config: Config, *, folder: Path) -> CheckpointStore:
+    """Those of the state folder `folder`."""
+    return CheckpointStore(
+        folder / "checkpoints", keep=config.checkpoint.keep, clock=time.time, code_version=__version__
+    )
+
+
 def make_archive(
     config: Config, *, source: Source, versions: Versions, dead_letters: DeadLetters, metrics: Metrics
 ) -> Archive:
     section = config.checkpoint
     return Archive(
-        checkpoints=CheckpointStore(
-            config.state_dir / "checkpoints", keep=section.keep, clock=time.time, code_version=__version__
-        ),
+        checkpoints=make_checkpoints(config, folder=config.state_dir),
         versions=versions,
         dead_letters=dead_letters,
         source=source,

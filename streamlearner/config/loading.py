@@ -80,8 +80,13 @@ class Config(Section):
 
     def digest(self) -> str:
         """SHA-256 of what shapes learning: two runs with equal digests on equal streams learn the same."""
-        learning = under_old_keys(self.model_dump(mode="json", exclude=_NOT_LEARNING))
-        return hashlib.sha256(json.dumps(learning, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps(under_old_keys(self.learning()), sort_keys=True).encode()
+        ).hexdigest()
+
+    def learning(self) -> dict[str, Any]:
+        """The settings that shape learning, as JSON. No secret is among them."""
+        return self.model_dump(mode="json", exclude=_NOT_LEARNING)
 
     def shown(self) -> dict[str, Any]:
         """JSON for a person: secrets masked."""
@@ -102,6 +107,12 @@ def load(
     entries = [] if path is None else file_entries(path)
     entries += environment_entries(environ)
     entries += flag_entries(settings or {})
+    return validated(entries)
+
+
+def validated(entries: Iterable[FoundSetting]) -> Config:
+    """What these settings make, a later one before an earlier; defaults where there is none. Raises
+    ConfigError."""
     tree, last, found = _tree(entries)
     try:
         config = Config.model_validate(tree)

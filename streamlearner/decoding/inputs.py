@@ -121,6 +121,21 @@ def read_raw(
     return _layout(np.frombuffer(data, dtype).reshape(shape), limits)
 
 
+def read_array(array: Array, *, limits: Limits = DEFAULT_LIMITS) -> Array:
+    """An array d, HxW or HxWxC of any integer or float dtype: [C, H, W] uint8 or [d] float32. Raises
+    `InvalidInput`."""
+    if array.dtype.kind not in "uif":
+        raise InvalidInput("dtype", f"input is an array of {array.dtype}; expected integers or floats")
+    if not 1 <= array.ndim <= 3 or not array.size:
+        raise InvalidInput("shape", f"input has shape {list(array.shape)}; expected d, HxW or HxWxC")
+    if array.dtype.kind in "ui" and array.dtype != np.uint8 and array.ndim > 1:
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high > 255:
+            raise InvalidInput("value", f"integer image holds {low} to {high}; expected 0..255")
+        array = array.astype(np.uint8)
+    return _layout(array, limits)
+
+
 def read_shape(value: object) -> tuple[int, ...]:
     """A shape from a list of integers or a text: "28,28,1", "28x28x1", "[28, 28]". Raises `InvalidInput`."""
     sides: list[object] = []

@@ -89,7 +89,7 @@ class CheckpointStore:
         *,
         tensors: Mapping[str, Mapping[str, Tensor]],
         facts: Mapping[str, Any],
-        position: Position,
+        position: Position | None,
         method: str,
         config_digest: str,
         examples: int | None = None,

@@ -37,7 +37,7 @@ class Manifest:
     method: str
     config_digest: str
     code_version: str
-    position: Position
+    position: Position | None
     files: dict[str, FileDigest]
     format: int = FORMAT
 

@@ -1,0 +1,227 @@
+"""What a program's Learner is between two calls: what a daemon's checkpoint holds, read and written as
+one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from streamlearner.app.assembly import make_checkpoints, make_schedule
+from streamlearner.app.learning import check_method, make_learner
+from streamlearner.app.parts import check_network
+from streamlearner.config.given import Settings, found_settings
+from streamlearner.config.loading import Config, validated
+from streamlearner.daemon.events import Tally
+from streamlearner.daemon.intake import RememberedIds
+from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.inputs import Schema
+from streamlearner.errors import CheckpointError, ConfigError, NothingLearned
+from streamlearner.learning.learner import Learner
+from streamlearner.learning.predictor import Predictor
+from streamlearner.state.checkpoint import Checkpoint
+from streamlearner.state.lock import StateLock
+from streamlearner.stream import Position
+
+log = logging.getLogger(__name__)
+
+DEFAULTS = {
+    "precision": "fp32",  # a daemon measures which is faster: another run may choose otherwise
+    "sleep.every_examples": None,
+    "sleep.min_examples": 0,
+    "sleep.steps_per_batch": 0,  # a daemon learns on while it sleeps
+}
+"""Of a program, which would not expect what a daemon does here."""
+
+STEPS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SleepResult:
+    """How a sleep ended. `adopted`: accuracy on the exam, `before` and `after` (fractions; None while the
+    exam is empty), fell by no more than `sleep.tolerance`; what was consolidated answers now, as model
+    `version`. Else everything is as it was. `steps`: optimiser steps taken."""
+
+    adopted: bool
+    before: float | None
+    after: float | None
+    steps: int
+    version: int
+
+
+class EmbeddedState:
+    """Learns and sleeps as `daemon.loop` does, batch for batch, without a source and without serving.
+
+    `position` is that of the daemon whose state this was, kept for the one that may take over; None: the
+    stream is to be read from its beginning. `features` are the names of the inputs' numbers, where they came
+    by name.
+    """
+
+    def __init__(self, config: Config) -> None:
+        check_network(config, fetch=True)  # inputs, and with them the network, come later
+        check_method(config)
+        self.config = config
+        self.learner: Learner | None = None  # until the first example
+        self.schema: Schema | None = None
+        self.features: list[str] | None = None
+        self.position: Position | None = None
+        self.ids = RememberedIds(window=config.codec.remembered_ids)
+        self.tally = Tally()
+        self.schedule = make_schedule(config)
+
+    def learn(self, batch: Batch) -> None:
+        """Each example whose id is new; then what is due of sleep."""
+        if self.learner and self.learner.asleep and not self.config.sleep.steps_per_batch:
+            self._end_sleep(self.learner)
+        fresh = [place for place, name in enumerate(batch.ids) if name is None or self.ids.admit(name)]
+        self.tally.messages += len(batch)
+        self.tally.duplicate += len(batch) - len(fresh)
+        if fresh:
+            self._for_inputs_like(batch.inputs).learn(batch.select(fresh))
+        self._consolidate()
+
+    def _for_inputs_like(self, inputs: torch.Tensor) -> Learner:
+        """The first example says what inputs look like; now the networks can be built."""
+        if self.learner is None:
+            dtype = str(inputs.dtype).removeprefix("torch.")
+            self.schema = Schema(shape=tuple(inputs.shape[1:]), dtype=dtype)
+            self.learner = make_learner(self.config, schema=self.schema)
+        return self.learner
+
+    # sleep
+
+    def _consolidate(self) -> None:
+        """The next steps of a sleep that goes on beside learning; and each sleep that is due."""
+        learner, steps = self.learner, self.config.sleep.steps_per_batch
+        if learner is None or not learner.progress.learned:
+            return
+        if learner.asleep and learner.consolidate(steps) is not None:
+            self.schedule.ended()
+        while self._is_due(learner):
+            self._begin_sleep(learner)
+            if not steps:
+                self._end_sleep(learner)
+
+    def _is_due(self, learner: Learner) -> bool:
+        reason = self.schedule.due(
+            examples=learner.progress.learned,
+            fullness=learner.method.fullness,
+            prequential_accuracy=learner.prequential.accuracy if learner.prequential.settled else None,
+        )
+        return reason is not None
+
+    def sleep(self) -> SleepResult:
+        """A whole sleep, or the rest of the one that is under way. Raises `NothingLearned`."""
+        if self.learner is None or not self.learner.progress.learned:
+            raise NothingLearned("nothing has been learned yet that a sleep could consolidate")
+        if not self.learner.asleep:
+            self._begin_sleep(self.learner)
+        result = self._end_sleep(self.learner)
+        self._consolidate()
+        return result
+
+    def _begin_sleep(self, learner: Learner) -> None:
+        self.schedule.began(learner.progress.learned)
+        learner.fall_asleep()
+
+    def _end_sleep(self, learner: Learner) -> SleepResult:
+        """What is left of it, at once."""
+        while (end := learner.consolidate(STEPS_AT_ONCE)) is None:
+            pass
+        self.schedule.ended()
+        return SleepResult(
+            adopted=end.adopted, before=end.before, after=end.after, steps=end.steps, version=end.version
+        )
+
+    def predictor(self) -> Predictor:
+        """What answers now. Raises `NothingLearned` while there is no class to answer with."""
+        if self.learner is None or not self.learner.method.classes:
+            raise NothingLearned("nothing has been learned yet: there is no class to predict")
+        return self.learner.predictor()
+
+    # checkpoint
+
+    def save(self, folder: Path) -> None:
+        """One more checkpoint in a state folder; durable when it returns."""
+        learner, schema = self.learner, self.schema
+        facts = {
+            "tally": asdict(self.tally),
+            "schedule": self.schedule.state(),
+            "schema": None if schema is None else schema.state(),
+            "learner": None if learner is None else learner.facts(),
+            "settings": self.config.learning(),
+            "features": self.features,
+        }
+        with StateLock(folder):
+            store = make_checkpoints(self.config, folder=folder)
+            store.save(
+                tensors={"intake": {"ids": self.ids.state()}} | (learner.tensors() if learner else {}),
+                facts=facts,
+                position=self.position,
+                method=self.config.method.name,
+                config_digest=self.config.digest(),
+                examples=learner.progress.learned if learner else 0,
+            )
+            store.prune()
+
+    def restore(self, found: Checkpoint) -> None:
+        """Goes on from there. Raises ConfigError where these settings do not fit."""
+        facts = found.facts
+        self.position, self.features = found.manifest.position, facts.get("features")
+        self.tally = Tally(**facts["tally"])
+        self.schedule.restore(facts["schedule"])
+        self.ids.restore(found.tensors["intake"]["ids"])
+        if facts["learner"] is None:
+            return
+        self.schema = Schema.restore(facts["schema"])
+        self.learner = make_learner(self.config, schema=self.schema)
+        try:
+            self.learner.restore(found.tensors, facts["learner"])
+        except (RuntimeError, KeyError) as error:
+            raise ConfigError(f"checkpoint {found.path} does not fit these settings: {error}") from error
+        if self.learner.labels.factors.keys() - {None}:
+            raise ConfigError(
+                f"checkpoint {found.path} has labels of several factors; only a daemon answers with such"
+            )
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """The newest of a state folder that can be read. Raises `CheckpointError` where there is none."""
+    found = None
+    if (folder / "checkpoints").is_dir():
+        found = make_checkpoints(Config(), folder=folder).latest()
+    if found is None:
+        raise CheckpointError(
+            f"there is no checkpoint in {folder.absolute()}; expected the folder of a `save`, or a "
+            "daemon's state_dir"
+        )
+    for skipped in found.skipped:
+        log.warning("checkpoint %d was skipped: %s", skipped.number, skipped.problem)
+    return found
+
+
+def settings_of_program(config: Settings, *, named: Mapping[str, Any]) -> Config:
+    """`DEFAULTS`, then `config`, then what is named and not None. Raises ConfigError."""
+    given = {name: value for name, value in named.items() if value is not None}
+    return validated([*found_settings(DEFAULTS), *found_settings(config), *found_settings(given)])
+
+
+def settings_for(found: Checkpoint, config: Settings) -> Config:
+    """Those that the checkpoint was written with, but where `config` says otherwise. Raises ConfigError."""
+    stored, given = found.facts.get("settings"), found_settings(config)
+    if stored is None and not given:
+        raise ConfigError(
+            f"checkpoint {found.path} is from before settings were kept in checkpoints: give those that it "
+            "was learned with as config, such as the daemon's YAML file"
+        )
+    settings = validated([*found_settings(stored, where=f"checkpoint {found.path}"), *given])
+    if settings.method.name != found.manifest.method:
+        raise ConfigError(
+            f"checkpoint {found.path} was learned by method {found.manifest.method}, config says "
+            f"{settings.method.name}: leave method.name out"
+        )
+    return settings
