@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import torch
@@ -17,17 +18,19 @@ from streamlearner.app.parts import check_network
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
-from streamlearner.daemon.events import Reporter
+from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import Intake
 from streamlearner.daemon.loop import Daemon
-from streamlearner.daemon.persistence import Archive
-from streamlearner.daemon.requests import Reception
+from streamlearner.daemon.persistence import Persistence
+from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule
+from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
 from streamlearner.serving import Serving
 from streamlearner.state.checkpoint import CheckpointStore
+from streamlearner.state.lock import StateLock
 from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
 from streamlearner.telemetry.metrics import Metrics
@@ -40,8 +43,9 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
     `config` is what `load_config` takes. `source` replaces the configured one: any `Source`, yours or a
     `MemorySource`. Raises `ConfigError` for settings that cannot be used, alone or together.
 
-    A daemon is meant to have its process to itself: `build` sets the number of torch's threads (`threads`)
-    and lets the C library keep freed memory. Only one process, and one daemon in it, may use a `state_dir`.
+    From here to `close`, with which `run` ends, the daemon has its `state_dir` to itself: `StateInUse` where
+    another one has it, in this process or another. It is meant to have its process to itself, too: `build`
+    sets the number of torch's threads (`threads`) and lets the C library keep freed memory.
 
     >>> import tempfile
     >>> import numpy as np
@@ -60,42 +64,49 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
     >>> folder.cleanup()
     """
     config = load_config(config)
-    keep_freed_memory()
-    torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
-    config.state_dir.mkdir(parents=True, exist_ok=True)
-    check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
-    check_method(config)
-    log = push_log(config) if source is None and config.source.type == "push" else None
-    source = source or make_source(config, log=log)
-    dead_letters = make_dead_letters(config)
+    with ExitStack() as opened:
+        opened.enter_context(StateLock(config.state_dir))
+        keep_freed_memory()
+        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+        check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
+        check_method(config)
+        return _assemble(config, source=source, opened=opened)
+
+
+def _assemble(config: Config, *, source: Source | None, opened: ExitStack) -> Daemon:
+    """`opened` closes what was opened so far; once all is there, the daemon does."""
+    pushed_to = source is None and config.source.type == "push"
+    log = opened.enter_context(push_log(config)) if pushed_to else None
+    source = source or opened.enter_context(closing(make_source(config, log=log)))
+    dead_letters = opened.enter_context(closing(make_dead_letters(config)))
     codec = Codec(limits=Limits(message_bytes=config.codec.max_message_bytes, pixels=config.codec.max_pixels))
-    schedule = make_schedule(config)
-    versions = Versions(config.state_dir / "versions", keep=config.checkpoint.keep_versions)
     metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
-    reception = Reception(
+    state = DaemonState(
+        intake=make_intake(config, source=source, codec=codec, dead_letters=dead_letters),
+        schedule=make_schedule(config),
+        events=Events(metrics=metrics, clock=time.monotonic, wall_clock=time.time),
+        learner_factory=lambda schema: make_learner(config, schema=schema),
+    )
+    persistence = make_persistence(config, source=source, dead_letters=dead_letters, metrics=metrics)
+    requests = Requests(
         ingest=(lambda examples: ingest(log, examples)) if log else None,
-        request_sleep=schedule.request,
-        kept_versions=versions.numbers,
-        budget_bits=config.memory.budget_bits,
+        request_sleep=state.schedule.request,
+        kept_versions=persistence.versions.numbers,
         clock=time.monotonic,
     )
     return Daemon(
-        source=source,
-        intake=make_intake(config, source=source, codec=codec, dead_letters=dead_letters),
-        make_learner=lambda schema: make_learner(config, schema=schema),
-        schedule=schedule,
-        archive=make_archive(
-            config, source=source, versions=versions, dead_letters=dead_letters, metrics=metrics
-        ),
-        serving=make_serving(config, reception=reception, metrics=metrics, codec=codec),
-        reception=reception,
-        reporter=Reporter(metrics=metrics, clock=time.monotonic, wall_clock=time.time),
+        state=state,
+        persistence=persistence,
+        serving=make_serving(config, requests=requests, metrics=metrics, codec=codec),
+        requests=requests,
         steps_per_batch=config.sleep.steps_per_batch,
-        grade_every_examples=config.evaluation.every_examples,
+        evaluate_every_examples=config.evaluation.every_examples,
+        budget_bits=config.memory.budget_bits,
         poll_timeout_s=config.daemon.poll_timeout_s,
         stop_at_end=config.daemon.at_end == "exit",
         clock=time.monotonic,
         sleep=time.sleep,
+        resources=opened.pop_all(),
     )
 
 
@@ -106,13 +117,13 @@ def make_checkpoints(config: Config, *, folder: Path) -> CheckpointStore:
     )
 
 
-def make_archive(
-    config: Config, *, source: Source, versions: Versions, dead_letters: DeadLetters, metrics: Metrics
-) -> Archive:
+def make_persistence(
+    config: Config, *, source: Source, dead_letters: DeadLetters, metrics: Metrics
+) -> Persistence:
     section = config.checkpoint
-    return Archive(
+    return Persistence(
         checkpoints=make_checkpoints(config, folder=config.state_dir),
-        versions=versions,
+        versions=Versions(config.state_dir / "versions", keep=section.keep_versions),
         dead_letters=dead_letters,
         source=source,
         metrics=metrics,
@@ -154,12 +165,12 @@ def make_schedule(config: Config) -> SleepSchedule:
         raise ConfigError(f"sleep: {error}") from None
 
 
-def make_serving(config: Config, *, reception: Reception, metrics: Metrics, codec: Codec) -> Serving:
+def make_serving(config: Config, *, requests: Requests, metrics: Metrics, codec: Codec) -> Serving:
     section = config.serving
     return Serving(
         host=section.host,
         port=section.port,
-        reception=reception,
+        daemon=requests,
         metrics=metrics,
         codec=codec,
         token=section.token,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from streamlearner.app import embedded_state
 from streamlearner.app.embedded_state import EmbeddedState, SleepResult
 from streamlearner.config.given import Settings
-from streamlearner.daemon.reports import memory_report, retention_report
+from streamlearner.daemon.reports import memory_document, retention_document
 from streamlearner.decoding.arrays import read_features, read_input, read_inputs, read_labels, read_names
 from streamlearner.decoding.batch import Batch
 from streamlearner.stream import Label
@@ -203,13 +203,13 @@ class Learner:
         """What is still known, measured now on the withheld examples, as `GET /v1/retention` has it:
         fractions under `overall`, `by_class`, `by_period` (a sleep ends each), `matrix` and others."""
         if self._state.learner is not None:
-            self._state.learner.grade()
-        return retention_report(self._state.learner)
+            self._state.learner.evaluate()
+        return retention_document(self._state.learner)
 
     def memory(self) -> dict[str, Any]:
         """What remembering costs, as `GET /v1/memory` has it: `budget_bits`, `stored_bits` by store,
         `parameter_bits` by module, `recollections` and others."""
-        return memory_report(self._state.learner, budget_bits=self._state.config.memory.budget_bits)
+        return memory_document(self._state.learner, budget_bits=self._state.config.memory.budget_bits)
 
     # state
 

@@ -126,7 +126,7 @@ class EmbeddedState:
 
     def _begin_sleep(self, learner: Learner) -> None:
         self.schedule.began(learner.progress.learned)
-        learner.fall_asleep()
+        learner.begin_consolidation()
 
     def _end_sleep(self, learner: Learner) -> SleepResult:
         """What is left of it, at once."""

@@ -124,7 +124,7 @@ def address(daemon: Daemon) -> str:
 def tell(daemon: Daemon, console: Console, *, folder: Path, examples_per_s: float) -> int:
     """Pushes the stream, shows what happens, then compares with the baseline."""
     stream = class_ordered()
-    while not daemon.reception.status().get("uptime_s"):
+    while not daemon.requests.status().get("uptime_s"):
         time.sleep(0.05)
     client = Client(address(daemon))
     console.print(

@@ -110,25 +110,23 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
     start_logging(log_format)
     settings = load_config(config, set_)
     from streamlearner import app as assembly
-    from streamlearner.state.lock import StateLock
 
-    with StateLock(settings.state_dir):
-        daemon = assembly.build(settings)
+    daemon = assembly.build(settings)
 
-        def drain(number: int, _: Any) -> None:
-            log.info("%s: draining; once more ends at once", signal.Signals(number).name)
-            signal.signal(number, signal.SIG_DFL)
-            daemon.stop()
+    def drain(number: int, _: Any) -> None:
+        log.info("%s: draining; once more ends at once", signal.Signals(number).name)
+        signal.signal(number, signal.SIG_DFL)
+        daemon.stop()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, drain)
-        log.info(
-            "streamlearner %s: source %s, method %s, state in %s, serving on http://%s:%d",
-            __version__, settings.source.type, settings.method.name, settings.state_dir.absolute(),
-            settings.serving.host, settings.serving.port,
-        )  # fmt: skip
-        daemon.run()
-        log.info("drained after %d messages", daemon.tally.messages)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, drain)
+    log.info(
+        "streamlearner %s: source %s, method %s, state in %s, serving on http://%s:%d",
+        __version__, settings.source.type, settings.method.name, settings.state_dir.absolute(),
+        settings.serving.host, settings.serving.port,
+    )  # fmt: skip
+    daemon.run()
+    log.info("drained after %d messages", daemon.state.tally.messages)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What happens in the daemon, told as it happens: log lines and Prometheus counters."""
+"""What happens in the daemon, reported as it happens: log lines and Prometheus counters."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streamlearner.daemon.intake import Delivery
-from streamlearner.learning.consolidation import Lesson, Transplant, Verdict
+from streamlearner.daemon.intake import TakenBatch
+from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
 from streamlearner.learning.learner import Learner
 from streamlearner.telemetry.metrics import Metrics
 
@@ -23,15 +23,15 @@ class Tally:
     duplicate: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
-    def add(self, delivery: Delivery) -> None:
-        self.messages += delivery.messages
-        self.duplicate += delivery.duplicates
-        for reason, count in delivery.rejects.items():
+    def add(self, taken: TakenBatch) -> None:
+        self.messages += taken.messages
+        self.duplicate += taken.duplicates
+        for reason, count in taken.rejects.items():
             self.rejected += count
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
-class Reporter:
+class Events:
     """Called on the learning thread. `clock` measures durations, `wall_clock` gives seconds since 1970."""
 
     def __init__(
@@ -41,65 +41,66 @@ class Reporter:
         self.clock = clock
         self.wall_clock = wall_clock
         self._asleep_since_s = clock()
-        self._transplants = False  # rather than sleeps
+        self._is_transplant = False  # what is under way, rather than a sleep
         self._gaps = 0
-        self._letters = 0
+        self._unsaved_rejects = 0
 
-    def passed_over(self, gaps: int) -> None:
-        """`gaps` messages in all, since the source was opened, are known to be lost to it."""
+    def messages_lost(self, gaps: int) -> None:
+        """`gaps` messages in all, since the source was opened, were gone before they could be read."""
         self.metrics.count_gaps(gaps - self._gaps)
         self._gaps = gaps
 
-    def took(
-        self, delivery: Delivery, *, lesson: Lesson | None, accuracy: float | None, seconds: float
+    def batch_taken(
+        self, taken: TakenBatch, *, result: LearningResult | None, accuracy: float | None, seconds: float
     ) -> None:
-        """A batch was learned, `lesson`, or held nothing new, None."""
-        for reason, count in delivery.rejects.items():
+        """A batch was learned, with this result; None where it held nothing new."""
+        for reason, count in taken.rejects.items():
             for _ in range(count):
                 self.metrics.count_reject(reason)
-        self._letters += sum(delivery.rejects.values())
-        self.metrics.publish_dead_letters(pending=self._letters)
-        seen = lesson.observation if lesson else None
+        self._unsaved_rejects += sum(taken.rejects.values())
+        self.metrics.publish_dead_letters(pending=self._unsaved_rejects)
+        observation = result.observation if result else None
         self.metrics.observe_batch(
-            learned=lesson.learned if lesson else 0,
-            withheld=lesson.withheld if lesson else 0,
-            duplicates=delivery.duplicates,
+            learned=result.learned if result else 0,
+            withheld=result.withheld if result else 0,
+            duplicates=taken.duplicates,
             seconds=seconds,
             now_s=self.wall_clock(),
-            loss=seen.loss if seen else None,
-            distortion_l1=seen.distortion_l1 if seen else None,
+            loss=observation.loss if observation else None,
+            distortion_l1=observation.distortion_l1 if observation else None,
             prequential_accuracy=accuracy,
         )
 
-    def saved(self) -> None:
+    def checkpoint_saved(self) -> None:
         """A checkpoint is durable, and with it every dead letter before it."""
-        self.metrics.publish_dead_letters(delivered=self._letters, pending=0)
-        self._letters = 0
+        self.metrics.publish_dead_letters(delivered=self._unsaved_rejects, pending=0)
+        self._unsaved_rejects = 0
 
-    def fell_asleep(self, reason: str, *, examples: int) -> None:
-        self._begin_sleep(transplants=False)
+    def sleep_began(self, reason: str, *, examples: int) -> None:
+        self._begin(is_transplant=False)
         log.info("asleep (%s) after %d examples", reason, examples)
 
-    def began_transplant(self, begun: Transplant, *, examples: int) -> None:
-        self._begin_sleep(transplants=True)
+    def transplant_began(self, begun: Transplant, *, examples: int) -> None:
+        self._begin(is_transplant=True)
         log.info("transplant to %s in %d steps, after %d examples", begun.to, begun.steps, examples)
 
-    def dreamt(self, steps: int) -> None:
+    def steps_done(self, steps: int) -> None:
         self.metrics.count_sleep_steps(steps)
 
-    def woke_up(self, verdict: Verdict) -> None:
-        outcome = "adopted" if verdict.adopted else "refused"
-        self._end_sleep(outcome)
-        if verdict.adopted:
-            self.metrics.publish_version(str(verdict.version), adopted_s=self.wall_clock())
-        before, after = (share(score) for score in (verdict.before, verdict.after))
-        what = "sleep" if verdict.to is None else f"transplant to {verdict.to}"
-        told = "%s %s after %d steps: exam %s before, %s after; model version %d"
-        log.info(told, what, outcome, verdict.steps, before, after, verdict.version)
+    def consolidation_ended(self, result: ConsolidationResult) -> None:
+        outcome = "adopted" if result.adopted else "refused"
+        self._end(outcome)
+        if result.adopted:
+            self.metrics.publish_version(str(result.version), adopted_s=self.wall_clock())
+        log.info(
+            "%s %s after %d steps: exam %s before, %s after; model version %d",
+            "sleep" if result.to is None else f"transplant to {result.to}",
+            outcome, result.steps, percentage(result.before), percentage(result.after), result.version,
+        )  # fmt: skip
 
     def rolled_back(self, version: int, *, while_asleep: bool) -> None:
         if while_asleep:
-            self._end_sleep("interrupted")
+            self._end("interrupted")
         self.metrics.publish_version(str(version), adopted_s=self.wall_clock())
         log.warning("rolled back to model version %d", version)
 
@@ -109,8 +110,8 @@ class Reporter:
             return
         if learner.progress.version:
             self.metrics.publish_version(str(learner.progress.version), adopted_s=self.wall_clock())
-        if learner.dream:
-            self._begin_sleep(transplants=learner.dream.transplant is not None)
+        if learner.consolidation:
+            self._begin(is_transplant=learner.consolidation.transplant is not None)
         if learner.network != learner.configured_network:
             log.warning(
                 "the checkpoint's network is %s, network.name means %s: it stays %s (another one takes over "
@@ -118,16 +119,16 @@ class Reporter:
                 learner.network, learner.configured_network, learner.network,
             )  # fmt: skip
 
-    def _begin_sleep(self, *, transplants: bool) -> None:
-        self._asleep_since_s, self._transplants = self.clock(), transplants
+    def _begin(self, *, is_transplant: bool) -> None:
+        self._asleep_since_s, self._is_transplant = self.clock(), is_transplant
         self.metrics.begin_sleep()
 
-    def _end_sleep(self, outcome: str) -> None:
-        if self._transplants:
+    def _end(self, outcome: str) -> None:
+        if self._is_transplant:
             self.metrics.end_transplant(outcome=outcome)
         else:
             self.metrics.end_sleep(outcome=outcome, seconds=self.clock() - self._asleep_since_s)
 
 
-def share(score: float | None) -> str:
-    return "nothing to sit" if score is None else f"{score:.1%}"
+def percentage(accuracy: float | None) -> str:
+    return "not measured" if accuracy is None else f"{accuracy:.1%}"

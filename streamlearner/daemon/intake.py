@@ -1,4 +1,5 @@
-"""From the source to a batch: gather messages by count, decode, set rejects aside, skip what was seen."""
+"""From the source to a batch: collect messages by count, decode them, write rejects to the dead letters, skip
+duplicates."""
 
 from __future__ import annotations
 
@@ -23,8 +24,9 @@ class DeadLetterBox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One batch cut from the stream, and the position after it. `batch` holds only what is new and valid."""
+class TakenBatch:
+    """So many messages of the stream, and the position after them. `batch` holds those that are new and
+    valid."""
 
     messages: int
     batch: Batch
@@ -64,9 +66,9 @@ class RememberedIds:
 class Intake:
     """Cuts the stream into batches.
 
-    A batch is `batch_size` messages, counted before any is judged, so that where the cuts fall depends on
-    the stream alone and a replay after a crash meets the same batches. Only when the source has had nothing
-    more for `linger_s` are fewer taken.
+    A batch is `batch_size` messages, counted before they are decoded, so that where one ends depends on the
+    stream alone and a replay after a crash gives the same batches. It is smaller only where the source has
+    had nothing more for `linger_s`.
     """
 
     def __init__(
@@ -88,40 +90,40 @@ class Intake:
         self.ids = RememberedIds(window=remembered_ids)
         self._clock = clock
         self._pending: list[Message] = []
-        self._heard_at = clock()
+        self._arrived_s = clock()
 
-    def take(self, *, timeout_s: float) -> Delivery | None:
+    def next_batch(self, *, timeout_s: float) -> TakenBatch | None:
         """The next batch, or None where there is not enough yet; waits up to `timeout_s`."""
         arrived = self.source.poll(self.batch_size - len(self._pending), timeout_s)
         if arrived:
-            self._heard_at = self._clock()
+            self._arrived_s = self._clock()
             self._pending += arrived
         if len(self._pending) < self.batch_size and not (self._pending and self.idle):
             return None
         messages, self._pending = self._pending, []
-        return self._judge(messages)
+        return self._decode(messages)
 
     @property
     def idle(self) -> bool:
-        """True when the source has had nothing for `linger_s` and says that nothing waits (a lost one
-        cannot)."""
+        """True when the source has had nothing for `linger_s` and says that no message waits (a source that
+        lost its broker cannot know)."""
         if self.source.exhausted:
             return True
-        waited = self._clock() - self._heard_at >= self.linger_s
+        waited = self._clock() - self._arrived_s >= self.linger_s
         return waited and self.source.connected and not any(self.source.lag().values())
 
     @property
     def finished(self) -> bool:
-        """True when a finite source has been taken to its end."""
+        """True when a finite source has been read to its end."""
         return self.source.exhausted and not self._pending
 
-    def _judge(self, messages: list[Message]) -> Delivery:
+    def _decode(self, messages: list[Message]) -> TakenBatch:
         batch, rejects = self.codec.decode(messages)
         if rejects:
             self.dead_letters.write(rejects)
         fresh = [i for i, name in enumerate(batch.ids) if name is None or self.ids.admit(name)]
         duplicates = len(batch) - len(fresh)
-        return Delivery(
+        return TakenBatch(
             messages=len(messages),
             batch=batch.select(fresh) if duplicates else batch,
             rejects=dict(Counter(reject.reason for reject in rejects)),

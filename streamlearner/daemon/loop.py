@@ -1,22 +1,25 @@
-"""The daemon: wake, sleep, serve, checkpoint. The page to read first."""
+"""The daemon: wake, consolidate, serve, checkpoint. The page to read first."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 
-from streamlearner.daemon import snapshot as moment
-from streamlearner.daemon.events import Reporter, Tally
-from streamlearner.daemon.intake import Delivery, Intake
-from streamlearner.daemon.persistence import Archive
-from streamlearner.daemon.requests import Reception
-from streamlearner.daemon.sleep_schedule import SleepSchedule
-from streamlearner.decoding.codec import Schema
+from torch import Tensor
+
+from streamlearner.daemon import snapshot, transplants
+from streamlearner.daemon.intake import TakenBatch
+from streamlearner.daemon.persistence import Persistence
+from streamlearner.daemon.reports import memory_document, publish_metrics, retention_document, status_document
+from streamlearner.daemon.requests import Requests, StatusDocuments
+from streamlearner.daemon.state import DaemonState
+from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
-from streamlearner.learning.consolidation import Verdict
+from streamlearner.learning.consolidation import ConsolidationResult, Transplant
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.predictor import Predictor
 from streamlearner.serving import Serving
-from streamlearner.stream import Position, Source
 
 log = logging.getLogger(__name__)
 
@@ -26,58 +29,59 @@ that requests and signals are heard."""
 
 
 class Daemon:
-    """Learns from a stream while it answers. All but serving runs on the one thread that calls `run`."""
+    """Learns from a stream while it answers. All but serving runs on the one thread that calls `run`.
+
+    `resources` holds what whoever built the daemon opened for it; `close` closes them.
+    """
 
     def __init__(
         self,
         *,
-        source: Source,
-        intake: Intake,
-        make_learner: Callable[[Schema], Learner],
-        schedule: SleepSchedule,
-        archive: Archive,
+        state: DaemonState,
+        persistence: Persistence,
         serving: Serving,
-        reception: Reception,
-        reporter: Reporter,
+        requests: Requests,
+        resources: ExitStack,
         steps_per_batch: int,
-        grade_every_examples: int,
+        evaluate_every_examples: int,
+        budget_bits: int,
         poll_timeout_s: float,
         stop_at_end: bool,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
-        self.source = source
-        self.intake = intake
-        self.make_learner = make_learner
-        self.schedule = schedule
-        self.archive = archive
+        self.state = state
+        self.persistence = persistence
         self.serving = serving
-        self.reception = reception
-        self.reporter = reporter
+        self.requests = requests
+        self.resources = resources
         self.steps_per_batch = steps_per_batch
-        self.grade_every_examples = grade_every_examples
+        self.evaluate_every_examples = evaluate_every_examples
+        self.budget_bits = budget_bits
         self.poll_timeout_s = poll_timeout_s
         self.stop_at_end = stop_at_end
         self.clock = clock
         self.sleep = sleep
-        self.learner: Learner | None = None  # until the first good example
-        self.position: Position | None = None  # of what was learned; until then what the source begins with
-        self.tally = Tally()
+        self.started_s = clock()
         self.took_batch = False
         self.stopping = False
 
     def run(self) -> None:
-        """Restores, learns until `stop`, drains with a last checkpoint. Raises what cannot be lived with."""
+        """Restores, learns until `stop` or the end of the stream, saves a last checkpoint and closes.
+
+        Raises `NoReadableCheckpoint`, `ConfigError`, `SourceError` and `CheckpointError` where it cannot go
+        on; what the source or the disk recovers from is waited for.
+        """
         try:
             self.restore()
-            self.serving.start()
-            self.answer()
             self.open()
             while not self.stopping:
                 self.wake()
-                self.dream()
-                self.answer()
-                if self.archive.due(self.tally.messages):
+                self.consolidate()
+                self.requests.run_pending(self)
+                self.serving.refresh(self.predictor)
+                self.publish()
+                if self.checkpoint_due():
                     self.checkpoint()
             self.drain()
         finally:
@@ -86,86 +90,84 @@ class Daemon:
     def stop(self) -> None:
         """Asks `run` to drain and return. From a signal handler or any thread."""
         self.stopping = True
-        self.source.interrupt()
+        self.state.source.interrupt()
 
     def open(self) -> None:
+        """Serves what was restored while the source, which may take minutes, is opened."""
+        self.serving.start()
+        self.serving.refresh(self.predictor)
+        self.publish()
         try:
-            self.source.open(self.position)
+            self.state.source.open(self.state.position)
         except SourceUnreachable:
-            if not self.stopping:  # then it only gave up waiting because it was told to
+            if not self.stopping:  # `stop` makes it give up
                 raise
 
     # wake
 
+    @property
+    def learner(self) -> Learner | None:
+        return self.state.learner
+
     def wake(self) -> None:
         """Poll, decode, withhold for the exam, predict, learn."""
         self.took_batch = False
-        if self.archive.waiting:
+        if self.persistence.waiting:
             self.sleep(self.poll_timeout_s)
             return
-        if self.asleep and self.steps_per_batch == 0:
+        state = self.state
+        if state.asleep and self.steps_per_batch == 0:
             return
-        idle = self.asleep and self.intake.idle
-        delivery = self.intake.take(timeout_s=0.0 if idle else self.poll_timeout_s)
-        if delivery is not None:
-            self.learn(delivery)
-            self.position = delivery.position
+        idle = state.asleep and state.intake.idle
+        taken = state.intake.next_batch(timeout_s=0.0 if idle else self.poll_timeout_s)
+        if taken is not None:
+            self.learn(taken)
+            state.position = taken.position
             self.took_batch = True
-        elif self.stop_at_end and self.intake.finished and not self.asleep:
+        elif self.stop_at_end and state.intake.finished and not state.asleep:
             self.stopping = True
 
-    def learn(self, delivery: Delivery) -> None:
+    def learn(self, taken: TakenBatch) -> None:
         """Each valid new example once; the rest is counted."""
-        started_s, lesson = self.clock(), None
-        self.tally.add(delivery)
-        if len(delivery.batch):
-            self.learner = learner = self.learner or self.born()
-            exams = learner.progress.learned // self.grade_every_examples
-            lesson = learner.learn(delivery.batch)
-            if learner.progress.learned // self.grade_every_examples > exams:
-                learner.grade()
-        accuracy = self.learner.prequential.accuracy if self.learner else None
-        self.reporter.took(delivery, lesson=lesson, accuracy=accuracy, seconds=self.clock() - started_s)
-
-    def born(self) -> Learner:
-        """The first good example says what inputs look like; now the networks can be built."""
-        schema = self.intake.codec.schema
-        assert schema is not None, "a decoded batch without a schema"
-        log.info("inputs are %s %s", schema.dtype, list(schema.shape))
-        return self.make_learner(schema)
+        state, started_s, result = self.state, self.clock(), None
+        state.tally.add(taken)
+        if len(taken.batch):
+            state.learner = learner = state.learner or state.make_learner()
+            evaluations = learner.progress.learned // self.evaluate_every_examples
+            result = learner.learn(taken.batch)
+            if learner.progress.learned // self.evaluate_every_examples > evaluations:
+                learner.evaluate()
+        accuracy = state.learner.prequential.accuracy if state.learner else None
+        state.events.batch_taken(taken, result=result, accuracy=accuracy, seconds=self.clock() - started_s)
 
     # sleep
 
-    @property
-    def asleep(self) -> bool:
-        return self.learner is not None and self.learner.asleep
-
-    def dream(self) -> None:
+    def consolidate(self) -> None:
         """Asleep, takes the next few steps and at the end adopts or discards; awake, sleeps if it is time."""
-        learner = self.learner
-        if learner is None or not learner.progress.learned or self.archive.waiting:
+        learner = self.state.learner
+        if learner is None or not learner.progress.learned or self.persistence.waiting:
             return
         if learner.asleep and (steps := self.steps_now()):
-            verdict = learner.consolidate(steps)
-            self.reporter.dreamt(steps)
-            if verdict is not None:
-                self.wake_up(learner, verdict)
-        reason = self.schedule.due(
+            result = learner.consolidate(steps)
+            self.state.events.steps_done(steps)
+            if result is not None:
+                self.end_consolidation(learner, result)
+        reason = self.state.schedule.due(
             examples=learner.progress.learned,
             fullness=learner.method.fullness,
             prequential_accuracy=learner.prequential.accuracy if learner.prequential.settled else None,
         )
         if reason is not None:
-            self.schedule.began(learner.progress.learned)
-            learner.fall_asleep()
-            self.reporter.fell_asleep(reason, examples=learner.progress.learned)
+            self.state.schedule.began(learner.progress.learned)
+            learner.begin_consolidation()
+            self.state.events.sleep_began(reason, examples=learner.progress.learned)
 
-    def wake_up(self, learner: Learner, verdict: Verdict) -> None:
-        self.schedule.ended()
-        self.reporter.woke_up(verdict)
-        if verdict.adopted:
+    def end_consolidation(self, learner: Learner, result: ConsolidationResult) -> None:
+        self.state.schedule.ended()
+        self.state.events.consolidation_ended(result)
+        if result.adopted:
             weights, network = learner.method.neocortex.state_dict(), learner.network
-            self.archive.keep_version(verdict.version, weights, network=network)
+            self.persistence.keep_version(result.version, weights, network=network)
 
     def steps_now(self) -> int:
         """Steps go with batches, so that a run can be repeated; alone only where no batch is to come soon."""
@@ -173,64 +175,97 @@ class Daemon:
             return IDLE_SLEEP_STEPS
         if self.took_batch:
             return self.steps_per_batch
-        return IDLE_SLEEP_STEPS if self.intake.idle else 0
+        return IDLE_SLEEP_STEPS if self.state.intake.idle else 0
 
     # serve
 
-    def answer(self) -> None:
-        """Serving gets its fresh copy and the figures; requests that need this thread are done here."""
-        self.reception.run_errands(self)
-        if self.learner is not None:
-            progress = self.learner.progress
-            self.serving.refresh(
-                self.learner.predictor(), version=str(progress.version), examples=progress.learned
-            )
-        self.reception.publish(self)
+    @property
+    def predictor(self) -> Predictor | None:
+        """What answers now; None before the first valid example."""
+        return self.learner.predictor() if self.learner else None
+
+    def publish(self) -> None:
+        """New status documents and metrics, once the last are old enough."""
+        waiting = self.persistence.waiting
+        self.requests.heartbeat(learning=not waiting)
+        if not self.requests.documents_due:
+            return
+        learner, memory = self.learner, memory_document(self.learner, budget_bits=self.budget_bits)
+        status = status_document(
+            self.state,
+            model_version=self.serving.version,
+            method=self.persistence.method,
+            waiting_for_checkpoint=waiting,
+            uptime_s=self.clock() - self.started_s,
+        )
+        version = learner.progress.version if learner else 0
+        self.requests.publish(StatusDocuments(status, retention_document(learner), memory, version))
+        publish_metrics(self.state, memory=memory)
+
+    # requests, by name (`requests.LearningThread`)
+
+    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
+        """Up to `per_class` decoded recollections of each class."""
+        if (learner := self.learner) is None:
+            return []
+        return [
+            (learner.labels.label(index), inputs) for index, inputs in learner.method.recollect(per_class)
+        ]
 
     def rollback(self, version: int) -> None:
         """Returns to an adopted version, durably. Raises LookupError for one that is not kept."""
         if self.learner is None:
             raise LookupError("no model version yet: nothing has been learned")
-        found, asleep = self.archive.versions.load(version), self.asleep
+        found, asleep = self.persistence.versions.load(version), self.state.asleep
         self.learner.revert(found)
-        self.schedule.ended()
-        self.learner.grade()
-        self.reporter.rolled_back(version, while_asleep=asleep)
+        self.state.schedule.ended()
+        self.learner.evaluate()
+        self.state.events.rolled_back(version, while_asleep=asleep)
         self.checkpoint()
+
+    def begin_transplant(self, to: str, steps: int | None) -> Transplant:
+        """Begins to teach the network `to`, durably: from here on a restart goes on with it."""
+        begun = transplants.begin_transplant(self.state, to=to, steps=steps, method=self.persistence.method)
+        self.checkpoint()
+        return begun
 
     # checkpoint
 
+    def checkpoint_due(self) -> bool:
+        return self.persistence.due(self.state.tally.messages)
+
     def checkpoint(self) -> None:
         """Weights, memory, generators and position: one unit. On failure the stream waits for a later try."""
-        if self.position is None:
+        if self.state.position is None:
             return
         try:
-            self.archive.save(moment.take(self, self.position))
-            self.reporter.saved()
+            self.persistence.save(snapshot.capture(self.state, self.state.position))
+            self.state.events.checkpoint_saved()
         except StreamlearnerError as error:
-            log.error("%s; the stream waits, next try in %g s", error, self.archive.retry_s)
+            log.error("%s; the stream waits, next try in %g s", error, self.persistence.retry_s)
 
     def restore(self) -> None:
         """Goes on from the newest checkpoint that can be read, if there is any."""
-        found = self.archive.latest()
-        if found is None:
+        checkpoint, state = self.persistence.latest(), self.state
+        if checkpoint is None:
             return
-        moment.put_back(self, found)
-        self.archive.restored(self.tally.messages)
-        self.reporter.restored(self.learner)
-        log.info("restored checkpoint %d: %d messages taken", found.number, self.tally.messages)
+        snapshot.restore(state, checkpoint)
+        self.persistence.restored(state.tally.messages)
+        state.events.restored(state.learner)
+        log.info("restored checkpoint %d: %d messages taken", checkpoint.number, state.tally.messages)
 
     def drain(self) -> None:
         """The last checkpoint. Raises CheckpointError without it: nothing is lost, but read again."""
         self.checkpoint()
-        if self.archive.waiting:
+        if self.persistence.waiting:
             raise CheckpointError(
                 "stopped without a last checkpoint (the log says why): nothing is lost, the next run reads "
                 "the stream again from the checkpoint before"
             )
 
     def close(self) -> None:
-        self.reception.close()
-        self.serving.stop()
-        self.source.close()
-        self.archive.close()
+        """Frees the port, the source and all that was opened for the daemon. Safe to call twice."""
+        with self.resources:
+            self.requests.close()
+            self.serving.stop()
+            self.state.source.close()

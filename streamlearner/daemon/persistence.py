@@ -1,4 +1,4 @@
-"""What outlives the process: checkpoints, the model versions beside them, the dead letters they vouch for."""
+"""The checkpoint manager: checkpoints, the model versions beside them, and the dead letters before them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from streamlearner.daemon.snapshot import Moment
+from streamlearner.daemon.snapshot import Snapshot
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Version, Versions
@@ -18,16 +18,15 @@ from streamlearner.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 
-class Flushed(Protocol):
-    """Where rejects rest (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
+class FlushableDeadLetters(Protocol):
+    """Where rejects are kept (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
 
     def flush(self, timeout_s: float) -> None: ...
-    def close(self) -> None: ...
 
 
-class Archive:
+class Persistence:
     """Knows when the next checkpoint is due, and makes it durable in an order that survives a crash at any
-    instant: dead letters, then the model version, then the checkpoint, then word to the source.
+    instant: dead letters, then the model version, then the checkpoint, then the commit to the source.
 
     Where the disk or the broker refuses, `waiting` turns true: the stream must pause, or ever more would have
     to be learned again after a crash; `due` then says when to try again.
@@ -38,7 +37,7 @@ class Archive:
         *,
         checkpoints: CheckpointStore,
         versions: Versions,
-        dead_letters: Flushed,
+        dead_letters: FlushableDeadLetters,
         source: Source,
         metrics: Metrics,
         method: str,
@@ -88,39 +87,39 @@ class Archive:
             return True
         return fresh > 0 and self.every_s is not None and now_s - self._saved_s >= self.every_s
 
-    def save(self, moment: Moment) -> None:
+    def save(self, snapshot: Snapshot) -> None:
         """Durable when it returns. Raises StreamlearnerError where it cannot be; then `waiting` is true."""
         started_s = self.clock()
         try:
-            self._write(moment)
+            self._write(snapshot)
         except StreamlearnerError:
             self._retry_at_s = self.clock() + self.retry_s
             self.metrics.count_checkpoint_failure()
             raise
         self._retry_at_s, self._new_version = None, None
-        self._saved_messages, self._saved_s = moment.messages, self.clock()
-        self._forget(moment.position)
+        self._saved_messages, self._saved_s = snapshot.messages, self.clock()
+        self._release(snapshot.position)
         self.metrics.observe_checkpoint(
             seconds=self.clock() - started_s,
             size_bytes=self.checkpoints.size_bytes(),
             now_s=self.wall_clock(),
         )
 
-    def _write(self, moment: Moment) -> None:
+    def _write(self, snapshot: Snapshot) -> None:
         self.dead_letters.flush(timeout_s=self.retry_s)
         if self._new_version is not None:
             self.versions.save(self._new_version)
         self.checkpoints.save(
-            tensors=moment.tensors,
-            facts=moment.facts,
-            position=moment.position,
+            tensors=snapshot.tensors,
+            facts=snapshot.facts,
+            position=snapshot.position,
             method=self.method,
             config_digest=self.config_digest,
-            examples=moment.examples,
+            examples=snapshot.examples,
         )
 
-    def _forget(self, position: Position) -> None:
-        """Old checkpoints go and the source is told; what fails here is done after the next checkpoint."""
+    def _release(self, position: Position) -> None:
+        """Deletes old checkpoints and commits to the source; what fails is done after the next checkpoint."""
         try:
             self.checkpoints.prune()
             self.source.commit(position)
@@ -130,8 +129,8 @@ class Archive:
             log.warning("the checkpoint is good, but what it replaces could not be deleted: %s", error)
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint that can be read, to go on from. Raises `NoReadableCheckpoint` where there
-        are only others, `ConfigError` for one of another method."""
+        """The newest checkpoint that can be read, or None where there is none at all. Raises
+        `NoReadableCheckpoint` where not one can be read, `ConfigError` for one of another method."""
         found = self.checkpoints.latest()
         if found is None:
             return None
@@ -151,8 +150,5 @@ class Archive:
         return found
 
     def restored(self, messages: int) -> None:
-        """Counts from here: the checkpoint just restored covers `messages`."""
+        """The checkpoint just restored covers `messages`: the next one is counted from there."""
         self._saved_messages = messages
-
-    def close(self) -> None:
-        self.dead_letters.close()

@@ -1,44 +1,40 @@
-"""A transplant that was asked for: whether it can be now, and its beginning. How it goes on: `learner`."""
+"""Beginning a transplant: another network is taught what the present one knows. How it goes on: `learner`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from streamlearner.daemon.state import DaemonState
 from streamlearner.errors import ConfigError, InvalidInput
 from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.learner import Learner
 from streamlearner.serving import Conflict
-
-if TYPE_CHECKING:
-    from streamlearner.daemon.loop import Daemon
 
 DEFAULT_STEPS = 5_000
 """MNIST: an MLP taught by a LeNet of 99.7 % on the exam came to 97.9 %, in 60 s of one core; one of 94.1 %,
 held out, was surpassed in 3,000 steps, with 96.0 %."""
 
 
-def begin(daemon: Daemon, *, to: str, steps: int | None) -> Transplant:
-    """Begins to teach the network `to`, durably: from here on a restart goes on with it.
+def begin_transplant(state: DaemonState, *, to: str, steps: int | None, method: str) -> Transplant:
+    """Begins to teach the network `to`. The caller saves a checkpoint: a restart then goes on with it.
 
-    Raises `Conflict` where it cannot be as things are, `InvalidInput` for a network that cannot be built.
+    Raises `Conflict` where none can begin now, `InvalidInput` for a network that cannot be built. `method` is
+    the name of the method, for the error's text.
     """
-    learner = daemon.learner
+    learner = state.learner
     if learner is None or not learner.progress.learned:
         raise Conflict("nothing has been learned yet that could be passed on")
-    if hindrance := hindered(learner, to=to, method=daemon.archive.method):
-        raise Conflict(hindrance)
+    if obstacle := _obstacle(learner, to=to, method=method):
+        raise Conflict(obstacle)
     try:
-        begun = learner.begin_transplant(to, steps=steps or DEFAULT_STEPS)
+        transplant = learner.begin_transplant(to, steps=steps or DEFAULT_STEPS)
     except (ValueError, ConfigError) as error:
         raise InvalidInput("network", f"to: {error}") from None
-    daemon.schedule.began(learner.progress.learned)
-    daemon.reporter.began_transplant(begun, examples=learner.progress.learned)
-    daemon.checkpoint()
-    return begun
+    state.schedule.began(learner.progress.learned)
+    state.events.transplant_began(transplant, examples=learner.progress.learned)
+    return transplant
 
 
-def hindered(learner: Learner, *, to: str, method: str) -> str | None:
-    """Why no transplant can begin now; None where it can."""
+def _obstacle(learner: Learner, *, to: str, method: str) -> str | None:
+    """Why no transplant can begin now; None where one can."""
     if learner.asleep:
         busy = learner.transplant and learner.transplant.outcome == "running"
         return (

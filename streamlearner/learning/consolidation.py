@@ -1,4 +1,4 @@
-"""What learning, sleeping and transplanting tell the daemon, and what they must not forget themselves."""
+"""What learning, consolidation and transplants return, and the state of one that is under way."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from streamlearner.methods.base import DualMemory, Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """What one batch became: examples withheld for the exam, examples learned, the method's own report."""
+class LearningResult:
+    """What became of one batch: how many examples were withheld for the exam, how many learned, and what the
+    method returned."""
 
     withheld: int
     learned: int
@@ -21,9 +22,9 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a sleep ended: `adopted` or refused, the exam before and after, the version that answers now.
-    Where it was a transplant, `to` names its network."""
+class ConsolidationResult:
+    """How a consolidation ended: `adopted` or refused, accuracy on the exam before and after, the version
+    that answers now. Where it was a transplant, `to` names its network."""
 
     adopted: bool
     steps: int
@@ -46,8 +47,8 @@ class Progress:
     refused: int = 0
 
 
-ROUND = 250
-"""Steps of one round of a transplant: the most that a restart teaches again (MNIST, LeNet to MLP: 1 s)."""
+ROUND_STEPS = 250
+"""The most that a restart in a transplant repeats (MNIST, LeNet to MLP: 1 s)."""
 
 
 @dataclass(slots=True)
@@ -68,16 +69,16 @@ class Transplant:
     before: float | None = None
     after: float | None = None
 
-    def goes_on(self, *, after_steps: int) -> bool:
-        """A round has ended: whether another is due."""
-        self.done += after_steps
+    def end_round(self, *, steps: int) -> bool:
+        """A round of so many steps has ended; True where another is due."""
+        self.done += steps
         return self.done < self.steps
 
-    def end(self, verdict: Verdict) -> Verdict:
-        """The last round has ended so; the verdict on the whole."""
-        self.outcome = "adopted" if verdict.adopted else "refused"
-        self.before, self.after = verdict.before, verdict.after
-        return replace(verdict, steps=self.steps, to=self.to)
+    def end(self, last_round: ConsolidationResult) -> ConsolidationResult:
+        """The last round has ended; the result of the whole."""
+        self.outcome = "adopted" if last_round.adopted else "refused"
+        self.before, self.after = last_round.before, last_round.after
+        return replace(last_round, steps=self.steps, to=self.to)
 
     @property
     def left(self) -> int:
@@ -86,12 +87,15 @@ class Transplant:
 
 
 @dataclass(slots=True)
-class Dream:
-    """A sleep, or a round of a transplant, under way. `start` is the candidate as it was when it began: with
-    it and the number of `steps` taken, a restart dreams the same again: an interruption changes nothing."""
+class Consolidation:
+    """A sleep, or a round of a transplant, under way; each item of `remaining` is one optimiser step.
+
+    `start` is the candidate's state when it began: from it a restart re-runs the same `steps` (all chance
+    follows from generators in it), so that an interruption changes nothing.
+    """
 
     candidate: DualMemory
-    course: Iterator[None]
+    remaining: Iterator[None]
     start: dict[str, Tensor]
     transplant: Transplant | None = None
     steps: int = 0
@@ -99,23 +103,23 @@ class Dream:
     @classmethod
     def begin(
         cls, method: DualMemory, candidate: DualMemory, *, transplant: Transplant | None, seed: int
-    ) -> Dream:
-        """What a sleep, or the round of a transplant that is due, of `method` makes of the candidate. All
-        that a transplant draws follows from `seed`, its number and its round."""
+    ) -> Consolidation:
+        """A sleep of `method`, or the next round of the transplant. All random draws of a transplant follow
+        from `seed`, its number and its round."""
         start = {name: tensor.clone() for name, tensor in candidate.state_dict().items()}
         if transplant is None:
             return cls(candidate, method.consolidate(candidate), start)
-        own_seed = seed + (transplant.number << 40) + (transplant.done << 20)
-        course = method.transplant(
+        round_seed = seed + (transplant.number << 40) + (transplant.done << 20)
+        remaining = method.transplant(
             candidate,
-            steps=min(ROUND, transplant.left),
+            steps=min(ROUND_STEPS, transplant.left),
             left=transplant.left,
             pace=transplant.left / transplant.steps,
-            generator=torch.Generator().manual_seed(own_seed),
+            generator=torch.Generator().manual_seed(round_seed),
         )
-        return cls(candidate, course, start, transplant)
+        return cls(candidate, remaining, start, transplant)
 
-    def settle(self, method: DualMemory) -> None:
+    def transfer_to(self, method: DualMemory) -> None:
         """`method` takes over what the candidate was taught."""
         if self.transplant is None:
             method.adopt(self.candidate)
@@ -124,7 +128,7 @@ class Dream:
 
     @property
     def stored_bits(self) -> int:
-        """Bits of what the sleep works on beside the memory itself: the candidate's copy, and `start`'s."""
-        kept = [tensor for name, tensor in self.start.items() if name.endswith(".records")]
-        copied = sum(8 * tensor.numel() * tensor.element_size() for tensor in kept)
+        """Bits that a consolidation holds beside the memory itself: the candidate's copy, and `start`'s."""
+        records = [tensor for name, tensor in self.start.items() if name.endswith(".records")]
+        copied = sum(8 * tensor.numel() * tensor.element_size() for tensor in records)
         return copied + sum(self.candidate.stored_bits().values())

@@ -1,4 +1,4 @@
-"""The exam sat by a method: its grades, and what a linear readout of its features knows."""
+"""How a method does on the exam: its accuracy, and that of a linear readout of its features."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from streamlearner.evaluation.retention import Grades, grade
 from streamlearner.methods.base import DualMemory
 
 
-def sit(exam: Exam, method: DualMemory, *, names_tasks: bool) -> Grades:
-    """The grades of what this method would answer now; nothing right, where it knows no class yet."""
+def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool) -> Grades:
+    """Accuracy of what this method would answer now; 0 where it knows no class yet."""
     if not method.classes:
-        return _graded(exam, torch.zeros(len(exam), dtype=torch.bool))
-    return _graded(exam, exam.sit(method.predict_proba, names_tasks=names_tasks))
+        return _accuracy(exam, torch.zeros(len(exam), dtype=torch.bool))
+    return _accuracy(exam, exam.sit(method.predict_proba, names_tasks=names_tasks))
 
 
-def read_out(exam: Exam, method: DualMemory, *, labels: LabelSpace, tasks: LabelSpace) -> dict[str, float]:
+def measure_readout(
+    exam: Exam, method: DualMemory, *, labels: LabelSpace, tasks: LabelSpace
+) -> dict[str, float]:
     """Accuracy of a linear probe on frozen features (002, section 3): `overall`, `class:x`, `task:y`; of one
     probe for each factor, where labels have several. Empty for an exam of fewer than two examples."""
     if len(exam) < 2:
         return {}
     parts = torch.split(exam.inputs, GRADING_BATCH)
     features = torch.cat([method.features(part) for part in parts])
-    hits, named = torch.zeros(len(exam), dtype=torch.bool), exam.labels
+    hits, targets = torch.zeros(len(exam), dtype=torch.bool), exam.labels
     for classes in labels.factors.values():
-        among = torch.isin(named, torch.tensor(classes))
-        hits[among] = readout_hits(features[among], named[among])
-    grades = _graded(exam, hits)
-    shown = {f"class:{labels.label(i)}": share for i, share in grades.by_class.items()}
-    shown |= {f"task:{tasks.label(i)}": share for i, share in grades.by_task.items()}
-    return {"overall": grades.overall or 0.0} | shown
+        among = torch.isin(targets, torch.tensor(classes))
+        hits[among] = readout_hits(features[among], targets[among])
+    accuracy = _accuracy(exam, hits)
+    by_slice = {f"class:{labels.label(i)}": one for i, one in accuracy.by_class.items()}
+    by_slice |= {f"task:{tasks.label(i)}": one for i, one in accuracy.by_task.items()}
+    return {"overall": accuracy.overall or 0.0} | by_slice
 
 
-def _graded(exam: Exam, hits: Tensor) -> Grades:
+def _accuracy(exam: Exam, hits: Tensor) -> Grades:
     return grade(hits, labels=exam.labels, tasks=exam.tasks, periods=exam.periods)

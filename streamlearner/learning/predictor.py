@@ -1,4 +1,4 @@
-"""Which memory answers, under which labels and version; `freeze()` makes the copy that is served."""
+"""Predictions of a method under its labels and version; `freeze()` makes the copy that is served."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ class AnsweringMemory(Protocol):
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor: ...
 
     def frozen(self) -> Self: ...
+
+
+class ModelVersion(NamedTuple):
+    """Names exact weights: the adopted version, and how many examples had been learned in all."""
+
+    adopted: int = 0
+    examples: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.adopted}.{self.examples}"
 
 
 class Choice(NamedTuple):
@@ -59,10 +69,7 @@ PLAIN = "label"
 
 
 class Predictor:
-    """Answers from a method. A frozen one shares nothing with learning and may be used from any thread.
-
-    `version` names the exact weights: `adopted version . examples learned when they were frozen`.
-    """
+    """Answers from a method. A frozen one shares nothing with learning and may be used from any thread."""
 
     def __init__(
         self,
@@ -70,7 +77,7 @@ class Predictor:
         method: AnsweringMemory,
         labels: LabelSpace,
         tasks: LabelSpace,
-        version: str,
+        version: ModelVersion,
         input_shape: Sequence[int],
     ) -> None:
         self.method = method
@@ -109,7 +116,7 @@ class Predictor:
         return [_joined(names, choices, route) for choices in zip(*chosen, strict=True)]
 
     def _answering(self) -> dict[str | None, list[int]]:
-        """The classes by factor that the method knows: one may so far be met in the exam alone."""
+        """The classes by factor that the method knows: others have been seen in the exam alone."""
         count = self.method.classes
         known = {factor: [i for i in found if i < count] for factor, found in self.labels.factors.items()}
         return {factor: found for factor, found in known.items() if found}
@@ -144,13 +151,13 @@ class Predictor:
         label = self.labels.label(index)
         return label.value if isinstance(label, FactorValue) else label
 
-    def freeze(self, *, version: str) -> Predictor:
-        """A copy, named `version`, that nothing changes any more."""
+    def freeze(self) -> Predictor:
+        """A copy that nothing changes any more."""
         return Predictor(
             method=self.method.frozen(),
             labels=self.labels.copy(),
             tasks=self.tasks.copy(),
-            version=version,
+            version=self.version,
             input_shape=self.input_shape,
         )
 

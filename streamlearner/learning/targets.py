@@ -1,4 +1,4 @@
-"""What a batch asks to be learned: a row for each example, or for each factor that its label names.
+"""What is to be learned of a batch: one target for each example, or for each factor that its label names.
 
 A factor is a task, and a class of it is the pair of factor and value: so each factor has a head of its own in
 the one open network, and methods, exam and memory need to know of tasks alone.
@@ -17,21 +17,21 @@ from streamlearner.decoding.labels import ClassName, FactorValue, LabelSpace
 from streamlearner.stream import Factors, Label
 
 
-class Rows(NamedTuple):
-    """Of which example each row is, [m] from 0 and ascending; its class [m]; its task [m] (-1: none), or None
-    while the stream has named none."""
+class Targets(NamedTuple):
+    """The example that each target belongs to, [m] from 0 and ascending; its class [m]; its task [m] (-1:
+    none), or None while the stream has named none."""
 
     examples: Tensor
     labels: Tensor
     tasks: Tensor | None
 
-    def select(self, chosen: Tensor) -> Rows:
-        """The rows at these places, or where this is True."""
+    def select(self, chosen: Tensor) -> Targets:
+        """Those at these places, or where this is True."""
         tasks = None if self.tasks is None else self.tasks[chosen]
-        return Rows(self.examples[chosen], self.labels[chosen], tasks)
+        return Targets(self.examples[chosen], self.labels[chosen], tasks)
 
-    def asked(self, turn: int) -> Rows:
-        """One for each example, that of the exam: its factors take turns over the stream, which has had
+    def one_each(self, turn: int) -> Targets:
+        """One for each example, as the exam takes them: factors take turns over the stream, which has had
         `turn` examples so far."""
         if len(self.examples) == int(self.examples[-1]) + 1:
             return self
@@ -39,18 +39,18 @@ class Rows(NamedTuple):
         first = counts.cumsum(0) - counts
         return self.select(first + (turn + torch.arange(len(counts))) % counts)
 
-    def without(self, examples: list[int]) -> Rows:
+    def without(self, examples: list[int]) -> Targets:
         """Those of other examples."""
         return self.select(~torch.isin(self.examples, torch.tensor(examples))) if examples else self
 
 
-def unfold(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: bool) -> Rows:
-    """The rows of a batch of at least one example, in its order. Classes and tasks met for the first time are
-    added. Without `uses_tasks` the tasks that messages name are passed over; factors are not."""
+def expand(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: bool) -> Targets:
+    """The targets of a batch of at least one example, in its order. New classes and tasks are added to the
+    label spaces. Without `uses_tasks` the tasks that messages name are passed over; factors are not."""
     names = batch.tasks if uses_tasks else (None,) * len(batch)
     if not any(isinstance(label, Mapping) for label in batch.labels):
         plain = [label for label in batch.labels if not isinstance(label, Mapping)]
-        return Rows(torch.arange(len(batch)), labels.indices(plain), _indices(list(names), tasks))
+        return Targets(torch.arange(len(batch)), labels.indices(plain), _indices(list(names), tasks))
     found = [
         (i, one, task_of(named, one))
         for i, (label, named) in enumerate(zip(batch.labels, names, strict=True))
@@ -58,7 +58,7 @@ def unfold(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: b
     ]
     examples = torch.tensor([i for i, _, _ in found])
     classes = labels.indices([one for _, one, _ in found])
-    return Rows(examples, classes, _indices([task for _, _, task in found], tasks))
+    return Targets(examples, classes, _indices([task for _, _, task in found], tasks))
 
 
 def task_of(named: str | None, label: ClassName) -> str | None:

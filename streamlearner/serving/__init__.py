@@ -2,7 +2,7 @@
 
 server.py       Serving: the port, the thread, refresh()
 application.py  assembly: which path is answered by which of the nouns below
-port.py         Port: what serving asks of the daemon
+daemon_port.py  DaemonPort: what serving asks of the daemon
 served.py       the frozen model that answers
 predictions.py examples.py reports.py recollections.py admin.py health.py page.py
 bodies.py       reading and checking request bodies
@@ -10,7 +10,14 @@ problems.py     every error as {"error": ...}
 workers.py guard.py accounting.py
 """
 
-from streamlearner.serving.port import BacklogFull, Conflict, IngestExample, Port, Receipt, Unavailable
+from streamlearner.serving.daemon_port import (
+    BacklogFull,
+    Conflict,
+    DaemonPort,
+    IngestExample,
+    Receipt,
+    Unavailable,
+)
 from streamlearner.serving.server import Serving
 
-__all__ = ["BacklogFull", "Conflict", "IngestExample", "Port", "Receipt", "Serving", "Unavailable"]
+__all__ = ["BacklogFull", "Conflict", "IngestExample", "DaemonPort", "Receipt", "Serving", "Unavailable"]

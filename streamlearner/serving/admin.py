@@ -14,8 +14,8 @@ from streamlearner.serving.bodies import (
     parse,
     require_json,
 )
+from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.guard import Guard
-from streamlearner.serving.port import Port
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.workers import Workers
 
@@ -24,9 +24,9 @@ class Admin:
     """Each answers 202: heard, not yet done."""
 
     def __init__(
-        self, *, port: Port, bodies: Bodies, guard: Guard, workers: Workers, timeout_s: float
+        self, *, daemon: DaemonPort, bodies: Bodies, guard: Guard, workers: Workers, timeout_s: float
     ) -> None:
-        self._port = port
+        self._daemon = daemon
         self._bodies = bodies
         self._guard = guard
         self._workers = workers
@@ -35,20 +35,20 @@ class Admin:
     async def sleep(self, request: Request) -> Json:
         """Asks for a sleep."""
         await self._read(NoBody, request)
-        self._port.request_sleep()
+        self._daemon.request_sleep()
         return Json({"requested": "sleep"}, status_code=202)
 
     async def checkpoint(self, request: Request) -> Json:
         """Asks for a checkpoint."""
         await self._read(NoBody, request)
-        self._port.request_checkpoint()
+        self._daemon.request_checkpoint()
         return Json({"requested": "checkpoint"}, status_code=202)
 
     async def rollback(self, request: Request) -> Json:
         """Asks to go back to an adopted model version, by default the one before."""
         body = await self._read(RollbackBody, request)
         try:
-            self._port.request_rollback(body.version)
+            self._daemon.request_rollback(body.version)
         except LookupError as error:
             text = str(error.args[0]) if error.args else "no such model version"
             raise Problem(404, text) from None
@@ -61,7 +61,7 @@ class Admin:
 
     def _transplant(self, body: TransplantBody) -> Json:
         try:
-            begun = self._port.request_transplant(body.to, body.steps, self._timeout_s)
+            begun = self._daemon.request_transplant(body.to, body.steps, self._timeout_s)
         except TimeoutError:
             raise busy(self._timeout_s) from None
         return Json({"requested": "transplant", **begun}, status_code=202)

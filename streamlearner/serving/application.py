@@ -20,11 +20,11 @@ from streamlearner.serving.bodies import (
     RollbackBody,
     TransplantBody,
 )
+from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.page import Page
-from streamlearner.serving.port import Port
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.recollections import Recollections
@@ -46,14 +46,14 @@ ERROR = {
 def assemble(
     *,
     served: Served,
-    reception: Port,
+    daemon: DaemonPort,
     metrics: Metrics,
     codec: Codec,
     bodies: Bodies,
     guard: Guard,
     pools: Pools,
     max_batch: int,
-    errands_timeout_s: float,
+    requests_timeout_s: float,
     id_prefix: str,
     version: str,
 ) -> FastAPI:
@@ -63,19 +63,19 @@ def assemble(
         max_batch=max_batch, id_prefix=id_prefix,
     )  # fmt: skip
     examples = Examples(
-        port=reception, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
+        daemon=daemon, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
         guard=guard, max_batch=max_batch,
     )  # fmt: skip
     app = _bare(metrics=metrics, version=version)
     pictures = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
     _post(app, "/v1/predict", predictions.predict, PredictBody, status=200, more=pictures)
     _post(app, "/v1/examples", examples.push, ExamplesBody)
-    workers, timeout_s = pools.transplants, errands_timeout_s
-    _administer(app, Admin(port=reception, bodies=bodies, guard=guard, workers=workers, timeout_s=timeout_s))
-    _report(app, Reports(port=reception))
+    workers, timeout_s = pools.transplants, requests_timeout_s
+    _administer(app, Admin(daemon=daemon, bodies=bodies, guard=guard, workers=workers, timeout_s=timeout_s))
+    _report(app, Reports(daemon=daemon))
     workers = pools.recollections
-    _get(app, "/v1/recollections", Recollections(port=reception, workers=workers, timeout_s=timeout_s).show)
-    _watch(app, Health(port=reception, served=served, metrics=metrics))
+    _get(app, "/v1/recollections", Recollections(daemon=daemon, workers=workers, timeout_s=timeout_s).show)
+    _watch(app, Health(daemon=daemon, served=served, metrics=metrics))
     _get(app, "/", Page().show)
     return app
 

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from streamlearner.decoding.codec import Codec
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.bodies import Bodies, ExampleBody, ExamplesBody, check, parse, require_json
+from streamlearner.serving.daemon_port import DaemonPort, IngestExample
 from streamlearner.serving.guard import Guard
-from streamlearner.serving.port import IngestExample, Port
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 from streamlearner.telemetry.metrics import Metrics
@@ -25,7 +25,7 @@ class Examples:
     def __init__(
         self,
         *,
-        port: Port,
+        daemon: DaemonPort,
         codec: Codec,
         bodies: Bodies,
         workers: Workers,
@@ -33,7 +33,7 @@ class Examples:
         guard: Guard,
         max_batch: int,
     ) -> None:
-        self._port = port
+        self._daemon = daemon
         self._codec = codec
         self._bodies = bodies
         self._workers = workers
@@ -49,7 +49,7 @@ class Examples:
         return await self._workers.run(lambda: self._ingest(body))
 
     def _ingest(self, body: bytes) -> Json:
-        receipt = self._port.ingest(self._decode(body))
+        receipt = self._daemon.ingest(self._decode(body))
         if receipt is None:
             raise Problem(409, NOT_PUSH)
         self._metrics.count_pushed(accepted=receipt.accepted, duplicates=receipt.duplicates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamlearner.serving.port import Port
+from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.problems import Json, Problem, nearest
 from streamlearner.serving.served import Served
 from streamlearner.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -16,8 +16,8 @@ CHECKS = ("model", "source", "learning")
 class Health:
     """Live: this process answers. Ready: it also has a model, a source and a running learning loop."""
 
-    def __init__(self, *, port: Port, served: Served, metrics: Metrics) -> None:
-        self._port = port
+    def __init__(self, *, daemon: DaemonPort, served: Served, metrics: Metrics) -> None:
+        self._daemon = daemon
         self._served = served
         self._metrics = metrics
 
@@ -46,8 +46,8 @@ class Health:
         reasons = {}
         if self._served.current is None:
             reasons["model"] = "no model answers yet, as nothing was learned"
-        if not self._port.connected:
+        if not self._daemon.connected:
             reasons["source"] = "the source does not answer"
-        if not self._port.learning:
+        if not self._daemon.learning:
             reasons["learning"] = "the learning loop does not run"
         return reasons

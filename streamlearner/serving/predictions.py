@@ -69,7 +69,7 @@ class Predictions:
         with torch.inference_mode():
             answers = predictor.predict(inputs, task=task, probabilities=bool(query.returns))
         _refuse_not_finite(answers, inputs)
-        content = self._content(answers, predictor.version)
+        content = self._content(answers, str(predictor.version))
         route, seconds = answers[0].route, time.perf_counter() - started
         self._metrics.observe_prediction(route=route, inputs=len(answers), seconds=seconds)
         return Json(content)

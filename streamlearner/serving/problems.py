@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamlearner.errors import InvalidInput
-from streamlearner.serving.port import BacklogFull, Conflict, Unavailable
+from streamlearner.serving.daemon_port import BacklogFull, Conflict, Unavailable
 
 LOG = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from torch import Tensor
 
 from streamlearner.decoding.labels import ClassName, FactorValue
-from streamlearner.serving.port import Port
+from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.sheet import draw_sheet
 from streamlearner.serving.workers import Workers
@@ -20,8 +20,8 @@ from streamlearner.serving.workers import Workers
 class Recollections:
     """Decoded by the learning thread between two batches, so at most a few are asked for at a time."""
 
-    def __init__(self, *, port: Port, workers: Workers, timeout_s: float) -> None:
-        self._port = port
+    def __init__(self, *, daemon: DaemonPort, workers: Workers, timeout_s: float) -> None:
+        self._daemon = daemon
         self._workers = workers
         self._timeout_s = timeout_s
 
@@ -44,7 +44,7 @@ class Recollections:
 
     def _answer(self, form: str, *, per_class: int, label: str | None) -> Response:
         try:
-            found = self._port.recollections(per_class, self._timeout_s)
+            found = self._daemon.recollections(per_class, self._timeout_s)
         except TimeoutError:
             raise busy(self._timeout_s) from None
         if label is not None:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from streamlearner.serving.port import Port
+from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.problems import Json, finite
 
 
 class Reports:
     """Answers on the event loop: a snapshot is published by reference and costs nothing to read."""
 
-    def __init__(self, *, port: Port) -> None:
-        self._port = port
+    def __init__(self, *, daemon: DaemonPort) -> None:
+        self._daemon = daemon
 
     async def status(self) -> Json:
         """Counts, position, lag, prequential accuracy, model version."""
-        return Json(finite(self._port.status()))
+        return Json(finite(self._daemon.status()))
 
     async def retention(self) -> Json:
         """What the exam says: accuracy overall, by class and by period, forgetting, backward transfer."""
-        return Json(finite(self._port.retention()))
+        return Json(finite(self._daemon.retention()))
 
     async def memory(self) -> Json:
         """Bits held and allowed, by store and module."""
-        return Json(finite(self._port.memory()))
+        return Json(finite(self._daemon.memory()))

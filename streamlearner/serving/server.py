@@ -10,9 +10,9 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.application import assemble
 from streamlearner.serving.bodies import Bodies
+from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.listener import Listener
-from streamlearner.serving.port import Port
 from streamlearner.serving.served import Served
 from streamlearner.serving.workers import Pools
 from streamlearner.telemetry.metrics import Metrics
@@ -22,7 +22,7 @@ class Serving:
     """Predictions, admin, health and metrics on `host`:`port` (0 picks a free one).
 
     The daemon calls `start`, `refresh` and `stop` from its learning thread. Everything else happens in other
-    threads, which see learning only through `reception` and the frozen copies that `refresh` makes.
+    threads, which see learning only through `daemon` and the frozen copies that `refresh` makes.
     `id_prefix` distinguishes the prediction ids of this run from those of any other.
     """
 
@@ -31,7 +31,7 @@ class Serving:
         *,
         host: str,
         port: int,
-        reception: Port,
+        daemon: DaemonPort,
         metrics: Metrics,
         codec: Codec,
         token: str | None = None,
@@ -40,7 +40,7 @@ class Serving:
         refresh_every_examples: int = 200,
         refresh_every_s: float = 5.0,
         body_timeout_s: float = 30.0,
-        errands_timeout_s: float = 10.0,
+        requests_timeout_s: float = 10.0,
         prediction_threads: int = 2,
         version: str = "unknown",
         id_prefix: str | None = None,
@@ -51,9 +51,9 @@ class Serving:
         )
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(
-            served=self._served, reception=reception, metrics=metrics, codec=codec,
+            served=self._served, daemon=daemon, metrics=metrics, codec=codec,
             bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s), guard=Guard(token=token),
-            pools=self._pools, max_batch=max_batch, errands_timeout_s=errands_timeout_s,
+            pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             id_prefix=id_prefix or secrets.token_hex(6), version=version,
         )  # fmt: skip
         self._listener = Listener(self.application, host=host, port=port)
@@ -65,8 +65,8 @@ class Serving:
 
     @property
     def version(self) -> str:
-        """`adopted version.examples` of the model that answers now; "0" before the first."""
-        return self.current.version if self.current is not None else "0"
+        """That of the model that answers now, `adopted.examples`; "0" before the first."""
+        return str(self.current.version) if self.current is not None else "0"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -77,12 +77,9 @@ class Serving:
         """Binds the port, then answers. Raises `ConfigError` where the address cannot be had."""
         self._listener.start()
 
-    def refresh(self, predictor: Predictor, *, version: str, examples: int) -> bool:
-        """Serves a frozen copy of `predictor` where that is due (see `Served.refresh`); else takes 0.2 us.
-
-        `version` is the adopted one, `examples` how many were learned in all.
-        """
-        return self._served.refresh(predictor, version=version, examples=examples)
+    def refresh(self, predictor: Predictor | None) -> bool:
+        """Serves a frozen copy of `predictor` where that is due (see `Served.refresh`); None: not yet."""
+        return predictor is not None and self._served.refresh(predictor)
 
     def stop(self) -> None:
         """Answers what was begun, for up to 3 s, and frees the port. Safe to call twice, or unstarted."""

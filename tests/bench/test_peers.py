@@ -152,7 +152,7 @@ def test_every_reference_learner_learns_the_same_way_twice_and_rightly(arm: str)
 def test_all_begin_with_the_weights_of_the_daemon() -> None:
     bench = fixture()
     with ours(dataset("MNIST", True), bench, budget_bits=BUDGET, seed=3, learning_rate=0.1) as daemon:
-        learner = daemon.daemon.make_learner(Schema(shape=(1, 28, 28), dtype="uint8"))
+        learner = daemon.daemon.state.learner_factory(Schema(shape=(1, 28, 28), dtype="uint8"))
         daemons = dict(learner.method.hippocampus.network.named_parameters())
     peer = dict(Answering(seed=3).network.named_parameters())
     assert daemons.keys() == peer.keys()

@@ -43,17 +43,17 @@ def test_a_replay_from_any_position_cuts_the_same_batches() -> None:
 
 def test_a_batch_waits_for_its_last_message() -> None:
     intake = an_intake(source := MemorySource([message(i) for i in range(3)], finite=False))
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
     source.append(message(3))
-    delivery = intake.take(timeout_s=0.0)
+    delivery = intake.next_batch(timeout_s=0.0)
     assert delivery is not None
     assert len(delivery.batch) == 4
 
 
 def test_messages_that_wait_are_not_asked_for_again() -> None:
     intake = an_intake(MemorySource([message(i) for i in range(3)], finite=False))
-    assert intake.take(timeout_s=0.0) is None
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
     assert len(intake.source.poll(10, 0.0)) == 0
 
 
@@ -63,30 +63,30 @@ def test_messages_that_wait_are_not_asked_for_again() -> None:
 def lingering() -> tuple[Intake, MemorySource, Clock]:
     source, clock = MemorySource([message(0), message(1)], finite=False), Clock()
     intake = an_intake(source, clock=clock)
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
     return intake, source, clock
 
 
 def test_fewer_are_taken_once_nothing_came_for_a_while() -> None:
     intake, _, clock = lingering()
     clock.now_s += 1.99
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
     clock.now_s += 0.02
-    delivery = intake.take(timeout_s=0.0)
+    delivery = intake.next_batch(timeout_s=0.0)
     assert delivery is not None
     assert (len(delivery.batch), delivery.position) == (2, {"index": 2})
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
 
 
 def test_every_arrival_starts_the_wait_anew() -> None:
     intake, source, clock = lingering()
     clock.now_s += 1.5
     source.append(message(2))
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
     clock.now_s += 1.5
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
     clock.now_s += 0.6
-    assert intake.take(timeout_s=0.0) is not None
+    assert intake.next_batch(timeout_s=0.0) is not None
 
 
 def test_a_lost_broker_is_no_reason_to_take_fewer() -> None:
@@ -94,9 +94,9 @@ def test_a_lost_broker_is_no_reason_to_take_fewer() -> None:
     source.outage = True
     clock.now_s += 60.0
     assert not intake.idle
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
     source.outage = False
-    assert intake.take(timeout_s=0.0) is not None
+    assert intake.next_batch(timeout_s=0.0) is not None
 
 
 def test_a_backlog_that_is_slow_to_come_is_no_reason_to_take_fewer() -> None:
@@ -104,7 +104,7 @@ def test_a_backlog_that_is_slow_to_come_is_no_reason_to_take_fewer() -> None:
     intake = an_intake(source, clock=clock)
     sizes = []
     for _ in range(40):
-        delivery = intake.take(timeout_s=0.0)
+        delivery = intake.next_batch(timeout_s=0.0)
         clock.now_s += 5.0
         sizes += [len(delivery.batch)] if delivery else []
     assert sizes == [4, 4, 1]
@@ -112,18 +112,18 @@ def test_a_backlog_that_is_slow_to_come_is_no_reason_to_take_fewer() -> None:
 
 def test_a_finite_source_gives_its_rest_at_once_and_is_then_finished() -> None:
     intake = an_intake(MemorySource([message(i) for i in range(5)]))
-    assert intake.take(timeout_s=0.0) is not None
+    assert intake.next_batch(timeout_s=0.0) is not None
     assert not intake.finished
-    rest = intake.take(timeout_s=0.0)
+    rest = intake.next_batch(timeout_s=0.0)
     assert rest is not None
     assert len(rest.batch) == 1
     assert intake.finished
-    assert intake.take(timeout_s=0.0) is None
+    assert intake.next_batch(timeout_s=0.0) is None
 
 
 def test_an_endless_source_is_never_finished() -> None:
     intake, _, clock = lingering()
     clock.now_s += 60.0
-    intake.take(timeout_s=0.0)
+    intake.next_batch(timeout_s=0.0)
     assert intake.idle
     assert not intake.finished

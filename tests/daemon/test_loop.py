@@ -35,7 +35,7 @@ STREAM = a_stream(COUNT)
 def test_a_finite_stream_is_learned_once_and_the_run_ends_with_a_checkpoint(tmp_path: Path) -> None:
     daemon = run(settings(tmp_path), MemorySource(STREAM))
     assert daemon.learner is not None
-    progress, tally = daemon.learner.progress, daemon.tally
+    progress, tally = daemon.learner.progress, daemon.state.tally
     assert progress.learned + progress.withheld + tally.rejected + tally.duplicate == tally.messages == COUNT
     assert tally.rejected == len([n for n in range(COUNT) if n % 29 == 28])
     assert tally.duplicate == len([n for n in range(COUNT) if n % 17 == 16 and n % 29 != 28])
@@ -51,7 +51,7 @@ def test_the_last_messages_of_a_stream_are_learned_though_they_fill_no_batch(tmp
 
 def test_a_stream_of_garbage_alone_is_counted_kept_and_passed(tmp_path: Path) -> None:
     daemon = run(settings(tmp_path), MemorySource([garbage(n) for n in range(12)]))
-    assert daemon.learner is None and daemon.tally.rejected == 12
+    assert daemon.learner is None and daemon.state.tally.rejected == 12
     letters = (tmp_path / "dead-letters" / "dead_letters.jsonl").read_text().splitlines()
     assert [json.loads(line)["offset"] for line in letters] == list(range(12))
     assert state(tmp_path)["position"] == {"index": 12}
@@ -63,7 +63,7 @@ def test_a_stream_of_garbage_alone_is_counted_kept_and_passed(tmp_path: Path) ->
 def test_a_stop_in_the_middle_of_a_sleep_keeps_the_sleep(tmp_path: Path) -> None:
     long = settings(tmp_path, sleep__steps=1_000_000, sleep__steps_per_batch=0, daemon__at_end="serve")
     with running(build(long, source=MemorySource(STREAM))) as daemon:
-        wait_until(lambda: daemon.asleep and daemon.learner.dream.steps > 20, "asleep")  # type: ignore[union-attr]
+        wait_until(lambda: daemon.state.asleep and daemon.learner.consolidation.steps > 20, "asleep")  # type: ignore[union-attr]
     kept = store(tmp_path).latest()
     assert kept is not None and kept.facts["learner"]["dream_steps"] > 20 and "dream" in kept.tensors
 
@@ -73,16 +73,16 @@ def test_a_stop_while_the_source_is_lost_drains(tmp_path: Path) -> None:
     with running(build(settings(tmp_path), source=source)) as daemon:
         wait_until(lambda: learned(daemon) > 30, "some was learned")
         source.outage = True
-        wait_until(lambda: not daemon.reception.connected, "the outage is seen")
-    assert state(tmp_path)["position"] == daemon.position
+        wait_until(lambda: not daemon.requests.connected, "the outage is seen")
+    assert state(tmp_path)["position"] == daemon.state.position
 
 
 def test_a_stop_while_the_source_cannot_be_reached_ends_soon_and_well(tmp_path: Path) -> None:
     source = KafkaSource(bootstrap_servers="127.0.0.1:1", topic="none", start_timeout_s=600)
     daemon = build(settings(tmp_path), source=source)
     with running(daemon):
-        wait_until(lambda: daemon.reception.status().get("uptime_s"), "it serves")
-    assert daemon.position is None and store(tmp_path).latest() is None
+        wait_until(lambda: daemon.requests.status().get("uptime_s"), "it serves")
+    assert daemon.state.position is None and store(tmp_path).latest() is None
 
 
 # requests
@@ -92,19 +92,19 @@ def test_a_request_to_sleep_is_granted_to_an_idle_daemon_and_to_a_busy_one(tmp_p
     source = MemorySource(STREAM[:40], finite=False)
     config = settings(tmp_path, sleep__every_examples=None, sleep__steps_per_batch=1, sleep__steps=10)
     with running(build(config, source=source)) as daemon:
-        wait_until(lambda: daemon.tally.messages == 40, "idle")
+        wait_until(lambda: daemon.state.tally.messages == 40, "idle")
         ask(daemon, "/v1/sleep", {})
-        wait_until(lambda: daemon.reception.status()["sleeps"]["adopted"] == 1, "slept while idle")
+        wait_until(lambda: daemon.requests.status()["sleeps"]["adopted"] == 1, "slept while idle")
         ask(daemon, "/v1/sleep", {})
         source.extend(STREAM[40:])
-        wait_until(lambda: daemon.reception.status()["sleeps"]["adopted"] == 2, "slept while busy")
+        wait_until(lambda: daemon.requests.status()["sleeps"]["adopted"] == 2, "slept while busy")
 
 
 def test_a_request_for_a_checkpoint_saves_what_an_idle_daemon_learned_since(tmp_path: Path) -> None:
     source = MemorySource(STREAM[:40], finite=False)
     config = settings(tmp_path, checkpoint__every_examples=None, checkpoint__every_s=None)
     with running(build(config, source=source)) as daemon:
-        wait_until(lambda: daemon.tally.messages == 40, "idle")
+        wait_until(lambda: daemon.state.tally.messages == 40, "idle")
         assert source.committed is None
         ask(daemon, "/v1/checkpoint", {})
         wait_until(lambda: source.committed == {"index": 40}, "saved")
@@ -118,7 +118,9 @@ def test_recollections_are_shown_between_two_batches_and_between_two_steps(
         tmp_path, daemon__at_end="serve", sleep__steps=1_000_000 if asleep else 5, sleep__steps_per_batch=0
     )
     with running(build(config, source=MemorySource(STREAM))) as daemon:
-        wait_until(lambda: daemon.asleep if asleep else daemon.tally.messages == COUNT, "as wanted")
+        wait_until(
+            lambda: daemon.state.asleep if asleep else daemon.state.tally.messages == COUNT, "as wanted"
+        )
         shown = ask(daemon, "/v1/recollections?per_class=3&format=json")["recollections"]
     labels = {one["label"] for one in shown}
     assert labels == ({0, 1} if asleep else {0, 1, 2, 3})
@@ -128,29 +130,31 @@ def test_recollections_are_shown_between_two_batches_and_between_two_steps(
 def test_a_version_rolled_back_to_stays_after_a_restart(tmp_path: Path) -> None:
     source = MemorySource(STREAM, finite=False)
     with running(build(settings(tmp_path), source=source)) as daemon:
-        wait_until(lambda: daemon.archive.versions.numbers() == [1, 2], "two versions are kept")
-        wait_until(lambda: source.committed == {"index": COUNT} and not daemon.asleep, "all was learned")
+        wait_until(lambda: daemon.persistence.versions.numbers() == [1, 2], "two versions are kept")
+        wait_until(
+            lambda: source.committed == {"index": COUNT} and not daemon.state.asleep, "all was learned"
+        )
         ask(daemon, "/v1/rollback", {"version": 1})
-        wait_until(lambda: daemon.reception.status()["model_version"].startswith("1."), "rolled back")
+        wait_until(lambda: daemon.requests.status()["model_version"].startswith("1."), "rolled back")
         with pytest.raises(urllib.error.HTTPError, match="404"):
             ask(daemon, "/v1/rollback", {"version": 77})
     with running(build(settings(tmp_path, daemon__at_end="serve"), source=MemorySource(STREAM))) as daemon:
-        wait_until(lambda: daemon.reception.status().get("ready"), "restored")
-        assert daemon.reception.status()["model_version"].startswith("1.")
+        wait_until(lambda: daemon.requests.status().get("ready"), "restored")
+        assert daemon.requests.status()["model_version"].startswith("1.")
         assert daemon.learner is not None and daemon.learner.progress.newest == 2
         ask(daemon, "/v1/sleep", {})
-        wait_until(lambda: daemon.reception.status()["model_version"].startswith("3."), "a new version")
+        wait_until(lambda: daemon.requests.status()["model_version"].startswith("3."), "a new version")
 
 
 def test_a_rollback_gives_up_the_sleep_under_way(tmp_path: Path) -> None:
     source = MemorySource(STREAM[:100], finite=False)
     with running(build(settings(tmp_path), source=source)) as daemon:
-        wait_until(lambda: daemon.archive.versions.numbers() == [1], "slept once")
+        wait_until(lambda: daemon.persistence.versions.numbers() == [1], "slept once")
         daemon.learner.method.sleep_steps = 1_000_000  # type: ignore[union-attr]
         ask(daemon, "/v1/sleep", {})
-        wait_until(lambda: daemon.asleep, "asleep again")
+        wait_until(lambda: daemon.state.asleep, "asleep again")
         ask(daemon, "/v1/rollback", {"version": 1})
-        wait_until(lambda: not daemon.asleep, "awake")
+        wait_until(lambda: not daemon.state.asleep, "awake")
     assert figure(daemon, 'streamlearner_sleeps_total{outcome="interrupted"}') == 1
     assert figure(daemon, "streamlearner_asleep") == 0
 
@@ -158,7 +162,7 @@ def test_a_rollback_gives_up_the_sleep_under_way(tmp_path: Path) -> None:
 def test_predictions_name_their_version_while_the_daemon_learns(tmp_path: Path) -> None:
     source, versions = MemorySource(STREAM[:40], finite=False), set()
     with running(build(settings(tmp_path), source=source)) as daemon:
-        wait_until(lambda: daemon.reception.status().get("ready"), "a model")
+        wait_until(lambda: daemon.requests.status().get("ready"), "a model")
         threading.Timer(0.1, source.extend, [STREAM[40:]]).start()
         wait_until(
             lambda: versions.add(predict(daemon)["model_version"]) or len(versions) > 3, "four versions"

@@ -70,12 +70,12 @@ def test_a_checkpoint_of_a_sleep_under_way_is_dreamt_on_to_the_same_end(tmp_path
 
     def stop_asleep() -> None:
         nonlocal dreaming_at
-        Daemon.dream(halted)
-        if halted.asleep and learned(halted) > 90:
+        Daemon.consolidate(halted)
+        if halted.state.asleep and learned(halted) > 90:
             dreaming_at = learned(halted)
             halted.stop()
 
-    halted.dream = stop_asleep  # type: ignore[method-assign]
+    halted.consolidate = stop_asleep  # type: ignore[method-assign]
     halted.run()
     kept = store(tmp_path / "harmed").latest()
     assert dreaming_at and kept is not None and kept.facts["learner"]["dream_steps"] > 0
@@ -90,7 +90,7 @@ def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path: Pa
     newest = store(tmp_path / "harmed").entries()[-1].number
     spoil(tmp_path / "harmed" / "checkpoints" / f"{newest:012d}" / "method.safetensors")
     daemon = run(harmed, MemorySource(STREAM))
-    assert daemon.tally.messages == COUNT
+    assert daemon.state.tally.messages == COUNT
     assert figure(daemon, "streamlearner_checkpoint_unreadable_total") == 1
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
 

@@ -49,7 +49,7 @@ class Disk:
 
 def on(disk: Disk, state_dir: Path, source: MemorySource, **more: Any) -> Daemon:
     daemon = build(settings(state_dir, **more), source=source)
-    daemon.archive.checkpoints = CheckpointStore(
+    daemon.persistence.checkpoints = CheckpointStore(
         state_dir / "checkpoints", keep=3, clock=time.time, fault=disk.fault
     )
     return daemon
@@ -66,18 +66,20 @@ def test_a_disk_that_refuses_pauses_the_stream_not_the_answers_and_nothing_is_lo
         disk.refuses = True
         source.extend(STREAM[60:])
         status = wait_until(
-            lambda: (s := daemon.reception.status())["waiting_for_checkpoint"] and s, "the stream waits"
+            lambda: (s := daemon.requests.status())["waiting_for_checkpoint"] and s, "the stream waits"
         )
-        paused_at = daemon.tally.messages
-        assert 60 < paused_at < COUNT and not daemon.reception.learning
+        paused_at = daemon.state.tally.messages
+        assert 60 < paused_at < COUNT and not daemon.requests.learning
         failed = 'streamlearner_checkpoint_saves_total{outcome="failed"}'
         wait_until(lambda: figure(daemon, failed) >= 3, "it was tried again")
         assert predict(daemon)["model_version"] == status["model_version"]
-        assert daemon.tally.messages == paused_at
+        assert daemon.state.tally.messages == paused_at
         assert hidden_names(tmp_path / "harmed" / "checkpoints") == []
         disk.refuses = False
-        wait_until(lambda: source.committed == {"index": COUNT} and not daemon.asleep, "all was learned")
-        assert daemon.reception.learning
+        wait_until(
+            lambda: source.committed == {"index": COUNT} and not daemon.state.asleep, "all was learned"
+        )
+        assert daemon.requests.learning
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
 
 
@@ -89,7 +91,9 @@ def test_a_stop_on_a_full_disk_says_that_the_last_checkpoint_is_missing(tmp_path
     ):
         wait_until(lambda: learned(daemon) > 50, "some was learned")
         disk.refuses = True
-        wait_until(lambda: daemon.archive.waiting or daemon.tally.messages == COUNT, "no more is taken")
+        wait_until(
+            lambda: daemon.persistence.waiting or daemon.state.tally.messages == COUNT, "no more is taken"
+        )
 
 
 class Letters:
@@ -116,9 +120,9 @@ class Letters:
 def test_no_checkpoint_passes_a_reject_that_is_not_durable(tmp_path: Path) -> None:
     letters, source = Letters(), MemorySource(STREAM, finite=False)
     daemon = build(settings(tmp_path), source=source)
-    daemon.archive.dead_letters = daemon.intake.dead_letters = letters
+    daemon.persistence.dead_letters = daemon.state.intake.dead_letters = letters
     with running(daemon):
-        wait_until(lambda: daemon.archive.waiting, "the checkpoint waits")
+        wait_until(lambda: daemon.persistence.waiting, "the checkpoint waits")
         first = min(reject.message.offset for reject in letters.waiting)
         newest = store(tmp_path).latest()
         assert newest is None or newest.manifest.position["index"] <= first

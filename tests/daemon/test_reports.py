@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
-from streamlearner.daemon.reports import memory_report, publish_metrics, retention_report, status_report
+from streamlearner.daemon.reports import memory_document, publish_metrics, retention_document, status_document
 from tests.support.daemon_runs import a_stream, run, settings
 
 COUNT = 120
@@ -28,15 +31,26 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Daemon:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Daemon:
-    return build(settings(tmp_path), source=MemorySource())
+def fresh(tmp_path: Path) -> Iterator[Daemon]:
+    with closing(build(settings(tmp_path / "fresh"), source=MemorySource())) as daemon:
+        yield daemon
+
+
+def status_of(daemon: Daemon, *, uptime_s: float = 0.0) -> dict[str, Any]:
+    return status_document(
+        daemon.state,
+        model_version=daemon.serving.version,
+        method=daemon.persistence.method,
+        waiting_for_checkpoint=daemon.persistence.waiting,
+        uptime_s=uptime_s,
+    )
 
 
 def bodies(daemon: Daemon) -> list[dict[str, Any]]:
     return [
-        status_report(daemon, uptime_s=1.23456),
-        retention_report(daemon.learner),
-        memory_report(daemon.learner, budget_bits=4_000),
+        status_of(daemon, uptime_s=1.23456),
+        retention_document(daemon.learner),
+        memory_document(daemon.learner, budget_bits=4_000),
     ]
 
 
@@ -59,7 +73,7 @@ def test_the_bodies_have_the_same_names_before_and_after_the_first_example(
 
 
 def test_the_messages_taken_are_the_sum_of_what_became_of_them(daemon: Daemon) -> None:
-    status = status_report(daemon, uptime_s=0.0)
+    status = status_of(daemon)
     assert status["examples"].keys() == {"learned", "withheld", "rejected", "duplicate"}
     assert sum(status["examples"].values()) == status["messages"] == COUNT
     assert sum(status["rejects"].values()) == status["examples"]["rejected"] == 4
@@ -69,7 +83,7 @@ def test_the_messages_taken_are_the_sum_of_what_became_of_them(daemon: Daemon) -
 
 
 def test_retention_is_the_mean_over_classes_whatever_their_share_of_the_exam(daemon: Daemon) -> None:
-    retention, learner = retention_report(daemon.learner), daemon.learner
+    retention, learner = retention_document(daemon.learner), daemon.learner
     assert learner is not None
     shares = retention["by_class"]
     assert set(shares) <= {"0", "1", "2"} and len(shares) >= 2
@@ -79,7 +93,7 @@ def test_retention_is_the_mean_over_classes_whatever_their_share_of_the_exam(dae
 
 
 def test_the_memory_reported_is_the_memory_held(daemon: Daemon) -> None:
-    memory, learner = memory_report(daemon.learner, budget_bits=4_000), daemon.learner
+    memory, learner = memory_document(daemon.learner, budget_bits=4_000), daemon.learner
     assert learner is not None
     assert 0 < memory["stored_bits"]["recollections"] <= memory["budget_bits"]
     held = learner.exam.state_dict()
@@ -93,11 +107,11 @@ def test_the_memory_reported_is_the_memory_held(daemon: Daemon) -> None:
 
 
 def test_the_same_figures_are_the_gauges(daemon: Daemon) -> None:
-    memory = memory_report(daemon.learner, budget_bits=4_000)
-    publish_metrics(daemon, memory=memory)
-    lines = daemon.reporter.metrics.exposition().decode().splitlines()
+    memory = memory_document(daemon.learner, budget_bits=4_000)
+    publish_metrics(daemon.state, memory=memory)
+    lines = daemon.state.events.metrics.exposition().decode().splitlines()
     shown = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    retention, status = retention_report(daemon.learner), status_report(daemon, uptime_s=0.0)
+    retention, status = retention_document(daemon.learner), status_of(daemon)
     assert float(shown['streamlearner_retention_ratio{slice="overall"}']) == retention["overall"]
     for name, bits in memory["stored_bits"].items():
         assert float(shown[f'streamlearner_memory_bits{{store="{name}"}}']) == bits
@@ -105,3 +119,54 @@ def test_the_same_figures_are_the_gauges(daemon: Daemon) -> None:
         counted = float(shown[f'streamlearner_examples_total{{outcome="{outcome}"}}'])
         assert counted == status["examples"][outcome], outcome
     assert float(shown['streamlearner_stream_lag{partition="0"}']) == 0
+
+
+# as the daemon publishes them
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Iterator[Daemon]:
+    """Never run: the tests are its learning thread. It has learned one batch."""
+    with closing(build(settings(tmp_path), source=MemorySource(a_stream(200)))) as daemon:
+        daemon.wake()
+        yield daemon
+
+
+def published(daemon: Daemon) -> list[Any]:
+    return [daemon.requests.status(), daemon.requests.retention(), daemon.requests.memory()]
+
+
+def test_documents_are_published_when_they_are_due(begun: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlearner.daemon.requests.PUBLISH_EVERY_S", 3600.0)
+    begun.publish()
+    begun.wake()
+    begun.publish()
+    assert begun.requests.status()["messages"] == 5 and begun.requests.learning
+    monkeypatch.setattr("streamlearner.daemon.requests.PUBLISH_EVERY_S", 0.0)
+    begun.publish()
+    assert begun.requests.status()["messages"] == 10
+
+
+def test_a_document_once_published_never_changes(begun: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlearner.daemon.requests.PUBLISH_EVERY_S", 0.0)
+    while not begun.requests.retention().get("matrix"):
+        begun.wake()
+        begun.consolidate()
+        begun.publish()
+    given = published(begun)
+    copies = copy.deepcopy(given)
+    for _ in range(25):
+        begun.wake()
+        begun.consolidate()
+    begun.publish()
+    assert given == copies
+    assert all(new != old for new, old in zip(published(begun), given, strict=True))
+    assert len(begun.requests.retention()["matrix"]) > len(given[1]["matrix"])
+
+
+def test_recollections_are_decoded_by_class_and_none_before_the_first_example(
+    begun: Daemon, fresh: Daemon
+) -> None:
+    ((label, inputs),) = begun.recollections(2)
+    assert (label, len(inputs), inputs.shape[1:]) == (0, 2, (1, 6, 6))
+    assert fresh.recollections(2) == []

@@ -1,21 +1,20 @@
-"""Between serving's threads and the learning thread: what is asked, answered, given up."""
+"""What serving's threads ask of the daemon: what is published, asked, answered, given up."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
-from streamlearner.app import build
-from streamlearner.connectors.memory import MemorySource
-from streamlearner.daemon.loop import Daemon
-from streamlearner.daemon.requests import HANGS_AFTER_S, PUBLISH_EVERY_S, Reception
-from streamlearner.serving import Unavailable
-from tests.support.daemon_runs import a_stream, settings
+from streamlearner.daemon.requests import HANGS_AFTER_S, PUBLISH_EVERY_S, Requests, StatusDocuments
+from streamlearner.decoding.labels import ClassName
+from streamlearner.learning.consolidation import Transplant
+from streamlearner.serving import Conflict, Unavailable
 
 
 class Clock:
@@ -31,142 +30,173 @@ def clock() -> Clock:
     return Clock()
 
 
+class FakeLearningThread:
+    """Writes down what it is asked."""
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+
+    def checkpoint(self) -> None:
+        self.done.append("checkpoint")
+
+    def rollback(self, version: int) -> None:
+        if version == 5:
+            raise LookupError("its file is not there")
+        self.done.append(version)
+
+    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
+        self.done.append(("recollections", threading.current_thread()))
+        return [(0, torch.zeros(per_class, 3))]
+
+    def begin_transplant(self, to: str, steps: int | None) -> Transplant:
+        if to == "lenet":
+            raise Conflict("lenet is the network that answers already")
+        return Transplant(number=2, to=to, steps=steps or 7)
+
+
 @pytest.fixture
-def daemon(tmp_path: Path) -> Daemon:
-    """Never run: the tests are its learning thread. It has learned one batch."""
-    daemon = build(settings(tmp_path), source=MemorySource(a_stream(20)))
-    daemon.wake()
-    return daemon
+def thread() -> FakeLearningThread:
+    return FakeLearningThread()
 
 
-def a_reception(clock: Clock, *, kept: Callable[[], list[int]] = list, **more: Any) -> Reception:
-    wanted: dict[str, Any] = {"ingest": None, "request_sleep": lambda: None, "budget_bits": 4_000} | more
-    return Reception(kept_versions=kept, clock=clock, **wanted)
+def some_requests(clock: Clock, *, kept: Callable[[], list[int]] = list, **more: Any) -> Requests:
+    wanted: dict[str, Any] = {"ingest": None, "request_sleep": lambda: None} | more
+    return Requests(kept_versions=kept, clock=clock, **wanted)
 
 
-def test_figures_are_published_at_most_every_so_often(clock: Clock, daemon: Daemon) -> None:
-    reception = a_reception(clock)
-    reception.publish(daemon)
-    first = reception.status()
-    daemon.wake()
-    reception.publish(daemon)
-    assert reception.status() is first and first["messages"] == 5
+def documents(messages: int, **more: Any) -> StatusDocuments:
+    return StatusDocuments({"messages": messages} | more, {"overall": 0.5}, {"seen": messages}, version=4)
+
+
+def test_documents_are_due_so_often_and_no_more(clock: Clock) -> None:
+    requests = some_requests(clock)
+    assert requests.documents_due and requests.status() == {"ready": False}
+    requests.publish(documents(5))
+    assert not requests.documents_due and requests.status()["messages"] == 5
     clock.now_s += PUBLISH_EVERY_S
-    reception.publish(daemon)
-    assert reception.status()["messages"] == 10
+    assert requests.documents_due
 
 
-def test_a_figure_once_given_never_changes(clock: Clock, daemon: Daemon) -> None:
-    reception = a_reception(clock)
-    reception.publish(daemon)
-    given = [reception.status(), reception.retention(), reception.memory()]
-    copies = [repr(each) for each in given]
-    daemon.wake()
-    daemon.learner.grade()  # type: ignore[union-attr]
-    clock.now_s += 1
-    reception.publish(daemon)
-    assert [repr(each) for each in given] == copies and reception.status() is not given[0]
+def test_the_documents_are_those_published_last(clock: Clock) -> None:
+    requests = some_requests(clock)
+    assert not requests.connected
+    requests.publish(documents(5, connected=True))
+    given = requests.status()
+    requests.publish(documents(6, connected=False))
+    assert given == {"messages": 5, "connected": True}
+    assert (requests.status()["messages"], requests.memory()["seen"], requests.connected) == (6, 6, False)
+    assert requests.retention() == {"overall": 0.5}
 
 
-def test_learning_is_told_only_while_the_loop_is_heard_of(clock: Clock, daemon: Daemon) -> None:
-    reception = a_reception(clock)
-    assert not reception.learning, "not before it starts"
-    reception.publish(daemon)
-    assert reception.learning
+def test_the_loop_counts_as_learning_while_it_comes_round_and_does_not_only_wait(clock: Clock) -> None:
+    requests = some_requests(clock)
+    assert not requests.learning, "not before it starts"
+    requests.heartbeat(learning=True)
+    assert requests.learning
     clock.now_s += HANGS_AFTER_S
-    assert not reception.learning, "it hangs"
-    reception.publish(daemon)
-    reception.close()
-    assert not reception.learning, "not while it stops"
+    assert not requests.learning, "it hangs"
+    requests.heartbeat(learning=True)
+    requests.heartbeat(learning=False)
+    assert not requests.learning, "it waits for the disk"
+    requests.heartbeat(learning=True)
+    requests.close()
+    assert not requests.learning, "not while it stops"
 
 
-def test_recollections_are_made_by_the_learning_thread_when_it_comes_by(clock: Clock, daemon: Daemon) -> None:
-    reception = a_reception(clock)
+def test_recollections_are_made_by_the_learning_thread_when_it_comes_by(
+    clock: Clock, thread: FakeLearningThread
+) -> None:
+    requests = some_requests(clock)
     with ThreadPoolExecutor(1) as pool:
-        shown = pool.submit(reception.recollections, 2, 10.0)
+        shown = pool.submit(requests.recollections, 2, 10.0)
         while not shown.done():
-            reception.run_errands(daemon)
-    assert [label for label, _ in shown.result()] == [0]
-    assert shown.result()[0][1].shape[1:] == (1, 6, 6)
+            requests.run_pending(thread)
+    assert [(label, len(inputs)) for label, inputs in shown.result()] == [(0, 2)]
+    assert thread.done == [("recollections", threading.current_thread())]
 
 
-def test_recollections_of_a_daemon_that_learned_nothing_are_none(clock: Clock, tmp_path: Path) -> None:
-    reception, fresh = a_reception(clock), build(settings(tmp_path), source=MemorySource())
-    with ThreadPoolExecutor(1) as pool:
-        shown = pool.submit(reception.recollections, 2, 10.0)
-        while not shown.done():
-            reception.run_errands(fresh)
-    assert shown.result() == []
-
-
-def test_who_waits_too_long_is_told_and_the_errand_is_dropped(clock: Clock, daemon: Daemon) -> None:
-    reception = a_reception(clock)
+def test_who_waits_too_long_gets_a_timeout_and_the_request_is_dropped(
+    clock: Clock, thread: FakeLearningThread
+) -> None:
+    requests = some_requests(clock)
     with pytest.raises(TimeoutError):
-        reception.recollections(2, 0.01)
-    looked_at: list[int] = []
-    daemon.learner.method.recollect = lambda n: looked_at.append(n) or []  # type: ignore
-    reception.run_errands(daemon)
-    assert looked_at == []
+        requests.recollections(2, 0.01)
+    requests.run_pending(thread)
+    assert thread.done == []
 
 
 @pytest.mark.parametrize("asked", ["before", "after"])
-def test_who_asks_a_daemon_that_stops_is_told_so_at_once(clock: Clock, asked: str) -> None:
-    reception = a_reception(clock)
+def test_requests_of_a_daemon_that_stops_are_cancelled_at_once(clock: Clock, asked: str) -> None:
+    requests = some_requests(clock)
     with ThreadPoolExecutor(1) as pool:
         if asked == "after":
-            reception.close()
-        shown = pool.submit(reception.recollections, 2, 30.0)
+            requests.close()
+        shown = pool.submit(requests.recollections, 2, 30.0)
         while not shown.done():
-            reception.close()
+            requests.close()
     with pytest.raises(Unavailable, match="shutting down"):
         shown.result()
 
 
-def test_an_errand_that_fails_stops_neither_the_others_nor_the_daemon(clock: Clock, daemon: Daemon) -> None:
-    reception = a_reception(clock, kept=lambda: [5])
-    reception.request_rollback(5)  # its file is not there
-    reception.request_checkpoint()
-    reception.run_errands(daemon)
-    assert daemon.source.committed == {"index": 5}  # type: ignore[attr-defined]
+def test_a_request_that_fails_stops_neither_the_others_nor_the_daemon(
+    clock: Clock, thread: FakeLearningThread
+) -> None:
+    requests = some_requests(clock, kept=lambda: [5])
+    requests.request_rollback(5)
+    requests.request_checkpoint()
+    requests.run_pending(thread)
+    assert thread.done == ["checkpoint"]
+
+
+def test_a_transplant_that_began_is_described_and_one_that_cannot_is_refused(
+    clock: Clock, thread: FakeLearningThread
+) -> None:
+    requests = some_requests(clock)
+    with ThreadPoolExecutor(2) as pool:
+        begun = pool.submit(requests.request_transplant, "mlp", None, 10.0)
+        refused = pool.submit(requests.request_transplant, "lenet", None, 10.0)
+        while not (begun.done() and refused.done()):
+            requests.run_pending(thread)
+    assert begun.result() == {"number": 2, "to": "mlp", "steps": 7}
+    with pytest.raises(Conflict, match="answers already"):
+        refused.result()
 
 
 @pytest.mark.parametrize("wanted", [7, "7", "seven", "-1", "", "2.x7"])
 def test_only_a_version_that_is_kept_can_be_rolled_back_to(clock: Clock, wanted: int | str) -> None:
-    reception = a_reception(clock, kept=lambda: [1, 3])
+    requests = some_requests(clock, kept=lambda: [1, 3])
     with pytest.raises(LookupError, match=r"is not kept; kept are \[1, 3\]"):
-        reception.request_rollback(wanted)
+        requests.request_rollback(wanted)
 
 
 @pytest.mark.parametrize(
     ("wanted", "to"), [(1, 1), ("3", 3), ("3.1200", 3), (None, 3)], ids=["number", "text", "served", "before"]
 )
 def test_a_rollback_goes_to_the_version_named_or_the_one_before(
-    clock: Clock, daemon: Daemon, wanted: int | str | None, to: int
+    clock: Clock, thread: FakeLearningThread, wanted: int | str | None, to: int
 ) -> None:
-    reception, gone_to = a_reception(clock, kept=lambda: [1, 3, 4]), []
-    daemon.rollback = gone_to.append  # type: ignore
-    daemon.learner.progress.version = 4  # type: ignore[union-attr]
-    reception.publish(daemon)
-    reception.request_rollback(wanted)
-    reception.run_errands(daemon)
-    assert gone_to == [to]
+    requests = some_requests(clock, kept=lambda: [1, 3, 4])
+    requests.publish(documents(5))
+    requests.request_rollback(wanted)
+    requests.run_pending(thread)
+    assert thread.done == [to]
 
 
-def test_there_is_no_version_before_the_first(clock: Clock, daemon: Daemon) -> None:
-    reception = a_reception(clock)
-    reception.publish(daemon)
+def test_there_is_no_version_before_the_first(clock: Clock) -> None:
+    requests = some_requests(clock)
+    requests.publish(documents(5))
     with pytest.raises(LookupError, match="before this one is not kept; kept are none yet"):
-        reception.request_rollback(None)
+        requests.request_rollback(None)
 
 
 def test_pushed_examples_go_to_the_log_or_nowhere(clock: Clock) -> None:
-    assert a_reception(clock).ingest([1, 2]) is None
-    assert a_reception(clock, ingest=sum).ingest([1, 2]) == 3
+    assert some_requests(clock).ingest([1, 2]) is None
+    assert some_requests(clock, ingest=sum).ingest([1, 2]) == 3
 
 
 def test_a_request_to_sleep_is_heard_from_any_thread(clock: Clock) -> None:
     asked = threading.Event()
-    thread = threading.Thread(target=a_reception(clock, request_sleep=asked.set).request_sleep)
-    thread.start()
-    thread.join(timeout=5)
+    other = threading.Thread(target=some_requests(clock, request_sleep=asked.set).request_sleep)
+    other.start()
+    other.join(timeout=5)
     assert asked.is_set()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from streamlearner.app import build
 from streamlearner.commands import main as cli
 from streamlearner.commands import status_view
 from streamlearner.connectors.memory import MemorySource
-from streamlearner.daemon import transplants as transplanting
+from streamlearner.daemon import transplants
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import InvalidInput, StreamlearnerError
 from streamlearner.serving import Conflict
@@ -25,20 +26,31 @@ from tests.support.transplants import STREAM, a_config, ended, network
 # by the daemon
 
 
-def prepared(folder: Path, **more: Any) -> Daemon:
+Prepared = Callable[..., Daemon]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator[Prepared]:
     """Never run: the tests are its learning thread. It has learned twelve batches."""
-    daemon = build(a_config(folder, **more), source=MemorySource(STREAM))
-    for _ in range(12):
-        daemon.wake()
-    return daemon
+    with ExitStack() as made:
+
+        def make(**more: Any) -> Daemon:
+            daemon = made.enter_context(
+                closing(build(a_config(tmp_path, **more), source=MemorySource(STREAM)))
+            )
+            for _ in range(12):
+                daemon.wake()
+            return daemon
+
+        yield make
 
 
 def asleep(daemon: Daemon) -> None:
-    daemon.learner.fall_asleep()  # type: ignore[union-attr]
+    daemon.learner.begin_consolidation()  # type: ignore[union-attr]
 
 
 def transplanting_already(daemon: Daemon) -> None:
-    transplanting.begin(daemon, to="mlp", steps=None)
+    daemon.begin_transplant("mlp", None)
 
 
 def as_it_is(daemon: Daemon) -> None:
@@ -56,45 +68,47 @@ def as_it_is(daemon: Daemon) -> None:
     ],
 )
 def test_what_cannot_be_now_is_refused_with_the_reason_and_nothing_begins(
-    tmp_path: Path, more: dict[str, Any], first: Callable[[Daemon], None], to: str, words: str
+    prepared: Prepared, more: dict[str, Any], first: Callable[[Daemon], None], to: str, words: str
 ) -> None:
-    daemon = prepared(tmp_path, **more)
+    daemon = prepared(**more)
     assert daemon.learner is not None
     first(daemon)
-    before = daemon.learner.transplant, daemon.learner.dream
+    before = daemon.learner.transplant, daemon.learner.consolidation
     with pytest.raises(Conflict, match=words):
-        transplanting.begin(daemon, to=to, steps=1)
-    assert (daemon.learner.transplant, daemon.learner.dream) == before
+        daemon.begin_transplant(to, 1)
+    assert (daemon.learner.transplant, daemon.learner.consolidation) == before
 
 
 @pytest.mark.parametrize(
     ("to", "words"),
     [("lennet", "no network 'lennet'; did you mean lenet"), ("auto", "for these inputs it means lenet")],
 )
-def test_a_network_that_is_none_is_refused_by_name(tmp_path: Path, to: str, words: str) -> None:
-    daemon = prepared(tmp_path)
+def test_a_network_that_is_none_is_refused_by_name(prepared: Prepared, to: str, words: str) -> None:
+    daemon = prepared()
     with pytest.raises(InvalidInput, match=words):
-        transplanting.begin(daemon, to=to, steps=1)
-    assert not daemon.asleep
+        daemon.begin_transplant(to, 1)
+    assert not daemon.state.asleep
 
 
 def test_a_daemon_that_learned_nothing_has_nothing_to_pass_on(tmp_path: Path) -> None:
     daemon = build(a_config(tmp_path), source=MemorySource())
-    with pytest.raises(Conflict, match="nothing has been learned yet"):
-        transplanting.begin(daemon, to="mlp", steps=1)
+    with closing(daemon), pytest.raises(Conflict, match="nothing has been learned yet"):
+        daemon.begin_transplant("mlp", 1)
 
 
-def test_a_transplant_that_began_is_in_a_checkpoint_at_once_and_holds_off_sleeps(tmp_path: Path) -> None:
-    daemon = prepared(tmp_path, sleep__every_examples=50, sleep__min_examples=0)
-    transplanting.begin(daemon, to="mlp", steps=None)
+def test_a_transplant_that_began_is_in_a_checkpoint_at_once_and_holds_off_sleeps(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    daemon = prepared(sleep__every_examples=50, sleep__min_examples=0)
+    daemon.begin_transplant("mlp", None)
     saved = state(tmp_path)
-    assert saved["learner"]["transplant"]["steps"] == transplanting.DEFAULT_STEPS
+    assert saved["learner"]["transplant"]["steps"] == transplants.DEFAULT_STEPS
     assert saved["schedule"]["asleep"] and saved["schedule"]["since_examples"] > 50
     for _ in range(6):
         daemon.wake()
-        daemon.dream()
-    assert daemon.learner is not None and daemon.learner.dream is not None
-    assert daemon.learner.dream.transplant is daemon.learner.transplant
+        daemon.consolidate()
+    assert daemon.learner is not None and daemon.learner.consolidation is not None
+    assert daemon.learner.consolidation.transplant is daemon.learner.transplant
 
 
 def test_over_http_it_is_heard_once_and_what_cannot_be_is_a_400_or_a_409(tmp_path: Path) -> None:
@@ -107,14 +121,14 @@ def test_over_http_it_is_heard_once_and_what_cannot_be_is_a_400_or_a_409(tmp_pat
         return error.value.code, error.value.read().decode()
 
     with running(build(config, source=source)) as daemon:
-        wait_until(lambda: daemon.tally.messages == 60, "learned")
+        wait_until(lambda: daemon.state.tally.messages == 60, "learned")
         code, said = refused(to="lennet")
         assert (code, "did you mean" in said) == (400, True)
         assert refused(to="mlp", steps=0)[0] == refused(network="mlp")[0] == 400
         assert refused(to="lenet")[0] == 409
         ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 1_000_000})
         assert refused(to="mlp")[0] == 409
-        assert daemon.reception.status().get("transplant") is None or not ended(daemon)
+        assert daemon.requests.status().get("transplant") is None or not ended(daemon)
 
 
 # by the command line

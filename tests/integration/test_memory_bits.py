@@ -71,14 +71,14 @@ class Auditor:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._answer = daemon.answer
+        self._publish = daemon.publish
         self.rounds = 0
         self.most: dict[str, int] = {"recollections": 0, "exam": 0, "dream": 0}
         self.record_bits: set[int] = set()
 
-    def answer(self) -> None:
+    def publish(self) -> None:
         """In place of the daemon's own, which it calls."""
-        self._answer()
+        self._publish()
         learner = self._daemon.learner
         if learner is not None:
             self.rounds += 1
@@ -90,10 +90,12 @@ class Auditor:
         memory = learner.method.memory
         budgets = {"recollections": memory.budget_bits, "exam": learner.exam.budget_bits}
         held = {"recollections": held_bits(memory), "exam": held_bits(learner.exam)}
-        if learner.dream:  # what it remembers when it began, once to work on and once to begin anew from
+        if (
+            learner.consolidation
+        ):  # what it remembers when it began, once to work on and once to begin anew from
             budgets["dream"] = 2 * memory.budget_bits
-            start = learner.dream.start["memory.records"]
-            held["dream"] = held_bits(learner.dream.candidate.memory) + held_bits(start)
+            start = learner.consolidation.start["memory.records"]
+            held["dream"] = held_bits(learner.consolidation.candidate.memory) + held_bits(start)
         assert held.keys() == learner.stored_bits().keys()
         for store, reported in learner.stored_bits().items():
             assert reported <= budgets[store], f"{store}: {reported} bits in round {self.rounds}"
@@ -103,7 +105,7 @@ class Auditor:
         self.record_bits.add(memory.record_bits)
 
     def _compare_published(self, learner: Learner) -> None:
-        published = self._daemon.reception.memory()["stored_bits"]
+        published = self._daemon.requests.memory()["stored_bits"]
         assert published == learner.stored_bits()
         for store, bits in published.items():
             assert figure(self._daemon, f'streamlearner_memory_bits{{store="{store}"}}') == bits
@@ -132,7 +134,7 @@ def test_the_bits_reported_are_the_bytes_held_and_never_above_the_budget_while_c
     )
     daemon = build(config, source=MemorySource(list(a_stream(tasks=tasks))))
     auditor = Auditor(daemon)
-    monkeypatch.setattr(daemon, "answer", auditor.answer)
+    monkeypatch.setattr(daemon, "publish", auditor.publish)
     daemon.run()
     learner = daemon.learner
     assert learner is not None and learner.progress.learned + learner.progress.withheld == MESSAGES

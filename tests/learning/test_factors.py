@@ -16,7 +16,7 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.labels import FactorValue, LabelSpace
-from streamlearner.learning.targets import Rows, unfold
+from streamlearner.learning.targets import Targets, expand
 from streamlearner.stream import Factors, Label, Message
 from tests.support.daemon_runs import (
     ask,
@@ -59,41 +59,41 @@ def batch(*labels: Label | Factors, tasks: tuple[str | None, ...] | None = None)
     return Batch(torch.zeros(n, 1), labels, tasks or (None,) * n, (None,) * n)
 
 
-def unfolded(given: Batch, *, uses_tasks: bool = True) -> tuple[Rows, LabelSpace, LabelSpace]:
+def expanded(given: Batch, *, uses_tasks: bool = True) -> tuple[Targets, LabelSpace, LabelSpace]:
     labels, tasks = LabelSpace(), LabelSpace()
-    return unfold(given, labels=labels, tasks=tasks, uses_tasks=uses_tasks), labels, tasks
+    return expand(given, labels=labels, tasks=tasks, uses_tasks=uses_tasks), labels, tasks
 
 
 def test_an_example_becomes_a_row_for_each_factor_that_it_names() -> None:
-    rows, labels, tasks = unfolded(batch({"a": 1, "b": 1}, {"b": 2}, "plain"))
-    assert rows.examples.tolist() == [0, 0, 1, 2]
-    assert rows.labels.tolist() == [0, 1, 2, 3]
+    targets, labels, tasks = expanded(batch({"a": 1, "b": 1}, {"b": 2}, "plain"))
+    assert targets.examples.tolist() == [0, 0, 1, 2]
+    assert targets.labels.tolist() == [0, 1, 2, 3]
     assert labels.state() == [["a", 1], ["b", 1], ["b", 2], "plain"]
-    assert rows.tasks is not None
-    assert [tasks.label(t) if t >= 0 else None for t in rows.tasks.tolist()] == ["a", "b", "b", None]
+    assert targets.tasks is not None
+    assert [tasks.label(t) if t >= 0 else None for t in targets.tasks.tolist()] == ["a", "b", "b", None]
 
 
 def test_a_factor_belongs_to_the_task_that_the_message_names() -> None:
     given = batch({"a": 1}, {"a": 1}, tasks=("t", None))
-    rows, labels, tasks = unfolded(given)
+    targets, labels, tasks = expanded(given)
     assert (len(labels), tasks.state()) == (1, ["t/a", "a"])
-    rows, _, tasks = unfolded(given, uses_tasks=False)
-    assert (tasks.state(), rows.tasks is not None) == (["a"], True)
+    targets, _, tasks = expanded(given, uses_tasks=False)
+    assert (tasks.state(), targets.tasks is not None) == (["a"], True)
 
 
-def test_plain_labels_are_rows_as_they_are() -> None:
-    rows, _, tasks = unfolded(batch("x", "y", "x"))
-    assert (rows.examples.tolist(), rows.labels.tolist(), rows.tasks) == ([0, 1, 2], [0, 1, 0], None)
-    assert rows.asked(7) is rows
+def test_plain_labels_are_targets_as_they_are() -> None:
+    targets, _, tasks = expanded(batch("x", "y", "x"))
+    assert (targets.examples.tolist(), targets.labels.tolist(), targets.tasks) == ([0, 1, 2], [0, 1, 0], None)
+    assert targets.one_each(7) is targets
     assert len(tasks) == 0
 
 
 def test_the_exam_asks_for_one_factor_of_each_example_in_turns_and_keeps_all_from_learning() -> None:
-    rows, _, _ = unfolded(batch(*[{"a": 1, "b": 2}] * 4, {"a": 1}))
-    assert rows.asked(0).examples.tolist() == [0, 1, 2, 3, 4]
-    assert rows.asked(0).labels.tolist() == [0, 1, 0, 1, 0]
-    assert rows.asked(5).labels.tolist() == [1, 0, 1, 0, 0]
-    assert rows.without([1, 3]).examples.tolist() == [0, 0, 2, 2, 4]
+    targets, _, _ = expanded(batch(*[{"a": 1, "b": 2}] * 4, {"a": 1}))
+    assert targets.one_each(0).examples.tolist() == [0, 1, 2, 3, 4]
+    assert targets.one_each(0).labels.tolist() == [0, 1, 0, 1, 0]
+    assert targets.one_each(5).labels.tolist() == [1, 0, 1, 0, 0]
+    assert targets.without([1, 3]).examples.tolist() == [0, 0, 2, 2, 4]
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.learning.consolidation import Verdict
+from streamlearner.learning.consolidation import ConsolidationResult
 from streamlearner.learning.learner import Learner
 from streamlearner.state.versions import Version
 from tests.support.arms import TINY, exactly
@@ -51,7 +51,7 @@ def test_a_batch_that_is_withheld_whole_is_no_lesson() -> None:
     lesson = learner.learn(of_classes(["0", "1"]))
     assert (lesson.withheld, lesson.learned, lesson.observation) == (2, 0, None)
     assert learner.prequential.accuracy is None
-    assert learner.grade().overall == 0.0  # nothing was learned: no answer is right
+    assert learner.evaluate().overall == 0.0  # nothing was learned: no answer is right
     assert learner.predictor().ready is False
 
 
@@ -87,8 +87,8 @@ def test_a_task_that_only_the_exam_has_met_can_be_graded_and_asked_about() -> No
     consider(learner, 1.0)
     learner.learn(a_batch(9))
     assert learner.progress.withheld == 6
-    assert learner.grade().by_task.keys() == {0, 1}
-    proba = learner.predictor().freeze(version="1").predict_proba(TINY.inputs([0], seed=1), task="task 1")
+    assert learner.evaluate().by_task.keys() == {0, 1}
+    proba = learner.predictor().freeze().predict_proba(TINY.inputs([0], seed=1), task="task 1")
     assert float(proba.sum()) == pytest.approx(1.0)
 
 
@@ -101,8 +101,8 @@ def test_grades_are_by_class_task_and_period_of_what_would_answer_now() -> None:
     consider(learner, 0.0)
     learner.learn(of_classes(["0", "1", "2", "3"]))
     learner.method.hippocampus.known.fill_(1)
-    grades = learner.grade()
-    assert grades is learner.grades
+    grades = learner.evaluate()
+    assert grades is learner.exam_accuracy
     assert grades.by_class == {0: 1.0, 1: 0.0, 2: 0.0, 3: 0.0}
     assert grades.by_task == {0: 1.0, 1: 0.0}
     assert grades.overall == 0.25
@@ -130,11 +130,11 @@ def test_the_readout_names_classes_and_tasks_as_the_stream_does() -> None:
 def test_a_candidate_that_keeps_what_was_known_is_adopted_as_a_new_version() -> None:
     learner = prepared(dreams_of=4)
     verdict = slept(learner)
-    assert verdict == Verdict(adopted=True, steps=SLEEP_STEPS, before=1.0, after=1.0, version=1)
+    assert verdict == ConsolidationResult(adopted=True, steps=SLEEP_STEPS, before=1.0, after=1.0, version=1)
     assert not learner.asleep
     assert int(learner.method.neocortex.known) == 4
     assert (learner.progress.adopted, learner.progress.refused, learner.progress.period) == (1, 0, 1)
-    assert learner.version == f"1.{learner.progress.learned}"
+    assert str(learner.version) == f"1.{learner.progress.learned}"
     assert slept(learner).version == 2
 
 
@@ -142,10 +142,10 @@ def test_a_refused_candidate_changes_nothing() -> None:
     learner = prepared(dreams_of=2)
     before = {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()}
     verdict = slept(learner)
-    assert verdict == Verdict(adopted=False, steps=SLEEP_STEPS, before=1.0, after=0.5, version=0)
+    assert verdict == ConsolidationResult(adopted=False, steps=SLEEP_STEPS, before=1.0, after=0.5, version=0)
     assert {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()} == before
     assert (learner.progress.adopted, learner.progress.refused, learner.progress.version) == (0, 1, 0)
-    assert learner.grade().overall == 1.0
+    assert learner.evaluate().overall == 1.0
     assert learner.matrix.rows == [[1.0]]
 
 
@@ -164,7 +164,7 @@ def test_without_an_exam_every_candidate_is_adopted() -> None:
 def test_steps_may_come_in_any_portions_and_nothing_happens_awake() -> None:
     learner = prepared(dreams_of=4)
     assert learner.consolidate(3) is None
-    learner.fall_asleep()
+    learner.begin_consolidation()
     assert [learner.consolidate(n) for n in (1, 0, 3, 1)] == [None] * 4
     verdict = learner.consolidate(1)
     assert verdict is not None
@@ -187,11 +187,11 @@ def test_a_revert_answers_from_the_old_version_gives_up_a_sleep_and_numbers_go_o
     version = {name: tensor.clone() for name, tensor in learner.method.neocortex.state_dict().items()}
     slept(learner)
     learner.method.hippocampus.known.fill_(0)
-    learner.fall_asleep()
+    learner.begin_consolidation()
     learner.revert(Version(1, "oracle", version))
     assert not learner.asleep
-    assert learner.version == f"1.{learner.progress.learned}"
-    assert learner.grade().overall == 1.0
+    assert str(learner.version) == f"1.{learner.progress.learned}"
+    assert learner.evaluate().overall == 1.0
     assert slept(learner).version == 3
 
 

@@ -44,7 +44,7 @@ def test_a_restart_in_mid_sleep_comes_to_the_same_verdict_and_bits(steps: int) -
     learner = with_replay()
     for number in range(8):
         learner.learn(a_batch(number))
-    learner.fall_asleep()
+    learner.begin_consolidation()
     learner.consolidate(steps)
     learner.learn(a_batch(8))
     again = restarted(learner, with_replay())
@@ -67,7 +67,7 @@ def test_every_method_restarted_awake_and_in_mid_sleep_continues_to_the_same_bit
     for number in range(6):
         learner.learn(a_batch(number))
     slept(learner)
-    learner.fall_asleep()
+    learner.begin_consolidation()
     learner.consolidate(1)
     learner.learn(a_batch(6))
     again = restarted(learner, with_replay(arm))
@@ -84,7 +84,7 @@ def test_what_a_checkpoint_holds_does_not_change_while_the_sleep_goes_on() -> No
     learner = with_replay()
     for number in range(6):
         learner.learn(a_batch(number))
-    learner.fall_asleep()
+    learner.begin_consolidation()
     held = {name: exactly(tensor) for name, tensor in learner.tensors()["dream"].items()}
     learner.consolidate(3)
     learner.learn(a_batch(6))
@@ -98,5 +98,5 @@ def test_facts_are_json_and_the_counters_come_back() -> None:
     assert again.progress == learner.progress
     assert again.labels.state() == ["0", "1", "2", "3"]
     assert again.readout == learner.readout
-    assert again.grades == learner.grades
+    assert again.exam_accuracy == learner.exam_accuracy
     assert again.version == learner.version

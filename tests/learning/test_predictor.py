@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.labels import FactorValue, LabelSpace
-from streamlearner.learning.predictor import Answer, Predictor
+from streamlearner.learning.predictor import Answer, ModelVersion, Predictor
 
 
 class Parrot:
@@ -40,7 +40,7 @@ def a_predictor(parrot: Parrot) -> Predictor:
         method=parrot,
         labels=LabelSpace(["cat", 7, "dog"]),
         tasks=LabelSpace(["indoors", "outdoors"]),
-        version="3.1200",
+        version=ModelVersion(3, 1200),
         input_shape=(2,),
     )
 
@@ -132,12 +132,12 @@ def test_it_is_ready_once_a_class_is_known() -> None:
 def test_a_frozen_one_keeps_its_labels_and_tasks_and_answers() -> None:
     parrot = Parrot([0.25, 0.75])
     predictor = a_predictor(parrot)
-    frozen = predictor.freeze(version="3.1300")
+    frozen = predictor.freeze()
     predictor.labels.index("bird")
     predictor.tasks.index("at sea")
     parrot.rows = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
-    assert frozen.version == "3.1300"
+    predictor.version = ModelVersion(3, 1300)
+    assert str(frozen.version) == "3.1200"
     assert frozen.labels.state() == ["cat", 7, "dog"]
     assert frozen.tasks.state() == ["indoors", "outdoors"]
     assert frozen.predict(torch.zeros(1, 2)) == [Answer(7, 0.75, "neocortex")]
-    assert predictor.version == "3.1200"

@@ -31,7 +31,9 @@ def test_another_architecture_takes_over_and_no_prediction_fails(tmp_path: Path)
     source = MemorySource(STREAM[:80], finite=False)
     config = a_config(tmp_path, sleep__every_examples=None, sleep__tolerance=0.1)
     with running(build(config, source=source)) as daemon:
-        wait_until(lambda: daemon.tally.messages == 80 and daemon.reception.status().get("ready"), "a model")
+        wait_until(
+            lambda: daemon.state.tally.messages == 80 and daemon.requests.status().get("ready"), "a model"
+        )
         asking = Asking(daemon)
         wait_until(lambda: asking.versions, "an answer")
         begun = ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 200})
@@ -40,7 +42,7 @@ def test_another_architecture_takes_over_and_no_prediction_fails(tmp_path: Path)
         wait_until(lambda: ended(daemon), "the exam has judged")
         wait_until(lambda: asking.versions[-1] == 1, "the new version answers")
         asking.stop()
-        shown = daemon.reception.status()
+        shown = daemon.requests.status()
         assert predict(daemon)["predictions"][0]["label"] == 2
     assert (asking.failures, set(asking.versions)) == ([], {0, 1})
     assert (shown["network"], shown["transplant"]["outcome"]) == ("mlp", "adopted")
@@ -60,7 +62,7 @@ def test_what_the_exam_refuses_changes_nothing(tmp_path: Path) -> None:
         before = exact_state(daemon.learner.method)
         ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 1})
         wait_until(lambda: ended(daemon), "the exam has judged")
-        shown = daemon.reception.status()
+        shown = daemon.requests.status()
         assert exact_state(daemon.learner.method) == before
     assert (shown["network"], shown["transplant"]["outcome"]) == ("lenet", "refused")
     assert shown["transplant"]["after"] < shown["transplant"]["before"]
@@ -103,7 +105,7 @@ def test_a_stop_in_mid_transplant_keeps_it_with_the_round_under_way(
     source = MemorySource(STREAM[:60], finite=False)
     config = a_config(tmp_path, sleep__every_examples=None)
     with running(build(config, source=source)) as daemon:
-        wait_until(lambda: daemon.tally.messages == 60, "learned")
+        wait_until(lambda: daemon.state.tally.messages == 60, "learned")
         ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 1_000_000})
         wait_until(lambda: last(daemon).get("done", 0) > 50, "some rounds")
     facts = state(tmp_path)["learner"]
@@ -123,7 +125,7 @@ def test_the_checkpoints_network_holds_whatever_the_configuration_says(
     transplanting_at(40, build(a_config(tmp_path), source=MemorySource(STREAM))).run()
     source = MemorySource([*STREAM, *(example(number) for number in range(COUNT, COUNT + 20))])
     daemon = run(a_config(tmp_path), source)
-    assert network(daemon) == "mlp" and daemon.tally.messages == COUNT + 20
+    assert network(daemon) == "mlp" and daemon.state.tally.messages == COUNT + 20
     assert "the checkpoint's network is mlp, network.name means lenet: it stays mlp" in caplog.text
     caplog.clear()
     again = run(a_config(tmp_path, network__name="mlp"), source)
@@ -133,7 +135,7 @@ def test_the_checkpoints_network_holds_whatever_the_configuration_says(
 def test_a_changed_network_name_does_not_stop_a_daemon_of_any_method(tmp_path: Path) -> None:
     run(a_config(tmp_path, method__name="finetune"), MemorySource(STREAM[:60]))
     daemon = run(a_config(tmp_path, method__name="finetune", network__name="mlp"), MemorySource(STREAM))
-    assert network(daemon) == "lenet" and daemon.tally.messages == COUNT
+    assert network(daemon) == "lenet" and daemon.state.tally.messages == COUNT
 
 
 # going back
@@ -143,21 +145,21 @@ def test_a_rollback_brings_back_the_former_architecture(tmp_path: Path) -> None:
     source = MemorySource(STREAM[:60], finite=False)
     config = a_config(tmp_path, sleep__every_examples=None)
     with running(build(config, source=source)) as daemon:
-        wait_until(lambda: daemon.tally.messages == 60, "learned")
+        wait_until(lambda: daemon.state.tally.messages == 60, "learned")
         ask(daemon, "/v1/sleep", {})
-        wait_until(lambda: daemon.archive.versions.numbers() == [1], "a version of the LeNet")
+        wait_until(lambda: daemon.persistence.versions.numbers() == [1], "a version of the LeNet")
         ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 20})
-        wait_until(lambda: daemon.archive.versions.numbers() == [1, 2], "and one of the MLP")
-        wait_until(lambda: daemon.reception.status()["network"] == "mlp", "it answers")
+        wait_until(lambda: daemon.persistence.versions.numbers() == [1, 2], "and one of the MLP")
+        wait_until(lambda: daemon.requests.status()["network"] == "mlp", "it answers")
         ask(daemon, "/v1/rollback", {"version": 1})
-        wait_until(lambda: daemon.reception.status()["network"] == "lenet", "rolled back")
+        wait_until(lambda: daemon.requests.status()["network"] == "lenet", "rolled back")
         assert daemon.learner is not None and isinstance(daemon.learner.method.neocortex, Network)
-        kept = daemon.archive.versions.load(1).neocortex
+        kept = daemon.persistence.versions.load(1).neocortex
         assert all(kept[name].equal(t) for name, t in daemon.learner.method.neocortex.state_dict().items())
         source.extend(STREAM[60:100])
-        wait_until(lambda: daemon.tally.messages == 100, "it learns on")
+        wait_until(lambda: daemon.state.tally.messages == 100, "it learns on")
         ask(daemon, "/v1/rollback", {"version": 2})
-        wait_until(lambda: daemon.reception.status()["network"] == "mlp", "and forward again")
+        wait_until(lambda: daemon.requests.status()["network"] == "mlp", "and forward again")
         predict(daemon)
     assert network(run(config, MemorySource(STREAM[:100]))) == "mlp"
 
@@ -165,12 +167,12 @@ def test_a_rollback_brings_back_the_former_architecture(tmp_path: Path) -> None:
 def test_a_rollback_gives_up_the_transplant_under_way(tmp_path: Path) -> None:
     source = MemorySource(STREAM[:60], finite=False)
     with running(build(a_config(tmp_path, sleep__every_examples=None), source=source)) as daemon:
-        wait_until(lambda: daemon.tally.messages == 60, "learned")
+        wait_until(lambda: daemon.state.tally.messages == 60, "learned")
         ask(daemon, "/v1/sleep", {})
-        wait_until(lambda: daemon.archive.versions.numbers() == [1], "a version")
+        wait_until(lambda: daemon.persistence.versions.numbers() == [1], "a version")
         ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 1_000_000})
         ask(daemon, "/v1/rollback", {"version": 1})
-        wait_until(lambda: ended(daemon) and not daemon.asleep, "given up")
+        wait_until(lambda: ended(daemon) and not daemon.state.asleep, "given up")
         assert last(daemon)["outcome"] == "interrupted"
         ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 5})
         wait_until(lambda: ended(daemon, 2), "another one")

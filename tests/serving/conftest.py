@@ -32,7 +32,7 @@ def make_serving(daemon: FakeDaemon, metrics: Metrics) -> Iterator[MakeServing]:
 
     def make(**settings: Any) -> Serving:
         settings = {"codec": Codec(schema=Schema(SHAPE, "uint8")), "id_prefix": "run"} | settings
-        made.append(Serving(host="127.0.0.1", port=0, reception=daemon, metrics=metrics, **settings))
+        made.append(Serving(host="127.0.0.1", port=0, daemon=daemon, metrics=metrics, **settings))
         return made[-1]
 
     yield make
@@ -44,7 +44,7 @@ def make_serving(daemon: FakeDaemon, metrics: Metrics) -> Iterator[MakeServing]:
 def serving(make_serving: MakeServing) -> Serving:
     """With a model that has learned."""
     serving = make_serving()
-    serving.refresh(tiny_predictor(), version="3", examples=1200)
+    serving.refresh(tiny_predictor(adopted=3, examples=1200))
     return serving
 
 

@@ -60,9 +60,9 @@ MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 def anyone(request: pytest.FixtureRequest) -> Iterator[InProcess]:
     codec = Codec(schema=Schema(SHAPE, "uint8")) if request.param == "with a schema" else Codec()
     serving = Serving(
-        host="127.0.0.1", port=0, reception=FakeDaemon(), metrics=Metrics(CollectorRegistry()), codec=codec
+        host="127.0.0.1", port=0, daemon=FakeDaemon(), metrics=Metrics(CollectorRegistry()), codec=codec
     )
-    serving.refresh(tiny_predictor(), version="1", examples=1)
+    serving.refresh(tiny_predictor(adopted=1, examples=1))
     yield InProcess(serving)
     serving.stop()
 

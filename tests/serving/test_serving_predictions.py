@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.learning.predictor import ModelVersion
 from streamlearner.serving import Serving
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
@@ -124,7 +125,7 @@ def test_another_media_type_is_a_415_that_names_those_it_takes(client: InProcess
 
 def test_a_shape_that_the_served_model_does_not_know_is_named(make_serving: MakeServing) -> None:
     serving = make_serving(codec=Codec())
-    serving.refresh(tiny_predictor(), version="1", examples=1)
+    serving.refresh(tiny_predictor(adopted=1, examples=1))
     answer = InProcess(serving).post("/v1/predict", json={"inputs": [picture(1, side=5)]})
     assert answer.status_code == 400
     assert "[1, 5, 5]" in answer.json()["error"] and "[1, 4, 4]" in answer.json()["error"]
@@ -132,7 +133,7 @@ def test_a_shape_that_the_served_model_does_not_know_is_named(make_serving: Make
 
 def test_before_anything_was_learned_the_answer_is_503(make_serving: MakeServing) -> None:
     serving = make_serving()
-    serving.refresh(tiny_predictor(labels=()), version="0", examples=0)
+    serving.refresh(tiny_predictor(labels=()))
     answer = InProcess(serving).post("/v1/predict", json={"inputs": [picture(1)]})
     assert answer.status_code == 503
     assert "no model answers yet" in answer.json()["error"]
@@ -141,7 +142,7 @@ def test_before_anything_was_learned_the_answer_is_503(make_serving: MakeServing
 
 def test_floats_that_overflow_inside_the_model_are_the_input_s_fault(make_serving: MakeServing) -> None:
     serving = make_serving(codec=Codec())
-    serving.refresh(tiny_predictor(input_shape=(3,), scale=1e30), version="1", examples=1)
+    serving.refresh(tiny_predictor(input_shape=(3,), scale=1e30, adopted=1, examples=1))
     answer = InProcess(serving).post("/v1/predict", json={"inputs": [[1.0, 1.0, 3e38]]})
     assert answer.status_code == 400
     assert "inputs[0]" in answer.json()["error"]
@@ -149,7 +150,7 @@ def test_floats_that_overflow_inside_the_model_are_the_input_s_fault(make_servin
 
 def test_a_model_that_diverged_is_a_503_and_not_the_client_s_fault(make_serving: MakeServing) -> None:
     serving = make_serving()
-    serving.refresh(tiny_predictor(scale=float("nan")), version="1", examples=1)
+    serving.refresh(tiny_predictor(scale=float("nan"), adopted=1, examples=1))
     answer = InProcess(serving).post("/v1/predict", json={"inputs": [picture(1)]})
     assert answer.status_code == 503
     assert "diverged" in answer.json()["error"]
@@ -176,7 +177,8 @@ def test_each_answer_comes_from_one_model_while_models_are_swapped(
             with torch.no_grad():
                 predictor.method.bias += 0.01  # type: ignore[attr-defined]
             examples += 1000
-            serving.refresh(predictor, version="3", examples=examples)
+            predictor.version = ModelVersion(3, examples)
+            serving.refresh(predictor)
 
     learner = threading.Thread(target=learn)
     learner.start()

@@ -166,7 +166,7 @@ def test_many_clients_at_once_all_get_their_own_answer(serving: Serving, wire: h
 def test_the_version_is_zero_before_the_first_model(make_serving: MakeServing) -> None:
     serving = make_serving()
     assert (serving.current, serving.version) == (None, "0")
-    serving.refresh(tiny_predictor(), version="2", examples=5)
+    serving.refresh(tiny_predictor(adopted=2, examples=5))
     assert serving.version == "2.5"
 
 

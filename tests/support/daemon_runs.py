@@ -187,6 +187,6 @@ def predict(daemon: Daemon) -> Any:
 
 def figure(daemon: Daemon, series: str) -> float:
     """One sample of what Prometheus would scrape."""
-    lines = daemon.reporter.metrics.exposition().decode().splitlines()
+    lines = daemon.state.events.metrics.exposition().decode().splitlines()
     (value,) = (line.removeprefix(series + " ") for line in lines if line.startswith(series + " "))
     return float(value)

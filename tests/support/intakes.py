@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streamlearner.connectors.memory import MemorySource
-from streamlearner.daemon.intake import Delivery, Intake
+from streamlearner.daemon.intake import Intake, TakenBatch
 from streamlearner.decoding.codec import Codec, encode_raw
 from streamlearner.stream import Message, Reject
 
@@ -74,11 +74,11 @@ def an_intake(source: MemorySource, *, clock: Clock | None = None, remembered_id
     )
 
 
-def everything(intake: Intake) -> list[Delivery]:
+def everything(intake: Intake) -> list[TakenBatch]:
     """Until the source is at its end."""
     deliveries = []
     for _ in range(10_000):
-        delivery = intake.take(timeout_s=0.0)
+        delivery = intake.next_batch(timeout_s=0.0)
         if delivery is not None:
             deliveries.append(delivery)
         elif intake.finished:
@@ -86,5 +86,5 @@ def everything(intake: Intake) -> list[Delivery]:
     raise AssertionError("the intake never finished")
 
 
-def first_pixels(deliveries: Sequence[Delivery]) -> list[list[int]]:
+def first_pixels(deliveries: Sequence[TakenBatch]) -> list[list[int]]:
     return [delivery.batch.inputs[:, 0, 0, 0].tolist() for delivery in deliveries]

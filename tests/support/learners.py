@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from streamlearner.decoding.batch import Batch
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
-from streamlearner.learning.consolidation import Verdict
+from streamlearner.learning.consolidation import ConsolidationResult
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.seen_classes import Curriculum
@@ -122,8 +122,8 @@ def a_batch(number: int) -> Batch:
     return Batch(inputs=TINY.inputs(labels, seed=number), labels=names, tasks=tasks, ids=(None,) * 6)
 
 
-def slept(learner: Learner) -> Verdict:
-    learner.fall_asleep()
+def slept(learner: Learner) -> ConsolidationResult:
+    learner.begin_consolidation()
     verdict = learner.consolidate(1_000)
     assert verdict is not None
     return verdict

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.errors import InvalidInput
-from streamlearner.learning.predictor import Predictor
+from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.seen_classes import Curriculum
 from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
@@ -65,6 +65,8 @@ def tiny_predictor(
     labels: tuple[ClassName, ...] = ("zero", "one", 2),
     input_shape: tuple[int, ...] = SHAPE,
     scale: float = 1.0,
+    adopted: int = 0,
+    examples: int = 0,
 ) -> Predictor:
     """Answers label i for a picture of which every byte is i. Task `odd` has only seen `one`."""
     method = Brightness(classes=len(labels), scale=scale)
@@ -74,7 +76,7 @@ def tiny_predictor(
         method=method,
         labels=LabelSpace(labels),
         tasks=LabelSpace(("odd",)),
-        version="0",
+        version=ModelVersion(adopted, examples),
         input_shape=input_shape,
     )
 
@@ -86,7 +88,7 @@ def picture(level: int, *, side: int = 4) -> list[list[int]]:
 
 @dataclass
 class FakeDaemon:
-    """A `Port` whose answers a test sets; `asked` is what it was told to do."""
+    """A `DaemonPort` whose answers a test sets; `asked` is what it was told to do."""
 
     connected: bool = True
     learning: bool = True

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from streamlearner.config.loading import Config
-from streamlearner.daemon import transplants as transplanting
 from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.requests import LearningThread
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.stream import Message
 from tests.support.daemon_runs import ask, learned, settings
@@ -45,7 +44,7 @@ def network(daemon: Daemon) -> str | None:
 
 def last(daemon: Daemon) -> dict[str, Any]:
     """The last transplant as the status shows it; empty while there was none."""
-    return daemon.reception.status().get("transplant") or {}
+    return daemon.requests.status().get("transplant") or {}
 
 
 def ended(daemon: Daemon, number: int = 1) -> bool:
@@ -83,12 +82,12 @@ class Asking(threading.Thread):
 
 def transplanting_at(count: int, daemon: Daemon) -> Daemon:
     """It begins a transplant when `count` examples are learned: as if asked for between the same batches."""
-    answer: Callable[[], None] = daemon.answer
+    run_pending = daemon.requests.run_pending
 
-    def begin() -> None:
-        answer()
+    def begin(thread: LearningThread) -> None:
+        run_pending(thread)
         if learned(daemon) >= count and daemon.learner and not daemon.learner.transplant:
-            transplanting.begin(daemon, to="mlp", steps=STEPS)
+            thread.begin_transplant("mlp", STEPS)
 
-    daemon.answer = begin  # type: ignore[method-assign]
+    daemon.requests.run_pending = begin  # type: ignore[method-assign]
     return daemon

@@ -107,8 +107,8 @@ def race(settings: Settings, fixture: Fixture, stream: Dataset, *, share: int) -
     with fixture.daemon(settings, messages) as ours, fixture.daemon(finetune, messages) as bare:
         runners = []
         for daemon in (ours, bare):
-            source = Turns(daemon.source)
-            daemon.source = daemon.intake.source = source
+            source = Turns(daemon.state.source)
+            daemon.state.intake.source = source
             daemon.serving.start()
             source.open(None)
             runners.append((daemon, source))

@@ -112,7 +112,7 @@ class AfterEachClass:
         if done < len(self.ends) and taken >= self.ends[done]:
             self.examine()
         if self.asked < len(self.ends) and taken + BATCH >= self.ends[self.asked]:
-            self.daemon.schedule.request()
+            self.daemon.state.schedule.request()
             self.asked += 1
 
     def examine(self) -> None:
@@ -131,7 +131,7 @@ def learned(fixture: Fixture, settings: Mapping[str, Any], stream: Dataset, test
     """One daemon over the whole stream."""
     watch = AfterEachClass(stream, test)
     with fixture.daemon(settings, fixture.messages(stream), between=watch) as daemon:
-        watch.daemon, daemon.dream = daemon, Stopwatch(daemon.dream)
+        watch.daemon, daemon.consolidate = daemon, Stopwatch(daemon.consolidate)
         started = time.perf_counter()
         daemon.run()
         course = watch.course
@@ -140,7 +140,7 @@ def learned(fixture: Fixture, settings: Mapping[str, Any], stream: Dataset, test
             watch.examine()
         method = daemon.learner.method
     course.shown = method.recollect(SAMPLES)
-    course.measured = own(daemon.learner) | {"sleep_seconds": daemon.dream.seconds}
+    course.measured = own(daemon.learner) | {"sleep_seconds": daemon.consolidate.seconds}
     course.measured |= {f"units_{state}": float(count) for state, count in method.units().items()}
     for stage, growth in enumerate(method.generator.growth() if method.units() else [], start=1):
         course.measured[f"units_after_{stage}"] = growth.units

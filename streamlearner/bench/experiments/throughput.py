@@ -77,8 +77,8 @@ def daemon_ratios(
     bare = BareLoop(seed=seed)
     messages = fixture.messages(dataset)
     with fixture.daemon({**SETTINGS, "seed": seed}, messages) as daemon:
-        source = Turns(fixture.build_kafka_source(messages, kafka) if kafka else daemon.source)
-        daemon.source = daemon.intake.source = source
+        source = Turns(fixture.build_kafka_source(messages, kafka) if kafka else daemon.state.source)
+        daemon.state.intake.source = source
         daemon.serving.start()
         source.open(None)
         observer = None

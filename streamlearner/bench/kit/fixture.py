@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,4 +61,5 @@ class Fixture:
         with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
             fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit"}
             source = self.build_source(messages, between=between)
-            yield self.build_daemon(dict(settings) | fixed, source)
+            with closing(self.build_daemon(dict(settings) | fixed, source)) as daemon:
+                yield daemon

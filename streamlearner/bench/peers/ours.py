@@ -43,8 +43,8 @@ class Ours:
         loop(self.daemon, self.source)
 
     def finish(self) -> None:
-        while self.daemon.asleep:
-            self.daemon.dream()
+        while self.daemon.state.asleep:
+            self.daemon.consolidate()
 
     def answer(self, images: Tensor) -> Tensor:
         predictor = self.daemon.learner.predictor()
@@ -59,8 +59,8 @@ def ours(
     """A daemon that waits for this stream, in a folder of its own, which goes away with it."""
     own = {"memory.budget_bits": budget_bits, "method.learning_rate": learning_rate, "seed": seed}
     with fixture.daemon({**SETTINGS, **own}, fixture.messages(stream)) as daemon:
-        source = Turns(daemon.source)
-        daemon.source = daemon.intake.source = source
+        source = Turns(daemon.state.source)
+        daemon.state.intake.source = source
         try:
             daemon.serving.start()
             source.open(None)

@@ -48,9 +48,11 @@ def loop(daemon: Any, source: Turns) -> None:
     """The daemon's own loop until the turn's share is learned."""
     while source.left:
         daemon.wake()
-        daemon.dream()
-        daemon.answer()
-        if daemon.archive.due(daemon.tally.messages):
+        daemon.consolidate()
+        daemon.requests.run_pending(daemon)
+        daemon.serving.refresh(daemon.predictor)
+        daemon.publish()
+        if daemon.checkpoint_due():
             daemon.checkpoint()
 
 

@@ -87,7 +87,7 @@ class AlongPhases:
             course.points.append((taken, self.known(self.few)))
         if len(course.awake) < len(self.ends) and taken + BATCH >= self.ends[len(course.awake)]:
             course.awake.append(self.known(self.tests))
-            self.daemon.schedule.request()
+            self.daemon.state.schedule.request()
         course.seconds -= time.perf_counter() - started
 
     def known(self, tests: Mapping[str, Dataset]) -> dict[str, float]:
@@ -128,13 +128,13 @@ def learned(
     watch, stream = AlongPhases(phases, tests), joined(phases)
     settings = dict(settings) | {"daemon.batch_size": BATCH, "sleep.every_examples": None}
     with fixture.daemon(settings, fixture.messages(stream), between=watch) as daemon:
-        watch.daemon, daemon.dream = daemon, Stopwatch(daemon.dream)
+        watch.daemon, daemon.consolidate = daemon, Stopwatch(daemon.consolidate)
         started = time.perf_counter()
         daemon.run()
         course, learner = watch.course, daemon.learner
         course.seconds += time.perf_counter() - started
         watch(watch.ends[-1])
-    course.sleep_seconds = daemon.dream.seconds
+    course.sleep_seconds = daemon.consolidate.seconds
     course.stored_bits = sum(learner.method.stored_bits().values())
     course.parameter_bits = learner.method.parameter_bits()
     if isinstance(learner.method.neocortex, Network):

@@ -49,7 +49,7 @@ def learn(
     messages = fixture.messages(stream, tasks=stream.tasks if names_tasks else None)
     curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
     with fixture.daemon(settings, messages, between=curve) as daemon:
-        daemon.dream = asleep = Stopwatch(daemon.dream)
+        daemon.consolidate = asleep = Stopwatch(daemon.consolidate)
         started = time.perf_counter()
         daemon.run()
         seconds = time.perf_counter() - started - curve.seconds
@@ -82,7 +82,7 @@ def own(learner: Any) -> dict[str, float]:
     """What the daemon itself measured, by metric; without those that the stream was too short for."""
     prequential = learner.prequential
     measured = {
-        "exam_retention": learner.grade().overall,
+        "exam_retention": learner.evaluate().overall,
         "forgetting": learner.matrix.forgetting,
         "prequential_accuracy": prequential.right / prequential.seen if prequential.seen else None,
     }

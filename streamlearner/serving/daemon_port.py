@@ -42,7 +42,7 @@ class Conflict(StreamlearnerError):
     """What was asked for cannot be as things are: something else is under way, or lacking. Becomes a 409."""
 
 
-class Port(Protocol):
+class DaemonPort(Protocol):
     """The daemon as serving sees it. Serving calls everything here from its own threads, at any time.
 
     `status`, `retention`, `memory`, `connected` and `learning` answer at once, from snapshots that the

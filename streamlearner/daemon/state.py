@@ -1,0 +1,48 @@
+"""What the daemon has at hand between two batches: taken whole by snapshot, reports and transplants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from streamlearner.daemon.events import Events, Tally
+from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.sleep_schedule import SleepSchedule
+from streamlearner.decoding.codec import Schema
+from streamlearner.learning.learner import Learner
+from streamlearner.stream import Position, Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class DaemonState:
+    """Only the learning thread touches it.
+
+    `learner` is None until the first valid example; `position` is that after the last batch, None where the
+    source is to begin at its beginning; `tally` counts the messages taken.
+    """
+
+    intake: Intake
+    schedule: SleepSchedule
+    events: Events
+    learner_factory: Callable[[Schema], Learner]
+    learner: Learner | None = None
+    position: Position | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def source(self) -> Source:
+        return self.intake.source
+
+    @property
+    def asleep(self) -> bool:
+        return self.learner is not None and self.learner.asleep
+
+    def make_learner(self) -> Learner:
+        """A fresh learner. The first valid example says what inputs look like: before it there is none."""
+        schema = self.intake.codec.schema
+        assert schema is not None, "a decoded batch without a schema"
+        log.info("inputs are %s %s", schema.dtype, list(schema.shape))
+        return self.learner_factory(schema)
