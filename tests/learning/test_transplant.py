@@ -8,7 +8,7 @@ import pytest
 
 from streamlearner.app import build
 from streamlearner.connectors.memory import Crash, MemorySource
-from streamlearner.learning import consolidation as lessons
+from streamlearner.learning import consolidation
 from streamlearner.networks.base import Network
 from streamlearner.stream import Message
 from tests.support.arms import state as exact_state
@@ -76,7 +76,7 @@ def test_what_the_exam_refuses_changes_nothing(tmp_path: Path) -> None:
 def test_crashes_in_the_middle_of_a_transplant_and_after_it_leave_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lessons, "ROUND", 15)
+    monkeypatch.setattr(consolidation, "ROUND_STEPS", 15)
     calm, harmed = (a_config(tmp_path / name, sleep__every_examples=80) for name in ("calm", "harmed"))
     transplanting_at(40, build(calm, source=MemorySource(STREAM))).run()
     content: list[Message | Crash] = list(STREAM)
@@ -101,7 +101,7 @@ def test_crashes_in_the_middle_of_a_transplant_and_after_it_leave_no_trace(
 def test_a_stop_in_mid_transplant_keeps_it_with_the_round_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lessons, "ROUND", 20)
+    monkeypatch.setattr(consolidation, "ROUND_STEPS", 20)
     source = MemorySource(STREAM[:60], finite=False)
     config = a_config(tmp_path, sleep__every_examples=None)
     with running(build(config, source=source)) as daemon:
@@ -113,7 +113,7 @@ def test_a_stop_in_mid_transplant_keeps_it_with_the_round_under_way(
     assert facts["transplant"]["done"] % 20 == 0 and facts["dream_steps"] <= 20
     again = build(config, source=source)
     again.restore()
-    assert again.asleep and again.learner is not None and again.learner.transplant is not None
+    assert again.state.asleep and again.learner is not None and again.learner.transplant is not None
     assert again.learner.facts() == facts
     assert figure(again, "streamlearner_asleep") == 1
     again.close()
