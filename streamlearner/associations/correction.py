@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from streamlearner.networks.adam import Adam
+
 _LEAK = 0.01
 _AVERAGING_PACE = 0.005
 _PATIENCE = 300  # steps before the step size falls, then as the square root of their number
@@ -24,10 +26,6 @@ class Correction(nn.Module):
 
     It starts as no correction at all. Where its owner changes the components, `turn` goes on from there.
     """
-
-    moment: Tensor
-    scale: Tensor
-    updates: Tensor
 
     def __init__(
         self,
@@ -50,13 +48,11 @@ class Correction(nn.Module):
         self._remember()
 
     def _remember(self) -> None:
-        """Averages and moments of the weights as they are, with nothing learned yet."""
+        """Averages of the weights as they are, and an optimiser that has taken no step yet."""
         for number, weight in enumerate(self._weights()):
             self.register_buffer(f"average_{number}", weight.detach().clone())
         count = sum(weight.numel() for weight in self._weights())
-        self.register_buffer("moment", torch.zeros(count))
-        self.register_buffer("scale", torch.zeros(count))
-        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self.adam = Adam(count=count, beta2=0.99, device=self.out.device)
 
     @torch.no_grad()
     def forward(self, components: Tensor, decoded: Tensor) -> Tensor:
@@ -80,7 +76,7 @@ class Correction(nn.Module):
         Averages begin again at what answered, and so do the moments, whose coordinates are gone.
         """
         into, threshold, out, level = self._averages()
-        if self.updates:
+        if self.adam.steps:
             into = turn @ into
         else:  # chance for chance: a prior's components may have nothing in common with those of a stream
             kept = torch.arange(len(turn), device=into.device) % len(into)
@@ -98,21 +94,12 @@ class Correction(nn.Module):
 
     @torch.no_grad()
     def _step(self, gradients: tuple[Tensor, ...]) -> None:
-        """One step of Adam, with its moments in buffers: part of the state."""
-        self.updates += 1
-        done = int(self.updates)
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        self.moment.lerp_(flat, 0.1)
-        self.scale.lerp_(flat.square_(), 0.01)
-        root = (self.scale / (1.0 - 0.99**done)).sqrt_().add_(1e-8)
-        change = self.moment / root
-        weights = self._weights()
-        parts = torch.split(change, [weight.numel() for weight in weights])
-        rate = self.learning_rate * max(_LEAST_SHARE, (1.0 + done / _PATIENCE) ** -0.5)
-        pace = max(_AVERAGING_PACE, 1.0 / done)  # at first, the mean of all
-        for weight, average, part in zip(weights, self._averages(), parts, strict=True):
-            weight.sub_(part.view_as(weight), alpha=rate / (1.0 - 0.9**done))
-            average.lerp_(weight, pace)
+        weights, number = self._weights(), int(self.adam.steps) + 1
+        rate = self.learning_rate * max(_LEAST_SHARE, (1.0 + number / _PATIENCE) ** -0.5)
+        self.adam.step(weights, gradients, learning_rate=rate)
+        newest = max(_AVERAGING_PACE, 1.0 / number)  # at first, the mean of all
+        for weight, average in zip(weights, self._averages(), strict=True):
+            average.lerp_(weight, newest)
 
     def _load_from_state_dict(  # torch's own signature
         self, state_dict: dict[str, Any], prefix: str, *rest: Any

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from streamlearner.associations.contract import Association
+from streamlearner.networks.adam import FORMER_NAMES, Adam
 
 
 class GumbelAssociation(Association):
@@ -29,10 +31,6 @@ class GumbelAssociation(Association):
     twenty 0.071 (0.153), 38 of two, three seeds, 0.069 (0.073), but 6 of two 0.146 (0.135). Riemer et al.,
     2018, sections 4 and A.
     """
-
-    moment: Tensor
-    scale: Tensor
-    updates: Tensor
 
     def __init__(
         self,
@@ -68,9 +66,7 @@ class GumbelAssociation(Association):
             _initialise(parameter, generator=generator)
         self.frozen_decoder = copy.deepcopy(self.decoder).requires_grad_(False)
         count = sum(p.numel() for p in self._learned())
-        self.register_buffer("moment", torch.zeros(count, device=generator.device))
-        self.register_buffer("scale", torch.zeros(count, device=generator.device))
-        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self.adam = Adam(count=count, device=generator.device)
 
     @property
     def radices(self) -> tuple[int, ...]:
@@ -80,13 +76,14 @@ class GumbelAssociation(Association):
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
         """`steps` gradient steps on `inputs` [n, *input_shape] with `recollections` [m, *input_shape]."""
         batch = inputs if recollections is None else torch.cat([inputs, recollections])
-        if not int(self.updates):
+        if not int(self.adam.steps):
             start_at_mean(self.decoder, batch)
         with torch.enable_grad():
             for _ in range(self.steps):
                 output = self.decoder(self._sample(self.encoder(batch))).view_as(batch)
                 loss = functional.mse_loss(output, batch)
-                self._step(torch.autograd.grad(loss, self._learned()))
+                gradients = torch.autograd.grad(loss, self._learned())
+                self.adam.step(self._learned(), gradients, learning_rate=self.learning_rate)
         self.freeze()
 
     @torch.no_grad()
@@ -104,7 +101,7 @@ class GumbelAssociation(Association):
     @torch.no_grad()
     def decode(self, symbols: Tensor) -> Tensor:
         """Recollections float32 [n, *input_shape] of `symbols` int64 [n, variables]."""
-        one_hot = functional.one_hot(symbols, self.levels).flatten(1).to(self.moment.dtype)
+        one_hot = functional.one_hot(symbols, self.levels).flatten(1).to(torch.float32)
         output: Tensor = self.frozen_decoder(one_hot)
         return output.view(len(symbols), *self.input_shape)
 
@@ -120,20 +117,12 @@ class GumbelAssociation(Association):
     def _learned(self) -> list[nn.Parameter]:
         return [*self.encoder.parameters(), *self.decoder.parameters()]
 
-    @torch.no_grad()
-    def _step(self, gradients: tuple[Tensor, ...]) -> None:
-        """One step of Adam (Kingma and Ba, 2015), with its moments in buffers: part of the state."""
-        self.updates += 1
-        flat = torch.cat([g.flatten() for g in gradients])
-        self.moment.lerp_(flat, 0.1)
-        self.scale.mul_(0.999).addcmul_(flat, flat, value=0.001)
-        done = int(self.updates)
-        rate = self.learning_rate / (1.0 - 0.9**done)
-        change = self.moment / (self.scale / (1.0 - 0.999**done)).sqrt().add_(1e-8)
-        parameters = self._learned()
-        parts = torch.split(change, [p.numel() for p in parameters])
-        for parameter, part in zip(parameters, parts, strict=True):
-            parameter.sub_(part.view_as(parameter), alpha=rate)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """In version 0.1 the optimiser's state lay among the association's own buffers."""
+        for former in FORMER_NAMES:
+            if prefix + former in state_dict:
+                state_dict[f"{prefix}adam.{former}"] = state_dict.pop(prefix + former)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 @torch.no_grad()

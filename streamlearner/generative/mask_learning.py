@@ -13,8 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.generative.adam import Adam
 from streamlearner.generative.masked_network import SLOPE, MaskedNetwork, Share
+from streamlearner.networks.adam import Adam
+
+LONGEST_GRADIENT = 100.0
+"""See `Adam.max_norm`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class _Duel:
 
     def _adam(self, parameters: Sequence[Tensor]) -> Adam:
         count = sum(parameter.numel() for parameter in parameters)
-        return Adam(count=count, learning_rate=self.course.learning_rate, inertia=0.5, scale_inertia=0.9)
+        return Adam(count=count, beta1=0.5, beta2=0.9, max_norm=LONGEST_GRADIENT)
 
     def _latents(self) -> Tensor:
         return torch.randn(self.course.batch_size, self.network.latents, generator=self.chance)
@@ -177,7 +180,8 @@ class _Duel:
         if old is not None:
             loss = loss + F.cross_entropy(self.critic.label(hidden[2 * n :]), old.labels)
         learned = [*self.critic.parameters()]
-        self.adams[0].step(learned, torch.autograd.grad(loss, learned), pace=pace)
+        gradients = torch.autograd.grad(loss, learned)
+        self.adams[0].step(learned, gradients, learning_rate=pace * self.course.learning_rate)
 
     def teach_generator(self, shares: Sequence[Share], *, pace: float) -> None:
         """One step: made inputs taken for real and for their class, through few new units."""
@@ -187,7 +191,7 @@ class _Duel:
         found = torch.autograd.grad(loss + self.course.sparsity * self.load * taken, self.learned)
         shared, own = found[: len(self.open)], found[len(self.open) :]
         kept = [gradient * part for gradient, part in zip(shared, self.open, strict=True)]
-        self.adams[1].step(self.learned, [*kept, *own], pace=pace)
+        self.adams[1].step(self.learned, [*kept, *own], learning_rate=pace * self.course.learning_rate)
 
     def _named(self, hidden: Tensor) -> Tensor:
         """Loss of the auxiliary answer (Odena et al., 2016) for inputs of the class."""

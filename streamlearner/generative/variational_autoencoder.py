@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.generative.adam import Adam
+from streamlearner.networks.adam import Adam
 from streamlearner.networks.base import Standardisation
+
+LONGEST_GRADIENT = 100.0
+"""See `Adam.max_norm`."""
 
 
 class VariationalAutoencoder(nn.Module):
@@ -35,6 +38,7 @@ class VariationalAutoencoder(nn.Module):
         denoising: float = 0.0,
     ) -> None:
         super().__init__()
+        self.learning_rate = learning_rate
         self.denoising = denoising
         self.input_shape = tuple(input_shape)
         self.latents = latents
@@ -43,7 +47,7 @@ class VariationalAutoencoder(nn.Module):
         self.encoder = nn.Sequential(nn.Linear(values, hidden), nn.ReLU(), nn.Linear(hidden, 2 * latents))
         self.decoder = nn.Sequential(nn.Linear(latents, hidden), nn.ReLU(), nn.Linear(hidden, values))
         count = sum(parameter.numel() for parameter in self._learned())
-        self.adam = Adam(count=count, learning_rate=learning_rate)
+        self.adam = Adam(count=count, max_norm=LONGEST_GRADIENT)
 
     def meet(self, inputs: Tensor) -> None:
         """Takes note of the scale of feature vectors, before they are learned."""
@@ -64,7 +68,8 @@ class VariationalAutoencoder(nn.Module):
             error = 0.5 * (shown - values).square().sum(1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(1)
         loss = (error + divergence).mean()
-        self.adam.step(self._learned(), torch.autograd.grad(loss, self._learned()), pace=pace)
+        gradients = torch.autograd.grad(loss, self._learned())
+        self.adam.step(self._learned(), gradients, learning_rate=pace * self.learning_rate)
         return float(loss.detach())
 
     @torch.no_grad()

@@ -92,7 +92,7 @@ class DeepGenerativeReplay(DualMemory):
         """Counts those that are met for the first time since the last sleep; those before them have ended."""
         known, met = self.neocortex.tasks, self.hippocampus.tasks
         begun = [task for task in tasks if met.get(task, 0) == known.get(task, 0)]
-        if begun and met != known and self.hippocampus.generator.adam.updates >= LEAST_UPDATES:
+        if begun and met != known and self.hippocampus.generator.adam.steps >= LEAST_UPDATES:
             self.ended.keep(ENDED, copy.deepcopy(self.hippocampus))
         for task in begun:
             self.hippocampus.count(task)

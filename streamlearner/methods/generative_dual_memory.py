@@ -179,7 +179,7 @@ class GenerativeDualMemory(DualMemory):
         slept = candidate._learned()
         for task, memory in self.hippocampus.held().items():
             then = slept.get(task)
-            if then is not None and torch.equal(then.generator.adam.updates, memory.generator.adam.updates):
+            if then is not None and torch.equal(then.generator.adam.steps, memory.generator.adam.steps):
                 self.hippocampus.free(task)
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:

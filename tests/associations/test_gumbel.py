@@ -76,3 +76,14 @@ def test_the_autoencoder_takes_any_shape(shape: tuple[int, ...]) -> None:
     symbols = association.encode(inputs)
     assert symbols.shape == (6, 16) and symbols.dtype == torch.int64 and int(symbols.max()) < 4
     assert association.decode(symbols).shape == inputs.shape
+
+
+def test_a_state_of_version_0_1_loads_with_its_optimiser() -> None:
+    """There the optimiser's state lay among the association's own buffers, under other names."""
+    kept = follow(gumbel((1, 16, 16)), digits(100))
+    state = kept.state_dict()
+    names = {"adam.exp_avg": "moment", "adam.exp_avg_sq": "scale", "adam.steps": "updates"}
+    restored = gumbel((1, 16, 16), seed=9)
+    restored.load_state_dict({names.get(name, name): value for name, value in state.items()})
+    assert int(restored.adam.steps) == 10
+    assert all(torch.equal(value, restored.state_dict()[name]) for name, value in state.items())
