@@ -8,7 +8,7 @@ from pathlib import Path
 from streamlearner.bench.kit.experiment import DrawsItself, Experiment
 from streamlearner.bench.kit.results import Record
 from streamlearner.bench.kit.summary import Summary, spans_budgets, summarise
-from streamlearner.bench.kit.tables import glances, table
+from streamlearner.bench.kit.tables import pivot_tables, table
 from streamlearner.errors import StreamlearnerError
 
 HEADER = (
@@ -77,7 +77,7 @@ def section(record: Record, found: Sequence[Summary], *, plots: Sequence[str]) -
             *([QUICK_NOTE] if record.quick else []),
             *([HELD_OUT_NOTE] if record.held_out else []),
             f"{record.protocol}\n",
-            *glances(found),
+            *pivot_tables(found),
             *(f"![{plot.removesuffix('.png')}]({plot})\n" for plot in plots),
             *table(found),
             "",

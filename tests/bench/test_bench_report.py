@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.kit.results import Curve, Result, Row, joined
+from streamlearner.bench.kit.results import Curve, Result, Row, merged
 from streamlearner.bench.kit.summary import Summary, summarise
 from streamlearner.bench.report import write
 from streamlearner.errors import StreamlearnerError
@@ -215,9 +215,9 @@ def test_rows_are_written_as_they_are(tmp_path: Path) -> None:
 
 def test_runs_on_two_machines_name_both() -> None:
     first = {"processor": "A", "cores": "2"}
-    both = joined(first, {"processor": "B", "cores": "2"})
+    both = merged(first, {"processor": "B", "cores": "2"})
     assert both == {"processor": "A; B", "cores": "2"}
-    assert joined(both, first) == both
+    assert merged(both, first) == both
 
 
 def test_arms_keep_the_order_of_their_first_rows() -> None:

@@ -58,7 +58,7 @@ def ran(experiment: ContinualExperiment, wanted: Scope, arm: str) -> tuple[list[
 
 def ordered(**other: Any) -> Dataset:
     usual: dict[str, Any] = {"seed": 0, "one_of": 1, "classes_per_period": None, "shuffled": False}
-    return ordering.in_order(STREAM, **(usual | other))
+    return ordering.ordered(STREAM, **(usual | other))
 
 
 def test_a_period_is_a_task_or_so_many_labels_shuffled_within() -> None:
@@ -70,21 +70,21 @@ def test_a_period_is_a_task_or_so_many_labels_shuffled_within() -> None:
 
 
 def test_a_quarter_has_every_fourth_example_of_each_class_in_the_same_order_of_tasks() -> None:
-    quarter = ordered(one_of=4)
+    quarter = ordered(keep_one_in=4)
     assert list(dict.fromkeys(quarter.tasks or [])) == [f"task {number}" for number in range(5)]
     assert [quarter.labels.count(label) for label in range(10)] == [3] * 10
     whole = {image.tobytes() for image in ordered().images}
     assert {image.tobytes() for image in quarter.images} < whole
-    assert not (quarter.images == ordered(one_of=4, seed=1).images).all()
+    assert not (quarter.images == ordered(keep_one_in=4, seed=1).images).all()
 
 
 def test_what_is_held_out_is_a_part_of_each_class_that_no_stream_has() -> None:
-    kept, held = ordering.parted(STREAM, held_out_one_in=4)
+    kept, held = ordering.split_held_out(STREAM, held_out_one_in=4)
     assert [held.labels.count(label) for label in range(10)] == [3] * 10
     apart = [{image.tobytes() for image in half.images} for half in (kept, held)]
     assert not apart[0] & apart[1]
     assert len(apart[0] | apart[1]) == 120
-    assert (ordering.parted(STREAM, held_out_one_in=4)[1].images == held.images).all()
+    assert (ordering.split_held_out(STREAM, held_out_one_in=4)[1].images == held.images).all()
 
 
 def test_trials_say_how_long_a_part_of_the_stream_is() -> None:

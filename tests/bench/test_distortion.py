@@ -40,7 +40,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def rows_of(arm: str, budget_bits: int = 0) -> dict[str, Row]:
+def trial_rows(arm: str, budget_bits: int = 0) -> dict[str, Row]:
     bench = TinyBench()(data=Path("nowhere"), download=False)
     found = DISTORTION.run(Trial(arm, budget_bits, 0), fixture=bench, scope=QUICK)
     return {row.metric: row for row in found}
@@ -100,7 +100,7 @@ def test_distortion_is_per_pixel_and_normalised_by_what_varies() -> None:
 
 
 def test_ours_stands_beside_the_papers_curve() -> None:
-    found = rows_of("ours", 62)
+    found = trial_rows("ours", 62)
     assert set(found) == {
         "distortion_l1", "compression", "distortion_l1_unseen", "distortion_over_paper_curve"
     }  # fmt: skip
@@ -112,13 +112,13 @@ def test_ours_stands_beside_the_papers_curve() -> None:
 
 
 def test_levels_that_are_no_power_of_two_are_told_as_they_are_packed() -> None:
-    found = rows_of("paper_configuration", 24)["distortion_l1"]
+    found = trial_rows("paper_configuration", 24)["distortion_l1"]
     assert SIZES[24] == (8, 6)
     assert (found.budget_bits, found.stored_bits, found.paper) == (24, 21, 0.08423)
 
 
 def test_a_colour_arm_tells_its_normalised_squared_error() -> None:
-    assert {"distortion_l1", "compression", "normalised_mse"} == set(rows_of("transform_cifar100", 120))
+    assert {"distortion_l1", "compression", "normalised_mse"} == set(trial_rows("transform_cifar100", 120))
 
 
 def test_budgets_choose_points_and_leave_jpeg_out() -> None:

@@ -34,7 +34,7 @@ EXPERIMENT = ContinualExperiment(
 )
 
 
-def rows_of(experiment: ContinualExperiment, tiny: TinyBench | None = None) -> list[Row]:
+def trial_rows(experiment: ContinualExperiment, tiny: TinyBench | None = None) -> list[Row]:
     """Of all its trials with one seed."""
     scope = Scope(seeds=1, budgets_bits=None, quick=False)
     fixture = (tiny or TinyBench())(data=Path("nowhere"), download=False)
@@ -44,7 +44,7 @@ def rows_of(experiment: ContinualExperiment, tiny: TinyBench | None = None) -> l
 
 def test_where_the_association_counts_it_is_inside_the_budget() -> None:
     apart = replace(EXPERIMENT, counts_association=False, arms={"ours": Arm(settings=SMALL)})
-    (beside, *_), (inside, *_) = (rows_of(each) for each in (apart, EXPERIMENT))
+    (beside, *_), (inside, *_) = (trial_rows(each) for each in (apart, EXPERIMENT))
     assert beside.stored_bits < inside.stored_bits <= BUDGET
     assert inside.parameter_bits > 0
 
@@ -53,8 +53,8 @@ def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() ->
     codes = {"association.name": "trellis", "association.code_bits": 20}
     settings = {**codes, "seed": 0, "network.name": "mlp", "exam.fraction": 0.4, "memory.budget_bits": BUDGET}
     fixture = TinyBench()(data=Path("nowhere"), download=False)
-    stream = ordering.in_order(
-        dataset("Rows", True), seed=0, one_of=1, classes_per_period=None, shuffled=False
+    stream = ordering.ordered(
+        dataset("Rows", True), seed=0, keep_one_in=1, classes_per_period=None, shuffled=False
     )
     learned: list[list[int]] = []
 
@@ -77,7 +77,7 @@ def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() ->
 def test_an_association_may_be_fitted_to_another_set_before() -> None:
     transferred = replace(ARM, pretrained_on="Other")
     tiny = TinyBench()
-    rows = rows_of(replace(EXPERIMENT, arms={"without": ARM, "ours": transferred}), tiny)
+    rows = trial_rows(replace(EXPERIMENT, arms={"without": ARM, "ours": transferred}), tiny)
     assert {row.arm for row in rows} == {"without", "ours"}
     assert all(row.stored_bits <= BUDGET for row in rows)
     starts = [settings.get("association.from_checkpoint") for settings in tiny.settings]

@@ -75,8 +75,8 @@ class Choices:
     def _speed(self, trial: Trial, settings: Settings, fixture: Fixture, scope: Scope) -> Row:
         share = 20 if scope.quick else SHARE
         training = fixture.load_dataset(CIFAR100_INCREMENTAL.data, True, TURNS * share)
-        stream = ordering.in_order(
-            training, seed=trial.seed, one_of=1, classes_per_period=None, shuffled=False
+        stream = ordering.ordered(
+            training, seed=trial.seed, keep_one_in=1, classes_per_period=None, shuffled=False
         )
         started = time.perf_counter()
         ratios, speed = race(settings, fixture, stream, share=len(stream.labels) // TURNS)

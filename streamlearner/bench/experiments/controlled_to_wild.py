@@ -98,7 +98,7 @@ def worlds(
 ) -> tuple[tuple[Dataset, Dataset], tuple[Dataset, Dataset]]:
     """To learn from and to test on, of both; images [n, 32, 32, 3]."""
     digits, wild = (
-        ordering.halves(fixture, data, scope, quick=QUICK_SIZES, held_out_one_in=held_out_one_in)
+        ordering.training_and_test(fixture, data, scope, quick=QUICK_SIZES, held_out_one_in=held_out_one_in)
         for data in ("MNIST", "CIFAR100")
     )
     return (controlled(digits[0]), controlled(digits[1])), (named_wild(wild[0]), named_wild(wild[1]))

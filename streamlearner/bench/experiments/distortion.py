@@ -15,7 +15,7 @@ from streamlearner.associations.contract import Association
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.retention_curve import inputs
+from streamlearner.bench.kit.retention_curve import to_tensor
 from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, Arm
 from streamlearner.bench.material.distortion_tables import paper_curve
@@ -162,7 +162,7 @@ def rows(
 def load(fixture: Fixture, data: str, *, train: bool = True, quick: bool = False) -> Tensor:
     """Images [n, C, H, W] float32 in [0, 1]."""
     most = MOST_OF_CIFAR if data == "CIFAR100" else None
-    images = inputs(fixture.load_dataset(data, train, most=QUICK_EXAMPLES if quick else most))
+    images = to_tensor(fixture.load_dataset(data, train, most=QUICK_EXAMPLES if quick else most))
     return images[: QUICK_EXAMPLES if quick else None].float() / 255.0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.summary import Summary
@@ -91,7 +91,7 @@ class LinearInterference:
             network.learn(ARMS[trial.arm](epoch))
         seconds = time.perf_counter() - started
         curves = along(network.errors) if trial.seed == 0 else {}
-        yield from rows_of(
+        yield from trial_rows(
             trial,
             told(network.errors) | curves,
             parameter_bits=sum(weight.nbytes * 8 for weight in (network.hidden, *network.heads)),

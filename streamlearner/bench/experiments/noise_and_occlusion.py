@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamlearner.bench.kit import ordering
-from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Row, Sheet, tiled
-from streamlearner.bench.kit.retention_curve import accuracy, right
+from streamlearner.bench.kit.retention_curve import accuracy, count_correct
 from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import factors as factor_plot
 from streamlearner.methods.base import raw, unit_interval
@@ -81,7 +81,7 @@ class NoiseAndOcclusion:
         return [Trial(arm=arm, budget_bits=0, seed=seed) for arm in self.arms for seed in range(scope.seeds)]
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Sheet]:
-        training, test = ordering.halves(
+        training, test = ordering.training_and_test(
             fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         stream = again_and_again(
@@ -92,7 +92,7 @@ class NoiseAndOcclusion:
             started = time.perf_counter()
             daemon.run()
             seconds, learner = time.perf_counter() - started, daemon.learner
-        yield from rows_of(
+        yield from trial_rows(
             trial,
             told(learner, test),
             parameter_bits=sum(learner.method.parameter_bits().values()),
@@ -119,7 +119,7 @@ def told(learner: Any, test: Dataset) -> dict[str, float]:
     measured, count = {"accuracy": accuracy(learner, test, names_tasks=False)}, len(test.labels)
     for curve, (harm, amounts) in HARMS.items():
         found = {
-            percent: right(learner, shown(harm(test.images, percent)), test.labels) / count
+            percent: count_correct(learner, shown(harm(test.images, percent)), test.labels) / count
             for percent in amounts
         }
         measured[curve] = sum(found.values()) / len(found)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from streamlearner.bench.experiments.mnist_split import RAW_BITS
 from streamlearner.bench.kit import ordering
-from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row, Sheet, tiled
 from streamlearner.bench.kit.retention_curve import accuracy
@@ -55,15 +55,15 @@ class OneClassAtATime:
         yield Trial(arm=DYNAMICS, budget_bits=0, seed=0)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Sheet]:
-        training, test = ordering.halves(
+        training, test = ordering.training_and_test(
             fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         if trial.arm == DYNAMICS:
             yield from mask_dynamics.rows(trial, training, quick=scope.quick)
             return
         arm = self.arms[trial.arm]
-        stream = ordering.in_order(
-            training, seed=trial.seed, one_of=1, classes_per_period=1, shuffled=arm.shuffled
+        stream = ordering.ordered(
+            training, seed=trial.seed, keep_one_in=1, classes_per_period=1, shuffled=arm.shuffled
         )
         settings = {**SLEEPS, **arm.settings, "seed": trial.seed, "daemon.batch_size": BATCH}
         if trial.budget_bits:
@@ -153,7 +153,7 @@ def learned(fixture: Fixture, settings: Mapping[str, Any], stream: Dataset, test
 
 def _rows(trial: Trial, course: Course, *, paper: Mapping[int, float], length: int) -> Iterator[Row]:
     stages = {f"accuracy_after_{i}": value for i, value in enumerate(course.accuracies[:-1], start=1)}
-    return rows_of(
+    return trial_rows(
         trial,
         {"accuracy": course.accuracies[-1], **stages, **course.measured},
         stored_bits=course.stored_bits,

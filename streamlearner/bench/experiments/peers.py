@@ -14,7 +14,7 @@ from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.retention_curve import inputs
+from streamlearner.bench.kit.retention_curve import to_tensor
 from streamlearner.bench.peers.avalanche import STRATEGIES, AvalancheLearner, is_installed
 from streamlearner.bench.peers.mammoth import (
     ALPHA,
@@ -141,8 +141,8 @@ class Peers:
         baseline = BareLoop(budget_bits=budget, seed=seed, learning_rate=self._rate("bare_loop"))
         with make(budget_bits=budget, seed=seed, learning_rate=self._rate(trial.arm)) as candidate:
             labels = torch.tensor([int(label) for label in stream.labels])
-            pace = race(candidate, baseline, inputs(stream), labels)
-            right = candidate.answer(inputs(test)) == torch.tensor([int(label) for label in test.labels])
+            pace = race(candidate, baseline, to_tensor(stream), labels)
+            right = candidate.answer(to_tensor(test)) == torch.tensor([int(label) for label in test.labels])
             yield from rows(
                 trial,
                 candidate,
@@ -158,14 +158,14 @@ class Peers:
         """The stream of this seed, whole batches of it, and what is tested."""
         training = fixture.load_dataset("MNIST", True)
         if scope.held_out:
-            training, test = ordering.parted(training, held_out_one_in=self.held_out_one_in)
+            training, test = ordering.split_held_out(training, held_out_one_in=self.held_out_one_in)
         else:
             test = fixture.load_dataset("MNIST", False)
         most = min(QUICK_EXAMPLES if scope.quick else EXAMPLES, len(training.labels)) // BATCH * BATCH
         drawn = np.random.default_rng(seed).permutation(len(training.labels))[:most]
         return (
-            ordering.in_order(
-                training.select(drawn), seed=seed, one_of=1, classes_per_period=2, shuffled=False
+            ordering.ordered(
+                training.select(drawn), seed=seed, keep_one_in=1, classes_per_period=2, shuffled=False
             ),
             test,
         )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.bench.kit import ordering
-from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.summary import Summary
@@ -95,13 +95,13 @@ class Readout:
     def _pictures(self, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
         """To learn from, and to test on."""
         if self.tested_one_in is None:
-            return ordering.halves(
+            return ordering.training_and_test(
                 fixture, self.data, scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
             )
         whole = fixture.load_dataset(self.data, True, QUICK_SIZES[0] if scope.quick else None)
-        training, test = ordering.parted(whole, held_out_one_in=self.tested_one_in)
+        training, test = ordering.split_held_out(whole, held_out_one_in=self.tested_one_in)
         if scope.held_out:
-            return ordering.parted(training, held_out_one_in=self.held_out_one_in)
+            return ordering.split_held_out(training, held_out_one_in=self.held_out_one_in)
         return training, test
 
     def _rule(self, trial: Trial, network: Network, *, old: Task, new: Task, quick: bool) -> Learn:
@@ -149,7 +149,7 @@ def _rows(
     trial: Trial, measured: Mapping[str, float], network: Network, *, seconds: float, examples: int
 ) -> Iterator[Row]:
     bits = sum(weight.nbytes * 8 for weight in network.weights)
-    return rows_of(trial, measured, parameter_bits=bits, seconds=seconds, examples=examples)
+    return trial_rows(trial, measured, parameter_bits=bits, seconds=seconds, examples=examples)
 
 
 MNIST_READOUT = Readout(

@@ -11,7 +11,7 @@ import numpy as np
 
 from streamlearner.bench.experiments.generative_memories import BUDGET_BITS, PAPERS_LEARNER, PERMNIST
 from streamlearner.bench.kit import ordering
-from streamlearner.bench.kit.experiment import Scope, Trial, rows_of
+from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import accuracy
@@ -40,7 +40,7 @@ class Revision:
         return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        training, test = ordering.halves(
+        training, test = ordering.training_and_test(
             fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         order = np.random.default_rng(trial.seed).permutation(len(training.labels))
@@ -55,7 +55,7 @@ class Revision:
             watch(ends[-1])
         suffix = "_on_quarter" if trial.examples else ""
         measured = {name + suffix: value for name, value in told(watch.known).items()}
-        yield from rows_of(
+        yield from trial_rows(
             trial,
             measured | {f"accuracy{suffix}": accuracy(learner, watch.test, names_tasks=True)},
             stored_bits=sum(learner.method.stored_bits().values()),

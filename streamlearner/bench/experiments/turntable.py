@@ -39,7 +39,7 @@ class Turntable:
         return trials_of(self.arms, budget_bits=10 * RAW_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        training, test = ordering.halves(
+        training, test = ordering.training_and_test(
             fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         training, test = turned(training), turned(test)

@@ -1,1 +1,1 @@
-"""What experiments are made of: trials, results, tables."""
+"""What every experiment is made of: trials, rows, summaries over seeds, tables, data sets in order."""

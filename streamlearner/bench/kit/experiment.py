@@ -1,4 +1,4 @@
-"""The contract of an experiment."""
+"""The contract of an experiment: it lists trials within a scope, and runs one at a time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Portion = Literal["whole", "quarter"]
 
 
 class Trial(NamedTuple):
-    """One cell of a table: what a resumed run need not do again. `examples` is the length of the stream
-    where that is a part of the experiment's (None: the whole)."""
+    """One cell of a table, for one seed: the unit of work, which a resumed run does not repeat. `examples` is
+    the length of the stream where only a part of it is learned (None: all of it)."""
 
     arm: str
     budget_bits: int
@@ -24,7 +24,7 @@ class Trial(NamedTuple):
     examples: int | None = None
 
 
-def rows_of(
+def trial_rows(
     trial: Trial,
     measured: Mapping[str, float],
     *,
@@ -34,7 +34,8 @@ def rows_of(
     stored_bits: int = 0,
     paper: Mapping[str, float] | None = None,
 ) -> Iterator[Row]:
-    """What a trial measured, by metric, after `examples` in `seconds`; `paper` has figures by metric."""
+    """A row for each metric that a trial measured on `examples` learned in `seconds`. `paper`: the paper's
+    figures by metric."""
     for metric, value in measured.items():
         yield Row(
             arm=trial.arm,
@@ -52,10 +53,12 @@ def rows_of(
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How much to run: seeds 0 to `seeds` - 1, `budgets_bits` (None: the experiment's own), `quick` for a
-    smoke run, `kafka` (host:port) for arms that read a topic (None: they are left out), `arms` (None: all),
-    `portion` of the stream, and `held_out` to test on images held out of the training set, on which settings
-    are chosen."""
+    """How much to run.
+
+    Seeds 0 to `seeds` - 1; `budgets_bits` (None: the experiment's own); `quick`: a smoke run; `kafka`
+    (host:port): a broker for arms that read a topic (None: they are left out); `arms` (None: all); `portion`
+    of the stream; `held_out`: test on images held out of the training set, by which settings are chosen.
+    """
 
     seeds: int
     budgets_bits: tuple[int, ...] | None
@@ -67,16 +70,17 @@ class Scope:
 
 
 class Experiment(Protocol):
-    """A table or curve. `trials` says what there is to do, `run` does one of them and yields its rows (and
-    curves over the stream and sheets of images, if it has any). The runner leaves out the arms that were not
-    asked for."""
+    """A table or curve. `trials` lists the work; `run` does one trial and yields its rows (and its curve over
+    the stream and sheets of images, if it has any). The runner leaves out the arms that were not asked
+    for."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def protocol(self) -> str:
-        """Stream, test, and what is counted, in a sentence."""
+        """Stream, test, arms and metrics in a paragraph. It is stored with the results, and results of
+        another protocol are not resumed."""
 
     def trials(self, scope: Scope) -> Iterable[Trial]: ...
 
@@ -85,14 +89,15 @@ class Experiment(Protocol):
 
 @runtime_checkable
 class HoldsOut(Protocol):
-    """An experiment that can test on a part of the training set: one in `held_out_one_in` of each class."""
+    """An experiment that can test on images held out of the training set: one in `held_out_one_in` of each
+    class."""
 
     held_out_one_in: int
 
 
 @runtime_checkable
 class DrawsItself(Protocol):
-    """An experiment that draws its own picture instead of accuracy against budget."""
+    """An experiment with a plot of its own instead of accuracy against budget."""
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
-        """Writes a PNG to `path`; `found` are the figures of the report, all metrics."""
+        """Writes a PNG to `path`; `found` has all metrics."""

@@ -1,4 +1,4 @@
-"""What an experiment is handed: daemons built from settings, as a user's are, and data sets."""
+"""The fixture that every experiment runs on: daemons built from settings as a user's are, and data sets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Images [n, H, W] or [n, H, W, C] uint8 with their labels (plain, or mappings of factors), and, where
-    the set has such, the task of each: coarse class of CIFAR-100, alphabet of Omniglot."""
+    """Images [n, H, W] or [n, H, W, C] uint8 with their labels (plain values, or mappings by factor), and,
+    where the data set has tasks, the task of each (CIFAR-100: its coarse class; Omniglot: its alphabet)."""
 
     images: NDArray[np.uint8]
     labels: list[Any]
@@ -32,11 +32,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """`build_daemon(settings, source)` assembles a daemon from dotted settings over the defaults;
-    `build_source(messages, between=None)` a source that holds messages and calls `between(n)` before each
-    batch, where all n before it were learned; `build_kafka_source(messages, address)` one that reads them
-    from a new topic; `load_dataset(name, train, most=None)` reads a data set (of a large one, with `most`,
-    a part); `encode` makes a message's value and headers of an image and a label."""
+    """What experiments need of the product, as functions, so that tests can replace them.
+
+    - `build_daemon(settings, source)`: a daemon from dotted settings over the defaults.
+    - `build_source(messages, between=None)`: a source that holds the messages and calls `between(n)` before
+      each batch, when the n messages before it were learned.
+    - `build_kafka_source(messages, address)`: a source that reads them from a new topic.
+    - `load_dataset(name, train, most=None)`: the training or the test half of a data set; at most `most`
+      examples where only a part is needed.
+    - `encode(image, label=, task=)`: a message's value and headers.
+    """
 
     build_daemon: Callable[[Settings, Source], Any]
     build_source: Callable[..., Source]
@@ -45,7 +50,7 @@ class Fixture:
     encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
 
     def messages(self, dataset: Dataset, *, tasks: list[str] | None = None) -> list[Message]:
-        """The pictures as a stream of messages, in their order."""
+        """The examples as messages, in their order."""
         made = []
         for offset, (image, label) in enumerate(zip(dataset.images, dataset.labels, strict=True)):
             value, headers = self.encode(image, label=label, task=tasks[offset] if tasks else None)
@@ -56,8 +61,8 @@ class Fixture:
     def daemon(
         self, settings: Settings, messages: list[Message], *, between: Callable[[int], None] | None = None
     ) -> Iterator[Any]:
-        """A daemon over these messages in a folder of its own, which goes away with it. On the learning
-        thread `between(n)` is called before each batch, n messages having been learned."""
+        """A daemon over these messages, with a temporary state folder. `between(n)` is called on the learning
+        thread before each batch, when n messages were learned."""
         with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
             fixed = {"state_dir": folder, "serving.port": 0, "daemon.at_end": "exit"}
             source = self.build_source(messages, between=between)

@@ -1,4 +1,4 @@
-"""What a bench run writes: rows, with all that is needed to judge and to repeat them."""
+"""The result file of an experiment: rows, and what is needed to judge and to repeat them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LIBRARIES = ("streamlearner", "torch", "torchvision", "numpy", "kafka-python")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured figure. Accuracies are fractions. `paper` is the figure to stand
-    beside, where there is one.
+    """One measured value. Accuracies are fractions. `paper` is the paper's value to compare with, if any.
 
-    `stored_bits` counts what was remembered; `parameter_bits` networks and tables, apart. `examples` is the
-    length of the stream where only a part of it was learned; None, and not in the file, for the whole.
+    `stored_bits` counts what the memory holds; `parameter_bits` networks and tables, which no budget covers.
+    `examples` is the length of the stream where only a part of it was learned; None, and left out of the
+    file, for the whole stream.
     """
 
     arm: str
@@ -44,18 +44,18 @@ class Row:
     examples: int | None = None
 
     @property
-    def trial(self) -> Key:
+    def trial(self) -> TrialKey:
         return self.arm, self.budget_bits, self.seed, self.examples
 
 
-Key: TypeAlias = tuple[str, int, int, int | None]
-"""Of a trial: arm, budget, seed, length of the stream (None: the whole)."""
+TrialKey: TypeAlias = tuple[str, int, int, int | None]
+"""What identifies a trial: arm, budget, seed, length of the stream (None: all of it)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Accuracy over the stream of one trial: `points` are (examples taken, accuracy on test pictures of the
-    classes met so far)."""
+    """Accuracy over the stream of one trial: `points` are (examples learned, accuracy on the test images of
+    the classes seen so far)."""
 
     arm: str
     budget_bits: int
@@ -64,13 +64,13 @@ class Curve:
     examples: int | None = None
 
     @property
-    def trial(self) -> Key:
+    def trial(self) -> TrialKey:
         return self.arm, self.budget_bits, self.seed, self.examples
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Images side by side, `pixels` [H, W] uint8: what a memory shows. Kept as a picture of its own."""
+    """Images side by side, `pixels` [H, W] uint8: what a memory decodes or generates. A file of its own."""
 
     name: str
     pixels: Tensor
@@ -94,7 +94,7 @@ def tiled(rows: Sequence[Sequence[Tensor] | Tensor]) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A result file as it was read: all rows and curves, and what they were measured with."""
+    """A result file as read: all rows and curves, the versions and machines that measured them."""
 
     experiment: str
     protocol: str
@@ -127,13 +127,13 @@ class Record:
 
 
 class Result:
-    """The rows of one experiment in `folder`/NAME.json. Written after each trial, so an
-    interrupted run resumes; several processes may each do some of its trials at once.
+    """The result file of one experiment, `folder`/NAME.json, to be added to. It is written after each trial,
+    so that an interrupted run resumes; several processes may each do some of its trials at once.
 
-    Figures on held-out images go to NAME-held-out.json: they choose settings, and prove nothing.
+    Results on held-out images, which serve to choose settings, go to NAME-held-out.json.
 
-    Raises StreamlearnerError where that file holds what does not belong beside these rows: another protocol's
-    figures, or smoke figures beside full ones. Nothing measured is ever written over.
+    Raises StreamlearnerError where the file holds results of another protocol, or of a quick run while these
+    are not (or the other way round). Nothing measured is ever overwritten.
     """
 
     def __init__(
@@ -164,15 +164,15 @@ class Result:
                 f"another folder with --out. Its protocol: {found.protocol}"
             )
         self.rows, self.curves = list(found.rows), list(found.curves)
-        self.versions = joined(found.versions, self.versions)
-        self.machine = joined(found.machine, self.machine)
+        self.versions = merged(found.versions, self.versions)
+        self.machine = merged(found.machine, self.machine)
 
     def has(self, *, arm: str, budget_bits: int, seed: int, examples: int | None = None) -> bool:
         return any(row.trial == (arm, budget_bits, seed, examples) for row in self.rows)
 
     def add(self, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> None:
-        """Appends what a finished trial measured and writes the file, whole or not at all. What another
-        process has written meanwhile is kept; of a trial that both did, the first."""
+        """Appends what a finished trial measured and replaces the file atomically. What another process has
+        written meanwhile is kept; of a trial that both did, the first result."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.parent):
             if self.path.exists():
@@ -192,14 +192,15 @@ class Result:
             **({"held_out": True} if self.held_out else {}),
             "versions": self.versions,
             "machine": self.machine,
-            "rows": [told(row) for row in self.rows],
-            **({"curves": [told(curve) for curve in self.curves]} if self.curves else {}),
+            "rows": [as_json(row) for row in self.rows],
+            **({"curves": [as_json(curve) for curve in self.curves]} if self.curves else {}),
         }
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Alone among the processes that write results there; released by the system if this one dies."""
+    """Holds an exclusive lock on the folder among the processes that write results there; the system releases
+    it if this one dies."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -208,18 +209,18 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def told(entry: Row | Curve) -> dict[str, Any]:
-    """As JSON; the length of the stream only where it is a part."""
+def as_json(entry: Row | Curve) -> dict[str, Any]:
+    """The fields for the file; `examples` only where it is not None."""
     return {name: value for name, value in asdict(entry).items() if name != "examples" or value is not None}
 
 
-def joined(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
-    """What differs between the runs that filled a file stands side by side: `2.13.0; 2.14.0`."""
-    told = dict(before)
+def merged(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    """Facts of all runs that added to a file, different values side by side: `2.13.0; 2.14.0`."""
+    found = dict(before)
     for name, value in now.items():
-        known = told.get(name, value).split("; ")
-        told[name] = "; ".join(known if value in known else [*known, value])
-    return told
+        known = found.get(name, value).split("; ")
+        found[name] = "; ".join(known if value in known else [*known, value])
+    return found
 
 
 def versions() -> dict[str, str]:
@@ -231,7 +232,7 @@ def machine() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's name, as the system tells it."""
+    """The processor's name, as Linux or else Python reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

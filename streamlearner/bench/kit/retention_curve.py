@@ -1,4 +1,4 @@
-"""Accuracy on test pictures: at the end of a stream, and now and then along it."""
+"""Accuracy on test images: after a stream, and at even distances along it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from streamlearner.evaluation.readout import readout_hits
 from streamlearner.stream import Label
 
 ANSWER_BATCH = 500
-MOST_PICTURES = 1_000
-"""Tested at a time; the standard error of one point is then 1.6 % at most."""
+MOST_IMAGES = 1_000
+"""Tested for a point of the curve, whose standard error is then 1.6 % at most."""
 POINTS = 20
 
 
 def accuracy(learner: Any, test: Dataset, *, names_tasks: bool) -> float:
-    """The share of test pictures that what answers now gets right, their task told or not."""
+    """The proportion of test images that the learner's predictor gets right, their task named or not."""
     if not names_tasks or test.tasks is None:
-        return right(learner, inputs(test), test.labels) / len(test.labels)
+        return count_correct(learner, to_tensor(test), test.labels) / len(test.labels)
     tasks = np.array(test.tasks)
     parts = {task: test.select(np.flatnonzero(tasks == task)) for task in dict.fromkeys(test.tasks)}
-    hits = (right(learner, inputs(part), part.labels, task=task) for task, part in parts.items())
+    hits = (count_correct(learner, to_tensor(part), part.labels, task=task) for task, part in parts.items())
     return sum(hits) / len(test.labels)
 
 
-def right(learner: Any, shown: Tensor, labels: Sequence[Label], *, task: str | None = None) -> int:
-    """How many of the inputs [n, C, H, W], uint8 or float32 in [0, 1], what answers now gets right."""
+def count_correct(learner: Any, shown: Tensor, labels: Sequence[Label], *, task: str | None = None) -> int:
+    """How many of the `shown` inputs [n, C, H, W], uint8 or float32 in [0, 1], the learner's predictor gets
+    right."""
     found: list[Label] = []
     for part in torch.split(shown, ANSWER_BATCH):
         found += [answer.label for answer in learner.predictor().predict(part, task=task)]
@@ -39,27 +40,30 @@ def right(learner: Any, shown: Tensor, labels: Sequence[Label], *, task: str | N
 
 
 def readouts(learner: Any, test: Dataset, stream: Dataset) -> dict[str, float]:
-    """What a linear probe on frozen features knows of the test pictures, by folds (paper 002, section 3):
-    `readout` of all classes together, `readout_of_first` of the class that came first in the stream, among
-    all classes: the one that had the longest time to be forgotten."""
-    features = torch.cat([learner.method.features(part) for part in torch.split(inputs(test), ANSWER_BATCH)])
+    """Cross-validated accuracy of a linear probe on frozen features of the test images (paper 002, section
+    3): `readout` over all classes; `readout_of_first` on the class that came first in the stream, which had
+    the longest time to be forgotten."""
+    features = torch.cat(
+        [learner.method.features(part) for part in torch.split(to_tensor(test), ANSWER_BATCH)]
+    )
     classes = {label: number for number, label in enumerate(dict.fromkeys(stream.labels))}
     numbers = torch.tensor([classes[label] for label in test.labels])
     hits = readout_hits(features, numbers).float()
     return {"readout": float(hits.mean()), "readout_of_first": float(hits[numbers == 0].mean())}
 
 
-def inputs(dataset: Dataset) -> Tensor:
-    """[n, C, H, W] uint8, as the codec decodes them."""
+def to_tensor(dataset: Dataset) -> Tensor:
+    """The images as [n, C, H, W] uint8, as the codec decodes them."""
     images = torch.from_numpy(dataset.images)
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 
 class RetentionCurve:
-    """Called between batches; at `POINTS` even distances tests on pictures of the classes met so far.
+    """Called between batches; at `POINTS` even distances tests on images of the classes seen so far.
 
-    `learner` gives the learner once there is one. `points`: (examples taken, accuracy). `seconds` is what
-    the testing took, to be left out of the stream's time. Testing changes nothing in the learner.
+    `learner` returns the learner: there is none before the first batch. `points`: (examples learned,
+    accuracy). `seconds` were spent on tests, to be subtracted from the stream's time. Testing does not change
+    the learner.
     """
 
     def __init__(
@@ -79,10 +83,10 @@ class RetentionCurve:
         if taken < due or taken == known:
             return
         started = time.perf_counter()
-        met = set(self.labels[:taken])
-        of_met = [i for i, label in enumerate(self.test.labels) if label in met][:MOST_PICTURES]
-        if of_met:
-            part = self.test.select(np.array(of_met))
-            shown = accuracy(self.learner(), part, names_tasks=self.names_tasks)
-            self.points.append((taken, round(shown, 4)))
+        seen = set(self.labels[:taken])
+        of_seen = [i for i, label in enumerate(self.test.labels) if label in seen][:MOST_IMAGES]
+        if of_seen:
+            part = self.test.select(np.array(of_seen))
+            value = accuracy(self.learner(), part, names_tasks=self.names_tasks)
+            self.points.append((taken, round(value, 4)))
         self.seconds += time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Figures: what the rows of an experiment say of an arm, over its seeds."""
+"""Rows of several seeds summed up: mean and spread of each metric, by arm and budget."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from streamlearner.bench.kit.results import Row
 
 RETENTION = "accuracy"
-"""The metric that is shown at a glance, with what follows its name where it is of a part of the stream."""
+"""The metric that the plots show and the pivot tables start with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One metric of an arm under a budget, over its seeds. `spread` is None for a single one; `examples` is
-    the length of the stream where it is a part, else None."""
+    """One metric of an arm under a budget, over its seeds.
+
+    `spread` is the sample standard deviation (None for a single seed). Bits, seconds and examples/s are
+    means. `examples` is the length of the stream where only a part of it was learned, else None.
+    """
 
     arm: str
     budget_bits: int
@@ -33,8 +36,7 @@ class Summary:
 
 
 def summarise(rows: Iterable[Row]) -> list[Summary]:
-    """One for each arm, budget, metric and part of the stream, in the order of their first rows, over its
-    seeds."""
+    """One for each arm, budget, metric and part of the stream, in the order of their first rows."""
     grouped: dict[tuple[str, int, str, int | None], list[Row]] = defaultdict(list)
     for row in rows:
         grouped[row.arm, row.budget_bits, row.metric, row.examples].append(row)
@@ -60,7 +62,7 @@ def _summary(rows: Sequence[Row]) -> Summary:
 
 
 def spans_budgets(found: Sequence[Summary]) -> bool:
-    """Whether there is a curve to draw: accuracy under more than one budget."""
+    """Whether accuracy was measured under more than one budget, so that there is a curve to draw."""
     return len({each.budget_bits for each in found if each.metric == RETENTION and each.budget_bits}) > 1
 
 

@@ -1,4 +1,4 @@
-"""The tables of RESULTS.md: accuracy at a glance, an arm a row and a budget a column, then every figure."""
+"""The tables of RESULTS.md: accuracy by arm and budget, then every metric."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ COLUMNS = (
     "seconds", "examples/s",
 )  # fmt: skip
 SERIES = re.compile(r"_at_\d+$")
-"""The end of a metric that is one point of a curve: in the JSON and the picture, not in the table."""
+"""The end of a metric's name that is one point of a curve: in the JSON and the plot, not in the table."""
 
 
-def glances(found: Sequence[Summary]) -> Iterator[str]:
-    """The pivots of accuracy: after the whole stream, then after a part of it. Nothing where an experiment
-    does not measure it."""
+def pivot_tables(found: Sequence[Summary]) -> Iterator[str]:
+    """Accuracy by arm and budget: after the whole stream, then after a part of it. Nothing where an
+    experiment does not measure accuracy."""
     for metric in dict.fromkeys(each.metric for each in found):
         if metric == RETENTION or metric.startswith(f"{RETENTION}_on_"):
-            yield from glance([each for each in found if each.metric == metric])
+            yield from pivot_table([each for each in found if each.metric == metric])
 
 
-def glance(shown: Sequence[Summary]) -> Iterator[str]:
-    """One pivot; `shown` are figures of one metric."""
+def pivot_table(shown: Sequence[Summary]) -> Iterator[str]:
+    """One table; `shown` has one metric."""
     budgets = sorted({each.budget_bits for each in shown})
     examples = {each.examples for each in shown if each.examples}
     part = f", of {max(examples):,} examples" if examples else ""
@@ -46,7 +46,7 @@ def cell(each: Summary) -> str:
 
 
 def table(found: Sequence[Summary]) -> Iterator[str]:
-    """Every figure with what it cost; of series along the way only what they are called."""
+    """Every metric with what it cost; of the curves only their names."""
     series = dict.fromkeys(SERIES.sub("", each.metric) for each in found if SERIES.search(each.metric))
     found = [each for each in found if not SERIES.search(each.metric)]
     yield f"| {' | '.join(COLUMNS)} |"

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.bench.kit.fixture import Dataset
-from streamlearner.bench.kit.retention_curve import inputs
+from streamlearner.bench.kit.retention_curve import to_tensor
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.gates.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
 from streamlearner.gates.update_gate import UpdateGate
@@ -56,7 +56,7 @@ class Task:
 
 def task(dataset: Dataset) -> Task:
     """All of them."""
-    images = inputs(dataset).float().div_(255)
+    images = to_tensor(dataset).float().div_(255)
     return Task(images, torch.tensor([int(label) for label in dataset.labels]))
 
 

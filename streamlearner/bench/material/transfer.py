@@ -90,7 +90,9 @@ def follow(network: Network, draw: Draw, *, pace: Pace, examples: int, candidate
 def classroom(fixture: Fixture, *, seed: int, quick: bool, held_out: bool) -> Classroom:
     """Kept for the next trial of this seed: a teacher takes a minute. The same images are held out whether
     they are tested on or not."""
-    training, held = ordering.parted(fixture.load_dataset("MNIST", True), held_out_one_in=HELD_OUT_ONE_IN)
+    training, held = ordering.split_held_out(
+        fixture.load_dataset("MNIST", True), held_out_one_in=HELD_OUT_ONE_IN
+    )
     tests = held if held_out else fixture.load_dataset("MNIST", False)
     generator = torch.Generator().manual_seed(seed)
     images, labels = tensors(training)

@@ -124,10 +124,10 @@ class ContinualExperiment:
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Curve | Sheet]:
         arm = self.arms[trial.arm]
         training, test = self._halves(fixture, scope)
-        stream = ordering.in_order(
+        stream = ordering.ordered(
             training,
             seed=trial.seed,
-            one_of=1 if trial.examples is None else QUARTER,
+            keep_one_in=1 if trial.examples is None else QUARTER,
             classes_per_period=self.classes_per_period,
             shuffled=arm.shuffled,
         )
@@ -168,7 +168,7 @@ class ContinualExperiment:
         training = fixture.load_dataset(self.data, True, self.quick_examples * whole if scope.quick else None)
         training = self.derive(training) if self.derive else training
         if scope.held_out:
-            return ordering.parted(training, held_out_one_in=self.held_out_one_in)
+            return ordering.split_held_out(training, held_out_one_in=self.held_out_one_in)
         test = fixture.load_dataset(self.data, False, QUICK_TESTS if scope.quick else None)
         return training, self.derive(test) if self.derive else test
 

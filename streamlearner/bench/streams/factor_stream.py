@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from streamlearner.bench.kit.experiment import Trial, rows_of
+from streamlearner.bench.kit.experiment import Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.retention_curve import ANSWER_BATCH, inputs
+from streamlearner.bench.kit.retention_curve import ANSWER_BATCH, to_tensor
 from streamlearner.bench.kit.tables import SERIES
 from streamlearner.bench.streams.one_pass import Stopwatch
 from streamlearner.methods.base import unit_interval
@@ -22,7 +22,7 @@ from streamlearner.networks.base import Network
 BATCH = 10
 POINTS = 30
 QUICK = {"sleep.steps": 5}
-MOST_PICTURES = 1_000
+MOST_IMAGES = 1_000
 """Of each factor, tested at a point of the curve; at the end of a phase all are."""
 
 
@@ -73,7 +73,7 @@ class AlongPhases:
         self.ends = np.cumsum([len(phase.dataset.labels) for phase in phases]).tolist()
         self.tests = tests
         self.few = {
-            factor: test.select(np.arange(min(MOST_PICTURES, len(test.labels))))
+            factor: test.select(np.arange(min(MOST_IMAGES, len(test.labels))))
             for factor, test in tests.items()
         }
         self.course = Course()
@@ -101,7 +101,7 @@ def accuracy(learner: Any, test: Dataset, *, factor: str) -> float:
     if learner is None or factor not in learner.labels.factors:
         return 0.0
     found: list[Any] = []
-    for part in torch.split(inputs(test), ANSWER_BATCH):
+    for part in torch.split(to_tensor(test), ANSWER_BATCH):
         found += [answer.label[factor] for answer in learner.predictor().predict(part, task=factor)]
     return _share(found, test, factor)
 
@@ -110,7 +110,7 @@ def accuracy(learner: Any, test: Dataset, *, factor: str) -> float:
 def neocortex_accuracy(learner: Any, test: Dataset, *, factor: str) -> float:
     """Of the long-term network alone, among the classes of the factor."""
     classes, found = learner.labels.factors[factor], list[Any]()
-    for part in torch.split(inputs(test), ANSWER_BATCH):
+    for part in torch.split(to_tensor(test), ANSWER_BATCH):
         logits = learner.method.neocortex.eval()(unit_interval(part))[:, classes]
         found += [learner.labels.label(classes[place]).value for place in logits.argmax(1).tolist()]
     return _share(found, test, factor)
@@ -159,7 +159,7 @@ def told(course: Course, phases: Sequence[Phase]) -> dict[str, float]:
 def rows(trial: Trial, measured: Mapping[str, float], course: Course, *, examples: int) -> Iterator[Row]:
     """The figures of a trial; on a part of the stream their metrics end in `_on_quarter`."""
     suffix = "" if trial.examples is None else "_on_quarter"
-    return rows_of(
+    return trial_rows(
         trial,
         {name if SERIES.search(name) else name + suffix: value for name, value in measured.items()},
         stored_bits=course.stored_bits,

@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from streamlearner.bench.kit.experiment import Trial, rows_of
+from streamlearner.bench.kit.experiment import Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.kit.retention_curve import inputs
+from streamlearner.bench.kit.retention_curve import to_tensor
 from streamlearner.generative.mask_learning import Course, Old, learn_class
 from streamlearner.generative.masked_network import MaskedNetwork
 
@@ -35,7 +35,7 @@ def rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
     """The first two classes by themselves, without a daemon; what is told is of the second."""
     chance = torch.Generator().manual_seed(trial.seed)
     network = MaskedNetwork(input_shape=(1, 28, 28), latents=32, units=(128, 256), chance=chance)
-    images, labels = inputs(training).flatten(1).float().div_(255), [int(k) for k in training.labels]
+    images, labels = to_tensor(training).flatten(1).float().div_(255), [int(k) for k in training.labels]
     course = replace(COURSE, steps=EVERY) if quick else COURSE
     started, measured = time.perf_counter(), dict[str, float]()
 
@@ -58,7 +58,7 @@ def rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
         for step, masks in enumerate(steps, start=1):
             if label and step % EVERY == 0:
                 measured |= told(torch.cat([mask.detach() for mask in masks]), step)
-    yield from rows_of(
+    yield from trial_rows(
         trial,
         measured,
         parameter_bits=sum(tensor.nbytes * 8 for tensor in network.state_dict().values()),
