@@ -17,7 +17,7 @@ from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Curve, Row
 from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy
 from streamlearner.bench.streams.continual import Arm, ContinualExperiment
-from streamlearner.bench.streams.one_pass import learn
+from streamlearner.bench.streams.one_pass import learn_stream
 from streamlearner.config import loading as config
 from tests.support.tiny_bench import TinyBench, dataset
 
@@ -112,9 +112,9 @@ def test_rows_of_a_quarter_cannot_be_taken_for_the_whole() -> None:
 
 
 def test_tasks_are_named_to_the_daemon_and_at_test() -> None:
-    named = learn(bench(), SMALL, ordered(), dataset("Rows", False), names_tasks=True)
-    unnamed = learn(bench(), SMALL, ordered(), dataset("Rows", False), names_tasks=False)
-    ignored = learn(
+    named = learn_stream(bench(), SMALL, ordered(), dataset("Rows", False), names_tasks=True)
+    unnamed = learn_stream(bench(), SMALL, ordered(), dataset("Rows", False), names_tasks=False)
+    ignored = learn_stream(
         bench(), {**SMALL, "codec.tasks": "ignore"}, ordered(), dataset("Rows", False), names_tasks=True
     )
     assert named.measured["accuracy"] > unnamed.measured["accuracy"]
@@ -124,8 +124,8 @@ def test_tasks_are_named_to_the_daemon_and_at_test() -> None:
 def test_methods_are_compared_by_readout_and_seconds_of_sleep_too() -> None:
     settings = {**SMALL, "sleep.every_examples": 50, "sleep.min_examples": 0, "sleep.steps": 20}
     test = dataset("Rows", False)
-    plain = learn(bench(), settings, ordered(), test, names_tasks=True)
-    compared = learn(bench(), settings, ordered(), test, names_tasks=True, compares_methods=True)
+    plain = learn_stream(bench(), settings, ordered(), test, names_tasks=True)
+    compared = learn_stream(bench(), settings, ordered(), test, names_tasks=True, compares_methods=True)
     more = {"readout", "readout_of_first", "sleep_seconds"}
     assert compared.measured.keys() - plain.measured.keys() == more
     assert {name: compared.measured[name] for name in plain.measured} == plain.measured
@@ -195,7 +195,7 @@ def test_testing_along_the_stream_changes_nothing_and_is_not_timed(monkeypatch: 
     for points in (20, 1):
         monkeypatch.setattr("streamlearner.bench.kit.retention_curve.POINTS", points)
         monkeypatch.setattr(RetentionCurve, "__call__", watched)
-        learned = learn(bench(), settings, ordered(), dataset("Rows", False), names_tasks=True)
+        learned = learn_stream(bench(), settings, ordered(), dataset("Rows", False), names_tasks=True)
         assert len(learned.points) == min(points, 12)  # at most one a batch of ten
     assert all(torch.equal(bits[0][name], bits[-1][name]) for name in bits[0])
 

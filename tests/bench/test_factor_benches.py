@@ -16,7 +16,7 @@ from streamlearner.bench.experiments.turntable import TURNTABLE, thirds
 from streamlearner.bench.kit.experiment import Experiment, Scope
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Result, Row
-from streamlearner.bench.streams.factor_stream import Phase, joined
+from streamlearner.bench.streams.factor_stream import Phase, phase_stream
 from streamlearner.bench.streams.turntable_digits import VIEWPOINTS, in_colour, turned
 from tests.support.tiny_bench import TinyBench, dataset
 
@@ -63,12 +63,12 @@ def test_grey_digits_get_a_margin_and_three_equal_channels() -> None:
 
 def test_a_phase_names_only_its_factors() -> None:
     stream = turned(dataset("MNIST", True))
-    told = joined(thirds(stream, multi_task=False)).labels
+    told = phase_stream(thirds(stream, multi_task=False)).labels
     assert [set(label) for label in told] == [{"category"}] * 40 + [{"viewpoint"}] * 40 + [{"category"}] * 40
     assert told[45] == {"viewpoint": stream.labels[45]["viewpoint"]}
-    both = joined(thirds(stream, multi_task=True)).labels
+    both = phase_stream(thirds(stream, multi_task=True)).labels
     assert all(set(label) == {"category", "viewpoint"} for label in both)
-    mixed = joined([Phase("x", ("category", "wild"), Dataset(stream.images[:1], [{"wild": 3}]))])
+    mixed = phase_stream([Phase("x", ("category", "wild"), Dataset(stream.images[:1], [{"wild": 3}]))])
     assert mixed.labels == [{"wild": 3}]
 
 

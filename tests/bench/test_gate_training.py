@@ -23,8 +23,8 @@ def one_thread() -> None:
 
 
 def test_the_gate_fits_the_default_network_and_hangs_on_the_seed() -> None:
-    bench, chance = TinyBench()(data=Path("nowhere"), download=False), torch.Generator().manual_seed(0)
-    network = build(name="auto", input_shape=(1, 28, 28), generator=chance)
+    bench, rng = TinyBench()(data=Path("nowhere"), download=False), torch.Generator().manual_seed(0)
+    network = build(name="auto", input_shape=(1, 28, 28), generator=rng)
     found: list[dict[str, torch.Tensor]] = []
     for seed in (0, 0, 1):
         with gate_settings(bench, {"seed": seed}, on="Other", quick=True) as settings:

@@ -19,7 +19,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.results import Row, Sheet
 from streamlearner.bench.streams.digit_tasks import PERMNIST_TASKS, permnist, permuted, transformed
-from streamlearner.bench.streams.one_pass import last
+from streamlearner.bench.streams.one_pass import of_last_classes
 from tests.support.tiny_bench import TinyBench, dataset
 
 QUICK = Scope(seeds=1, budgets_bits=None, quick=True)
@@ -101,7 +101,7 @@ def test_each_stream_is_learned_by_a_real_daemon(experiment: object) -> None:
 
 def test_the_last_classes_are_those_of_the_highest_numbers() -> None:
     whole = transformed(dataset("MNIST", False))
-    newest, highest = last(whole, 10), sorted(set(whole.labels))[-10:]
+    newest, highest = of_last_classes(whole, 10), sorted(set(whole.labels))[-10:]
     assert set(newest.labels) == set(highest)
     assert len(newest.labels) == sum(label in highest for label in whole.labels)
 

@@ -14,7 +14,7 @@ from streamlearner.bench.kit import ordering
 from streamlearner.bench.kit.experiment import Scope
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.streams.continual import Arm, ContinualExperiment
-from streamlearner.bench.streams.one_pass import learn
+from streamlearner.bench.streams.one_pass import learn_stream
 from streamlearner.bench.streams.pretraining import association_bits
 from tests.support.tiny_bench import TinyBench, dataset
 
@@ -59,7 +59,7 @@ def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() ->
     learned: list[list[int]] = []
 
     class Watched(TrellisAssociation):
-        def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
+        def learn_stream(self, inputs: Tensor, recollections: Tensor | None) -> None:
             learned[-1].append(len(inputs))
             super().learn(inputs, recollections)
 
@@ -68,7 +68,7 @@ def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() ->
         learned.append([])
         before = association_bits(fixture, settings, stream, names_tasks=True)
         learned.append([])
-        after = learn(fixture, settings, stream, dataset("Rows", False), names_tasks=True)
+        after = learn_stream(fixture, settings, stream, dataset("Rows", False), names_tasks=True)
     assert learned[0] == learned[1]
     assert 0 < sum(learned[0]) < 120  # the exam withheld some
     assert after.parameter_bits["association"] <= before

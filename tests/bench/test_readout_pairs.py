@@ -57,7 +57,7 @@ def test_every_arm_is_a_trial_and_ours_trains_a_gate_of_its_own(readout: Readout
 
 def test_what_was_pretrained_is_left_as_it_was_whatever_learns_from_it(network: Network) -> None:
     before = [weight.clone() for weight in network.weights]
-    old, new = task().of((0, 1)).draw(chance()), task().of((5, 6)).draw(chance())
+    old, new = task().of((0, 1)).draw(rng()), task().of((5, 6)).draw(rng())
     for learn in (freeze, sgd, lwf(1.0), ewc(10.0)):
         learn(network, old, new, steps=2, learning_rate=0.1)
     assert all(torch.equal(a, b) for a, b in zip(before, network.weights, strict=True))
@@ -78,13 +78,13 @@ def test_where_there_is_no_test_file_what_is_tested_on_was_kept_from_training() 
     assert not known & {image.tobytes() for image in test.images}
 
 
-def chance() -> torch.Generator:
+def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
 def test_held_weights_move_less(network: Network) -> None:
     def learned(weight: float) -> Network:
-        old, new = task().of((0, 1, 2, 3, 4)).draw(chance()), task().of((5, 6)).draw(chance())
+        old, new = task().of((0, 1, 2, 3, 4)).draw(rng()), task().of((5, 6)).draw(rng())
         return ewc(weight)(network, old, new, steps=20, learning_rate=0.05)
 
     assert moved(learned(30.0), network) < moved(learned(0.0), network)
@@ -115,7 +115,7 @@ def test_a_probe_without_examples_is_an_error() -> None:
 
 
 def test_a_probe_answers_for_examples_that_it_did_not_see() -> None:
-    features = torch.randn(200, 5, generator=chance())
+    features = torch.randn(200, 5, generator=rng())
     labels = (features[:, 0] > 0).long() * 3
     share = readout_accuracy(
         features[:100], labels[:100], test_features=features[100:], test_labels=labels[100:]

@@ -19,9 +19,9 @@ def dataset(name: str, train: bool, most: int | None = None) -> Dataset:
     """Ten classes of 28 x 28: a bright row each, with noise; whatever data set is asked for. But for MNIST,
     two classes make a task."""
     count = min(TRAINING if train else TESTING, most or TRAINING)
-    chance = np.random.default_rng(int(train))
+    rng = np.random.default_rng(int(train))
     labels = [number % 10 for number in range(count)]
-    images = chance.integers(0, 60, (count, 28, 28), dtype=np.uint8)
+    images = rng.integers(0, 60, (count, 28, 28), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[2 * label + 3] = 255
     return Dataset(images, list(labels), None if name == "MNIST" else [f"task {i // 2}" for i in labels])

@@ -15,8 +15,15 @@ from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import factors as factor_plot
-from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
-from streamlearner.bench.streams.factor_stream import QUICK, Course, Phase, learned, rows, told
+from streamlearner.bench.streams.continual import QUARTER, Arm, quarter_length, settings_of, trials_of
+from streamlearner.bench.streams.factor_stream import (
+    QUICK,
+    FactorHistory,
+    Phase,
+    factor_metrics,
+    factor_rows,
+    learn_phases,
+)
 from streamlearner.bench.streams.turntable_digits import CATEGORY, VIEWPOINT, in_colour, turned
 
 SIDE = 32
@@ -53,26 +60,26 @@ class ControlledToWild:
     held_out_one_in: int = 5
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
+        part = quarter_length(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
         return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         (digits, digit_tests), (wild, wild_tests) = worlds(
             fixture, scope, held_out_one_in=self.held_out_one_in
         )
-        chance = np.random.default_rng(trial.seed)
+        rng = np.random.default_rng(trial.seed)
         every = 1 if trial.examples is None else QUARTER
-        digits = digits.select(chance.permutation(len(digits.labels))[::every])
-        wild = wild.select(chance.permutation(len(wild.labels))[::every])
+        digits = digits.select(rng.permutation(len(digits.labels))[::every])
+        wild = wild.select(rng.permutation(len(wild.labels))[::every])
         phases = [
             Phase(CONTROLLED, (CATEGORY, VIEWPOINT), digits),
-            Phase(WILD, FACTORS, shuffled(wild, digits, chance) if trial.arm == "multi_domain" else wild),
+            Phase(WILD, FACTORS, shuffled(wild, digits, rng) if trial.arm == "multi_domain" else wild),
         ][1 if trial.arm == "wild_alone" else 0 :]
         settings = settings_of(self.arms[trial.arm], trial) | (QUICK if scope.quick else {})
         tests = {CATEGORY: digit_tests, VIEWPOINT: digit_tests, WILD: wild_tests}
-        course = learned(fixture, settings, phases, tests if len(phases) > 1 else {WILD: wild_tests})
+        history = learn_phases(fixture, settings, phases, tests if len(phases) > 1 else {WILD: wild_tests})
         examples = sum(len(phase.dataset.labels) for phase in phases)
-        yield from rows(trial, figures(course, phases), course, examples=examples)
+        yield from factor_rows(trial, kept_metrics(history, phases), history, examples=examples)
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """The factors along the stream."""
@@ -80,16 +87,16 @@ class ControlledToWild:
         factor_plot.draw(found, panels=panels, title=self.name, quick=quick, path=path)
 
 
-def figures(course: Course, phases: Sequence[Phase]) -> dict[str, float]:
+def kept_metrics(history: FactorHistory, phases: Sequence[Phase]) -> dict[str, float]:
     """With what is left of the controlled world's factors, as a share of what was known after it."""
-    measured = told(course, phases)
+    measured = factor_metrics(history, phases)
     for factor in (CATEGORY, VIEWPOINT):
         known = measured.get(f"{factor}_after_{CONTROLLED}")
         if known:
             measured[f"{factor}_kept_awake"] = measured[f"{factor}_awake_{WILD}"] / known
             measured[f"{factor}_kept"] = measured[f"{factor}_after_{WILD}"] / known
-            if course.neocortex:
-                measured[f"{factor}_kept_by_neocortex"] = course.neocortex[factor] / known
+            if history.neocortex:
+                measured[f"{factor}_kept_by_neocortex"] = history.neocortex[factor] / known
     return measured
 
 
@@ -113,9 +120,9 @@ def named_wild(dataset: Dataset) -> Dataset:
     return Dataset(dataset.images, labels)
 
 
-def shuffled(one: Dataset, other: Dataset, chance: np.random.Generator) -> Dataset:
+def shuffled(one: Dataset, other: Dataset, rng: np.random.Generator) -> Dataset:
     both = Dataset(np.concatenate([one.images, other.images]), [*one.labels, *other.labels])
-    return both.select(chance.permutation(len(both.labels)))
+    return both.select(rng.permutation(len(both.labels)))
 
 
 CONTROLLED_TO_WILD = ControlledToWild(

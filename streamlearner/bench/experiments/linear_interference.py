@@ -32,13 +32,13 @@ ARMS: Mapping[str, Callable[[int], Learned]] = {
 }
 
 
-def items(chance: torch.Generator) -> Tensor:
+def items(rng: torch.Generator) -> Tensor:
     """Features of items that descend from one, [2 ** LEVELS, FEATURES], each 1 or -1: from level to level
     each flips by chance (the branching diffusion of Saxe et al., 2013)."""
-    values = (torch.rand(1, FEATURES, generator=chance) < 0.5).to(torch.float64) * 2 - 1
+    values = (torch.rand(1, FEATURES, generator=rng) < 0.5).to(torch.float64) * 2 - 1
     for _ in range(LEVELS):
         values = values.repeat_interleave(2, 0)
-        values = values * torch.where(torch.rand(values.shape, generator=chance) < FLIPS, -1.0, 1.0)
+        values = values * torch.where(torch.rand(values.shape, generator=rng) < FLIPS, -1.0, 1.0)
     return values
 
 
@@ -48,7 +48,7 @@ class TwoHeads:
     once from all items. `errors`: mean squared error of A and B before each epoch."""
 
     features: Tensor
-    chance: torch.Generator
+    rng: torch.Generator
 
     def __post_init__(self) -> None:
         count, features = self.features.shape
@@ -57,7 +57,7 @@ class TwoHeads:
         self.errors: list[tuple[float, float]] = []
 
     def _drawn(self, rows: int, columns: int) -> Tensor:
-        return SCALE * torch.randn(rows, columns, generator=self.chance, dtype=torch.float64)
+        return SCALE * torch.randn(rows, columns, generator=self.rng, dtype=torch.float64)
 
     def learn(self, tasks: Learned) -> None:
         """One epoch of gradient descent on the summed squared errors of these tasks."""
@@ -84,8 +84,8 @@ class LinearInterference:
                 yield Trial(arm=arm, budget_bits=0, seed=seed)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        started, chance = time.perf_counter(), torch.Generator().manual_seed(trial.seed)
-        network = TwoHeads(items(chance), chance)
+        started, rng = time.perf_counter(), torch.Generator().manual_seed(trial.seed)
+        network = TwoHeads(items(rng), rng)
         epochs = QUICK_EPOCHS if scope.quick else EPOCHS
         for epoch in range(epochs):
             network.learn(ARMS[trial.arm](epoch))

@@ -109,8 +109,8 @@ class NoiseAndOcclusion:
 
 def again_and_again(messages: Sequence[Message], *, epochs: int, seed: int) -> list[Message]:
     """All messages so many times over, each time in another order."""
-    chance = np.random.default_rng(seed)
-    order = [number for _ in range(epochs) for number in chance.permutation(len(messages)).tolist()]
+    rng = np.random.default_rng(seed)
+    order = [number for _ in range(epochs) for number in rng.permutation(len(messages)).tolist()]
     return [replace(messages[number], offset=offset) for offset, number in enumerate(order)]
 
 

@@ -21,7 +21,7 @@ from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import growth as growth_plot
 from streamlearner.bench.streams import mask_dynamics
 from streamlearner.bench.streams.continual import MEASURES, Arm
-from streamlearner.bench.streams.one_pass import Stopwatch, own
+from streamlearner.bench.streams.one_pass import Stopwatch, daemon_metrics
 
 CLASSES = 10
 BATCH = 10
@@ -59,7 +59,7 @@ class OneClassAtATime:
             fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
         if trial.arm == DYNAMICS:
-            yield from mask_dynamics.rows(trial, training, quick=scope.quick)
+            yield from mask_dynamics.mask_rows(trial, training, quick=scope.quick)
             return
         arm = self.arms[trial.arm]
         stream = ordering.ordered(
@@ -140,7 +140,7 @@ def learned(fixture: Fixture, settings: Mapping[str, Any], stream: Dataset, test
             watch.examine()
         method = daemon.learner.method
     course.shown = method.recollect(SAMPLES)
-    course.measured = own(daemon.learner) | {"sleep_seconds": daemon.consolidate.seconds}
+    course.measured = daemon_metrics(daemon.learner) | {"sleep_seconds": daemon.consolidate.seconds}
     course.measured |= {f"units_{state}": float(count) for state, count in method.units().items()}
     for stage, growth in enumerate(method.generator.growth() if method.units() else [], start=1):
         course.measured[f"units_after_{stage}"] = growth.units

@@ -83,10 +83,10 @@ class Readout:
             learn = self._rule(
                 trial, network, old=pair.old, new=task(training).of(seen).half(0), quick=scope.quick
             )
-            chance = torch.Generator().manual_seed(1_000 + trial.seed)
+            rng = torch.Generator().manual_seed(1_000 + trial.seed)
             steps = QUICK_STEPS if scope.quick else STEPS
             learned = learn(
-                network, pair.old.draw(chance), pair.new.draw(chance), steps=steps, learning_rate=self.rate
+                network, pair.old.draw(rng), pair.new.draw(rng), steps=steps, learning_rate=self.rate
             )
             measured |= {f"readout_{part}{suffix}": share for part, share in pair.measured(learned).items()}
             taken += steps * BATCH

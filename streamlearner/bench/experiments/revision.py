@@ -15,7 +15,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import accuracy
-from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
+from streamlearner.bench.streams.continual import QUARTER, Arm, quarter_length, settings_of, trials_of
 from streamlearner.bench.streams.digit_tasks import PERMNIST_TASKS, permnist
 
 FIRST, LAST = PERMNIST_TASKS[0], PERMNIST_TASKS[-1]
@@ -36,7 +36,7 @@ class Revision:
     held_out_one_in: int = 6
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
+        part = quarter_length(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
         return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:

@@ -15,8 +15,8 @@ from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.plots import factors as factor_plot
-from streamlearner.bench.streams.continual import QUARTER, Arm, a_quarter, settings_of, trials_of
-from streamlearner.bench.streams.factor_stream import QUICK, Phase, learned, rows, told
+from streamlearner.bench.streams.continual import QUARTER, Arm, quarter_length, settings_of, trials_of
+from streamlearner.bench.streams.factor_stream import QUICK, Phase, factor_metrics, factor_rows, learn_phases
 from streamlearner.bench.streams.turntable_digits import CATEGORY, VIEWPOINT, turned
 
 BOTH = (CATEGORY, VIEWPOINT)
@@ -35,7 +35,7 @@ class Turntable:
     held_out_one_in: int = 6
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        part = a_quarter(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
+        part = quarter_length(EXAMPLES, scope, held_out_one_in=self.held_out_one_in)
         return trials_of(self.arms, budget_bits=10 * RAW_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
@@ -47,8 +47,8 @@ class Turntable:
         stream = training.select(order if trial.examples is None else order[::QUARTER])
         settings = settings_of(self.arms[trial.arm], trial) | (QUICK if scope.quick else {})
         phases = thirds(stream, multi_task=trial.arm.startswith("multi_task"))
-        course = learned(fixture, settings, phases, dict.fromkeys(BOTH, test))
-        yield from rows(trial, told(course, phases), course, examples=len(stream.labels))
+        history = learn_phases(fixture, settings, phases, dict.fromkeys(BOTH, test))
+        yield from factor_rows(trial, factor_metrics(history, phases), history, examples=len(stream.labels))
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Both factors along the stream, of the larger network."""

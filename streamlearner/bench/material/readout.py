@@ -46,9 +46,9 @@ class Task:
         """Both tasks as one."""
         return Task(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
 
-    def draw(self, chance: torch.Generator) -> Draw:
+    def draw(self, rng: torch.Generator) -> Draw:
         def drawn(n: int) -> Drawn:
-            chosen = torch.randint(len(self.labels), (n,), generator=chance)
+            chosen = torch.randint(len(self.labels), (n,), generator=rng)
             return Drawn(self.images[chosen], self.labels[chosen])
 
         return drawn
@@ -93,11 +93,11 @@ def probed(network: Network, train: Task, test: Task) -> float:
 
 def pretrained(old: Task, *, seed: int, steps: int, learning_rate: float) -> Network:
     """A small LeNet that knows the old task, and has a head for all classes."""
-    chance = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = lenet(input_shape=old.images.shape[1:], channels=(8, 16), hidden=64)
-    learn_alone(network, old.draw(chance), steps=steps, batch_size=BATCH, learning_rate=learning_rate)
+    learn_alone(network, old.draw(rng), steps=steps, batch_size=BATCH, learning_rate=learning_rate)
     return network
 
 

@@ -57,7 +57,7 @@ class AvalancheLearner(Answering):
         self.capacity = budget_bits // self.item_bits
         self._model = Scaled(self.network)
         self._steps = 0
-        self._chance = torch.Generator().manual_seed(seed).get_state()
+        self._rng_state = torch.Generator().manual_seed(seed).get_state()
         with quiet():
             self._strategy = self._made(strategy, learning_rate)
 
@@ -93,14 +93,14 @@ class AvalancheLearner(Answering):
         """Images [n, 1, 28, 28] uint8 with labels [n] int64, each batch once, in their order."""
         benchmarks = self._avalanche.benchmarks
         with quiet(), torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._chance)
+            torch.set_rng_state(self._rng_state)
             whole = benchmarks.benchmark_from_datasets(train=[self._dataset(images, labels)])
             split = benchmarks.scenarios.online.split_online_stream
             for experience in split(whole.train_stream, experience_size=BATCH, shuffle=False):
                 experience.current_experience = self._steps  # else each call to learn would begin a new life
                 self._steps += 1
                 self._strategy.train(experience)
-            self._chance = torch.get_rng_state()
+            self._rng_state = torch.get_rng_state()
         self._model.eval()
 
     def _dataset(self, images: Tensor, labels: Tensor) -> Any:

@@ -1,1 +1,1 @@
-"""Streams of examples, and what is trained on them."""
+"""Streams of examples in an order, and one daemon that learns them, evaluated along the way."""

@@ -1,4 +1,4 @@
-"""A stream learned once, in its order, by several arms under several budgets, and tested at the end."""
+"""The usual experiment: one pass over a stream by several arms under several budgets, tested after it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Curve, Row, Sheet, tiled
 from streamlearner.bench.streams.gate_training import gate_settings
-from streamlearner.bench.streams.one_pass import Learned, learn
-from streamlearner.bench.streams.pretraining import association_bits, pretrained
+from streamlearner.bench.streams.one_pass import StreamOutcome, learn_stream
+from streamlearner.bench.streams.pretraining import association_bits, pretrained_association
 from streamlearner.errors import StreamlearnerError
 
 QUICK_TESTS = 100
@@ -25,16 +25,17 @@ MEASURES = (
     "the exam, best after any sleep less last, mean over the periods between sleeps. "
     "prequential_accuracy: over the whole stream, each batch answered before it is learned."
 )
-"""What the rows of a ContinualExperiment count; part of its protocol."""
+"""What the metrics of a ContinualExperiment mean; part of its protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way to learn: dotted settings over the defaults, and those that hang on the budget.
+    """One way to learn: dotted settings over the defaults, and those that depend on the budget.
 
-    `paper` has the paper's accuracies by budget (0 for an arm without a memory). `budgets_bits` are the
-    arm's own, where the experiment's do not apply. `shuffled`: the stream has no periods. `pretrained_on`:
-    the data set that the association was fitted to before; `gate_trained_on`: that a gate was trained on.
+    `paper` has the paper's accuracies by budget (0 for an arm without a memory). `budgets_bits`: the arm's
+    own, in place of the experiment's. `shuffled`: its stream has no periods. `pretrained_on`: the data set
+    that its association is fitted to before the stream; `gate_trained_on`: the one that its gate is trained
+    on.
     """
 
     settings: Settings
@@ -47,8 +48,8 @@ class Arm:
     gate_trained_on: str | None = None
 
 
-def a_quarter(examples: int, scope: Scope, *, held_out_one_in: int) -> int | None:
-    """The length of a quarter of the stream, or None where the whole is asked for."""
+def quarter_length(examples: int, scope: Scope, *, held_out_one_in: int) -> int | None:
+    """The length of a quarter of a stream of `examples`, or None where the scope asks for all of it."""
     kept = examples - examples // held_out_one_in if scope.held_out else examples
     return kept // QUARTER if scope.portion == "quarter" else None
 
@@ -56,7 +57,7 @@ def a_quarter(examples: int, scope: Scope, *, held_out_one_in: int) -> int | Non
 def trials_of(
     arms: Mapping[str, Arm], *, budget_bits: int, scope: Scope, examples: int | None
 ) -> Iterator[Trial]:
-    """All seeds of an arm, then the next, where all that have a memory have one budget."""
+    """All seeds of an arm, then the next; every arm that has a memory has the same budget."""
     for name, arm in arms.items():
         for seed in range(scope.seeds):
             yield Trial(name, budget_bits if arm.uses_memory else 0, seed, examples)
@@ -72,14 +73,16 @@ def settings_of(arm: Arm, trial: Trial) -> dict[str, Any]:
 class ContinualExperiment:
     """One pass over `data`, whose training half has `examples`.
 
-    A period is `classes_per_period` labels, in the order of their numbers, or with None a task; shuffled
-    within. `names_tasks`: each message names its task, and so does each test (task-incremental); else no
-    task is named (class-incremental). A quarter of the stream has the same periods and every fourth example
-    of each class; its metrics are named `..._on_quarter`. `counts_association`: the budget is for the
-    association's tables too, and `stored_bits` has both. `compares_methods` measures the readout and the
-    seconds of sleep beside. `newest` classes, those of the highest numbers, are also tested by themselves.
-    `shows` keeps a sheet of what each arm remembers, of the first seed. `derive` makes what is learned and
-    tested of the data set.
+    A period is `classes_per_period` classes in the order of their numbers, or with None one task; examples
+    are shuffled within it. A quarter of the stream has the same periods and every fourth example of each
+    class; its metrics end in `_on_quarter`.
+
+    - `names_tasks`: stream and test name the task (task-incremental); else neither does (class-incremental).
+    - `counts_association`: the budget covers the association's tables too, and `stored_bits` counts both.
+    - `compares_methods`: the readout and the seconds of sleep are measured as well.
+    - `newest`: so many classes, those of the highest numbers, are also tested by themselves.
+    - `shows`: a sheet of what each arm's memory decodes is kept, of the first seed.
+    - `derive`: makes the data set that is learned, or tested, of the one that is read.
     """
 
     name: str
@@ -99,8 +102,8 @@ class ContinualExperiment:
     quick_examples: int = 2_000
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        """All seeds of an arm under a budget, then the next: a figure is whole as early as can be. A quick
-        run has the first budget alone."""
+        """All seeds of an arm under a budget, then the next, so that a mean is complete as early as possible.
+        A quick run has the first budget alone."""
         for arm, about in self.arms.items():
             for budget in self._budgets(about, scope):
                 for seed in range(scope.seeds):
@@ -115,15 +118,28 @@ class ContinualExperiment:
         return [budget for budget in arm.budgets_bits if wanted is None or budget in wanted]
 
     def _part(self, scope: Scope) -> int | None:
-        """The length of a quarter, or None for the whole stream."""
+        """The length of a quarter as `ordering` draws it, or None for the whole stream."""
         if scope.portion == "whole":
             return None
         held_out = -(-self.examples // self.held_out_one_in) if scope.held_out else 0
         return -(-(self.examples - held_out) // QUARTER)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Curve | Sheet]:
+        outcome, length = self._learn(trial, fixture, scope)
+        if self.counts_association and outcome.total_bits > trial.budget_bits:
+            raise StreamlearnerError(
+                f"{trial}: {outcome.total_bits:,} bits of codes and the association's tables, over the budget"
+            )
+        yield from self._rows(trial, outcome, length=length)
+        if self.shows and outcome.shown and not trial.seed:
+            yield Sheet(trial.arm, tiled([images for _, images in outcome.shown]))
+        if outcome.points:
+            yield Curve(trial.arm, trial.budget_bits, trial.seed, outcome.points, trial.examples)
+
+    def _learn(self, trial: Trial, fixture: Fixture, scope: Scope) -> tuple[StreamOutcome, int]:
+        """What the trial's daemon came to, and the length of its stream."""
         arm = self.arms[trial.arm]
-        training, test = self._halves(fixture, scope)
+        training, test = self._training_and_test(fixture, scope)
         stream = ordering.ordered(
             training,
             seed=trial.seed,
@@ -133,7 +149,7 @@ class ContinualExperiment:
         )
         settings = self.settings(trial)
         with (
-            pretrained(fixture, settings, on=arm.pretrained_on, quick=scope.quick) as association,
+            pretrained_association(fixture, settings, on=arm.pretrained_on, quick=scope.quick) as association,
             gate_settings(fixture, settings, on=arm.gate_trained_on, quick=scope.quick) as gate,
         ):
             settings |= association | gate
@@ -141,7 +157,7 @@ class ContinualExperiment:
                 settings["memory.budget_bits"] -= association_bits(
                     fixture, settings, stream, names_tasks=self.names_tasks
                 )
-            learned = learn(
+            outcome = learn_stream(
                 fixture,
                 settings,
                 stream,
@@ -150,20 +166,14 @@ class ContinualExperiment:
                 compares_methods=self.compares_methods,
                 newest=self.newest,
             )
-        if self.counts_association and learned.total_bits > trial.budget_bits:
-            raise StreamlearnerError(f"{trial}: {learned.total_bits:,} bits with the association's tables")
-        yield from self._rows(trial, learned, length=len(stream.labels))
-        if self.shows and learned.shown and not trial.seed:
-            yield Sheet(trial.arm, tiled([images for _, images in learned.shown]))
-        if learned.points:
-            yield Curve(trial.arm, trial.budget_bits, trial.seed, learned.points, trial.examples)
+        return outcome, len(stream.labels)
 
     def settings(self, trial: Trial) -> dict[str, Any]:
         """The settings of a trial over the defaults."""
         return settings_of(self.arms[trial.arm], trial)
 
-    def _halves(self, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
-        """What is learned and what is tested, before any is put in order."""
+    def _training_and_test(self, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
+        """Before they are put in order."""
         whole = QUARTER if scope.portion == "quarter" else 1
         training = fixture.load_dataset(self.data, True, self.quick_examples * whole if scope.quick else None)
         training = self.derive(training) if self.derive else training
@@ -172,21 +182,21 @@ class ContinualExperiment:
         test = fixture.load_dataset(self.data, False, QUICK_TESTS if scope.quick else None)
         return training, self.derive(test) if self.derive else test
 
-    def _rows(self, trial: Trial, learned: Learned, *, length: int) -> Iterator[Row]:
+    def _rows(self, trial: Trial, outcome: StreamOutcome, *, length: int) -> Iterator[Row]:
         suffix = "" if trial.examples is None else "_on_quarter"
-        association = learned.total_bits - learned.stored_bits if self.counts_association else 0
-        for metric, value in learned.measured.items():
+        association = outcome.total_bits - outcome.stored_bits if self.counts_association else 0
+        for metric, value in outcome.measured.items():
             paper = self.arms[trial.arm].paper.get(trial.budget_bits)
             yield Row(
                 arm=trial.arm,
                 budget_bits=trial.budget_bits,
-                stored_bits=learned.stored_bits + association,
-                parameter_bits=sum(learned.parameter_bits.values()) - association,
+                stored_bits=outcome.stored_bits + association,
+                parameter_bits=sum(outcome.parameter_bits.values()) - association,
                 seed=trial.seed,
                 metric=metric + suffix,
                 value=value,
                 paper=paper if metric == "accuracy" and not suffix else None,
-                seconds=round(learned.seconds, 2),
-                examples_per_s=round(length / learned.seconds, 1),
+                seconds=round(outcome.seconds, 2),
+                examples_per_s=round(length / outcome.seconds, 1),
                 examples=trial.examples,
             )

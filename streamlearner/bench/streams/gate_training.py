@@ -26,16 +26,16 @@ COURSE = Course(
 HIDDEN = 32
 PRETRAINING_STEPS = 1_500
 BEFORE_A_STREAM = replace(COURSE, episodes=8)
-"""For a network that is four times as wide, whose steps take longer."""
+"""Half the episodes: the stream's network is four times as wide, and its steps take longer."""
 QUICK_EXAMPLES, QUICK_STEPS = 200, 5
 
 
 def trained_gate(
     network: Network, old: Task, new: Task, *, course: Course, seed: int, quick: bool
 ) -> UpdateGate:
-    """A gate for this very network, which knows the old task."""
-    chance = torch.Generator().manual_seed(2_000 + seed)
-    lesson = Lesson(network=network, old=old.draw(chance), new=new.draw(chance))
+    """A gate trained for this very network, which knows the old task, while it learns the new one."""
+    rng = torch.Generator().manual_seed(2_000 + seed)
+    lesson = Lesson(network=network, old=old.draw(rng), new=new.draw(rng))
     course = replace(course, episodes=2, steps=QUICK_STEPS) if quick else course
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -49,11 +49,12 @@ def trained_gate(
 def gate_settings(
     fixture: Fixture, settings: Settings, *, on: str | None, quick: bool
 ) -> Iterator[dict[str, Any]]:
-    """Further settings that let a daemon learn by a gate trained on the training half of the set `on`, images
-    of the shape of the stream's; none where that is None. The file they name goes with the context.
+    """Settings that let a daemon learn by a gate that was trained on the training half of the data set `on`,
+    whose images have the shape of the stream's; none where `on` is None. The file they name is deleted with
+    the context.
 
-    The network that `network.name` is by default learns half of the classes, and the gate then sees it learn
-    the other half. The stream's network begins with what that one knew.
+    The default network learns half of the classes; the gate is trained while it learns the other half. The
+    stream's network starts from the weights after the first half.
     """
     if on is None:
         yield {}
@@ -62,12 +63,12 @@ def gate_settings(
     classes = sorted(set(known.labels.tolist()))
     old, new = (known.of(tuple(classes[start::2])) for start in (0, 1))
     seed = int(settings["seed"])
-    chance = torch.Generator().manual_seed(seed)
-    network = build(name="auto", input_shape=tuple(known.images.shape[1:]), generator=chance)
+    rng = torch.Generator().manual_seed(seed)
+    network = build(name="auto", input_shape=tuple(known.images.shape[1:]), generator=rng)
     network.head.grow(classes[-1] + 1)
     learn_alone(
         network,
-        old.draw(chance),
+        old.draw(rng),
         steps=QUICK_STEPS if quick else PRETRAINING_STEPS,
         batch_size=BATCH,
         learning_rate=COURSE.inner_rate,

@@ -28,13 +28,13 @@ COURSE = Course(
     gradient_penalty=1.0,
     hidden=256,
 )
-"""The defaults of `method.masked_generator`, written out: a new default changes no old figure."""
+"""The defaults of `method.masked_generator`, written out, so that a new default changes no old result."""
 
 
-def rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
-    """The first two classes by themselves, without a daemon; what is told is of the second."""
-    chance = torch.Generator().manual_seed(trial.seed)
-    network = MaskedNetwork(input_shape=(1, 28, 28), latents=32, units=(128, 256), chance=chance)
+def mask_rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
+    """Learns the first two classes by themselves, without a daemon, and measures the masks of the second."""
+    rng = torch.Generator().manual_seed(trial.seed)
+    network = MaskedNetwork(input_shape=(1, 28, 28), latents=32, units=(128, 256), chance=rng)
     images, labels = to_tensor(training).flatten(1).float().div_(255), [int(k) for k in training.labels]
     course = replace(COURSE, steps=EVERY) if quick else COURSE
     started, measured = time.perf_counter(), dict[str, float]()
@@ -42,22 +42,22 @@ def rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
     def old(n: int) -> Old | None:
         if not network.known:
             return None
-        return Old(network.generate(0, n, chance=chance).flatten(1), torch.zeros(n, dtype=torch.int64))
+        return Old(network.generate(0, n, chance=rng).flatten(1), torch.zeros(n, dtype=torch.int64))
 
     for label in (0, 1):
         own = images[torch.tensor([k == label for k in labels])]
         steps = learn_class(
             network,
             label,
-            draw=partial(some, own, chance=chance),
+            draw=partial(sample, own, rng=rng),
             draw_old=old,
             classes=2,
             course=course,
-            chance=chance,
+            chance=rng,
         )
         for step, masks in enumerate(steps, start=1):
             if label and step % EVERY == 0:
-                measured |= told(torch.cat([mask.detach() for mask in masks]), step)
+                measured |= mask_metrics(torch.cat([mask.detach() for mask in masks]), step)
     yield from trial_rows(
         trial,
         measured,
@@ -67,13 +67,13 @@ def rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
     )
 
 
-def some(images: Tensor, n: int, *, chance: torch.Generator) -> Tensor:
-    """`n` of them, drawn with replacement."""
-    return images[torch.randint(len(images), (n,), generator=chance)]
+def sample(images: Tensor, n: int, *, rng: torch.Generator) -> Tensor:
+    """`n` images, drawn with replacement."""
+    return images[torch.randint(len(images), (n,), generator=rng)]
 
 
-def told(masks: Tensor, step: int) -> dict[str, float]:
-    """Of all units' masks together."""
+def mask_metrics(masks: Tensor, step: int) -> dict[str, float]:
+    """Over the masks of all units: mean, standard deviation, proportion above a half."""
     return {
         f"mask_mean_at_{step}": float(masks.mean()),
         f"mask_spread_at_{step}": float(masks.std()),

@@ -1,4 +1,4 @@
-"""One daemon over a whole stream: tested along it and after it, timed, and what it remembers shown."""
+"""One daemon over a whole stream: tested along it and after it, timed, its memory decoded."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy, readouts
 
 SHOWN = 10
-"""Recollections of each class on a sheet."""
+"""Recollections of each class on a sheet of images."""
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What one daemon came to: figures by metric, accuracy over the stream, bits, seconds of the stream
+class StreamOutcome:
+    """What one daemon came to: values by metric, accuracy over the stream, bits, seconds of the stream
     without the tests, recollections by class."""
 
     measured: dict[str, float]
@@ -31,11 +31,11 @@ class Learned:
 
     @property
     def total_bits(self) -> int:
-        """What is remembered, with the association's tables: the paper's total constraint, equation (4)."""
+        """What is stored plus the association's tables: the total constraint of paper 003, equation (4)."""
         return self.stored_bits + self.parameter_bits.get("association", 0)
 
 
-def learn(
+def learn_stream(
     fixture: Fixture,
     settings: Settings,
     stream: Dataset,
@@ -44,7 +44,7 @@ def learn(
     names_tasks: bool,
     compares_methods: bool = False,
     newest: int = 0,
-) -> Learned:
+) -> StreamOutcome:
     """One daemon over the whole stream, tested along it and after it."""
     messages = fixture.messages(stream, tasks=stream.tasks if names_tasks else None)
     curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
@@ -55,14 +55,14 @@ def learn(
         seconds = time.perf_counter() - started - curve.seconds
         learner = daemon.learner
         curve(len(messages))
-    measured = {"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | own(learner)
+    measured = {"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | daemon_metrics(learner)
     if newest:
         measured[f"accuracy_of_last_{newest}"] = accuracy(
-            learner, last(test, newest), names_tasks=names_tasks
+            learner, of_last_classes(test, newest), names_tasks=names_tasks
         )
     if compares_methods:
         measured |= readouts(learner, test, stream) | {"sleep_seconds": asleep.seconds}
-    return Learned(
+    return StreamOutcome(
         measured=measured,
         points=curve.points,
         stored_bits=sum(learner.method.stored_bits().values()),
@@ -72,14 +72,14 @@ def learn(
     )
 
 
-def last(dataset: Dataset, classes: int) -> Dataset:
-    """Those of the classes with the highest numbers."""
+def of_last_classes(dataset: Dataset, classes: int) -> Dataset:
+    """The examples of the classes with the highest numbers."""
     kept = set(sorted(set(dataset.labels))[-classes:])
     return dataset.select(np.flatnonzero([label in kept for label in dataset.labels]))
 
 
-def own(learner: Any) -> dict[str, float]:
-    """What the daemon itself measured, by metric; without those that the stream was too short for."""
+def daemon_metrics(learner: Any) -> dict[str, float]:
+    """What the daemon measured of itself, by metric; without metrics that the stream was too short for."""
     prequential = learner.prequential
     measured = {
         "exam_retention": learner.evaluate().overall,
@@ -90,7 +90,7 @@ def own(learner: Any) -> dict[str, float]:
 
 
 class Stopwatch:
-    """Calls `work`, and adds up the seconds that its calls took."""
+    """Calls `work` and adds up the seconds that the calls took."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.work = work

@@ -1,4 +1,4 @@
-"""What a trial does with its association beforehand: fits it to other data, measures its tables."""
+"""What a trial does with its association before the stream: fits it to other data, measures its tables."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ CHEAP: dict[str, Any] = {
     "method.distillation": 0.0,
     "sleep.every_examples": None,
 }
-"""Only the association counts here: the smallest learner around it."""
+"""The cheapest learner around the association, which alone matters here."""
 
 
 @contextmanager
-def pretrained(
+def pretrained_association(
     fixture: Fixture, settings: Settings, *, on: str | None, quick: bool
 ) -> Iterator[dict[str, Any]]:
-    """Further settings that let a daemon start from an association fitted to the training half of the set
-    `on`; none where that is None. The checkpoint they name goes with the context."""
+    """Settings that let a daemon start from an association fitted to the training half of the data set `on`;
+    none where `on` is None. The checkpoint they name is deleted with the context."""
     if on is None:
         yield {}
         return
@@ -44,9 +44,9 @@ def pretrained(
 
 
 def association_bits(fixture: Fixture, settings: Settings, stream: Dataset, *, names_tasks: bool) -> int:
-    """The most bits that the association's tables take along this stream: those of trellis codes grow with
-    each generation, the last of which begins after some 43,000 examples. Tasks are named, and the exam
-    withholds, as in the run: how many directions are coded hangs on the examples learned."""
+    """The most bits that the association's tables take along this stream. Trellis codes' tables grow with
+    each generation, the last of which begins after some 43,000 examples; how many directions are coded
+    depends on the examples learned, so tasks are named and the exam withholds as in the trial itself."""
     messages = fixture.messages(stream, tasks=stream.tasks if names_tasks else None)
     most = 0
 

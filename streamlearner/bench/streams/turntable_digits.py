@@ -1,4 +1,4 @@
-"""Digits on a turntable: MNIST's, each seen from one of eight angles; two factors, category and viewpoint."""
+"""MNIST's digits turned to one of eight angles, with two factors as labels: category and viewpoint."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from streamlearner.bench.kit.fixture import Dataset
 
 CATEGORY, VIEWPOINT = "category", "viewpoint"
 VIEWPOINTS = tuple(range(0, 360, 45))
-"""Degrees, anticlockwise; the n-th image is seen from the n-th of them, in turns."""
+"""Degrees, anticlockwise; the n-th image is turned by the (n mod 8)-th of them."""
 
 
 def turned(dataset: Dataset) -> Dataset:
-    """Each digit turned about its middle; black comes in at the corners. Labels name both factors."""
+    """Each digit turned about its middle, the corners filled with black. Labels have both factors."""
     angles = [VIEWPOINTS[number % len(VIEWPOINTS)] for number in range(len(dataset.labels))]
     images = np.stack(
         [
