@@ -57,7 +57,7 @@ def ran(experiment: ContinualExperiment, wanted: Scope, arm: str) -> tuple[list[
 
 
 def ordered(**other: Any) -> Dataset:
-    usual: dict[str, Any] = {"seed": 0, "one_of": 1, "classes_per_period": None, "shuffled": False}
+    usual: dict[str, Any] = {"seed": 0, "keep_one_in": 1, "classes_per_period": None, "shuffled": False}
     return ordering.ordered(STREAM, **(usual | other))
 
 

@@ -59,7 +59,7 @@ def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() ->
     learned: list[list[int]] = []
 
     class Watched(TrellisAssociation):
-        def learn_stream(self, inputs: Tensor, recollections: Tensor | None) -> None:
+        def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
             learned[-1].append(len(inputs))
             super().learn(inputs, recollections)
 
