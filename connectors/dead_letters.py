@@ -62,8 +62,12 @@ class FileDeadLetters(DeadLetters):
         self._waiting: list[bytes] = []
         self._known: dict[tuple[str, int, int, str | None], None] = {}
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._end = self._mend()
-        sync_folder(folder)
+        try:
+            self._end = self._mend()
+            sync_folder(folder)
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def write(self, rejects: Sequence[Reject]) -> None:
         for reject in rejects:

@@ -65,6 +65,7 @@ class Daemon:
         self.started_s = clock()
         self.took_batch = False
         self.stopping = False
+        self.closed = False
 
     def run(self) -> None:
         """Restores, learns until `stop` or the end of the stream, saves a last checkpoint and closes.
@@ -72,6 +73,10 @@ class Daemon:
         Raises `NoReadableCheckpoint`, `ConfigError`, `SourceError` and `CheckpointError` where it cannot go
         on; what the source or the disk recovers from is waited for.
         """
+        if self.closed:
+            raise StreamlearnerError(
+                "this daemon has ended and let go of its state folder: build another one"
+            )
         try:
             self.restore()
             self.open()
@@ -265,6 +270,7 @@ class Daemon:
 
     def close(self) -> None:
         """Frees the port, the source and all that was opened for the daemon. Safe to call twice."""
+        self.closed = True
         with self.resources:
             self.requests.close()
             self.serving.stop()

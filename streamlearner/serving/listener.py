@@ -50,6 +50,7 @@ class Listener:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
+                listening.close()
                 raise StreamlearnerError("the serving thread ended while starting; the log says why")
             time.sleep(0.005)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
