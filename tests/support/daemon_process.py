@@ -1,8 +1,14 @@
-"""The real daemon in a process of its own: started, asked, killed, stopped and started again by a test."""
+"""The real daemon in a process of its own: started, asked, killed, stopped and started again by a test.
+
+Each is forked from a server process that has imported the daemon's modules and done nothing else: importing
+takes several seconds of a core, and the suite starts about a hundred. `streamlearner run` as a command of the
+shell is tested in tests/integration/test_process.py and tests/commands/test_main_daemon.py.
+"""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -13,6 +19,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +28,10 @@ import yaml
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 
 ROOT = Path(__file__).resolve().parents[2]
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["streamlearner.app", "streamlearner.commands.main", "streamlearner.connectors.kafka.source", "uvicorn"]
+)
 WAIT_S = 90.0
 LONGEST_S = 600.0
 
@@ -38,34 +49,20 @@ class DaemonProcess:
         own = {"state_dir": str(self.state_dir), "threads": 1, "precision": "fp32"}
         served = {"serving": settings.get("serving", {}) | {"port": self.port}}
         self._config.write_text(yaml.safe_dump(settings | own | served))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
 
     def start(self, *more: str) -> DaemonProcess:
         """`more` are settings, key=value."""
         settings = [word for setting in more for word in ("--set", setting)]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLEARNER_")}
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "streamlearner.commands.main",
-                    "run",
-                    "--config",
-                    self._config,
-                    *settings,
-                ],
-                cwd=ROOT,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        words = ["run", "--config", str(self._config), *settings]
+        self._process = FORKS.Process(target=run_command, args=(words, environ, str(self.log)))
+        self._process.start()
         return self
 
     def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        assert self._process is not None and self._process.pid is not None
+        os.kill(self._process.pid, number)
 
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
@@ -78,11 +75,15 @@ class DaemonProcess:
 
     def wait_for_end(self) -> int:
         assert self._process is not None
-        return self._process.wait(timeout=WAIT_S)
+        self._process.join(WAIT_S)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired("streamlearner run", WAIT_S)
+        return code
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.exitcode is None
 
     def close(self) -> None:
         """Leaves no process behind, whatever a test did."""
@@ -150,6 +151,20 @@ class DaemonProcess:
             for line in path.read_text().splitlines()
         ]
         return [(line["partition"], line["offset"], line["reason"]) for line in lines]
+
+
+def run_command(words: list[str], environ: dict[str, str], log: str) -> None:
+    """`streamlearner` with these words, in a process of its own: output to the end of the file `log`."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
+        os.dup2(output, stream)
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.argv = ["streamlearner", *words]
+    from streamlearner.commands.main import main
+
+    main()
 
 
 def final_state(daemon: DaemonProcess) -> dict[str, Any]:
