@@ -10,8 +10,6 @@ PIP_ARGS ?=
 WORKERS ?= -n auto --maxprocesses 2 --dist loadfile
 # More words for `make demo` and for pytest in `make test`.
 ARGS ?=
-# Test workers: as many as cores, two at most, as each starts a broker. WORKERS= runs all in one process.
-WORKERS ?= -n auto --maxprocesses 2 --dist loadfile
 
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 

@@ -14,7 +14,7 @@ from streamlearner.connectors.kafka.dead_letters import KafkaDeadLetters
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Message, Reject
 from tests.support.kafka_topic import (
-    DEADLINE_S,
+    SEND_S,
     Make,
     Open,
     admin,
@@ -155,7 +155,7 @@ def test_a_pause_loses_nothing_and_a_tombstone_is_delivered(
     read(source, 2)
     source.pause()
     with producer(broker) as made:
-        made.send(name, None, key=b"gone", headers=[("label", b"7")]).get(timeout=DEADLINE_S)
+        made.send(name, None, key=b"gone", headers=[("label", b"7")]).get(timeout=SEND_S)
     assert source.poll(10, 0.1) == []
     assert source.connected
     wait_until(lambda: source.lag() == {0: 4})
@@ -195,7 +195,7 @@ def test_dead_letters_come_back_as_they_were_and_one_too_large_for_the_topic_wit
     rejects = [Reject(m, "shape", "expected 784 values") for m in read(open_source(name), 2)]
     letters = KafkaDeadLetters(bootstrap_servers=broker.address, topic=dead)
     letters.write(rejects)
-    letters.flush(DEADLINE_S)
+    letters.flush(SEND_S)
     letters.close()
     bad, large = sorted(read(open_source(dead), 2), key=lambda m: dict(m.headers)["__streams.errors.offset"])
     assert (bad.value, dict(bad.headers)["__streams.errors.topic"]) == (b"bad", name.encode())

@@ -98,6 +98,10 @@ def launch(broker: Any, tmp_path: Path) -> Iterator[Launch]:
     def make(source: str, **dead_letters: str) -> DaemonProcess:
         kafka = {"bootstrap_servers": broker.address, "topic": source}
         settings = {"source": {"type": "kafka", "kafka": kafka}, "dead_letters": dead_letters}
+        settings |= {
+            "method": {"name": "finetune"},
+            "sleep": {"every_examples": None},
+        }  # what is learned is no matter
         launched.append(DaemonProcess(tmp_path / "daemon", settings))
         return launched[-1].start()
 

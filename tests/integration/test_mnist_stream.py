@@ -21,8 +21,6 @@ PARTITIONS = 4
 SEED = 0
 TEN_IMAGES_BITS, FIFTY_IMAGES_BITS = 10 * 784 * 8, 50 * 784 * 8
 LEAST = {TEN_IMAGES_BITS: 0.95, FIFTY_IMAGES_BITS: 0.97}
-DEADLINE_S = 900.0
-"""For 60,000 examples: quiet cores take about one minute; a machine shared with others much longer."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +74,7 @@ class Runs:
         return self._started[-1].start("precision=auto")  # the default, which the helper pins
 
     def _outcome(self, daemon: DaemonProcess, method: str, budget_bits: int) -> Outcome:
-        status = daemon.wait_until(
-            lambda status: finished(status, self._examples), timeout_s=DEADLINE_S, every_s=0.5
-        )
+        status = daemon.wait_until(lambda status: finished(status, self._examples), every_s=0.5)
         share, memory = accuracy(daemon, self._test), daemon.ask("/v1/memory")
         return Outcome(method, budget_bits, share, status, memory, daemon.stop())
 
@@ -94,6 +90,8 @@ def finished(status: dict[str, Any], examples: int) -> bool:
     return taken and version.endswith(f".{counts['learned']}")
 
 
+THIRD = 20_000
+"""Images of the stream in class order. All 60,000 are for the bench, with three seeds: mnist-split."""
 PART = 2_000
 """Images of the stream that every method learns."""
 
@@ -116,7 +114,8 @@ def runs(
     made.close()
 
 
-def test_sixty_thousand_digits_in_class_order_are_remembered_in_the_bits_of_ten_and_of_fifty_images(
+@pytest.mark.parametrize("runs", [THIRD], indirect=True)
+def test_twenty_thousand_digits_in_class_order_are_remembered_in_the_bits_of_ten_and_of_fifty_images(
     runs: Runs, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
 ) -> None:
     ours, rehearsal = runs.outcomes("recollection_replay"), runs.outcomes("rehearsal")
@@ -127,8 +126,8 @@ def test_sixty_thousand_digits_in_class_order_are_remembered_in_the_bits_of_ten_
             record_property(f"{outcome.method} {outcome.budget_bits} bits", outcome.accuracy)
     for outcome in (*ours.values(), *rehearsal.values()):
         counts = outcome.status["examples"]
-        assert counts["learned"] + counts["withheld"] == outcome.status["messages"] == 60_000, counts
-        assert counts["learned"] > 58_000
+        assert counts["learned"] + counts["withheld"] == outcome.status["messages"] == THIRD, counts
+        assert counts["learned"] > THIRD * 58 // 60
         assert len(outcome.status["position"]["partitions"]) == PARTITIONS
         assert 0 < outcome.memory["stored_bits"]["recollections"] <= outcome.budget_bits
         assert outcome.memory["budget_bits"] == outcome.budget_bits

@@ -21,10 +21,11 @@ from streamlearner.decoding.codec import REASONS
 from streamlearner.decoding.inputs import wire_input
 from tests.support.daemon_process import ROOT, DaemonProcess, free_port
 from tests.support.digit_stream import DIGITS, DigitStream
+from tests.support.patience import Patience
 
 pytestmark = [pytest.mark.prometheus, pytest.mark.slow]
 
-WAIT_S = 40.0
+END_S = 120.0
 SETTINGS: dict[str, Any] = {
     "source": {"type": "files", "files": {"format": "digits", "order": "label"}},
     "memory": {"budget_bits": 20_000},
@@ -62,10 +63,10 @@ class Prometheus:
         finally:
             process.terminate()
             try:
-                process.wait(timeout=WAIT_S)
+                process.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(timeout=WAIT_S)
+                process.wait(timeout=END_S)
 
     def ask(self, path: str, **query: str) -> Any:
         """The `data` of an answer of the HTTP API."""
@@ -81,8 +82,8 @@ class Prometheus:
         return {sample["metric"].get(label, ""): float(sample["value"][1]) for sample in found}
 
     def wait_until(self, holds: Callable[[Prometheus], bool], what: str) -> None:
-        deadline_s = time.monotonic() + WAIT_S
-        while time.monotonic() < deadline_s:
+        patience = Patience()
+        while patience.lasts(self.log.stat().st_size):
             try:
                 if holds(self):
                     return
@@ -90,7 +91,7 @@ class Prometheus:
                 pass  # it does not listen yet
             time.sleep(0.1)
         raise AssertionError(
-            f"not within {WAIT_S:g} s: {what}\n{self.log.read_text(errors='replace')[-2000:]}"
+            f"{what}: did not come true; {patience}\n{self.log.read_text(errors='replace')[-2000:]}"
         )
 
 

@@ -35,7 +35,7 @@ Launch = Callable[..., DaemonProcess]
 
 @pytest.fixture(scope="module")
 def stream() -> DigitStream:
-    return DigitStream(rounds=3)
+    return DigitStream(rounds=1)
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def launch(broker: Any, tmp_path: Path) -> Iterator[Launch]:
             "memory": {"budget_bits": 20_000},
             "exam": {"budget_bits": 30_000, "fraction": 0.05},
             "sleep": {
-                "every_examples": 300,
-                "min_examples": 100,
-                "steps": 60,
+                "every_examples": 100,
+                "min_examples": 50,
+                "steps": 20,
                 "steps_per_batch": steps_per_batch,
                 "tolerance": 0.05,  # some are refused
             },
             "evaluation": {"every_examples": 100},
-            "checkpoint": {"every_examples": 70, "every_s": None},
+            "checkpoint": {"every_examples": 30, "every_s": None},
         }
         launched.append(DaemonProcess(tmp_path / name, settings))
         return launched[-1]
@@ -194,7 +194,7 @@ def test_every_papers_method_killed_at_random_instants_ends_byte_for_byte_too(
 def test_a_frozen_process_a_restarted_broker_and_a_drain_without_one_change_nothing_of_the_end(
     broker: Any, topic: Make, launch: Launch
 ) -> None:
-    stream, name = DigitStream(rounds=2), topic()
+    stream, name = DigitStream(rounds=1), topic()
     stream.produce(broker.address, name)
     daemon = launch("harmed", name, steps_per_batch=2).start()
     daemon.wait_until(lambda status: status["messages"] > 0.2 * len(stream))

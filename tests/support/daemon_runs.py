@@ -7,7 +7,7 @@ import random
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.stream import Message, Source
+from tests.support.patience import wait_until
 
-WAIT_S = 30.0
 CLASSES = 4
 
 SETTINGS: dict[str, Any] = {
@@ -134,20 +134,9 @@ def running(daemon: Daemon) -> Iterator[Daemon]:
         yield daemon
     finally:
         daemon.stop()
-        thread.join(timeout=WAIT_S)
-    assert not thread.is_alive(), "the daemon did not stop"
+        wait_until(lambda: not thread.is_alive(), "the daemon stops")
     if failures:
         raise failures[0]
-
-
-def wait_until(holds: Callable[[], Any], what: str) -> Any:
-    """The first true value; fails loudly."""
-    deadline_s = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline_s:
-        if value := holds():
-            return value
-        time.sleep(0.005)
-    raise AssertionError(f"not within {WAIT_S:g} s: {what}")
 
 
 def state(daemon_or_folder: Path) -> dict[str, Any]:

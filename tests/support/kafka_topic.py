@@ -11,8 +11,10 @@ from kafka import KafkaAdminClient, KafkaProducer
 
 from streamlearner.connectors.kafka.source import KafkaSource
 from streamlearner.stream import Message
+from tests.support.patience import Patience, cpu_steps
 
-DEADLINE_S = 30.0
+SEND_S = 90.0
+"""For a broker to acknowledge one message."""
 Make = Callable[..., str]
 Open = Callable[..., KafkaSource]
 
@@ -48,7 +50,7 @@ def batches(broker: Any, topic: str, values: list[bytes], **settings: Any) -> No
     """Each value in a batch of its own."""
     with producer(broker, **settings) as made:
         for i, value in enumerate(values):
-            made.send(topic, value, partition=0, timestamp_ms=1_000 + i).get(timeout=DEADLINE_S)
+            made.send(topic, value, partition=0, timestamp_ms=1_000 + i).get(timeout=SEND_S)
 
 
 def numbered(count: int, first: int = 0) -> list[bytes]:
@@ -56,10 +58,10 @@ def numbered(count: int, first: int = 0) -> list[bytes]:
 
 
 def read(source: KafkaSource, count: int, size: int = 10) -> list[Message]:
-    """Polls until `count` messages came (or none for DEADLINE_S)."""
+    """Polls until `count` messages came, or none comes any more."""
     messages: list[Message] = []
-    until = time.monotonic() + DEADLINE_S
-    while len(messages) < count and time.monotonic() < until:
+    patience = Patience(still_s=30.0)
+    while len(messages) < count and patience.lasts(len(messages), cpu_steps()):
         messages += source.poll(min(size, count - len(messages)), 0.2)
     return messages
 
@@ -69,8 +71,8 @@ def values(messages: list[Message]) -> list[bytes | None]:
 
 
 def wait_until(true: Callable[[], bool], poll: Callable[[], object] = lambda: None) -> None:
-    until = time.monotonic() + DEADLINE_S
+    patience = Patience()
     while not true():
-        assert time.monotonic() < until, "did not come true in time"
+        assert patience.lasts(cpu_steps()), f"did not come true; {patience}"
         poll()
         time.sleep(0.02)
