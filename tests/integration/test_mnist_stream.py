@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,10 +18,16 @@ from tests.support.mnist import Mnist, accuracy, produce
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
+LONG = pytest.mark.skipif(not os.environ.get("STREAMLEARNER_LONG"), reason="STREAMLEARNER_LONG is not set")
 PARTITIONS = 4
 SEED = 0
 TEN_IMAGES_BITS, FIFTY_IMAGES_BITS = 10 * 784 * 8, 50 * 784 * 8
-LEAST = {TEN_IMAGES_BITS: 0.95, FIFTY_IMAGES_BITS: 0.97}
+LEAST = {
+    60_000: {TEN_IMAGES_BITS: 0.95, FIFTY_IMAGES_BITS: 0.97},
+    12_000: {TEN_IMAGES_BITS: 0.88, FIFTY_IMAGES_BITS: 0.91},
+}
+"""Accuracy on the test images, by the length of the stream. The long one takes a quarter of an hour of two
+cores: it runs where STREAMLEARNER_LONG is set."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +57,15 @@ class Runs:
     def __init__(self, *, folder: Path, address: str, topic: str, examples: int, test: Mnist) -> None:
         self._folder = folder
         self._kafka = {"bootstrap_servers": address, "topic": topic}
-        self._examples = examples
+        self.examples = examples
         self._test = test
         self._started: list[DaemonProcess] = []
 
     def outcomes(self, method: str) -> dict[int, Outcome]:
-        daemons = {budget_bits: self._start(method, budget_bits) for budget_bits in LEAST}
+        daemons = {
+            budget_bits: self._start(method, budget_bits)
+            for budget_bits in (TEN_IMAGES_BITS, FIFTY_IMAGES_BITS)
+        }
         return {bits: self._outcome(daemon, method, bits) for bits, daemon in daemons.items()}
 
     def outcome(self, method: str, **section: Any) -> Outcome:
@@ -74,7 +84,7 @@ class Runs:
         return self._started[-1].start("precision=auto")  # the default, which the helper pins
 
     def _outcome(self, daemon: DaemonProcess, method: str, budget_bits: int) -> Outcome:
-        status = daemon.wait_until(lambda status: finished(status, self._examples), every_s=0.5)
+        status = daemon.wait_until(lambda status: finished(status, self.examples), every_s=0.5)
         share, memory = accuracy(daemon, self._test), daemon.ask("/v1/memory")
         return Outcome(method, budget_bits, share, status, memory, daemon.stop())
 
@@ -90,8 +100,6 @@ def finished(status: dict[str, Any], examples: int) -> bool:
     return taken and version.endswith(f".{counts['learned']}")
 
 
-THIRD = 20_000
-"""Images of the stream in class order. All 60,000 are for the bench, with three seeds: mnist-split."""
 PART = 2_000
 """Images of the stream that every method learns."""
 
@@ -114,8 +122,8 @@ def runs(
     made.close()
 
 
-@pytest.mark.parametrize("runs", [THIRD], indirect=True)
-def test_twenty_thousand_digits_in_class_order_are_remembered_in_the_bits_of_ten_and_of_fifty_images(
+@pytest.mark.parametrize("runs", [12_000, pytest.param(60_000, marks=LONG)], indirect=True)
+def test_digits_in_class_order_are_remembered_in_the_bits_of_ten_and_of_fifty_images(
     runs: Runs, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
 ) -> None:
     ours, rehearsal = runs.outcomes("recollection_replay"), runs.outcomes("rehearsal")
@@ -126,13 +134,13 @@ def test_twenty_thousand_digits_in_class_order_are_remembered_in_the_bits_of_ten
             record_property(f"{outcome.method} {outcome.budget_bits} bits", outcome.accuracy)
     for outcome in (*ours.values(), *rehearsal.values()):
         counts = outcome.status["examples"]
-        assert counts["learned"] + counts["withheld"] == outcome.status["messages"] == THIRD, counts
-        assert counts["learned"] > THIRD * 58 // 60
+        assert counts["learned"] + counts["withheld"] == outcome.status["messages"] == runs.examples, counts
+        assert counts["learned"] > runs.examples * 58 // 60
         assert len(outcome.status["position"]["partitions"]) == PARTITIONS
         assert 0 < outcome.memory["stored_bits"]["recollections"] <= outcome.budget_bits
         assert outcome.memory["budget_bits"] == outcome.budget_bits
         assert outcome.exit_code == 0
-    for budget_bits, least in LEAST.items():
+    for budget_bits, least in LEAST[runs.examples].items():
         assert ours[budget_bits].accuracy >= least, str(ours[budget_bits])
         assert ours[budget_bits].accuracy > rehearsal[budget_bits].accuracy, str(rehearsal[budget_bits])
 
