@@ -14,10 +14,10 @@ ARGS ?=
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo test lint format wheel clean
+.PHONY: help setup test-setup demo test lint format docs docs-pictures wheel clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.setup ## make .venv with streamlearner in it (again only when pyproject.toml or constraints.txt changed)
 
@@ -38,6 +38,12 @@ lint: test-setup ## style, types and the direction of imports, as in CI
 format: test-setup ## put the style right where that can be done safely
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: test-setup ## write the generated parts of docs/ anew: reference, imports, file map
+	$(BIN)/python -m tests.support.reference
+
+docs-pictures: test-setup ## draw the pictures of docs/ anew; needs Chromium and its driver (Debian: chromium-driver)
+	$(BIN)/python -m tests.support.pictures
 
 wheel: setup ## build dist/streamlearner-*.whl
 	rm -rf build

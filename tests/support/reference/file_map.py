@@ -1,16 +1,11 @@
-"""Writes the file map of README.md anew: each module with the first line of its docstring.
-
-python tests/support/file_map.py
-"""
+"""The file map: each module with the first line of its docstring."""
 
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BEGIN, END = re.compile(r"<!-- file map: python .*-->\n"), "<!-- file map: end -->"
+ROOT = Path(__file__).resolve().parents[3]
 CAPTION_CHARACTERS = 90
 OF_PACKAGES = {
     "connectors/": "the outside world to messages; no torch",
@@ -42,7 +37,7 @@ def caption(name: str) -> str:
     return (line if len(line) <= CAPTION_CHARACTERS else line.split(". ")[0]).rstrip(".")
 
 
-def file_map() -> str:
+def page() -> str:
     """A block with one line for each module and for what lies beside the packages, indented by folder."""
     captions = {name: caption(name) for name in modules()} | BESIDE
     shown = [(indented(name), text) for name, text in captions.items()]
@@ -57,30 +52,3 @@ def indented(name: str) -> str:
     folders, _, last = name.rstrip("/").rpartition("/")
     depth = len(folders.split("/")) if folders else 0
     return "  " * depth + last + ("/" if name.endswith("/") else "")
-
-
-def main() -> None:
-    readme = ROOT / "README.md"
-    text = readme.read_text()
-    begin = BEGIN.search(text)
-    assert begin is not None, "README.md has lost the comment that begins the file map"
-    rest = text[text.index(END, begin.end()) :]
-    readme.write_text(f"{text[: begin.end()]}{file_map()}\n{rest}")
-
-
-def listed() -> list[str]:
-    """The paths that README.md lists: the folders above a line are put before it again."""
-    text = (ROOT / "README.md").read_text()
-    begin = BEGIN.search(text)
-    assert begin is not None, "README.md has lost the comment that begins the file map"
-    paths, above = [], [""]
-    for line in text[begin.end() : text.index(END)].strip().strip("`").strip("\n").splitlines():
-        name = line.split()[0]
-        del above[(len(line) - len(line.lstrip())) // 2 + 1 :]
-        paths.append(above[-1] + name)
-        above.append(above[-1] + name)
-    return paths
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,84 @@
+"""The pages, read as a new user reads them: each shell block is run in its order, but those marked why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import doc_pages
+from tests.support.doc_pages import FIRST_TERMINAL, Block
+from tests.support.terminals import SHOWN_BROKER, Terminals
+
+
+def scripts(page: Path) -> list[Block]:
+    return [block for block in doc_pages.blocks(page) if block.kind == "sh" and block.is_run]
+
+
+def on_kafka(page: Path) -> bool:
+    return any(SHOWN_BROKER in block.text for block in scripts(page))
+
+
+PAGES = [page for page in doc_pages.pages() if scripts(page)]
+
+
+def read(page: Path, terminals: Terminals) -> None:
+    """The page from its first block to its last; files that it shows are written on the way."""
+    shown = [block for block in doc_pages.blocks(page) if block.is_run]
+    for place, block in enumerate(shown):
+        if block.file:
+            (terminals.folder / block.file).write_text(block.text)
+        elif block.kind == "sh" and block.mark == FIRST_TERMINAL:
+            terminals.start(block.text)
+        elif block.kind == "sh":
+            printed = terminals.run(block.text)
+            following = shown[place + 1].text if shown[place + 1 :] else ""
+            assert '{"error"' not in printed or '{"error"' in following, f"{block}:\n{printed}"
+
+
+@pytest.fixture
+def terminals(tmp_path: Path) -> Iterator[Terminals]:
+    made = Terminals(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminals]:
+    """The daemon that pages take for granted: digits were pushed to it."""
+    made = Terminals(tmp_path_factory.mktemp("running"))
+    made.start("streamlearner run --set sleep.every_examples=100 --set sleep.min_examples=50 --set sleep.steps=20")
+    made.run("streamlearner produce --to push --limit 200 --set source.files.format=digits")
+    yield made
+    made.close()
+
+
+def starts_its_own(page: Path) -> bool:
+    return any(block.mark == FIRST_TERMINAL for block in scripts(page))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if starts_its_own(page) and not on_kafka(page)], ids=str)
+def test_a_page_that_starts_a_daemon_can_be_followed(page: Path, terminals: Terminals) -> None:
+    read(page, terminals)
+    terminals.stop()
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("page", [page for page in PAGES if on_kafka(page)], ids=str)
+def test_a_page_with_a_broker_can_be_followed(page: Path, terminals: Terminals, broker: Any, topic: Any) -> None:
+    topic(name="examples")
+    terminals.broker = broker.address
+    read(page, terminals)
+    terminals.stop()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if not starts_its_own(page)], ids=str)
+def test_a_page_about_a_running_daemon_can_be_followed(page: Path, running: Terminals) -> None:
+    read(page, running)
+
+
+def test_most_blocks_are_run() -> None:
+    everything = [block for block in doc_pages.of_kind("sh") if block.page.parent.name != "results"]
+    assert len([block for block in everything if block.is_run]) > len(everything) / 2

@@ -1,0 +1,79 @@
+"""Every path of the HTTP application: parameters, body and answers, from its OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from streamlearner.decoding.codec import Codec
+from streamlearner.serving import Serving
+from streamlearner.telemetry.metrics import Metrics
+from tests.support.reference.markdown import code, table
+from tests.support.serving_fakes import FakeDaemon
+
+Document = dict[str, Any]
+
+
+def document() -> Document:
+    """What GET /openapi.json answers."""
+    serving = Serving(
+        host="127.0.0.1", port=0, reception=FakeDaemon(), metrics=Metrics(CollectorRegistry()), codec=Codec()
+    )
+    try:
+        found: Document = serving.application.openapi()
+    finally:
+        serving.stop()
+    return found
+
+
+def page() -> str:
+    found = document()
+    return "\n".join(
+        part
+        for path, methods in found["paths"].items()
+        for method, operation in methods.items()
+        for part in described(f"{method.upper()} {path}", operation)
+    )
+
+
+def described(name: str, operation: Document) -> Iterator[str]:
+    yield f"## {name}\n"
+    yield f"{' '.join(operation['description'].split())}\n"
+    if parameters := operation.get("parameters"):
+        rows = [(code(each["name"]), kind(each["schema"]), about(each)) for each in parameters]
+        yield table(("query parameter", "type", "what it does"), rows)
+        yield ""
+    content = operation.get("requestBody", {}).get("content", {})
+    if fields := content.get("application/json", {}).get("schema", {}).get("properties"):
+        required = content["application/json"]["schema"].get("required", [])
+        rows = [
+            (code(key) + (", required" if key in required else ""), kind(field), field.get("description", ""))
+            for key, field in fields.items()
+        ]
+        yield table(("key of the JSON body", "type", "what it is"), rows)
+        yield ""
+    if others := [media for media in content if media != "application/json"]:
+        yield f"The body may also be one input as it is: {', '.join(map(code, others))}.\n"
+    statuses = [status for status in operation["responses"] if status != "default"]
+    yield f"Answers {', '.join(statuses)}; an error is `{{\"error\": \"...\"}}`.\n"
+
+
+def about(parameter: Document) -> str:
+    """What a query parameter does, and its default."""
+    default = parameter["schema"].get("default")
+    return parameter.get("description", "") + ("" if default is None else f"; {default} by default")
+
+
+def kind(schema: Document) -> str:
+    """A type or the words to choose from."""
+    choices = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    return " or ".join(one_kind(each) for each in choices)
+
+
+def one_kind(choice: Document) -> str:
+    if "enum" in choice or "const" in choice:
+        return ", ".join(code(value) for value in choice.get("enum", [choice.get("const")]))
+    kind: str = choice.get("type", "any")
+    return f"list of {one_kind(choice['items'])}" if kind == "array" else kind
