@@ -99,7 +99,9 @@ def test_every_setting_named_exists() -> None:
 
 
 def test_the_exit_codes_in_the_table_are_those_of_the_help() -> None:
-    table = {int(code) for code in re.findall(r"^\| (\d+) \|", section("reference/cli.md", "Exit codes"), re.M)}
+    table = {
+        int(code) for code in re.findall(r"^\| (\d+) \|", section("reference/cli.md", "Exit codes"), re.M)
+    }
     helped = {int(code) for code in re.findall(r"\b(\d+) [a-z]", command_line.EPILOG)}
     assert helped <= table
     assert table - helped == {70}  # of the watchdog

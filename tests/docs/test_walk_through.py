@@ -1,4 +1,4 @@
-"""The pages, read as a new user reads them: each shell block is run in its order, but those marked why not."""
+"""The pages, read as a new user reads them: each shell block is run in its order, but for those marked."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def terminals(tmp_path: Path) -> Iterator[Terminals]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminals]:
     """The daemon that pages take for granted: digits were pushed to it."""
     made = Terminals(tmp_path_factory.mktemp("running"))
-    made.start("streamlearner run --set sleep.every_examples=100 --set sleep.min_examples=50 --set sleep.steps=20")
+    made.start(
+        "streamlearner run --set sleep.every_examples=100 --set sleep.min_examples=50 --set sleep.steps=20"
+    )
     made.run("streamlearner produce --to push --limit 200 --set source.files.format=digits")
     yield made
     made.close()
@@ -59,7 +61,9 @@ def starts_its_own(page: Path) -> bool:
     return any(block.mark == FIRST_TERMINAL for block in scripts(page))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if starts_its_own(page) and not on_kafka(page)], ids=str)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if starts_its_own(page) and not on_kafka(page)], ids=str
+)
 def test_a_page_that_starts_a_daemon_can_be_followed(page: Path, terminals: Terminals) -> None:
     read(page, terminals)
     terminals.stop()
@@ -67,7 +71,9 @@ def test_a_page_that_starts_a_daemon_can_be_followed(page: Path, terminals: Term
 
 @pytest.mark.broker
 @pytest.mark.parametrize("page", [page for page in PAGES if on_kafka(page)], ids=str)
-def test_a_page_with_a_broker_can_be_followed(page: Path, terminals: Terminals, broker: Any, topic: Any) -> None:
+def test_a_page_with_a_broker_can_be_followed(
+    page: Path, terminals: Terminals, broker: Any, topic: Any
+) -> None:
     topic(name="examples")
     terminals.broker = broker.address
     read(page, terminals)

@@ -39,9 +39,7 @@ ARMS = {
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     retention("mnist-split", "Split-MNIST, class-incremental", PICTURES / "retention-mnist.png")
-    retention(
-        "cifar100-incremental", "CIFAR-100, task-incremental", PICTURES / "retention-cifar100.png"
-    )
+    retention("cifar100-incremental", "CIFAR-100, task-incremental", PICTURES / "retention-cifar100.png")
     with demo() as address, browser() as session:
         dashboard(session, address, PICTURES / "dashboard.png")
 
@@ -124,7 +122,7 @@ def ask(address: str, body: Any = None, *, method: str | None = None) -> Any:
     request = urllib.request.Request(address, data=data, method=method)
     with urllib.request.urlopen(request, timeout=120) as answer:
         found = json.load(answer)
-    return found["value"] if "value" in found else found
+    return found.get("value", found)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A reader's two terminals: the first runs a daemon until it is stopped, the second gets one block after another."""
+"""A reader's two terminals: the first runs a daemon until it is stopped, the second block after block."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class Terminals:
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def run(self, text: str) -> str:
-        """In the second terminal, which keeps what earlier blocks exported; what was printed. A user is slower
-        than the daemon, so that has learned everything before. Raises AssertionError where a command fails."""
+        """In the second terminal, which keeps what earlier blocks exported; what was printed. A user is
+        slower than the daemon: that has learned everything before. Raises AssertionError where a command
+        fails."""
         if self._daemon is not None:
             self.wait_until_learned()
         script = f'set -e\n{self._kept()}{self._here(text)}\nexport -p > "$KEPT_ENVIRONMENT"\n'
@@ -74,8 +75,8 @@ class Terminals:
         assert daemon.wait(timeout=STUCK_S) in (0, -signal.SIGKILL), self.tail()
 
     def wait_until_learned(self) -> None:
-        """Until the daemon took all that was sent and is awake, or ended. One that takes nothing for `STUCK_S` is
-        not waited for."""
+        """Until the daemon took all that was sent and is awake, or ended. One that takes nothing for
+        `STUCK_S` is not waited for."""
         taken, until = -1, time.monotonic() + STUCK_S
         while self._daemon is not None and self._daemon.poll() is None:
             found = self.status() or {}

@@ -41,7 +41,12 @@ def rows(settings: list[tuple[str, Schema]], *, prefix: str) -> str:
     return table(
         HEADINGS,
         [
-            (code(prefix + name), kind(field), code(json.dumps(field.get("default", {}))), field["description"])
+            (
+                code(prefix + name),
+                kind(field),
+                code(json.dumps(field.get("default", {}))),
+                field["description"],
+            )
             for name, field in settings
         ],
     )

@@ -42,7 +42,7 @@ def page() -> str:
     captions = {name: caption(name) for name in modules()} | BESIDE
     shown = [(indented(name), text) for name, text in captions.items()]
     width = max(len(name) for name, _ in shown)
-    return "\n".join(["```", *(f"{name:{width}}  {text}".rstrip() for name, text in shown), "```"])
+    return "\n".join(["```text", *(f"{name:{width}}  {text}".rstrip() for name, text in shown), "```"])
 
 
 def indented(name: str) -> str:

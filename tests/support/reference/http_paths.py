@@ -57,7 +57,7 @@ def described(name: str, operation: Document) -> Iterator[str]:
     if others := [media for media in content if media != "application/json"]:
         yield f"The body may also be one input as it is: {', '.join(map(code, others))}.\n"
     statuses = [status for status in operation["responses"] if status != "default"]
-    yield f"Answers {', '.join(statuses)}; an error is `{{\"error\": \"...\"}}`.\n"
+    yield f'Answers {", ".join(statuses)}; an error is `{{"error": "..."}}`.\n'
 
 
 def about(parameter: Document) -> str:

@@ -21,7 +21,7 @@ def page() -> str:
         f"{numbers[row]:>2} {row:{width}}" + "".join(f"{found[row, column] or '.':>4}" for column in order)
         for row in order
     ]
-    return "\n".join(["```", header, *lines, "```"])
+    return "\n".join(["```text", header, *lines, "```"])
 
 
 def pairs() -> Pairs:

@@ -33,7 +33,7 @@ def page() -> str:
 
 
 def row(collector: Any) -> tuple[str, str, str, str]:
-    """`_labelnames` is the library's own list: nothing public names the labels of a series without samples."""
+    """`_labelnames` is the library's own: nothing public names the labels of a series without samples."""
     (family,) = collector.describe()
     ending = {"counter": "_total", "info": "_info"}.get(family.type, "")
     return (
