@@ -36,6 +36,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from streamlearner.version import __version__
+
 if TYPE_CHECKING:
     from streamlearner.app import Config, Learner, SleepResult, build, load_config
     from streamlearner.connectors.memory import MemorySource
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
         StreamlearnerError,
     )
     from streamlearner.stream import Label, Message, Position, Source
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Learner", "SleepResult",

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from prometheus_client import CollectorRegistry
 
-from streamlearner import __version__
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
@@ -34,6 +33,7 @@ from streamlearner.state.lock import StateLock
 from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
 from streamlearner.telemetry.metrics import Metrics
+from streamlearner.version import __version__
 
 
 def build(config: Settings = None, *, source: Source | None = None) -> Daemon:

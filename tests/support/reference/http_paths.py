@@ -19,7 +19,7 @@ Document = dict[str, Any]
 def document() -> Document:
     """What GET /openapi.json answers."""
     serving = Serving(
-        host="127.0.0.1", port=0, reception=FakeDaemon(), metrics=Metrics(CollectorRegistry()), codec=Codec()
+        host="127.0.0.1", port=0, daemon=FakeDaemon(), metrics=Metrics(CollectorRegistry()), codec=Codec()
     )
     try:
         found: Document = serving.application.openapi()

@@ -7,7 +7,6 @@ from collections import Counter
 import grimp
 
 Pairs = Counter[tuple[str, str]]
-ROOTS = ("streamlearner", "connectors")
 
 
 def page() -> str:
@@ -26,7 +25,7 @@ def page() -> str:
 
 def pairs() -> Pairs:
     """Imports between modules of two packages, counted by package; those for types alone included."""
-    graph = grimp.build_graph(*ROOTS)
+    graph = grimp.build_graph("streamlearner")
     return Counter(
         (package(importer), package(imported))
         for importer in graph.modules
@@ -36,9 +35,9 @@ def pairs() -> Pairs:
 
 
 def package(module: str) -> str:
-    """`streamlearner.methods.base` belongs to `methods`, `streamlearner.errors` to itself."""
-    first, _, rest = module.partition(".")
-    return (rest.split(".")[0] or first) if first == "streamlearner" else first
+    """`streamlearner.methods.base` belongs to `methods`, `streamlearner.errors` to itself; what is exported,
+    `streamlearner`, stands for itself."""
+    return (module.split(".") + [module])[1]
 
 
 def from_the_top(found: Pairs) -> list[str]:
