@@ -74,7 +74,7 @@ def test_every_block_says_what_it_is() -> None:
     assert {block: kind for block, kind in kinds.items() if kind not in KINDS} == {}
 
 
-KINDS = ("sh", "python", "yaml", "text")
+KINDS = ("sh", "python", "pycon", "yaml", "text")
 
 
 def test_what_is_not_run_says_why() -> None:

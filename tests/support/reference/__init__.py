@@ -10,7 +10,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.reference import command_line, configuration, file_map, http_paths, imports, series
+from tests.support.reference import (
+    command_line,
+    configuration,
+    file_map,
+    http_paths,
+    imports,
+    python_names,
+    series,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKERS: dict[str, Callable[[], str]] = {
@@ -20,6 +28,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "HTTP": http_paths.page,
     "imports": imports.page,
     "metrics": series.page,
+    "Python": python_names.page,
 }
 REGION = re.compile(r"(<!-- generated: (?!end)([^>]+) -->\n)(.*?)(<!-- generated: end -->)", re.DOTALL)
 

@@ -37,7 +37,7 @@ def pairs() -> Pairs:
 def package(module: str) -> str:
     """`streamlearner.methods.base` belongs to `methods`, `streamlearner.errors` to itself; what is exported,
     `streamlearner`, stands for itself."""
-    return (module.split(".") + [module])[1]
+    return module.split(".")[1] if "." in module else module
 
 
 def from_the_top(found: Pairs) -> list[str]:

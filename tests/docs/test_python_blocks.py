@@ -1,0 +1,21 @@
+"""The Python that the pages show runs, block after block, as a reader would paste it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import doc_pages
+
+BLOCKS = [block for block in doc_pages.of_kind("python") if block.is_run and not block.file]
+PAGES = list(dict.fromkeys(block.page for block in BLOCKS))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(doc_pages.ROOT)))
+def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in BLOCKS:
+        if block.page == page:
+            exec(compile(block.text, str(block), "exec"), names)

@@ -1,0 +1,75 @@
+"""What `streamlearner` exports: signatures and docstrings, from the objects themselves."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import streamlearner
+
+DESCRIBED_ELSEWHERE = {"Config": "Every setting is in [Configuration](configuration.md)."}
+"""Classes whose members are not listed here."""
+DAEMON = ("run", "stop")
+"""Of the daemon, what a program may rely on (see the package's docstring)."""
+
+
+def page() -> str:
+    """What the package says of itself, then a heading for each name in the order of `__all__`."""
+    parts = [prose(str(streamlearner.__doc__).split("\n\n", 1)[1])]
+    for name in streamlearner.__all__:
+        if not name.startswith("_"):
+            parts += described(name, getattr(streamlearner, name))
+    return "\n\n".join(parts)
+
+
+def described(name: str, found: Any) -> Iterator[str]:
+    yield f"## `{name}`"
+    if not inspect.isclass(found) and not inspect.isfunction(found):
+        yield f"Stands for `{found}`.".replace("typing.", "")
+        return
+    if not (inspect.isclass(found) and issubclass(found, Exception)) and name not in DESCRIBED_ELSEWHERE:
+        yield f"```text\n{signature(name, found)}\n```"
+    yield prose(inspect.getdoc(found) or "")
+    if name in DESCRIBED_ELSEWHERE:
+        yield DESCRIBED_ELSEWHERE[name]
+    elif inspect.isclass(found) and not issubclass(found, Exception):
+        for member, value in members(name, found):
+            yield f"### `{name}.{member}`"
+            if callable(value):
+                yield f"```text\n{signature(member, value)}\n```"
+            yield prose(inspect.getdoc(value) or "")
+
+
+def members(name: str, found: type) -> Iterator[tuple[str, Any]]:
+    """Public methods and properties that the class adds to its base, in their order."""
+    for member, value in vars(found).items():
+        plain = value.__func__ if isinstance(value, classmethod) else value
+        shown = member in DAEMON if name == "Daemon" else not hasattr(found.__base__, member)
+        if shown and not member.startswith("_") and isinstance(plain, property | type(page)):
+            yield member, plain
+
+
+def signature(name: str, found: Any) -> str:
+    """As it is called: a line where it fits, else a line for each argument."""
+    whole = inspect.signature(found)
+    taken = [each for each in whole.parameters.values() if each.name not in ("self", "cls")]
+    returns = "" if inspect.isclass(found) else f" -> {whole.return_annotation}"
+    words: list[str] = []
+    for each in taken:
+        if each.kind is each.KEYWORD_ONLY and "*" not in words:
+            words.append("*")
+        words.append(str(each).replace("'", ""))
+    line = f"{name}({', '.join(words)}){returns}".replace("'", "")
+    if len(line) <= 100:
+        return line
+    return "\n".join([f"{name}(", *(f"    {word}," for word in words), f"){returns}".replace("'", "")])
+
+
+def prose(text: str) -> str:
+    """A docstring as Markdown: its doctests become blocks."""
+    parts = []
+    for part in re.split(r"\n\n", inspect.cleandoc(text)):
+        parts.append(f"```pycon\n{part}\n```" if part.startswith(">>> ") else part)
+    return "\n\n".join(parts)
