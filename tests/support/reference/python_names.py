@@ -68,8 +68,9 @@ def signature(name: str, found: Any) -> str:
 
 
 def prose(text: str) -> str:
-    """A docstring as Markdown: its doctests become blocks."""
-    parts = []
-    for part in re.split(r"\n\n", inspect.cleandoc(text)):
-        parts.append(f"```pycon\n{part}\n```" if part.startswith(">>> ") else part)
-    return "\n\n".join(parts)
+    """A docstring as Markdown: its doctests become blocks, in the style that ruff wants of those."""
+    parts = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        f"```pycon\n{re.sub(' {2,}# ', '  # ', part)}\n```" if part.startswith(">>> ") else part
+        for part in parts
+    )
