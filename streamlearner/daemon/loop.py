@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from streamlearner.daemon import snapshot, transplants
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.persistence import Persistence
-from streamlearner.daemon.reports import memory_document, publish_metrics, retention_document, status_document
-from streamlearner.daemon.requests import Requests, StatusDocuments
+from streamlearner.daemon.reports import publish_metrics, status_documents
+from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
@@ -28,44 +29,31 @@ IDLE_SLEEP_STEPS = 16
 that requests and signals are heard."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Daemon:
     """Learns from a stream while it answers. All but serving runs on the one thread that calls `run`.
 
     `resources` holds what whoever built the daemon opened for it; `close` closes them.
     """
 
-    def __init__(
-        self,
-        *,
-        state: DaemonState,
-        persistence: Persistence,
-        serving: Serving,
-        requests: Requests,
-        resources: ExitStack,
-        steps_per_batch: int,
-        evaluate_every_examples: int,
-        budget_bits: int,
-        poll_timeout_s: float,
-        stop_at_end: bool,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self.state = state
-        self.persistence = persistence
-        self.serving = serving
-        self.requests = requests
-        self.resources = resources
-        self.steps_per_batch = steps_per_batch
-        self.evaluate_every_examples = evaluate_every_examples
-        self.budget_bits = budget_bits
-        self.poll_timeout_s = poll_timeout_s
-        self.stop_at_end = stop_at_end
-        self.clock = clock
-        self.sleep = sleep
-        self.started_s = clock()
-        self.took_batch = False
-        self.stopping = False
-        self.closed = False
+    state: DaemonState
+    persistence: Persistence
+    serving: Serving
+    requests: Requests
+    resources: ExitStack
+    steps_per_batch: int
+    evaluate_every_examples: int
+    budget_bits: int
+    poll_timeout_s: float
+    stop_at_end: bool
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    took_batch: bool = field(default=False, init=False)
+    stopping: bool = field(default=False, init=False)
+    closed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.started_s = self.clock()
 
     def run(self) -> None:
         """Restores, learns until `stop` or the end of the stream, saves a last checkpoint and closes.
@@ -74,9 +62,7 @@ class Daemon:
         on; what the source or the disk recovers from is waited for.
         """
         if self.closed:
-            raise StreamlearnerError(
-                "this daemon has ended and let go of its state folder: build another one"
-            )
+            raise StreamlearnerError("this daemon has ended: build another one")
         try:
             self.restore()
             self.open()
@@ -107,8 +93,6 @@ class Daemon:
         except SourceUnreachable:
             if not self.stopping:  # `stop` makes it give up
                 raise
-
-    # wake
 
     @property
     def learner(self) -> Learner | None:
@@ -182,8 +166,6 @@ class Daemon:
             return self.steps_per_batch
         return IDLE_SLEEP_STEPS if self.state.intake.idle else 0
 
-    # serve
-
     @property
     def predictor(self) -> Predictor | None:
         """What answers now; None before the first valid example."""
@@ -191,31 +173,24 @@ class Daemon:
 
     def publish(self) -> None:
         """New status documents and metrics, once the last are old enough."""
-        waiting = self.persistence.waiting
-        self.requests.heartbeat(learning=not waiting)
+        self.requests.heartbeat(learning=not self.persistence.waiting)
         if not self.requests.documents_due:
             return
-        learner, memory = self.learner, memory_document(self.learner, budget_bits=self.budget_bits)
-        status = status_document(
+        documents = status_documents(
             self.state,
+            self.persistence,
             model_version=self.serving.version,
-            method=self.persistence.method,
-            waiting_for_checkpoint=waiting,
             uptime_s=self.clock() - self.started_s,
+            budget_bits=self.budget_bits,
         )
-        version = learner.progress.version if learner else 0
-        self.requests.publish(StatusDocuments(status, retention_document(learner), memory, version))
-        publish_metrics(self.state, memory=memory)
+        self.requests.publish(documents)
+        publish_metrics(self.state, memory=documents.memory)
 
     # requests, by name (`requests.LearningThread`)
 
     def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
         """Up to `per_class` decoded recollections of each class."""
-        if (learner := self.learner) is None:
-            return []
-        return [
-            (learner.labels.label(index), inputs) for index, inputs in learner.method.recollect(per_class)
-        ]
+        return self.learner.recollections(per_class) if self.learner else []
 
     def rollback(self, version: int) -> None:
         """Returns to an adopted version, durably. Raises LookupError for one that is not kept."""

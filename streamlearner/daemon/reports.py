@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamlearner.daemon.persistence import Persistence
+from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.labels import LabelSpace
 from streamlearner.learning.learner import Learner
 
 
+def status_documents(
+    state: DaemonState, persistence: Persistence, *, model_version: str, uptime_s: float, budget_bits: int
+) -> StatusDocuments:
+    """All of them, as things are now."""
+    learner = state.learner
+    return StatusDocuments(
+        status=status_document(state, persistence, model_version=model_version, uptime_s=uptime_s),
+        retention=retention_document(learner),
+        memory=memory_document(learner, budget_bits=budget_bits),
+        version=learner.progress.version if learner else 0,
+    )
+
+
 def status_document(
-    state: DaemonState, *, model_version: str, method: str, waiting_for_checkpoint: bool, uptime_s: float
+    state: DaemonState, persistence: Persistence, *, model_version: str, uptime_s: float
 ) -> dict[str, Any]:
     """How the stream is going. Counts are of messages; they add up to all that was taken."""
     learner, source = state.learner, state.source
@@ -38,8 +53,8 @@ def status_document(
         "transplant": _transplant_document(learner) if learner else None,
         "model_version": model_version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
-        "method": method,
-        "waiting_for_checkpoint": waiting_for_checkpoint,
+        "method": persistence.method,
+        "waiting_for_checkpoint": persistence.waiting,
         "uptime_s": round(uptime_s, 3),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from streamlearner.decoding.batch import Batch
-from streamlearner.decoding.labels import LabelSpace
+from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import Grades, RetentionMatrix
@@ -19,7 +19,7 @@ from streamlearner.learning.consolidation import (
     LearningResult,
     Progress,
     Transplant,
-)
+)  # fmt: skip
 from streamlearner.learning.grading import evaluate, measure_readout
 from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.learning.targets import expand
@@ -73,10 +73,8 @@ class Learner:
     def learn(self, batch: Batch) -> LearningResult:
         """Withholds some of the batch for the exam; predicts, then learns, each of the others once."""
         targets = expand(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
-        question = targets.one_each(self.progress.learned + self.progress.withheld)
-        withheld = self.exam.withhold(
-            batch.inputs, question.labels, question.tasks, period=self.progress.period
-        )
+        asked = targets.one_each(self.progress.learned + self.progress.withheld)
+        withheld = self.exam.withhold(batch.inputs, asked.labels, asked.tasks, period=self.progress.period)
         self.progress.withheld += len(withheld)
         learned = len(batch) - len(withheld)
         if not learned:
@@ -143,9 +141,7 @@ class Learner:
             self.progress.newest += 1
             self.progress.version = self.progress.newest
         self.consolidation, version = None, self.progress.version
-        result = ConsolidationResult(
-            adopted=adopted, steps=ended.steps, before=before, after=after, version=version
-        )
+        result = ConsolidationResult(adopted, ended.steps, before, after, version)
         accuracy = self.evaluate()
         if ended.transplant is None:
             self._close_period(accuracy, adopted=adopted)
@@ -191,6 +187,10 @@ class Learner:
         return Predictor(
             method=self.method, labels=self.labels, tasks=self.tasks, version=version, input_shape=shape
         )
+
+    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
+        """Up to `per_class` decoded recollections of each class."""
+        return [(self.labels.label(index), inputs) for index, inputs in self.method.recollect(per_class)]
 
     @property
     def version(self) -> ModelVersion:

@@ -38,11 +38,7 @@ def fresh(tmp_path: Path) -> Iterator[Daemon]:
 
 def status_of(daemon: Daemon, *, uptime_s: float = 0.0) -> dict[str, Any]:
     return status_document(
-        daemon.state,
-        model_version=daemon.serving.version,
-        method=daemon.persistence.method,
-        waiting_for_checkpoint=daemon.persistence.waiting,
-        uptime_s=uptime_s,
+        daemon.state, daemon.persistence, model_version=daemon.serving.version, uptime_s=uptime_s
     )
 
 
