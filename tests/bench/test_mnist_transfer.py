@@ -12,15 +12,15 @@ from streamlearner.bench.experiments.mnist_transfer import (
     ARMS,
     MNIST_TRANSFER,
     budget_bits,
-    courses,
     most_episodes,
+    student_runs,
 )
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.summary import summarise
 from streamlearner.bench.material import transfer_tables
-from streamlearner.bench.material.transfer import classroom, tensors
+from streamlearner.bench.material.transfer import to_tensors, transfer_setup
 from streamlearner.bench.material.transfer_memory import (
     decoder_bits,
     deep_association,
@@ -57,9 +57,9 @@ def test_there_is_a_trial_for_each_column_of_the_tables_and_one_for_the_teacher(
     assert len(trials) == 2 * (1 + 3 + 3 + 1 + 3)
     columns = {f"{ARMS[arm].column} {compression}" for arm in ARMS for compression in ARMS[arm].associations}
     assert columns == set(transfer_tables.COLUMNS)
-    assert len(list(courses(most_episodes(0, quick=False)))) == 2 * 2 * 5
-    assert len(list(courses(most_episodes(1, quick=False)))) == 2 * 2 * 4
-    assert len(list(courses(most_episodes(0, quick=True)))) == 2 * 2 * 2
+    assert len(list(student_runs(most_episodes(0, quick=False)))) == 2 * 2 * 5
+    assert len(list(student_runs(most_episodes(1, quick=False)))) == 2 * 2 * 4
+    assert len(list(student_runs(most_episodes(0, quick=True)))) == 2 * 2 * 2
 
 
 @pytest.mark.parametrize("compression", [10, 50, 100])
@@ -95,7 +95,7 @@ def test_students_are_taught_within_the_bits_of_their_arm(fixture: Fixture, arm:
 def test_the_same_seed_gives_the_same_figures(fixture: Fixture) -> None:
     trial = Trial("ours", budget_bits(50), 3)
     first = [(row.metric, row.value) for row in rows(fixture, trial)]
-    classroom.cache_clear()
+    transfer_setup.cache_clear()
     torch.rand(5)
     assert [(row.metric, row.value) for row in rows(fixture, trial)] == first
 
@@ -125,18 +125,18 @@ def test_held_out_images_are_tested_on_and_never_taught(fixture: Fixture) -> Non
         return dataset(name, train)
 
     blind = dataclasses.replace(fixture, load_dataset=load)
-    room = classroom(blind, seed=0, quick=True, held_out=True)
-    everything, _ = tensors(dataset("MNIST", True))
-    assert len(room.images) == 100
-    assert len(room.tests) == 20
-    assert not {bytes(image.numpy()) for image in room.images} & {
-        bytes(image.numpy()) for image in room.tests
+    setup = transfer_setup(blind, seed=0, quick=True, held_out=True)
+    everything, _ = to_tensors(dataset("MNIST", True))
+    assert len(setup.images) == 100
+    assert len(setup.tests) == 20
+    assert not {bytes(image.numpy()) for image in setup.images} & {
+        bytes(image.numpy()) for image in setup.tests
     }
-    assert len(room.images) + len(room.tests) == len(everything)
+    assert len(setup.images) + len(setup.tests) == len(everything)
 
 
 def test_lossless_recollections_are_the_images_and_as_many_as_fit() -> None:
-    images, _ = tensors(dataset("MNIST", True))
+    images, _ = to_tensors(dataset("MNIST", True))
     found = recollect(
         raw_association,
         images=images,
@@ -149,7 +149,7 @@ def test_lossless_recollections_are_the_images_and_as_many_as_fit() -> None:
 
 
 def test_a_decoder_takes_its_bits_from_the_codes() -> None:
-    images, _ = tensors(dataset("MNIST", True))
+    images, _ = to_tensors(dataset("MNIST", True))
     make = deep_association(variables=8, passes=1)
     taken = decoder_bits(make(images, torch.Generator().manual_seed(0)))
     found = recollect(

@@ -17,16 +17,16 @@ from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.peers.mammoth import (
     AS_MAMMOTH,
     PACKED,
-    Answering,
     AsymmetricReplay,
     DarkReplay,
     ExperienceReplay,
     Items,
+    PeerNetwork,
     Reservoir,
     Storage,
 )
 from streamlearner.bench.peers.ours import ours
-from streamlearner.bench.peers.race import BareLoop, race
+from streamlearner.bench.peers.speed import BareReplay, learn_in_turns
 from streamlearner.decoding.codec import Schema
 from tests.support.tiny_bench import TinyBench, dataset
 
@@ -57,7 +57,7 @@ def items() -> Items:
     return Items(images.float() / 255, labels, torch.arange(1_200.0).view(120, 10))
 
 
-def head(learner: Answering) -> Tensor:
+def head(learner: PeerNetwork) -> Tensor:
     return learner.network.get_parameter("head.weight")
 
 
@@ -94,7 +94,7 @@ def test_a_packed_item_comes_back_as_it_was() -> None:
 def test_a_reservoir_and_the_bare_loop_keep_every_item_equally_often() -> None:
     images = torch.arange(30, dtype=torch.uint8)[:, None, None, None].expand(30, 1, 28, 28)
     labels = torch.zeros(30, dtype=torch.int64)
-    bare = BareLoop(budget_bits=6 * PACKED.item_bits(), seed=0, learning_rate=0.1)
+    bare = BareReplay(budget_bits=6 * PACKED.item_bits(), seed=0, learning_rate=0.1)
     counts = torch.zeros(2, 30)
     for seed in range(80):
         memory = reservoir(budget_bits=6 * PACKED.item_bits(), seed=seed)
@@ -104,9 +104,9 @@ def test_a_reservoir_and_the_bare_loop_keep_every_item_equally_often() -> None:
             bare._remember(part, labels[: len(part)])
         for row, kept in enumerate((memory, bare)):
             counts[row, kept.images[:, 0, 0, 0].long()] += 1
-    shares = counts.view(2, 3, 10).sum(2) / (80 * 6)  # of the first, second and last ten
+    proportions = counts.view(2, 3, 10).sum(2) / (80 * 6)  # of the first, second and last ten
     assert torch.allclose(counts[0].sum(), torch.tensor(480.0))
-    assert (shares - 1 / 3).abs().max() < 0.07  # three standard deviations
+    assert (proportions - 1 / 3).abs().max() < 0.07  # three standard deviations
 
 
 # how each learns
@@ -124,7 +124,7 @@ def test_er_ace_leaves_absent_classes_alone_and_er_pushes_them_down() -> None:
     assert moved[ExperienceReplay][:10].min() > 0
 
 
-def test_derpp_remembers_what_it_answered_before_the_step() -> None:
+def test_derpp_remembers_what_it_predicted_before_the_step() -> None:
     images, labels = stream()
     learner = DarkReplay(budget_bits=1_000_000, seed=0, learning_rate=0.1)
     learner.learn(images[:10], labels[:10])
@@ -143,7 +143,7 @@ def test_every_reference_learner_learns_the_same_way_twice_and_rightly(arm: str)
     for twin, _ in itertools.product(twins, range(6)):
         twin.learn(images, labels)
     assert torch.equal(torch.get_rng_state(), state)
-    answers = [twin.answer(images) for twin in twins]
+    answers = [twin.predict(images) for twin in twins]
     assert torch.equal(*answers)
     assert (answers[0] == labels).float().mean() > 0.8
     assert 0 < twins[0].stored_bits <= 400_000
@@ -154,7 +154,7 @@ def test_all_begin_with_the_weights_of_the_daemon() -> None:
     with ours(dataset("MNIST", True), bench, budget_bits=BUDGET, seed=3, learning_rate=0.1) as daemon:
         learner = daemon.daemon.state.learner_factory(Schema(shape=(1, 28, 28), dtype="uint8"))
         daemons = dict(learner.method.hippocampus.network.named_parameters())
-    peer = dict(Answering(seed=3).network.named_parameters())
+    peer = dict(PeerNetwork(seed=3).network.named_parameters())
     assert daemons.keys() == peer.keys()
     assert all(torch.equal(daemons[name], peer[name]) for name in peer)
 
@@ -171,17 +171,17 @@ def test_an_arm_has_an_accuracy_and_a_speed_inside_its_bits(arm: str) -> None:
     assert all(0 < row.stored_bits <= 200_000 < row.parameter_bits for row in rows)
 
 
-def test_the_daemon_learns_the_whole_stream_though_it_comes_in_stretches() -> None:
+def test_the_daemon_learns_the_whole_stream_though_it_comes_in_parts() -> None:
     found = dataset("MNIST", True)
     images, labels = stream()
     with ours(found, fixture(), budget_bits=BUDGET, seed=0, learning_rate=0.1) as candidate:
-        race(candidate, BareLoop(budget_bits=BUDGET, seed=0, learning_rate=0.1), images, labels)
+        learn_in_turns(candidate, BareReplay(budget_bits=BUDGET, seed=0, learning_rate=0.1), images, labels)
         progress = candidate.daemon.learner.progress
         assert progress.learned + progress.withheld == len(labels)
-        assert candidate.answer(images[:7]).shape == (7,)
+        assert candidate.predict(images[:7]).shape == (7,)
 
 
-class Notes(Answering):
+class Notes(PeerNetwork):
     """Writes down what it is given."""
 
     stored_bits = 0
@@ -195,13 +195,13 @@ class Notes(Answering):
         float((torch.rand(300, 300, generator=torch.Generator()) ** 2).sum())
 
 
-def test_the_yardstick_learns_the_first_fifth_of_each_stretch() -> None:
+def test_the_baseline_learns_the_first_fifth_of_each_part() -> None:
     arm, baseline = Notes(), Notes()
     labels = torch.arange(990)
-    race(arm, baseline, torch.zeros(990, 1, 28, 28, dtype=torch.uint8), labels)
+    learn_in_turns(arm, baseline, torch.zeros(990, 1, 28, 28, dtype=torch.uint8), labels)
     assert [*itertools.chain(*arm.given)] == labels.tolist()
     assert len(arm.given) == 10
-    assert baseline.given == [stretch[:20] for stretch in arm.given]
+    assert baseline.given == [part[:20] for part in arm.given]
 
 
 def test_every_implementation_of_a_method_learns_at_the_same_rate() -> None:
@@ -230,5 +230,5 @@ def test_avalanche_learns_inside_its_bits_and_gives_the_generator_back(arm: str)
     for _ in range(6):
         learner.learn(images, labels)
     assert torch.equal(torch.get_rng_state(), state)
-    assert (learner.answer(images) == labels).float().mean() > 0.8
+    assert (learner.predict(images) == labels).float().mean() > 0.8
     assert 300_000 < learner.stored_bits <= 400_000

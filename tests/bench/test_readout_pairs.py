@@ -14,7 +14,16 @@ from streamlearner.bench.experiments.readout_pairs import CIFAR10_READOUT, MNIST
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.results import Result
-from streamlearner.bench.material.readout import Pair, Task, ewc, freeze, lwf, pretrained, probed, sgd
+from streamlearner.bench.material.readout import (
+    Pair,
+    Task,
+    ewc,
+    freeze,
+    lwf,
+    pretrained_network,
+    probe_accuracy,
+    sgd,
+)
 from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.networks.base import Network
 from tests.support.tiny_bench import TinyBench, dataset
@@ -35,7 +44,7 @@ def task(train: bool = True) -> Task:
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    return pretrained(task().of((0, 1, 2, 3, 4)), seed=0, steps=60, learning_rate=0.1)
+    return pretrained_network(task().of((0, 1, 2, 3, 4)), seed=0, steps=60, learning_rate=0.1)
 
 
 def moved(one: Network, other: Network) -> float:
@@ -93,7 +102,7 @@ def test_held_weights_move_less(network: Network) -> None:
 def test_a_probe_tells_tasks_apart_by_features_alone(network: Network) -> None:
     old = Pair(task().of((0, 1)), task().of((5,)), task(False).of((0, 1)), task(False).of((5,)))
     assert set(old.measured(network)) == {"joint", "old", "new"}
-    assert probed(network, task().of((0, 1)), task(False).of((0, 1))) > 0.9
+    assert probe_accuracy(network, task().of((0, 1)), task(False).of((0, 1))) > 0.9
 
 
 def test_halves_share_no_example() -> None:

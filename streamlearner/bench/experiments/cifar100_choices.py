@@ -16,7 +16,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Curve, Row, Sheet
 from streamlearner.bench.kit.summary import Summary
-from streamlearner.bench.peers.turns import Turns, loop, timed
+from streamlearner.bench.peers.turns import TurnSource, run_turn, seconds_of
 from streamlearner.bench.plots import choices as choice_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm
 
@@ -79,7 +79,7 @@ class Choices:
             training, seed=trial.seed, keep_one_in=1, classes_per_period=None, shuffled=False
         )
         started = time.perf_counter()
-        ratios, speed = race(settings, fixture, stream, share=len(stream.labels) // TURNS)
+        ratios, speed = speed_ratios(settings, fixture, stream, share=len(stream.labels) // TURNS)
         return Row(
             arm=trial.arm,
             budget_bits=trial.budget_bits,
@@ -99,7 +99,9 @@ class Choices:
         choice_plot.draw(found, accuracy=ACCURACY, speed=SPEED, title=self.name, quick=quick, path=path)
 
 
-def race(settings: Settings, fixture: Fixture, stream: Dataset, *, share: int) -> tuple[list[float], float]:
+def speed_ratios(
+    settings: Settings, fixture: Fixture, stream: Dataset, *, share: int
+) -> tuple[list[float], float]:
     """A daemon of these settings and one that runs finetune take turns: the ratios of their examples/s, and
     the first one's own."""
     finetune = {**NETWORK, "method.name": "finetune", "sleep.every_examples": None, "seed": settings["seed"]}
@@ -107,24 +109,24 @@ def race(settings: Settings, fixture: Fixture, stream: Dataset, *, share: int) -
     with fixture.daemon(settings, messages) as ours, fixture.daemon(finetune, messages) as bare:
         runners = []
         for daemon in (ours, bare):
-            source = Turns(daemon.state.source)
+            source = TurnSource(daemon.state.source)
             daemon.state.intake.source = source
             daemon.serving.start()
             source.open(None)
             runners.append((daemon, source))
         speeds: list[list[float]] = []
         for _ in range(TURNS):
-            speeds.append([turn(daemon, source, share) for daemon, source in runners])
+            speeds.append([turn_speed(daemon, source, share) for daemon, source in runners])
         for daemon, _ in runners:
             daemon.close()
     ratios = [own / other for own, other in speeds]
     return ratios, statistics.median(own for own, _ in speeds[1:])
 
 
-def turn(daemon: Any, source: Turns, share: int) -> float:
+def turn_speed(daemon: Any, source: TurnSource, share: int) -> float:
     """Examples/s of one turn."""
     source.left = share
-    return share / timed(partial(loop, daemon, source))
+    return share / seconds_of(partial(run_turn, daemon, source))
 
 
 CIFAR100_CHOICES = Choices()

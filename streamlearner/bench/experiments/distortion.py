@@ -17,7 +17,7 @@ from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import to_tensor
 from streamlearner.bench.kit.summary import Summary
-from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, Arm
+from streamlearner.bench.material.distortion_arms import ARMS, JPEGS, CodingArm
 from streamlearner.bench.material.distortion_tables import paper_curve
 from streamlearner.bench.material.jpeg import coded_as_jpeg
 from streamlearner.bench.plots import distortion as distortion_plot
@@ -82,7 +82,7 @@ class DistortionExperiment:
         distortion_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
-def learned(trial: Trial, arm: Arm, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
+def learned(trial: Trial, arm: CodingArm, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
     """An association learns, and codes what it learned from."""
     images = load(fixture, arm.data, quick=quick)
     generator = torch.Generator().manual_seed(trial.seed)

@@ -19,20 +19,20 @@ from streamlearner.bench.material.transfer import (
     CLASSES,
     HELD_OUT_ONE_IN,
     SHAPE,
-    Classroom,
-    Pace,
-    classroom,
-    drawing,
-    follow,
+    SgdSettings,
+    TransferSetup,
+    draw_from,
     initialised,
     small_lenet,
+    train,
+    transfer_setup,
 )
 from streamlearner.bench.material.transfer_memory import (
-    Maker,
+    AssociationMaker,
     Recollected,
-    answers,
     deep_association,
     fitted_association,
+    probabilities,
     raw_association,
     recollect,
 )
@@ -51,27 +51,27 @@ STUDENTS: Mapping[str, Callable[[], Network]] = {
     "cnn": small_lenet,
     "mlp": lambda: mlp(input_shape=SHAPE, hidden=(300, 300)),
 }
-PACES: Mapping[int, Pace] = {
-    10: Pace(batch_size=1, learning_rate=0.1),
-    100: Pace(batch_size=1, learning_rate=0.1),
-    1_000: Pace(batch_size=1, learning_rate=0.1),
-    10_000: Pace(batch_size=10, learning_rate=0.2),
-    100_000: Pace(batch_size=20, learning_rate=0.2),
+SGD_SETTINGS: Mapping[int, SgdSettings] = {
+    10: SgdSettings(batch_size=1, learning_rate=0.1),
+    100: SgdSettings(batch_size=1, learning_rate=0.1),
+    1_000: SgdSettings(batch_size=1, learning_rate=0.1),
+    10_000: SgdSettings(batch_size=10, learning_rate=0.2),
+    100_000: SgdSettings(batch_size=20, learning_rate=0.2),
 }
 """By the number of episodes; the same for all arms."""
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class TeachingArm:
     """What students are taught from: by compression (1: none), the association that shows the images;
     `column`: the kind of the paper's column to stand beside."""
 
-    associations: Mapping[int, Maker]
+    associations: Mapping[int, AssociationMaker]
     column: str
 
 
-ARMS: Mapping[str, Arm] = {
-    "ours": Arm(
+ARMS: Mapping[str, TeachingArm] = {
+    "ours": TeachingArm(
         {
             10: fitted_association(code_bits=500, thumbnail_pixels=0, most_symbol_bits=5),
             50: fitted_association(code_bits=120, thumbnail_pixels=2, most_symbol_bits=1),
@@ -79,7 +79,7 @@ ARMS: Mapping[str, Arm] = {
         },
         column="codes",
     ),
-    "paper_configuration": Arm(
+    "paper_configuration": TeachingArm(
         {
             10: deep_association(variables=168, passes=1),
             50: deep_association(variables=62, passes=2),
@@ -87,8 +87,8 @@ ARMS: Mapping[str, Arm] = {
         },
         column="codes",
     ),
-    "real": Arm({1: raw_association}, column="real"),
-    "lossless": Arm(dict.fromkeys((10, 50, 100), raw_association), column="lossless"),
+    "real": TeachingArm({1: raw_association}, column="real"),
+    "lossless": TeachingArm(dict.fromkeys((10, 50, 100), raw_association), column="lossless"),
 }
 
 
@@ -124,27 +124,27 @@ class Transfer:
                         yield Trial(arm, budget_bits(compression), seed)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        room = classroom(fixture, seed=trial.seed, quick=scope.quick, held_out=scope.held_out)
+        setup = transfer_setup(fixture, seed=trial.seed, quick=scope.quick, held_out=scope.held_out)
         if trial.arm == "teacher":
-            yield teachers_row(trial, room)
+            yield teacher_row(trial, setup)
             return
         arm, compression = ARMS[trial.arm], ORIGINALS_BITS // trial.budget_bits
         found = recollect(
             arm.associations[compression],
-            images=room.images,
+            images=setup.images,
             budget_bits=trial.budget_bits,
             generator=torch.Generator().manual_seed(trial.seed),
         )
-        targets = answers(room.teacher, found.inputs, classes=CLASSES)
-        for course in courses(most_episodes(trial.seed, quick=scope.quick)):
-            accuracy, seconds = taught(course, room, found.inputs, targets, seed=trial.seed)
-            yield students_row(trial, course, found, accuracy=accuracy, seconds=seconds)
+        targets = probabilities(setup.teacher, found.inputs, classes=CLASSES)
+        for run in student_runs(most_episodes(trial.seed, quick=scope.quick)):
+            accuracy, seconds = taught_student(run, setup, found.inputs, targets, seed=trial.seed)
+            yield student_row(trial, run, found, accuracy=accuracy, seconds=seconds)
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         transfer_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
-class Course(NamedTuple):
+class StudentRun(NamedTuple):
     """One cell of the paper's tables."""
 
     student: str
@@ -152,57 +152,57 @@ class Course(NamedTuple):
     episodes: int
 
 
-def courses(most: int) -> Iterator[Course]:
+def student_runs(most: int) -> Iterator[StudentRun]:
     """Those of at most so many episodes."""
     for student, sampling in transfer_tables.TABLES:
-        for episodes in PACES:
+        for episodes in SGD_SETTINGS:
             if episodes <= most:
-                yield Course(student, sampling, episodes)
+                yield StudentRun(student, sampling, episodes)
 
 
 def most_episodes(seed: int, *, quick: bool) -> int:
-    """The longest course takes five times as long as all others together: the first seed alone takes it."""
-    longest = max(PACES) if seed == 0 else LONGEST_OF_LATER_SEEDS
+    """The longest run takes five times as long as all others together: the first seed alone takes it."""
+    longest = max(SGD_SETTINGS) if seed == 0 else LONGEST_OF_LATER_SEEDS
     return min(longest, QUICK_EPISODES) if quick else longest
 
 
-def taught(
-    course: Course, room: Classroom, inputs: Tensor, targets: Tensor, *, seed: int
+def taught_student(
+    run: StudentRun, setup: TransferSetup, inputs: Tensor, targets: Tensor, *, seed: int
 ) -> tuple[float, float]:
-    """The accuracy of a new student after its course, and the seconds that it learned."""
+    """The accuracy of a new student after its run, and the seconds that it learned."""
     generator = torch.Generator().manual_seed(seed)
-    student = initialised(STUDENTS[course.student], generator)
-    seconds = follow(
+    student = initialised(STUDENTS[run.student], generator)
+    seconds = train(
         student,
-        drawing(inputs, targets, generator),
-        pace=PACES[course.episodes],
-        examples=course.episodes,
-        candidates=CANDIDATES[course.sampling],
+        draw_from(inputs, targets, generator),
+        sgd=SGD_SETTINGS[run.episodes],
+        examples=run.episodes,
+        candidates=CANDIDATES[run.sampling],
     )
-    return room.accuracy(student), seconds
+    return setup.accuracy(student), seconds
 
 
 def budget_bits(compression: int) -> int:
     return ORIGINALS_BITS // compression
 
 
-def teachers_row(trial: Trial, room: Classroom) -> Row:
+def teacher_row(trial: Trial, setup: TransferSetup) -> Row:
     return Row(
         arm=trial.arm,
         budget_bits=0,
         stored_bits=0,
-        parameter_bits=sum(weight.numel() * 32 for weight in room.teacher.weights),
+        parameter_bits=sum(weight.numel() * 32 for weight in setup.teacher.weights),
         seed=trial.seed,
         metric="teacher",
-        value=room.accuracy(room.teacher),
+        value=setup.accuracy(setup.teacher),
         paper=transfer_tables.TEACHER,
-        seconds=round(room.seconds, 2),
-        examples_per_s=round(room.lessons / room.seconds, 1),
+        seconds=round(setup.seconds, 2),
+        examples_per_s=round(setup.taught_examples / setup.seconds, 1),
     )
 
 
-def students_row(trial: Trial, course: Course, found: Recollected, *, accuracy: float, seconds: float) -> Row:
-    student, sampling, episodes = course
+def student_row(trial: Trial, run: StudentRun, found: Recollected, *, accuracy: float, seconds: float) -> Row:
+    student, sampling, episodes = run
     compression = ORIGINALS_BITS // trial.budget_bits
     column = f"{ARMS[trial.arm].column} {compression}"
     return Row(

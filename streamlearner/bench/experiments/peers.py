@@ -27,7 +27,7 @@ from streamlearner.bench.peers.mammoth import (
     ExperienceReplay,
 )
 from streamlearner.bench.peers.ours import ours
-from streamlearner.bench.peers.race import BareLoop, Candidate, race
+from streamlearner.bench.peers.speed import BareReplay, Candidate, learn_in_turns
 from streamlearner.networks.augmentation import Augmentation
 
 EXAMPLES, QUICK_EXAMPLES = 20_000, 1_000
@@ -48,7 +48,7 @@ AUGMENTATION = Augmentation(shift_pixels=2, rotation_degrees=12.0, scaling=0.1, 
 """What the daemon does to its recollections of grey images of 28 pixels, for a peer that does the same."""
 
 LEARNERS: Mapping[str, Callable[..., Candidate]] = {
-    "bare_loop": BareLoop,
+    "bare_loop": BareReplay,
     "er": ExperienceReplay,
     "er_ace": AsymmetricReplay,
     "derpp": DarkReplay,
@@ -60,13 +60,13 @@ LEARNERS: Mapping[str, Callable[..., Candidate]] = {
 }
 
 
-def arms() -> Iterator[str]:
+def available_arms() -> Iterator[str]:
     """All that can be run here."""
     yield "ours"
     yield from (arm for arm in LEARNERS if is_installed() or not arm.startswith("avalanche_"))
 
 
-def entered(
+def peer_candidate(
     arm: str, *, budget_bits: int, seed: int, learning_rate: float
 ) -> AbstractContextManager[Candidate]:
     return nullcontext(LEARNERS[arm](budget_bits=budget_bits, seed=seed, learning_rate=learning_rate))
@@ -77,7 +77,7 @@ def method_of(arm: str) -> str:
     return "er" if arm == "bare_loop" else arm.removeprefix("avalanche_").removesuffix("_float32")
 
 
-def told_rates() -> str:
+def listed_rates() -> str:
     return ", ".join(f"{method} {rate:g}" for method, rate in LEARNING_RATES.items())
 
 
@@ -94,7 +94,7 @@ PROTOCOL = (
     "the daemon's augmentation of what is replayed. avalanche_...: avalanche-lib 0.6 on its online stream, "
     "items counted as if they were packed; left out where it is not installed. DER++: alpha "
     f"{ALPHA}, beta {BETA}. Learning rates, the best of {GRID} for each method on 10,000 held-out training "
-    f"images (at 50 raw images; Avalanche has those of the same method here): {told_rates()}. "
+    f"images (at 50 raw images; Avalanche has those of the same method here): {listed_rates()}. "
     "speed_against_bare_loop: examples per CPU second over those of bare_loop, experience replay with "
     "nothing around it, which learns a fifth of the stream in turns with each arm."
 )
@@ -132,29 +132,34 @@ class Peers:
         """Arm after arm under a budget, so that what is compared is measured soon after one another."""
         for seed in range(scope.seeds):
             for budget in scope.budgets_bits or self.budgets_bits:
-                yield from (Trial(arm, budget, seed) for arm in arms())
+                yield from (Trial(arm, budget, seed) for arm in available_arms())
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        stream, test = self._halves(trial.seed, fixture, scope)
+        stream, test = self._training_and_test(trial.seed, fixture, scope)
         budget, seed = trial.budget_bits, trial.seed
-        make = partial(ours, stream, fixture) if trial.arm == "ours" else partial(entered, trial.arm)
-        baseline = BareLoop(budget_bits=budget, seed=seed, learning_rate=self._rate("bare_loop"))
+        make = partial(ours, stream, fixture) if trial.arm == "ours" else partial(peer_candidate, trial.arm)
+        baseline = BareReplay(budget_bits=budget, seed=seed, learning_rate=self._rate("bare_loop"))
         with make(budget_bits=budget, seed=seed, learning_rate=self._rate(trial.arm)) as candidate:
             labels = torch.tensor([int(label) for label in stream.labels])
-            pace = race(candidate, baseline, to_tensor(stream), labels)
-            right = candidate.answer(to_tensor(test)) == torch.tensor([int(label) for label in test.labels])
+            speed = learn_in_turns(candidate, baseline, to_tensor(stream), labels)
+            correct = candidate.predict(to_tensor(test)) == torch.tensor(
+                [int(label) for label in test.labels]
+            )
             yield from rows(
                 trial,
                 candidate,
-                {"accuracy": float(right.float().mean()), "speed_against_bare_loop": pace.against_bare_loop},
-                seconds=pace.seconds,
+                {
+                    "accuracy": float(correct.float().mean()),
+                    "speed_against_bare_loop": speed.against_bare_loop,
+                },
+                seconds=speed.seconds,
                 examples=len(labels),
             )
 
     def _rate(self, arm: str) -> float:
         return self.learning_rates[method_of(arm)]
 
-    def _halves(self, seed: int, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
+    def _training_and_test(self, seed: int, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
         """The stream of this seed, whole batches of it, and what is tested."""
         training = fixture.load_dataset("MNIST", True)
         if scope.held_out:

@@ -18,14 +18,14 @@ from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.material.gate_histogram import histogram_metrics
 from streamlearner.bench.material.readout import (
     BATCH,
-    Learn,
+    LearningRule,
     Pair,
     Task,
     gated,
     gated_steps,
-    learners,
-    pretrained,
-    task,
+    learning_rules,
+    pretrained_network,
+    task_of,
 )
 from streamlearner.bench.plots import gates as gate_plot
 from streamlearner.bench.streams.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
@@ -68,20 +68,20 @@ class Readout:
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         training, test = self._pictures(fixture, scope)
         started, measured, taken = time.perf_counter(), dict[str, float](), 0
-        network = pretrained(
-            task(training).of(OLD),
+        network = pretrained_network(
+            task_of(training).of(OLD),
             seed=trial.seed,
             steps=QUICK_STEPS if scope.quick else PRETRAINING_STEPS,
             learning_rate=PRETRAINING_RATE,
         )
         if trial.arm == GATE:
-            measured = self._shown(network, task(training), quick=scope.quick)
+            measured = self._shown(network, task_of(training), quick=scope.quick)
             yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=STEPS)
             return
         for suffix, seen, met in (("", NEW, NEW), ("_unseen", TRAINED_ON, UNSEEN)):
-            pair = _pair(task(training), task(test), new=met)
+            pair = _pair(task_of(training), task_of(test), new=met)
             learn = self._rule(
-                trial, network, old=pair.old, new=task(training).of(seen).half(0), quick=scope.quick
+                trial, network, old=pair.old, new=task_of(training).of(seen).half(0), quick=scope.quick
             )
             rng = torch.Generator().manual_seed(1_000 + trial.seed)
             steps = QUICK_STEPS if scope.quick else STEPS
@@ -104,7 +104,7 @@ class Readout:
             return ordering.split_held_out(training, held_out_one_in=self.held_out_one_in)
         return training, test
 
-    def _rule(self, trial: Trial, network: Network, *, old: Task, new: Task, quick: bool) -> Learn:
+    def _rule(self, trial: Trial, network: Network, *, old: Task, new: Task, quick: bool) -> LearningRule:
         """How the arm learns; ours trains its gate first, on `new`."""
         if trial.arm != "ours":
             return self._learners[trial.arm]
@@ -112,8 +112,8 @@ class Readout:
         return gated(gate, horizon=HORIZON)
 
     @property
-    def _learners(self) -> Mapping[str, Learn]:
-        return learners(lwf_weight=self.lwf_weight)
+    def _learners(self) -> Mapping[str, LearningRule]:
+        return learning_rules(lwf_weight=self.lwf_weight)
 
     def _gate(self, network: Network, old: Task, new: Task, *, seed: int, quick: bool) -> UpdateGate:
         """For this very network: the paper's first experiment has one checkpoint, as has each run here."""

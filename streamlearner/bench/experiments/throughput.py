@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.peers.turns import Turns, loop, timed
+from streamlearner.bench.peers.turns import TurnSource, run_turn, seconds_of
 from streamlearner.methods.base import Experience
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.by_name import lenet
@@ -74,10 +74,10 @@ def daemon_ratios(
     share = len(dataset.labels) // turns // BATCH * BATCH
     images = torch.from_numpy(dataset.images)[:, None]
     labels = torch.tensor([int(label) for label in dataset.labels])
-    bare = BareLoop(seed=seed)
+    bare = BareSteps(seed=seed)
     messages = fixture.messages(dataset)
     with fixture.daemon({**SETTINGS, "seed": seed}, messages) as daemon:
-        source = Turns(fixture.build_kafka_source(messages, kafka) if kafka else daemon.state.source)
+        source = TurnSource(fixture.build_kafka_source(messages, kafka) if kafka else daemon.state.source)
         daemon.state.intake.source = source
         daemon.serving.start()
         source.open(None)
@@ -87,10 +87,10 @@ def daemon_ratios(
             part = slice(turn * share, (turn + 1) * share)
             lesson = images[part], labels[part]
             source.left = share
-            speeds["daemon"].append(share / timed(partial(loop, daemon, source)))
-            speeds["bare"].append(share / timed(partial(bare.learn, *lesson)))
+            speeds["daemon"].append(share / seconds_of(partial(run_turn, daemon, source)))
+            speeds["bare"].append(share / seconds_of(partial(bare.learn, *lesson)))
             observer = observer or daemon.learner.method.clone()
-            speeds["observe"].append(share / timed(partial(observe_all, observer, *lesson)))
+            speeds["observe"].append(share / seconds_of(partial(observe_all, observer, *lesson)))
         daemon.close()
     speed = round(statistics.median(speeds["daemon"]), 1)
     for other in ("bare", "observe"):
@@ -98,7 +98,7 @@ def daemon_ratios(
         yield f"ratio_to_{other}", statistics.median(ratios), speed
 
 
-class BareLoop:
+class BareSteps:
     """The same optimiser steps and nothing else: what a researcher's script would do with ready tensors."""
 
     def __init__(self, *, seed: int) -> None:
@@ -154,7 +154,7 @@ def growth_ratio(
     speed = 0.0
     for _ in range(turns):
         few, many = (
-            timed(partial(observe_all, method, images[:share], labels[:share]))
+            seconds_of(partial(observe_all, method, images[:share], labels[:share]))
             for method, labels in methods.values()
         )
         ratios.append(many / few)

@@ -1,1 +1,2 @@
-"""What several experiments learn from and are compared with."""
+"""What experiments are made from: baselines, networks, memories and the papers' tables, without the
+daemon."""

@@ -1,4 +1,4 @@
-"""The autoencoder of paper 003 with continuous latent values: what discrete ones are held against."""
+"""The autoencoder of paper 003 with continuous latent values: a baseline for discrete ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from torch.nn import functional
 from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation, start_at_mean
 
-_VARIABLES, _LEVELS = 48, 2  # of the discrete one whose convolutions are borrowed: 24 filters
+_VARIABLES, _LEVELS = 48, 2  # of the discrete autoencoder whose convolutions are used: 24 filters
 _WIDTH = _VARIABLES * _LEVELS
 _BYTES = 4
 
 
 class ContinuousAutoencoder(Association):
-    """The convolutions of `GumbelAssociation` around `latent_values` 32-bit floats, of which a code is the
-    bytes (Table 6 of the paper, which does not say how many filters: 24 here). The decoder starts at the mean
-    of the first batch, as there. Mean squared error, Adam."""
+    """The convolutions of `GumbelAssociation` around `latent_values` 32-bit floats, whose bytes are the code
+    (Table 6 of the paper, which does not give the number of filters: 24 here). As there, the decoder starts
+    at the mean of the first batch. Mean squared error, Adam."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class ContinuousAutoencoder(Association):
 
     @property
     def radices(self) -> tuple[int, ...]:
-        """Bytes, four to a value."""
+        """256 for each byte of the code."""
         return (256,) * (_BYTES * self.latent_values)
 
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:

@@ -1,4 +1,4 @@
-"""The arms of the distortion experiment, a line each: a data set, an association, the bits of its codes."""
+"""The arms of the distortion experiment: an association, the bits of its codes, a data set."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ from streamlearner.bench.material.distortion_tables import (
 )
 
 Make: TypeAlias = Callable[[tuple[int, ...], int, torch.Generator], Association]
-"""An association for inputs of a shape, of so many bits a code."""
+"""(input shape, bits of a code, generator) to an association."""
 
 HIDDEN, PASSES = 1_000, 5
-"""Of ours: units of the correction, and passes over the 60,000 images; a minute a point."""
+"""Of `ours`: hidden units of the correction, and passes over the 60,000 images; a minute a point."""
 SUBSET = 20_000
-"""Training images, where not all are learned: tables are settled by then, continuous autoencoders nearly."""
+"""Training images where not all are learned: by then the tables have converged, the continuous autoencoder
+nearly."""
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """`examples` (None: all) of `data` are learned `passes` times, `batch` at once, under each of
-    `budgets_bits`; `paper`: its distortions at those."""
+class CodingArm:
+    """`examples` (None: all) of `data` are learned `passes` times in batches of `batch`, for codes of each of
+    `budgets_bits`; `paper`: the paper's distortion by bits; `beside_paper_curve`: compared with the paper's
+    curve at each."""
 
     make: Make
     budgets_bits: Sequence[int]
@@ -46,7 +48,8 @@ class Arm:
 
 
 def karhunen_loeve(shape: tuple[int, ...], bits: int, generator: torch.Generator) -> Association:
-    """Fitted for the last time after 5,120 examples: the correction then learns for one set of components."""
+    """With `growth` 16 the components are fitted for the last time after 5,120 examples, so that the
+    correction learns for one set of components."""
     return KarhunenLoeveAssociation(
         input_shape=shape, code_bits=bits, generator=generator, hidden=HIDDEN, growth=16.0
     )
@@ -66,7 +69,7 @@ def trellis(shape: tuple[int, ...], bits: int, generator: torch.Generator) -> As
 
 
 def gumbel(shape: tuple[int, ...], bits: int, generator: torch.Generator) -> Association:
-    """Of a size in Table 5, or of two levels."""
+    """Variables and levels of Table 5 at these bits, or else two levels."""
     variables, levels = SIZES.get(bits, (bits, 2))
     return GumbelAssociation(
         input_shape=shape,
@@ -82,36 +85,36 @@ def continuous(shape: tuple[int, ...], bits: int, generator: torch.Generator) ->
 
 
 SIZES = {code_bits(*size): size for size in ((6, 2), (8, 6), (38, 2), (10, 20), (62, 2), (168, 2))}
-"""Of Table 5, by bits: those whose convolutions (c*l/4 filters) a core trains in two minutes."""
+"""Sizes (c, l) of Table 5 by bits: those whose convolutions (c*l/4 filters) a core trains in two minutes."""
 FIGURES_OF_SIZES = {bits: CATEGORICAL[size] for bits, size in SIZES.items()}
 LEARNING_RATE = 1e-3
-"""On 5,000 training images held out, after 20,000, with 3e-3, 1e-3 and 3e-4: 8 variables of six levels 0.085
-(with another seed 0.154), 0.091, 0.150; 38 of two 0.154, 0.073, 0.091; 62 of two 0.148, 0.061, 0.072. About
-0.15 is the mean image alone: a step too large falls back on it, too few steps do not get away from it. All
-that before the decoder started at the mean."""
+"""Distortion on 5,000 held-out training images after 20,000, with 3e-3, 1e-3 and 3e-4: 8 variables of six
+levels 0.085 (with another seed 0.154), 0.091, 0.150; 38 of two 0.154, 0.073, 0.091; 62 of two 0.148, 0.061,
+0.072. About 0.15 is the mean image alone: too large a step falls back to it, too few steps do not leave it.
+Measured before the decoder started at the mean."""
 CIFAR_BITS = (120, 240, 600)
 POINTS = (6, 24, 38, 62, 100, 168, 192, 250, 626, 784)
 
-ARMS: Mapping[str, Arm] = {
-    "ours": Arm(karhunen_loeve, POINTS, passes=PASSES, paper=best_by_bits(), beside_paper_curve=True),
-    "trellis": Arm(trellis, POINTS, examples=SUBSET),
-    "transform": Arm(transform, POINTS, examples=SUBSET),
-    "thumbnail": Arm(thumbnail, (62, 100, 168, 626), examples=SUBSET),
-    "paper_configuration": Arm(gumbel, tuple(SIZES), batch=10, paper=FIGURES_OF_SIZES),
-    "continuous": Arm(
+ARMS: Mapping[str, CodingArm] = {
+    "ours": CodingArm(karhunen_loeve, POINTS, passes=PASSES, paper=best_by_bits(), beside_paper_curve=True),
+    "trellis": CodingArm(trellis, POINTS, examples=SUBSET),
+    "transform": CodingArm(transform, POINTS, examples=SUBSET),
+    "thumbnail": CodingArm(thumbnail, (62, 100, 168, 626), examples=SUBSET),
+    "paper_configuration": CodingArm(gumbel, tuple(SIZES), batch=10, paper=FIGURES_OF_SIZES),
+    "continuous": CodingArm(
         continuous,
         tuple(continuous_by_bits()),
         batch=10,
         examples=SUBSET,
         paper=continuous_by_bits(),
     ),
-    "ours_cifar100": Arm(trellis, CIFAR_BITS, data="CIFAR100"),
-    "transform_cifar100": Arm(transform, CIFAR_BITS, data="CIFAR100"),
-    "gumbel_cifar100": Arm(gumbel, CIFAR_BITS[:2], data="CIFAR100", batch=10, examples=5_000),
+    "ours_cifar100": CodingArm(trellis, CIFAR_BITS, data="CIFAR100"),
+    "transform_cifar100": CodingArm(transform, CIFAR_BITS, data="CIFAR100"),
+    "gumbel_cifar100": CodingArm(gumbel, CIFAR_BITS[:2], data="CIFAR100", batch=10, examples=5_000),
 }
 JPEGS: Mapping[str, tuple[str, int]] = {
     **{f"jpeg_quality_{quality}": ("MNIST", quality) for quality in (1, 25, 50, 75, 100)},
     **{f"jpeg_quality_{quality}_cifar100": ("CIFAR100", quality) for quality in (1, 10)},
 }
-"""Data set and quality. Their size is what comes out: no budget. On CIFAR-100 qualities 1 and 10 come out at
-240 and 600 bits; none is as small as 120."""
+"""Data set and quality. JPEG's size cannot be chosen, so these have no budget. On CIFAR-100 qualities 1 and
+10 take 240 and 600 bits; no quality takes as little as 120."""

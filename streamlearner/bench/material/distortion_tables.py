@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 IMAGE_BITS = 8 * 28 * 28
-"""Of a raw image; compression is this over the bits of a code."""
+"""Bits of a raw image; compression is this over the bits of a code."""
 
 CATEGORICAL = {
     (6, 20): 0.06609, (10, 20): 0.04965, (6, 16): 0.07546, (12, 10): 0.05497, (10, 14): 0.05410,
@@ -29,7 +29,7 @@ def code_bits(variables: int, levels: int) -> int:
 
 
 def continuous_by_bits() -> dict[int, float]:
-    """Table 6, its distortion by the bits of a code."""
+    """Table 6: distortion by the bits of a code."""
     return {32 * CONTINUOUS_VALUES * h: distortion for h, distortion in CONTINUOUS.items()}
 
 
@@ -43,7 +43,7 @@ def best_by_bits() -> dict[int, float]:
 
 
 def envelope() -> dict[int, float]:
-    """Those of them that no point of as few bits undercuts: the paper's curve at its best."""
+    """The points of `best_by_bits` below all points of fewer bits: the paper's curve at its best."""
     lowest: dict[int, float] = {}
     for bits, distortion in best_by_bits().items():
         if not lowest or distortion < min(lowest.values()):
@@ -52,7 +52,7 @@ def envelope() -> dict[int, float]:
 
 
 def paper_curve(bits: float) -> float:
-    """The paper's distortion at `bits` a code: straight lines in log compression between the points of the
-    envelope, level beyond its ends."""
+    """The paper's distortion at `bits` a code: linear in the logarithm of the bits between the points of the
+    envelope, constant beyond its ends."""
     points = envelope()
     return float(np.interp(np.log(bits), np.log(list(points)), list(points.values())))

@@ -1,4 +1,4 @@
-"""Images coded and decoded as JPEG, which knows nothing of a data set."""
+"""Images coded and decoded as JPEG, a baseline that is not fitted to any data set."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 _END_BYTES = 2
-"""The marker that ends a file: like the header, the same for all."""
+"""The marker that ends a file. Like the header it is the same for all images, and not counted."""
 
 
 def coded_as_jpeg(images: Tensor, *, quality: int) -> tuple[Tensor, float]:
-    """Decoded images [n, C, H, W] float32 in [0, 1], and the mean bits of one, header and end not counted.
+    """Decoded images [n, C, H, W] float32 in [0, 1], and the mean bits of one, without header and end marker.
 
     `images` [n, C, H, W] are in [0, 1]; C is 1 or 3. `quality` is Pillow's, 1 to 100.
     """
@@ -32,7 +32,7 @@ def coded_as_jpeg(images: Tensor, *, quality: int) -> tuple[Tensor, float]:
 
 
 def header_bytes(file: bytes) -> int:
-    """Bytes before the coded picture: all segments up to the start of its scan (marker FFDA), inclusive."""
+    """Bytes before the coded image: all segments up to the start of its scan (marker FFDA), inclusive."""
     end, marker = 2, 0
     while marker != 0xDA:
         marker = file[end + 1]

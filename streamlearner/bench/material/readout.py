@@ -1,4 +1,4 @@
-"""Two tasks one after the other: how each baseline learns the second (paper 002, section 5.1)."""
+"""Rules by which a network learns a second task, and probes of what it keeps (paper 002, section 5.1)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from streamlearner.networks.by_name import lenet
 
 BATCH = 32
 PROBED = 5_000
-"""Examples of a task that a probe is trained on."""
+"""Examples of each task that a probe is trained on."""
 FISHER_EXAMPLES = 500
 
 
@@ -36,13 +36,13 @@ class Task:
         return Task(self.images[chosen], self.labels[chosen])
 
     def half(self, which: int) -> Task:
-        """Every other example."""
+        """Every other example, from the first (`which` 0) or the second (1)."""
         return Task(self.images[which::2], self.labels[which::2])
 
     def first(self, count: int) -> Task:
         return Task(self.images[:count], self.labels[:count])
 
-    def beside(self, other: Task) -> Task:
+    def joined_with(self, other: Task) -> Task:
         """Both tasks as one."""
         return Task(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
 
@@ -54,15 +54,16 @@ class Task:
         return drawn
 
 
-def task(dataset: Dataset) -> Task:
-    """All of them."""
+def task_of(dataset: Dataset) -> Task:
+    """All examples of the data set as one task."""
     images = to_tensor(dataset).float().div_(255)
     return Task(images, torch.tensor([int(label) for label in dataset.labels]))
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The task that is known, and the one that is then learned: to learn from, and to test on."""
+    """The task that the network knows and the one that it then learns, each with training and test
+    examples."""
 
     old: Task
     new: Task
@@ -70,18 +71,18 @@ class Pair:
     new_test: Task
 
     def measured(self, network: Network) -> dict[str, float]:
-        """Readout of both tasks together and of each, by probes on frozen features."""
+        """Readout of both tasks together (`joint`) and of each, by probes on frozen features."""
         old, new = self.old.first(PROBED), self.new.first(PROBED)
         parts = {
-            "joint": (old.beside(new), self.old_test.beside(self.new_test)),
+            "joint": (old.joined_with(new), self.old_test.joined_with(self.new_test)),
             "old": (old, self.old_test),
             "new": (new, self.new_test),
         }
-        return {name: probed(network, train, test) for name, (train, test) in parts.items()}
+        return {name: probe_accuracy(network, train, test) for name, (train, test) in parts.items()}
 
 
 @torch.no_grad()
-def probed(network: Network, train: Task, test: Task) -> float:
+def probe_accuracy(network: Network, train: Task, test: Task) -> float:
     """Test accuracy of a linear probe on the network's features."""
     network.eval()
     features = [
@@ -91,8 +92,8 @@ def probed(network: Network, train: Task, test: Task) -> float:
     return readout_accuracy(features[0], train.labels, test_features=features[1], test_labels=test.labels)
 
 
-def pretrained(old: Task, *, seed: int, steps: int, learning_rate: float) -> Network:
-    """A small LeNet that knows the old task, and has a head for all classes."""
+def pretrained_network(old: Task, *, seed: int, steps: int, learning_rate: float) -> Network:
+    """A small LeNet after `steps` on the old task."""
     rng = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -101,9 +102,9 @@ def pretrained(old: Task, *, seed: int, steps: int, learning_rate: float) -> Net
     return network
 
 
-Learn = Callable[..., Network]
-"""`learn(network, old, new, steps=, learning_rate=)`: the network after so many steps on `new` (a draw);
-`old` (a draw) is for those that may look back."""
+LearningRule = Callable[..., Network]
+"""`learn(network, old, new, steps=, learning_rate=)` returns the network after so many steps on batches drawn
+from `new`; `old` draws examples of the old task, for rules that use them."""
 
 
 def freeze(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
@@ -111,7 +112,7 @@ def freeze(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate:
 
 
 def sgd(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
-    return _descended(network, new, steps=steps, learning_rate=learning_rate, extra=None)
+    return _trained(network, new, steps=steps, learning_rate=learning_rate, extra=None)
 
 
 def sgd_tenth(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
@@ -119,16 +120,16 @@ def sgd_tenth(network: Network, old: Draw, new: Draw, *, steps: int, learning_ra
 
 
 def teacher(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
-    """Sees both tasks: the upper bound."""
+    """Learns from both tasks: the upper bound."""
     student = copy.deepcopy(network)
     for _ in range(steps):
         teach_both(student, old(BATCH), new(BATCH), learning_rate=learning_rate)
     return student
 
 
-def lwf(weight: float, temperature: float = 2.0) -> Learn:
-    """Learning without forgetting (Li and Hoiem, 2018): the new examples are answered as before by the old
-    classes."""
+def lwf(weight: float, temperature: float = 2.0) -> LearningRule:
+    """Learning without forgetting (Li and Hoiem, 2018): on the new examples, the outputs of the old classes
+    are kept as they were."""
 
     def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
         before, classes = copy.deepcopy(network).eval(), torch.unique(old(200).labels)
@@ -139,14 +140,14 @@ def lwf(weight: float, temperature: float = 2.0) -> Learn:
             own = logits[:, classes] / temperature
             return weight * temperature**2 * F.cross_entropy(own, wanted)
 
-        return _descended(network, new, steps=steps, learning_rate=learning_rate, extra=extra)
+        return _trained(network, new, steps=steps, learning_rate=learning_rate, extra=extra)
 
     return learn
 
 
-def ewc(weight: float) -> Learn:
-    """Elastic weight consolidation (Kirkpatrick et al., 2017): each weight is held by the diagonal of the old
-    task's Fisher information."""
+def ewc(weight: float) -> LearningRule:
+    """Elastic weight consolidation (Kirkpatrick et al., 2017): a quadratic penalty on each weight's change,
+    by the diagonal of the old task's Fisher information."""
 
     def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
         anchors = [value.detach().clone() for value in network.weights]
@@ -156,7 +157,7 @@ def ewc(weight: float) -> Learn:
             held = zip(student.weights, anchors, fisher, strict=True)
             return 0.5 * weight * torch.stack([(f * (w - a).square()).sum() for w, a, f in held]).sum()
 
-        return _descended(network, new, steps=steps, learning_rate=learning_rate, extra=extra)
+        return _trained(network, new, steps=steps, learning_rate=learning_rate, extra=extra)
 
     return learn
 
@@ -173,13 +174,13 @@ def information(network: Network, old: Draw) -> list[Tensor]:
     return found
 
 
-def gated(gate: UpdateGate, *, horizon: int) -> Learn:
-    """By the learned rule, whose cells begin anew after `horizon` steps, as in the daemon; nothing of the old
-    task is seen."""
+def gated(gate: UpdateGate, *, horizon: int) -> LearningRule:
+    """The learned update rule (paper 002). The gate's cells are reset after `horizon` steps, as in the
+    daemon; no example of the old task is used."""
 
     def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
-        course = gated_steps(network, gate, new, steps=steps, learning_rate=learning_rate, horizon=horizon)
-        return list(course)[-1].settled()
+        students = gated_steps(network, gate, new, steps=steps, learning_rate=learning_rate, horizon=horizon)
+        return list(students)[-1].settled()
 
     return learn
 
@@ -187,7 +188,7 @@ def gated(gate: UpdateGate, *, horizon: int) -> Learn:
 def gated_steps(
     network: Network, gate: UpdateGate, new: Draw, *, steps: int, learning_rate: float, horizon: int
 ) -> Iterator[Student]:
-    """A student of the network after each of its steps."""
+    """The same student after each of its steps."""
     student = Student(network, gate)
     for step in range(steps):
         if step % horizon == 0:
@@ -197,7 +198,7 @@ def gated_steps(
         yield student
 
 
-def _descended(
+def _trained(
     network: Network,
     new: Draw,
     *,
@@ -217,8 +218,8 @@ def _descended(
     return student
 
 
-def learners(*, lwf_weight: float) -> Mapping[str, Learn]:
-    """Every rule but the learned one."""
+def learning_rules(*, lwf_weight: float) -> Mapping[str, LearningRule]:
+    """By arm, all rules but the learned one."""
     return {
         "freeze": freeze,
         "sgd": sgd,

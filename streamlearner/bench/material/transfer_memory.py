@@ -1,4 +1,4 @@
-"""What a student is taught from: images as their codes show them, all within one budget of bits."""
+"""What a student is taught from: images decoded from codes, codes and decoder within one budget of bits."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.networks.base import Network
 
 CHUNK = 500
-"""Images decoded or answered at a time."""
+"""Images decoded or classified at a time."""
 BATCH = 50
 """Images that an association learns from at a time."""
 LEARNING_RATE = 1e-3
-"""Of the autoencoder. With 3e-3 it came to show the mean image alone at 38 and at 168 variables (seed 0);
-with 1e-3 once in three seeds at 38, where it never got away from it; both before the decoder started at the
-mean."""
+"""Of the autoencoder. With 3e-3 it decoded everything to the mean image at 38 and at 168 variables (seed 0);
+with 1e-3 in one of three seeds at 38. Both were measured before the decoder started at the mean."""
 FITTED_ON = 10_000
-"""Images from which the transform's tables are fitted; they have settled by then."""
+"""Images that the transform's tables are fitted to; they have converged by then."""
 
-Maker: TypeAlias = Callable[[Tensor, torch.Generator], Association]
+AssociationMaker: TypeAlias = Callable[[Tensor, torch.Generator], Association]
 """An association made from images [n, 1, H, W] float32."""
 
 
@@ -38,8 +37,8 @@ class Recollected(NamedTuple):
     decoder_bits: int
 
 
-def fitted_association(*, code_bits: int, thumbnail_pixels: int, most_symbol_bits: int) -> Maker:
-    """The transform's codes, their tables fitted to the images."""
+def fitted_association(*, code_bits: int, thumbnail_pixels: int, most_symbol_bits: int) -> AssociationMaker:
+    """Makes transform codes, their tables fitted to the images."""
 
     def make(images: Tensor, generator: torch.Generator) -> Association:
         association = TransformAssociation(
@@ -56,8 +55,9 @@ def fitted_association(*, code_bits: int, thumbnail_pixels: int, most_symbol_bit
     return make
 
 
-def deep_association(*, variables: int, passes: int) -> Maker:
-    """The paper's autoencoder, of `variables` of two levels, trained on the images in `passes` passes."""
+def deep_association(*, variables: int, passes: int) -> AssociationMaker:
+    """Makes the paper's autoencoder, of `variables` of two levels, trained on the images in `passes`
+    passes."""
 
     def make(images: Tensor, generator: torch.Generator) -> Association:
         association = GumbelAssociation(
@@ -76,23 +76,25 @@ def deep_association(*, variables: int, passes: int) -> Maker:
 
 
 def raw_association(images: Tensor, generator: torch.Generator) -> Association:
-    """Every byte of an image."""
+    """Stores every byte of an image."""
     return RawAssociation(input_shape=tuple(images.shape[1:]), dtype=torch.uint8)
 
 
 def decoder_bits(association: Association) -> int:
-    """Bits of what turns codes into recollections: a decoder's weights (the encoder is not needed to teach),
-    or all tables and statistics of the transform."""
+    """Bits of what decodes: the weights of a decoder (teaching does not need the encoder), or all tables and
+    statistics of the transform."""
     if isinstance(association, GumbelAssociation):
         return sum(p.numel() * p.element_size() * 8 for p in association.frozen_decoder.parameters())
     return association.parameter_bits()
 
 
 @torch.no_grad()
-def recollect(make: Maker, *, images: Tensor, budget_bits: int, generator: torch.Generator) -> Recollected:
-    """Remembers as many of the `images` [n, *shape] as `budget_bits` hold, decoder counted, and decodes them
-    once. No class is stored (a record has one idle bit for it, counted): the teacher answers for the
-    recollection. All chance comes from `generator`."""
+def recollect(
+    make: AssociationMaker, *, images: Tensor, budget_bits: int, generator: torch.Generator
+) -> Recollected:
+    """Stores as many of the `images` [n, *shape] as fit `budget_bits` together with the decoder, and decodes
+    them once. No class is stored, since the teacher labels the recollections; a record still has one bit for
+    it, which is counted. `generator` is the only source of randomness."""
     association = make(images, generator)
     taken = decoder_bits(association)
     memory = RecollectionMemory(
@@ -106,7 +108,7 @@ def recollect(make: Maker, *, images: Tensor, budget_bits: int, generator: torch
 
 
 @torch.no_grad()
-def answers(network: Network, inputs: Tensor, *, classes: int) -> Tensor:
+def probabilities(network: Network, inputs: Tensor, *, classes: int) -> Tensor:
     """The network's probabilities [n, classes] for `inputs` [n, *shape]."""
     network.eval()
     return torch.cat([network(chunk)[:, :classes].softmax(1) for chunk in torch.split(inputs, CHUNK)])

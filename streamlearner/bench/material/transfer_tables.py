@@ -7,8 +7,8 @@ from collections.abc import Mapping
 EPISODES = (10, 100, 1_000, 10_000, 100_000)
 TEACHER = 0.9929
 COLUMNS = ("lossless 10", "lossless 50", "lossless 100", "real 1", "codes 10", "codes 50", "codes 100")
-"""`lossless`: 10, 2 and 1 % of the images; `real`: all of them with the teacher's answers; `codes`: the
-paper's own. The number is the compression."""
+"""`lossless`: 10, 2 and 1 % of the images; `real`: all of them, labelled by the teacher; `codes`: the paper's
+method. The number is the compression."""
 TABLES: Mapping[tuple[str, str], tuple[tuple[float, ...], ...]] = {
     ("cnn", "random"): (
         (9.94, 11.07, 10.70, 10.07, 10.65, 10.99, 13.89),

@@ -1,1 +1,1 @@
-"""The libraries that the bench compares with, and how turns are taken."""
+"""Other continual-learning methods and libraries, and the daemon beside them, learning in turns."""

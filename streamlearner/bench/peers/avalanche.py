@@ -1,4 +1,4 @@
-"""ER, ER-ACE and DER++ of Avalanche (0.6) for the bench `peers`: the library's own strategies, driven online.
+"""ER, ER-ACE and DER++ of Avalanche (0.6) for the experiment `peers`: the library's own strategies, online.
 
 An optional install (`streamlearner[peers]`); nothing is imported from it before a learner is made.
 """
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from streamlearner.bench.peers.mammoth import ALPHA, BATCH, BETA, CLASSES, PACKED, Answering
+from streamlearner.bench.peers.mammoth import ALPHA, BATCH, BETA, CLASSES, PACKED, PeerNetwork
 from streamlearner.methods.base import unit_interval
 from streamlearner.vision import torchvision as vision
 
@@ -26,8 +26,8 @@ def is_installed() -> bool:
     return importlib.util.find_spec("avalanche") is not None
 
 
-def load() -> Any:
-    """Avalanche itself, imported now; after torchvision, which it would import without our shim."""
+def load_avalanche() -> Any:
+    """The library, imported now. Torchvision goes first, as Avalanche would import it without our shim."""
     vision.load()
     with quiet():
         import avalanche
@@ -36,26 +36,26 @@ def load() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without warnings: the library warns of its own deprecated calls, at every batch."""
+    """Shows no warnings: the library warns of its own deprecated calls, at every batch."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda *a, **k: None
         yield
 
 
-class AvalancheLearner(Answering):
+class AvalancheLearner(PeerNetwork):
     """An Avalanche strategy: each batch is an experience of its online stream.
 
-    An item is counted as if it were packed (a byte for a pixel and for the label, float32 logits where they
-    are kept), though the library holds whole datasets and the places of items in them. It draws from torch's
-    global generator, which is lent to it, seeded, and put back.
+    An item counts as if it were packed (a byte for a pixel and for the label, float32 logits where they are
+    kept), though the library holds whole data sets and indices into them. It draws from torch's global
+    generator, which is set to this learner's state meanwhile and restored after.
     """
 
     def __init__(self, *, strategy: str, budget_bits: int, seed: int, learning_rate: float) -> None:
         super().__init__(seed=seed)
-        self._avalanche = load()
+        self._avalanche = load_avalanche()
         self.item_bits = PACKED.item_bits(logits=CLASSES if strategy == "derpp" else 0)
         self.capacity = budget_bits // self.item_bits
-        self._model = Scaled(self.network)
+        self._model = ScaledInputs(self.network)
         self._steps = 0
         self._rng_state = torch.Generator().manual_seed(seed).get_state()
         with quiet():
@@ -69,7 +69,9 @@ class AvalancheLearner(Answering):
             "train_mb_size": BATCH,
             "evaluator": training.plugins.EvaluationPlugin(),
         }
-        replayed = min(BATCH, self.capacity)  # with fewer items than this, nothing at all would be replayed
+        replayed = min(
+            BATCH, self.capacity
+        )  # asked for more than the buffer holds, Avalanche replays nothing
         if name == "er":
             reservoir = training.storage_policy.ReservoirSamplingBuffer(self.capacity)
             replay = training.plugins.ReplayPlugin(
@@ -97,14 +99,17 @@ class AvalancheLearner(Answering):
             whole = benchmarks.benchmark_from_datasets(train=[self._dataset(images, labels)])
             split = benchmarks.scenarios.online.split_online_stream
             for experience in split(whole.train_stream, experience_size=BATCH, shuffle=False):
-                experience.current_experience = self._steps  # else each call to learn would begin a new life
+                experience.current_experience = (
+                    self._steps
+                )  # counted on: else each call of learn would start over
                 self._steps += 1
                 self._strategy.train(experience)
             self._rng_state = torch.get_rng_state()
         self._model.eval()
 
     def _dataset(self, images: Tensor, labels: Tensor) -> Any:
-        """Raw bytes: to float in the network, as cheap as can be. One task for all: DER reads it."""
+        """Raw bytes, which the network turns into floats; that is cheapest. DER needs a task: all have
+        one."""
         utils = self._avalanche.benchmarks.utils
         attribute = utils.data_attribute.DataAttribute
         return utils.classification_dataset.ClassificationDataset(
@@ -116,8 +121,8 @@ class AvalancheLearner(Answering):
         )
 
 
-class Scaled(nn.Module):
-    """The network over raw bytes, with the ten answers of the stream."""
+class ScaledInputs(nn.Module):
+    """The network over raw bytes, with the stream's ten classes."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """ER, ER-ACE and DER++ in the manner of Mammoth, from their papers: raw items, a reservoir, plain SGD.
 
-Mammoth itself is on no package index. Same as there: one reservoir of items drawn uniformly, replayed beside
-each batch. Different: new and replayed images pass the network together, not one after the other, so that
-these learners are faster than Mammoth's; and what an item costs is counted in bits.
+Mammoth itself is on no package index. As there, one reservoir of items is sampled uniformly and replayed with
+each batch. Different: new and replayed images pass the network together and not one after the other, which is
+faster; and the cost of an item is counted in bits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamlearner.networks.base import descend
 from streamlearner.networks.by_name import build
 
 BATCH = 10
-"""New images of one step, and at most so many replayed ones in each draw."""
+"""New images of a step, and the most replayed ones in each draw from the memory."""
 CLASSES = 10
 INPUT_SHAPE = (1, 28, 28)
 ALPHA, BETA = 0.5, 0.5
@@ -27,7 +27,7 @@ ALPHA, BETA = 0.5, 0.5
 
 
 class Storage(NamedTuple):
-    """How an item is kept: an image and a label of these types."""
+    """The types in which the image and the label of an item are stored."""
 
     image: torch.dtype
     label: torch.dtype
@@ -41,11 +41,11 @@ class Storage(NamedTuple):
 PACKED = Storage(torch.uint8, torch.uint8)
 """A byte for a pixel, a byte for a label: 6,280 bits."""
 AS_MAMMOTH = Storage(torch.float32, torch.int64)
-"""What Mammoth's buffer holds: 25,152 bits, so that equal bits are a quarter of the items."""
+"""What Mammoth's buffer holds: 25,152 bits, so that equal bits hold a quarter of the items."""
 
 
 class Items(NamedTuple):
-    """Images [n, 1, 28, 28] float32 in [0, 1], labels [n] int64, logits [n, 10] (or [n, 0]: none kept)."""
+    """Images [n, 1, 28, 28] float32 in [0, 1], labels [n] int64, logits [n, 10] (or [n, 0]: none stored)."""
 
     images: Tensor
     labels: Tensor
@@ -53,7 +53,7 @@ class Items(NamedTuple):
 
 
 class Reservoir:
-    """A uniform sample of all items met, as many as `budget_bits` hold (Vitter, 1985, algorithm R)."""
+    """A uniform sample of all items seen, as many as fit `budget_bits` (Vitter, 1985, algorithm R)."""
 
     def __init__(
         self, *, budget_bits: int, storage: Storage, logits: int, generator: torch.Generator
@@ -93,8 +93,8 @@ class Reservoir:
         return Items(unit_interval(self.images[places]), self.labels[places].long(), self.logits[places])
 
 
-class Answering:
-    """A network of ten answers, drawn as the daemon draws its own from the same seed."""
+class PeerNetwork:
+    """The network of all candidates, initialised as the daemon initialises its own from the same seed."""
 
     def __init__(self, *, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed * 1000 + 1)
@@ -106,7 +106,7 @@ class Answering:
         return found
 
     @torch.no_grad()
-    def answer(self, images: Tensor) -> Tensor:
+    def predict(self, images: Tensor) -> Tensor:
         """Labels [n] for images [n, 1, 28, 28] uint8."""
         return torch.cat([self.logits(unit_interval(part)).argmax(1) for part in torch.split(images, 500)])
 
@@ -116,13 +116,13 @@ class Answering:
         return sum(8 * tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def finish(self) -> None:
-        """Nothing is left to do after the stream."""
+        """Nothing remains to be done after the stream."""
 
 
-class ExperienceReplay(Answering):
-    """ER (Chaudhry et al., 2019): new and replayed items together, plain cross-entropy.
+class ExperienceReplay(PeerNetwork):
+    """ER (Chaudhry et al., 2019): plain cross-entropy over new and replayed items together.
 
-    `augmentation` (None: none) changes what is replayed.
+    `augmentation` is applied to what is replayed (None: nothing is).
     """
 
     kept_logits = 0
@@ -174,8 +174,8 @@ class ExperienceReplay(Answering):
 
 
 class AsymmetricReplay(ExperienceReplay):
-    """ER-ACE (Caccia et al., 2022): new items compete among the classes of their batch, the old
-    among all."""
+    """ER-ACE (Caccia et al., 2022): the softmax of new items is over the classes of their batch, that of
+    replayed ones over all."""
 
     def _loss(self, new: Tensor, labels: Tensor, old: list[Tensor], items: list[Items]) -> Tensor:
         absent = torch.ones(CLASSES, dtype=torch.bool)
@@ -185,7 +185,7 @@ class AsymmetricReplay(ExperienceReplay):
 
 
 class DarkReplay(ExperienceReplay):
-    """DER++ (Buzzega et al., 2020): one draw is held near the logits of its first day, one learns its
+    """DER++ (Buzzega et al., 2020): one draw is regressed on the logits stored with it, another learns its
     labels."""
 
     kept_logits = CLASSES

@@ -1,4 +1,4 @@
-"""The daemon among its peers: the same stream in stretches, from messages to weights."""
+"""The daemon as a candidate beside its peers: from messages to weights, part by part of the stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.peers.mammoth import BATCH
-from streamlearner.bench.peers.turns import Turns, loop
+from streamlearner.bench.peers.turns import TurnSource, run_turn
 
 SETTINGS: Settings = {
     "network.name": "mlp",
@@ -23,9 +23,9 @@ SETTINGS: Settings = {
 
 
 class Ours:
-    """The whole daemon: with its exam, sleeps, checkpoints, metrics and serving."""
+    """The whole daemon, with exam, sleeps, checkpoints, metrics and serving."""
 
-    def __init__(self, daemon: Any, source: Turns) -> None:
+    def __init__(self, daemon: Any, source: TurnSource) -> None:
         self.daemon = daemon
         self.source = source
 
@@ -38,15 +38,15 @@ class Ours:
         return sum(self.daemon.learner.method.parameter_bits().values())
 
     def learn(self, images: Tensor, labels: Tensor) -> None:
-        """The next messages, which hold these very images."""
+        """Lets the daemon poll as many messages, which hold these very images."""
         self.source.left = len(labels)
-        loop(self.daemon, self.source)
+        run_turn(self.daemon, self.source)
 
     def finish(self) -> None:
         while self.daemon.state.asleep:
             self.daemon.consolidate()
 
-    def answer(self, images: Tensor) -> Tensor:
+    def predict(self, images: Tensor) -> Tensor:
         predictor = self.daemon.learner.predictor()
         answers = [answer for part in torch.split(images, 500) for answer in predictor.predict(part)]
         return torch.tensor([int(answer.label) for answer in answers])
@@ -56,10 +56,10 @@ class Ours:
 def ours(
     stream: Dataset, fixture: Fixture, *, budget_bits: int, seed: int, learning_rate: float
 ) -> Iterator[Ours]:
-    """A daemon that waits for this stream, in a folder of its own, which goes away with it."""
+    """A daemon that waits for this stream, with a temporary state folder."""
     own = {"memory.budget_bits": budget_bits, "method.learning_rate": learning_rate, "seed": seed}
     with fixture.daemon({**SETTINGS, **own}, fixture.messages(stream)) as daemon:
-        source = Turns(daemon.state.source)
+        source = TurnSource(daemon.state.source)
         daemon.state.intake.source = source
         try:
             daemon.serving.start()

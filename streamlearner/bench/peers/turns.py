@@ -1,4 +1,4 @@
-"""Turns: a daemon learns its share of a stream, then waits while a competitor learns the same share."""
+"""Turns: a daemon learns a part of its stream, then waits while something else learns the same part."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from streamlearner.stream import Message, Source
 
 
-class Turns(Source):
-    """Hands out messages until a turn's share, `left`, is taken."""
+class TurnSource(Source):
+    """A source that hands out `left` more messages, and then none until `left` is set again."""
 
     def __init__(self, inner: Source) -> None:
         self.inner = inner
@@ -44,8 +44,8 @@ class Turns(Source):
         self.inner.close()
 
 
-def loop(daemon: Any, source: Turns) -> None:
-    """The daemon's own loop until the turn's share is learned."""
+def run_turn(daemon: Any, source: TurnSource) -> None:
+    """The daemon's loop until the source has nothing left for this turn."""
     while source.left:
         daemon.wake()
         daemon.consolidate()
@@ -56,7 +56,7 @@ def loop(daemon: Any, source: Turns) -> None:
             daemon.checkpoint()
 
 
-def timed(work: Callable[[], None]) -> float:
+def seconds_of(work: Callable[[], None]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

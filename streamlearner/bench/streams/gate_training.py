@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from streamlearner.bench.kit.fixture import Fixture, Settings
-from streamlearner.bench.material.readout import BATCH, Task, task
+from streamlearner.bench.material.readout import BATCH, Task, task_of
 from streamlearner.gates.gate_file import save_gate
 from streamlearner.gates.meta_learning import Course, Lesson, learn_alone, meta_train
 from streamlearner.gates.update_gate import UpdateGate
@@ -59,7 +59,7 @@ def gate_settings(
     if on is None:
         yield {}
         return
-    known = task(fixture.load_dataset(on, True, QUICK_EXAMPLES if quick else None))
+    known = task_of(fixture.load_dataset(on, True, QUICK_EXAMPLES if quick else None))
     classes = sorted(set(known.labels.tolist()))
     old, new = (known.of(tuple(classes[start::2])) for start in (0, 1))
     seed = int(settings["seed"])

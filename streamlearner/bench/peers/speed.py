@@ -1,4 +1,4 @@
-"""A candidate and the baseline learn one stream in turns, so that a machine that slows, slows both."""
+"""A candidate and the baseline learn one stream in turns, so that a machine that slows down slows both."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.bench.peers.mammoth import BATCH, INPUT_SHAPE, PACKED, Answering
+from streamlearner.bench.peers.mammoth import BATCH, INPUT_SHAPE, PACKED, PeerNetwork
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.base import descend
 
-STRETCHES = 10
-YARDSTICK_PART = 5
-"""In each stretch an arm learns its share and the baseline the first fifth of the same."""
+PARTS = 10
+BASELINE_ONE_IN = 5
+"""The stream comes in ten parts; of each the candidate learns all and the baseline the first fifth."""
 
 
 class Candidate(Protocol):
-    """Who learns the stream, stretch by stretch, and answers after it."""
+    """What learns the stream, part by part, and is tested after it."""
 
     @property
     def stored_bits(self) -> int: ...
@@ -31,17 +31,18 @@ class Candidate(Protocol):
     def parameter_bits(self) -> int: ...
 
     def learn(self, images: Tensor, labels: Tensor) -> None:
-        """The next of the stream, in batches of ten: images [n, 1, 28, 28] uint8, labels [n] int64."""
+        """Learns the next part of the stream in batches of ten: images [n, 1, 28, 28] uint8, labels [n]
+        int64."""
 
     def finish(self) -> None:
-        """What is left to do after the stream; on the clock."""
+        """Does what remains after the stream, and is timed too."""
 
-    def answer(self, images: Tensor) -> Tensor:
+    def predict(self, images: Tensor) -> Tensor:
         """Labels [n] for images [n, 1, 28, 28] uint8."""
 
 
-class BareLoop(Answering):
-    """The baseline: experience replay of raw bytes and nothing around it, as a script would have it."""
+class BareReplay(PeerNetwork):
+    """The baseline, arm `bare_loop`: experience replay of raw bytes and nothing around it."""
 
     def __init__(self, *, budget_bits: int, seed: int, learning_rate: float) -> None:
         super().__init__(seed=seed)
@@ -66,38 +67,40 @@ class BareLoop(Answering):
             self._remember(new, targets)
 
     def _remember(self, images: Tensor, labels: Tensor) -> None:
-        """Algorithm R for a batch at once: of two that land in one place, one stays."""
-        met = torch.arange(self.seen, self.seen + len(labels))
-        drawn = (torch.rand(len(labels), generator=self.generator, dtype=torch.float64) * (met + 1)).long()
-        places = torch.where(met < len(self.images), met, drawn)
+        """Algorithm R for a batch at once; of two items that get the same place, one is stored."""
+        arrived = torch.arange(self.seen, self.seen + len(labels))
+        drawn = (
+            torch.rand(len(labels), generator=self.generator, dtype=torch.float64) * (arrived + 1)
+        ).long()
+        places = torch.where(arrived < len(self.images), arrived, drawn)
         kept = places < len(self.images)
         self.images[places[kept]], self.labels[places[kept]] = images[kept], labels[kept].to(torch.uint8)
         self.seen += len(labels)
 
 
-class Pace(NamedTuple):
-    """Seconds of an arm over the stream, and its examples per CPU second over the baseline's."""
+class Speed(NamedTuple):
+    """Seconds of a candidate over the stream; its examples per CPU second over the baseline's."""
 
     seconds: float
     against_bare_loop: float
 
 
-def race(candidate: Candidate, baseline: Candidate, images: Tensor, labels: Tensor) -> Pace:
-    """The candidate learns the whole stream; the baseline a fifth, in turns with it."""
-    stretch = -(-len(labels) // (STRETCHES * BATCH)) * BATCH
-    few = max(stretch // YARDSTICK_PART // BATCH, 1) * BATCH
-    spent, yard, measured = np.zeros(2), np.zeros(2), 0
-    for part, targets in zip(torch.split(images, stretch), torch.split(labels, stretch), strict=True):
-        spent += timed(partial(candidate.learn, part, targets))
-        yard += timed(partial(baseline.learn, part[:few], targets[:few]))
+def learn_in_turns(candidate: Candidate, baseline: Candidate, images: Tensor, labels: Tensor) -> Speed:
+    """The candidate learns the whole stream and the baseline a fifth of it, in turns."""
+    part_length = -(-len(labels) // (PARTS * BATCH)) * BATCH
+    few = max(part_length // BASELINE_ONE_IN // BATCH, 1) * BATCH
+    spent, baseline_spent, measured = np.zeros(2), np.zeros(2), 0
+    for part, targets in zip(torch.split(images, part_length), torch.split(labels, part_length), strict=True):
+        spent += clock_and_cpu_seconds(partial(candidate.learn, part, targets))
+        baseline_spent += clock_and_cpu_seconds(partial(baseline.learn, part[:few], targets[:few]))
         measured += len(targets[:few])
-    spent += timed(candidate.finish)
+    spent += clock_and_cpu_seconds(candidate.finish)
     seconds, busy = spent.tolist()
-    return Pace(seconds, (len(labels) / busy) / (measured / float(yard[1])))
+    return Speed(seconds, (len(labels) / busy) / (measured / float(baseline_spent[1])))
 
 
-def timed(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds by the clock, and of this process on the processor."""
+def clock_and_cpu_seconds(work: Callable[[], None]) -> tuple[float, float]:
+    """Seconds by the clock, and of this process on the CPU."""
     clock, processor = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - clock, time.process_time() - processor
