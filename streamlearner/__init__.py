@@ -21,7 +21,7 @@ True
   `load`.
 - `load_config`: a mapping of settings or a YAML file to a checked `Config`; `Learner` and `build` take all
   three.
-- `build`: the daemon inside a program, a `Daemon` with `run` and `stop`.
+- `build`: the daemon inside a program, a `Daemon` with `run`, `stop` and `status`.
 - `Source`: what to implement for a stream of your own; it gives `Message`s, whose content `encode` writes,
   and has a `Position`. `MemorySource` is one over a list. `Label`: a text or an integer.
 - `StreamlearnerError`: the base of every error raised on purpose. `InvalidInput`, `ConfigError`,

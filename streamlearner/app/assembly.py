@@ -59,7 +59,9 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
     >>> config = {"state_dir": folder.name, "serving.port": 0, "daemon.at_end": "exit", "threads": 1}
     >>> daemon = build(config, source=MemorySource(messages))
     >>> daemon.run()
-    >>> Learner.load(folder.name, config=config).predict_one(np.full((8, 8), 220))
+    >>> daemon.status()["messages"]
+    60
+    >>> Learner.load(folder.name).predict_one(np.full((8, 8), 220))
     'light'
     >>> folder.cleanup()
     """
@@ -129,6 +131,7 @@ def make_persistence(
         metrics=metrics,
         method=config.method.name,
         config_digest=config.digest(),
+        settings=config.learning(),
         every_examples=section.every_examples,
         every_s=section.every_s,
         retry_s=section.retry_s,

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from streamlearner.app.assembly import make_checkpoints, make_schedule
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.parts import check_network
 from streamlearner.config.given import Settings, found_settings
 from streamlearner.config.loading import Config, validated
+from streamlearner.daemon import snapshot
 from streamlearner.daemon.events import Tally
 from streamlearner.daemon.intake import RememberedIds
+from streamlearner.daemon.state import sleep_due
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.inputs import Schema
 from streamlearner.errors import CheckpointError, ConfigError, NothingLearned
@@ -81,16 +81,20 @@ class EmbeddedState:
         self.tally.messages += len(batch)
         self.tally.duplicate += len(batch) - len(fresh)
         if fresh:
-            self._for_inputs_like(batch.inputs).learn(batch.select(fresh))
+            self.learner = self.learner or self._first_learner(batch)
+            self.learner.learn(batch.select(fresh))
         self._consolidate()
 
-    def _for_inputs_like(self, inputs: torch.Tensor) -> Learner:
-        """The first example says what inputs look like; now the networks can be built."""
-        if self.learner is None:
-            dtype = str(inputs.dtype).removeprefix("torch.")
-            self.schema = Schema(shape=tuple(inputs.shape[1:]), dtype=dtype)
-            self.learner = make_learner(self.config, schema=self.schema)
-        return self.learner
+    def _first_learner(self, batch: Batch) -> Learner:
+        dtype = str(batch.inputs.dtype).removeprefix("torch.")
+        schema = Schema(shape=tuple(batch.inputs.shape[1:]), dtype=dtype)
+        learner = make_learner(self.config, schema=schema)
+        self.schema = schema  # only now: a network may refuse such inputs
+        return learner
+
+    def make_learner(self) -> Learner:
+        assert self.schema is not None, "a learner before its first example"
+        return make_learner(self.config, schema=self.schema)
 
     # sleep
 
@@ -101,18 +105,10 @@ class EmbeddedState:
             return
         if learner.asleep and learner.consolidate(steps) is not None:
             self.schedule.ended()
-        while self._is_due(learner):
+        while sleep_due(self.schedule, learner):
             self._begin_sleep(learner)
             if not steps:
                 self._end_sleep(learner)
-
-    def _is_due(self, learner: Learner) -> bool:
-        reason = self.schedule.due(
-            examples=learner.progress.learned,
-            fullness=learner.method.fullness,
-            prequential_accuracy=learner.prequential.accuracy if learner.prequential.settled else None,
-        )
-        return reason is not None
 
     def sleep(self) -> SleepResult:
         """A whole sleep, or the rest of the one that is under way. Raises `NothingLearned`."""
@@ -147,43 +143,26 @@ class EmbeddedState:
 
     def save(self, folder: Path) -> None:
         """One more checkpoint in a state folder; durable when it returns."""
-        learner, schema = self.learner, self.schema
-        facts = {
-            "tally": asdict(self.tally),
-            "schedule": self.schedule.state(),
-            "schema": None if schema is None else schema.state(),
-            "learner": None if learner is None else learner.facts(),
-            "settings": self.config.learning(),
-            "features": self.features,
-        }
         with StateLock(folder):
             store = make_checkpoints(self.config, folder=folder)
             store.save(
-                tensors={"intake": {"ids": self.ids.state()}} | (learner.tensors() if learner else {}),
-                facts=facts,
+                tensors=snapshot.tensors(self),
+                facts=snapshot.facts(self) | {"settings": self.config.learning(), "features": self.features},
                 position=self.position,
                 method=self.config.method.name,
                 config_digest=self.config.digest(),
-                examples=learner.progress.learned if learner else 0,
+                examples=self.learner.progress.learned if self.learner else 0,
             )
             store.prune()
 
     def restore(self, found: Checkpoint) -> None:
         """Goes on from there. Raises ConfigError where these settings do not fit."""
-        facts = found.facts
-        self.position, self.features = found.manifest.position, facts.get("features")
-        self.tally = Tally(**facts["tally"])
-        self.schedule.restore(facts["schedule"])
-        self.ids.restore(found.tensors["intake"]["ids"])
-        if facts["learner"] is None:
-            return
-        self.schema = Schema.restore(facts["schema"])
-        self.learner = make_learner(self.config, schema=self.schema)
         try:
-            self.learner.restore(found.tensors, facts["learner"])
+            snapshot.restore(self, found)
         except (RuntimeError, KeyError) as error:
             raise ConfigError(f"checkpoint {found.path} does not fit these settings: {error}") from error
-        if self.learner.labels.factors.keys() - {None}:
+        self.features = found.facts.get("features")
+        if self.learner and self.learner.labels.factors.keys() - {None}:
             raise ConfigError(
                 f"checkpoint {found.path} has labels of several factors; only a daemon answers with such"
             )

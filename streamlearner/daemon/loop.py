@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.reports import publish_metrics, status_documents
 from streamlearner.daemon.requests import Requests
-from streamlearner.daemon.state import DaemonState
+from streamlearner.daemon.state import DaemonState, sleep_due
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.learning.consolidation import ConsolidationResult, Transplant
@@ -94,6 +95,10 @@ class Daemon:
             if not self.stopping:  # `stop` makes it give up
                 raise
 
+    def status(self) -> dict[str, Any]:
+        """What `GET /v1/status` answers, from any thread: a moment old while `run` goes on."""
+        return self.requests.status()
+
     @property
     def learner(self) -> Learner | None:
         return self.state.learner
@@ -141,12 +146,7 @@ class Daemon:
             self.state.events.steps_done(steps)
             if result is not None:
                 self.end_consolidation(learner, result)
-        reason = self.state.schedule.due(
-            examples=learner.progress.learned,
-            fullness=learner.method.fullness,
-            prequential_accuracy=learner.prequential.accuracy if learner.prequential.settled else None,
-        )
-        if reason is not None:
+        if (reason := sleep_due(self.state.schedule, learner)) is not None:
             self.state.schedule.began(learner.progress.learned)
             learner.begin_consolidation()
             self.state.events.sleep_began(reason, examples=learner.progress.learned)
@@ -174,7 +174,7 @@ class Daemon:
     def publish(self) -> None:
         """New status documents and metrics, once the last are old enough."""
         self.requests.heartbeat(learning=not self.persistence.waiting)
-        if not self.requests.documents_due:
+        if not (self.requests.documents_due or self.stopping):
             return
         documents = status_documents(
             self.state,
@@ -238,10 +238,8 @@ class Daemon:
         """The last checkpoint. Raises CheckpointError without it: nothing is lost, but read again."""
         self.checkpoint()
         if self.persistence.waiting:
-            raise CheckpointError(
-                "stopped without a last checkpoint (the log says why): nothing is lost, the next run reads "
-                "the stream again from the checkpoint before"
-            )
+            lost = "nothing is lost, the next run reads the stream again from the checkpoint before"
+            raise CheckpointError(f"stopped without a last checkpoint (the log says why): {lost}")
 
     def close(self) -> None:
         """Frees the port, the source and all that was opened for the daemon. Safe to call twice."""

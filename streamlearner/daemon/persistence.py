@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -42,6 +42,7 @@ class Persistence:
         metrics: Metrics,
         method: str,
         config_digest: str,
+        settings: Mapping[str, Any],
         every_examples: int | None,
         every_s: float | None,
         retry_s: float,
@@ -55,6 +56,7 @@ class Persistence:
         self.metrics = metrics
         self.method = method
         self.config_digest = config_digest
+        self.settings = settings
         self.every_examples = every_examples
         self.every_s = every_s
         self.retry_s = retry_s
@@ -111,7 +113,7 @@ class Persistence:
             self.versions.save(self._new_version)
         self.checkpoints.save(
             tensors=snapshot.tensors,
-            facts=snapshot.facts,
+            facts={**snapshot.facts, "settings": self.settings},
             position=snapshot.position,
             method=self.method,
             config_digest=self.config_digest,

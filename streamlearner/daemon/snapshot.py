@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from streamlearner.daemon.events import Tally
-from streamlearner.daemon.state import DaemonState
+from streamlearner.daemon.intake import RememberedIds
+from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
+from streamlearner.learning.learner import Learner
 from streamlearner.state.checkpoint import Checkpoint
 from streamlearner.stream import Position
+
+
+class LearningState(Protocol):
+    """What there is to save: of a daemon (`state.DaemonState`), or of a program that learns without one."""
+
+    learner: Learner | None
+    schema: Schema | None
+    position: Position | None
+    tally: Tally
+
+    @property
+    def ids(self) -> RememberedIds: ...
+
+    @property
+    def schedule(self) -> SleepSchedule: ...
+
+    def make_learner(self) -> Learner: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +49,43 @@ class Snapshot:
     examples: int
 
 
-def capture(state: DaemonState, position: Position) -> Snapshot:
+def capture(state: LearningState, position: Position) -> Snapshot:
     """The state as it is now, which is that at `position`."""
-    learner, schema = state.learner, state.intake.codec.schema
     return Snapshot(
-        tensors={"intake": {"ids": state.intake.ids.state()}} | (learner.tensors() if learner else {}),
-        facts={
-            "tally": asdict(state.tally),
-            "schedule": state.schedule.state(),
-            "schema": None if schema is None else schema.state(),
-            "learner": None if learner is None else learner.facts(),
-        },
+        tensors=tensors(state),
+        facts=facts(state),
         position=position,
         messages=state.tally.messages,
-        examples=learner.progress.learned if learner else 0,
+        examples=state.learner.progress.learned if state.learner else 0,
     )
 
 
-def restore(state: DaemonState, checkpoint: Checkpoint) -> None:
+def tensors(state: LearningState) -> dict[str, dict[str, Tensor]]:
+    """By file and name: those in use, not copies."""
+    return {"intake": {"ids": state.ids.state()}} | (state.learner.tensors() if state.learner else {})
+
+
+def facts(state: LearningState) -> dict[str, Any]:
+    """All beside the tensors, as JSON."""
+    learner, schema = state.learner, state.schema
+    return {
+        "tally": asdict(state.tally),
+        "schedule": state.schedule.state(),
+        "schema": None if schema is None else schema.state(),
+        "learner": None if learner is None else learner.facts(),
+    }
+
+
+def restore(state: LearningState, checkpoint: Checkpoint) -> None:
     """Makes a fresh state the one that was saved. A consolidation that was under way is re-run from its seed
     to the saved step."""
-    facts = checkpoint.facts
+    saved = checkpoint.facts
     state.position = checkpoint.manifest.position
-    state.tally = Tally(**facts["tally"])
-    state.schedule.restore(facts["schedule"])
-    state.intake.ids.restore(checkpoint.tensors["intake"]["ids"])
-    if facts["schema"] is not None:
-        state.intake.codec.schema = Schema.restore(facts["schema"])
-    if facts["learner"] is not None:
+    state.tally = Tally(**saved["tally"])
+    state.schedule.restore(saved["schedule"])
+    state.ids.restore(checkpoint.tensors["intake"]["ids"])
+    if saved["schema"] is not None:
+        state.schema = Schema.restore(saved["schema"])
+    if saved["learner"] is not None:
         state.learner = state.make_learner()
-        state.learner.restore(checkpoint.tensors, facts["learner"])
+        state.learner.restore(checkpoint.tensors, saved["learner"])

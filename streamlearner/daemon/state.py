@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamlearner.daemon.events import Events, Tally
-from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.intake import Intake, RememberedIds
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
@@ -37,12 +37,32 @@ class DaemonState:
         return self.intake.source
 
     @property
+    def ids(self) -> RememberedIds:
+        return self.intake.ids
+
+    @property
+    def schema(self) -> Schema | None:
+        return self.intake.codec.schema
+
+    @schema.setter
+    def schema(self, schema: Schema | None) -> None:
+        self.intake.codec.schema = schema
+
+    @property
     def asleep(self) -> bool:
         return self.learner is not None and self.learner.asleep
 
     def make_learner(self) -> Learner:
         """A fresh learner. The first valid example says what inputs look like: before it there is none."""
-        schema = self.intake.codec.schema
-        assert schema is not None, "a decoded batch without a schema"
-        log.info("inputs are %s %s", schema.dtype, list(schema.shape))
-        return self.learner_factory(schema)
+        assert self.schema is not None, "a decoded batch without a schema"
+        log.info("inputs are %s %s", self.schema.dtype, list(self.schema.shape))
+        return self.learner_factory(self.schema)
+
+
+def sleep_due(schedule: SleepSchedule, learner: Learner) -> str | None:
+    """Why to sleep now, after a batch (`SleepSchedule.due`)."""
+    return schedule.due(
+        examples=learner.progress.learned,
+        fullness=learner.method.fullness,
+        prequential_accuracy=learner.prequential.accuracy if learner.prequential.settled else None,
+    )

@@ -86,9 +86,7 @@ def _check_shape(shape: tuple[int, ...], found: str, schema: Schema | None) -> N
     expected = list(schema.shape)
     if len(expected) == 3:
         channels, *sides = expected
-        expected = [*sides, channels]
-        if channels == 1 and len(shape) == 2:
-            expected = sides
+        expected = sides if channels == 1 and shape[2:] != (1,) else [*sides, channels]
     if list(shape) != expected:
         text = f"{found} of shape {list(shape)}; expected {expected}, as the first that was learned"
         raise InvalidInput("schema", text)
