@@ -16,14 +16,14 @@ from streamlearner.state.durable_files import read_file
 
 SETTING = "method.meta_learned_update.gate"
 START = "start."
-"""Before the names of the weights that a network starts with, where the gate is for one network alone."""
+"""Prefix of the network's own weights, which the file holds where the gate fits one network alone."""
 
 
 def save_gate(
     gate: UpdateGate, path: Path, *, facts: Mapping[str, str], start: Network | None = None
 ) -> None:
-    """Writes it whole, with the body of `start` for a gate that knows each weight of it. `facts` are told
-    again by whoever reads the file."""
+    """Writes the gate's weights, and those of the body of `start` for a gate with an offset for each of them.
+    `facts`, on what the gate was trained, become the metadata of the file."""
     tensors = dict(gate.state_dict())
     if start is not None:
         tensors |= {f"{START}{name}": value.contiguous() for name, value in start.body.state_dict().items()}
@@ -31,7 +31,7 @@ def save_gate(
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """What the file holds, for whatever network. Raises ConfigError where it cannot be read."""
+    """All tensors in the file by name. Raises ConfigError where it cannot be read."""
     try:
         return safetensors.torch.load(read_file(path))
     except (CheckpointError, SafetensorError) as error:
@@ -41,9 +41,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def load_gate(path: Path, network: Network) -> UpdateGate:
-    """The gate of the file, for a network of the kind that it was trained on; where the file has weights to
-    start with, the network's body takes them. Raises ConfigError where it cannot be read, or its layers are
-    not those of the network."""
+    """The gate in the file, for a network of the architecture that it was trained on. Where the file also
+    holds weights of a network, they are loaded into the body of `network`. Raises ConfigError for a file that
+    cannot be read, and for a gate of other layers than the network's."""
     tensors = read_tensors(path)
     start = {name.removeprefix(START): tensors.pop(name) for name in list(tensors) if name.startswith(START)}
     found = tensors.get("gates.0.output.weight")

@@ -18,31 +18,31 @@ from streamlearner.networks.base import Network
 DEPTH = 3
 """Stacked LSTM layers, as in the paper."""
 OPEN = 3.0
-"""Where an untrained gate's logistic function stands: nearly open."""
+"""Argument of the logistic function of an untrained gate: nearly open."""
 
 Tensors = Mapping[str, Tensor]
 """Parameters of a network's body, or their gradients, by name."""
 
 
 class Activity(NamedTuple):
-    """What went into a layer, a mean over examples and places [channels], and what came out after
-    rectification, likewise [units]."""
+    """Mean activations of a layer over the batch and all positions: of its inputs [channels], and of its
+    outputs after ReLU [units]."""
 
     before: Tensor
     after: Tensor
 
 
 class LayerGate(nn.Module):
-    """Of one layer, its cells shared by all units: reads what leads into a unit, weights and bias [f], their
-    gradients [f], the activities before [channels] and after it, and gives a multiplier for each, in
-    (0, 1.05).
+    """The gate of one layer: an LSTM shared by all its units. For each unit it reads the incoming weights and
+    the bias [f], their gradients [f], the mean activations before the layer [channels] and of the unit, and
+    gives a multiplier for each weight, in (0, 1.05).
 
-    Untrained it gives 1 everywhere: the output layer's weights are 0.
+    Untrained it gives 1 everywhere: the weights of its output layer are 0.
 
     Differs: a logistic function instead of a tanh with a learned scale, so that no gradient changes its sign;
-    biases are gated too. With `units`, each weight has an offset of its own beside what the cells say, as
-    each has a step size in Meta-SGD (Li et al., 2017): cells that all units share tell them hardly apart (on
-    digits outputs of fresh ones lie 0.01 apart).
+    biases are gated too. With `units`, each weight has a trained offset of its own, added to the output of
+    the LSTM, as each has a learning rate in Meta-SGD (Li et al., 2017): an LSTM that all units share hardly
+    tells them apart (on digits, outputs for different units of a new gate differ by 0.01).
     """
 
     def __init__(self, *, weights: int, channels: int, hidden: int, units: int | None = None) -> None:
@@ -58,27 +58,30 @@ class LayerGate(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Weights and gradients [units, f], state [2, DEPTH, units, hidden] to multipliers [units, f] and the
         next state."""
-        before = levelled(activity.before).expand(len(weights), -1)
-        after = levelled(activity.after)[:, None]
-        seen = torch.cat([weights, gradients, before, after], 1)
-        shown, (hidden, cell) = self.cells(seen[None], (state[0].contiguous(), state[1].contiguous()))
-        said: Tensor = self.output(shown[0].relu())
+        before = rms_normalised(activity.before).expand(len(weights), -1)
+        after = rms_normalised(activity.after)[:, None]
+        inputs_of_cells = torch.cat([weights, gradients, before, after], 1)
+        output, (hidden, cell) = self.cells(
+            inputs_of_cells[None], (state[0].contiguous(), state[1].contiguous())
+        )
+        logits: Tensor = self.output(output[0].relu())
         if self.own is not None:
-            said = said + self.own
-        return said.sigmoid() * (1 + math.exp(-OPEN)), torch.stack([hidden, cell])
+            logits = logits + self.own
+        return logits.sigmoid() * (1 + math.exp(-OPEN)), torch.stack([hidden, cell])
 
 
 class UpdateGate(nn.Module):
-    """A gate for each convolution and fully connected layer of a network's body; the head goes without.
+    """A gate for each convolutional and fully connected layer of a network's body; the head has none.
 
-    `state` [2, DEPTH, units, hidden] is what all its cells remember, units layer after layer. With
-    `each_weight` it is a gate for this very network, weight by weight; without, for any of its kind.
+    `state` [2, DEPTH, units, hidden] holds hidden and cell states of the LSTMs for all units, layer after
+    layer. With `each_weight` the gate has an offset for each weight and fits this very network; without, any
+    of the same architecture.
     """
 
     def __init__(self, network: Network, *, hidden: int, each_weight: bool = False) -> None:
         super().__init__()
         self.hidden = hidden
-        self.layers = {name: tuple(layer.weight.shape) for name, layer in _layers(network.body)}
+        self.layers = {name: tuple(layer.weight.shape) for name, layer in _gated_layers(network.body)}
         self.gates = nn.ModuleList(
             LayerGate(
                 weights=math.prod(layer.weight.shape[1:]) + (layer.bias is not None),
@@ -86,11 +89,11 @@ class UpdateGate(nn.Module):
                 hidden=hidden,
                 units=len(layer.weight) if each_weight else None,
             )
-            for _, layer in _layers(network.body)
+            for _, layer in _gated_layers(network.body)
         )
 
-    def fresh(self) -> Tensor:
-        """The state before the first step."""
+    def initial_state(self) -> Tensor:
+        """The state before the first step, zeros [2, DEPTH, units, hidden]."""
         units = sum(shape[0] for shape in self.layers.values())
         return torch.zeros(2, DEPTH, units, self.hidden)
 
@@ -101,7 +104,9 @@ class UpdateGate(nn.Module):
         found, states = {}, []
         parts = torch.split(state, [shape[0] for shape in self.layers.values()], dim=2)
         for (name, shape), gate, part in zip(self.layers.items(), self.gates, parts, strict=True):
-            multipliers, after = gate(_rows(weights, name), _rows(gradients, name), activities[name], part)
+            multipliers, after = gate(
+                _incoming(weights, name), _incoming(gradients, name), activities[name], part
+            )
             found[f"{name}.weight"] = multipliers[:, : math.prod(shape[1:])].reshape(shape)
             if f"{name}.bias" in weights:
                 found[f"{name}.bias"] = multipliers[:, -1]
@@ -110,7 +115,7 @@ class UpdateGate(nn.Module):
 
     @torch.no_grad()
     def modulate(self, body: nn.Module, activities: Mapping[str, Activity], state: Tensor) -> Tensor:
-        """Multiplies the gradients that the body's parameters hold, in place; the next state."""
+        """Multiplies the `.grad` of the body's parameters in place. Returns the next state."""
         weights = dict(body.named_parameters())
         gradients = {name: weight.grad for name, weight in weights.items() if weight.grad is not None}
         multipliers, after = self.forward(weights, gradients, activities, state)
@@ -120,17 +125,20 @@ class UpdateGate(nn.Module):
 
 
 @contextmanager
-def observed(body: nn.Module) -> Iterator[dict[str, Activity]]:
-    """The activities of the body's layers, by name, once it has been called inside."""
+def recorded_activities(body: nn.Module) -> Iterator[dict[str, Activity]]:
+    """Yields a dict that a forward pass of the body, inside the context, fills: mean activations by layer
+    name."""
     found: dict[str, Activity] = {}
 
     def watch(name: str) -> object:
         def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            found[name] = Activity(_mean(inputs[0].detach()), _mean(output.detach().relu()))
+            found[name] = Activity(
+                _mean_by_channel(inputs[0].detach()), _mean_by_channel(output.detach().relu())
+            )
 
         return hook
 
-    handles = [layer.register_forward_hook(watch(name)) for name, layer in _layers(body)]  # type: ignore[arg-type]
+    handles = [layer.register_forward_hook(watch(name)) for name, layer in _gated_layers(body)]  # type: ignore[arg-type]
     try:
         yield found
     finally:
@@ -138,28 +146,28 @@ def observed(body: nn.Module) -> Iterator[dict[str, Activity]]:
             handle.remove()
 
 
-def levelled(values: Tensor) -> Tensor:
-    """Divided by their root mean square, so that a gate sees layers, and gradients early and late, on one
-    scale; what is not a number becomes 0."""
-    level = values.detach().square().mean().sqrt().clamp_min(1e-12)
-    return torch.nan_to_num(values / level, nan=0.0, posinf=0.0, neginf=0.0)
+def rms_normalised(values: Tensor) -> Tensor:
+    """Values divided by their root mean square, so that the gate sees all layers, and gradients early and
+    late in training, on one scale. What is not finite becomes 0."""
+    rms = values.detach().square().mean().sqrt().clamp_min(1e-12)
+    return torch.nan_to_num(values / rms, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _rows(values: Tensors, layer: str) -> Tensor:
-    """Of the layer's weights and of its biases, if it has any, each on one scale: what leads into each unit
-    [units, f]."""
-    parts = [levelled(values[f"{layer}.weight"].flatten(1))]
+def _incoming(values: Tensors, layer: str) -> Tensor:
+    """The weights into each unit of the layer, and its bias if there is one, [units, f]; weights and biases
+    are RMS-normalised separately."""
+    parts = [rms_normalised(values[f"{layer}.weight"].flatten(1))]
     if f"{layer}.bias" in values:
-        parts.append(levelled(values[f"{layer}.bias"][:, None]))
+        parts.append(rms_normalised(values[f"{layer}.bias"][:, None]))
     return torch.cat(parts, 1)
 
 
-def _mean(values: Tensor) -> Tensor:
-    """[n, channels, ...] to [channels]."""
+def _mean_by_channel(values: Tensor) -> Tensor:
+    """Means [channels] of [n, channels, ...]."""
     return values.float().transpose(0, 1).flatten(1).mean(1)
 
 
-def _layers(body: nn.Module) -> Iterator[tuple[str, nn.Conv2d | nn.Linear]]:
+def _gated_layers(body: nn.Module) -> Iterator[tuple[str, nn.Conv2d | nn.Linear]]:
     for name, layer in body.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             yield name, layer

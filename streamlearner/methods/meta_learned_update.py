@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.gates.update_gate import UpdateGate, observed
+from streamlearner.gates.update_gate import UpdateGate, recorded_activities
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.networks.base import Network, descend
@@ -40,12 +40,12 @@ class MetaLearnedUpdate(Baseline):
         super().__init__(network=network, learning_rate=learning_rate, steps=steps)
         self.gate = gate.requires_grad_(False)
         self.horizon = horizon
-        self.register_buffer("state", gate.fresh())
+        self.register_buffer("state", gate.initial_state())
         self.register_buffer("since", torch.tensor(0))
 
     def _learn(self, experience: Experience) -> Observation:
         network = self.hippocampus.train()
-        with observed(network.body) as activities:
+        with recorded_activities(network.body) as activities:
             logits = network(unit_interval(experience.inputs))[:, : self.classes]
         answers = self.curriculum.restricted(logits, experience.tasks)
         loss = F.cross_entropy(answers, experience.labels)
@@ -59,7 +59,7 @@ class MetaLearnedUpdate(Baseline):
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 
     def _begin_anew(self) -> None:
-        self.state = self.gate.fresh()
+        self.state = self.gate.initial_state()
         self.since.zero_()
 
     def adopt(self, candidate: Self) -> None:

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from streamlearner.commands.main import app
 from streamlearner.gates.meta_learning import (
-    Course,
-    Draw,
-    Drawn,
-    Lesson,
+    DrawTask,
+    EpisodeTasks,
+    GateTraining,
+    LabelledBatch,
     Student,
     meta_train,
-    within,
+    task_cross_entropy,
 )
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network, descend
@@ -35,14 +35,14 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def draw(*digits: int, seed: int) -> Draw:
+def draw(*digits: int, seed: int) -> DrawTask:
     chosen = torch.isin(torch.tensor(LABELS), torch.tensor(digits))
     inputs = torch.from_numpy(IMAGES)[chosen][:, None].float() / 255
     labels, chance = torch.tensor(LABELS)[chosen], torch.Generator().manual_seed(seed)
 
-    def drawn(n: int) -> Drawn:
+    def drawn(n: int) -> LabelledBatch:
         places = torch.randint(len(labels), (n,), generator=chance)
-        return Drawn(inputs[places], labels[places])
+        return LabelledBatch(inputs[places], labels[places])
 
     return drawn
 
@@ -53,25 +53,31 @@ def knows_old() -> Network:
     network, old = mlp(input_shape=(1, 8, 8), hidden=(16,)), draw(0, 1, 2, 3, 4, seed=1)
     for _ in range(150):
         drawn = old(32)
-        loss = within(network(drawn.inputs), drawn.labels)
+        loss = task_cross_entropy(network(drawn.inputs), drawn.labels)
         loss.backward()  # type: ignore[no-untyped-call]
         descend(network, learning_rate=0.2, loss=float(loss.detach()))
     return network
 
 
-def course(**changed: float | str) -> Course:
+def training(**changed: float | str) -> GateTraining:
     settings = {"episodes": 40, "steps": 20, "batch_size": 16, "inner_rate": 0.2, "outer_rate": 3e-3}
-    return Course(**(settings | {"horizon": 10, "least": 1e6, "most": 1e6} | changed))  # type: ignore[arg-type]
+    return GateTraining(**(settings | {"horizon": 10, "min_threshold": 1e6, "max_threshold": 1e6} | changed))  # type: ignore[arg-type]
 
 
-def lesson(network: Network, *, seed: int) -> Lesson:
-    return Lesson(network, draw(0, 1, 2, 3, 4, seed=seed), draw(5, 6, 7, 8, 9, seed=seed + 1))
+def episode_tasks(network: Network, *, seed: int) -> EpisodeTasks:
+    return EpisodeTasks(network, draw(0, 1, 2, 3, 4, seed=seed), draw(5, 6, 7, 8, 9, seed=seed + 1))
 
 
-def strayed(network: Network, gate: UpdateGate, target: str) -> float:
-    """Mean loss in three lessons that are the same each time; the gate does not move."""
-    held = course(episodes=3, steps=150, outer_rate=0.0, own_rate=0.0, target=target)
-    return sum(e.loss for e in meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=held)) / 3
+def student_loss(network: Network, gate: UpdateGate, target: str) -> float:
+    """Mean loss over three episodes that are the same each time; the gate does not move."""
+    held = training(episodes=3, steps=150, outer_rate=0.0, own_rate=0.0, target=target)
+    return (
+        sum(
+            e.loss
+            for e in meta_train(gate, episode_tasks=lambda i: episode_tasks(network, seed=i), training=held)
+        )
+        / 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,11 +90,11 @@ def test_training_brings_the_student_nearer_to_its_target(
     network = knows_old()
     torch.manual_seed(1)
     gate = UpdateGate(network, hidden=8, each_weight=each_weight)
-    before = strayed(network, gate, target)
-    way = course(episodes=episodes, steps=150, target=target)
-    for _ in meta_train(gate, lesson=lambda i: lesson(network, seed=100 + i), course=way):
+    before = student_loss(network, gate, target)
+    way = training(episodes=episodes, steps=150, target=target)
+    for _ in meta_train(gate, episode_tasks=lambda i: episode_tasks(network, seed=100 + i), training=way):
         pass
-    assert strayed(network, gate, target) < at_most * before
+    assert student_loss(network, gate, target) < at_most * before
 
 
 def test_training_leaves_the_network_as_it_was_and_goes_the_same_way_each_time() -> None:
@@ -97,7 +103,13 @@ def test_training_leaves_the_network_as_it_was_and_goes_the_same_way_each_time()
     for _ in range(2):
         torch.manual_seed(1)
         gate = UpdateGate(network, hidden=4)
-        list(meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=course(episodes=2)))
+        list(
+            meta_train(
+                gate,
+                episode_tasks=lambda i: episode_tasks(network, seed=i),
+                training=training(episodes=2),
+            )
+        )
         gates.append([weight.detach().clone() for weight in gate.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(before, network.weights, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(*gates, strict=True))
@@ -106,16 +118,18 @@ def test_training_leaves_the_network_as_it_was_and_goes_the_same_way_each_time()
 def test_an_episode_ends_where_the_student_has_strayed() -> None:
     network = knows_old()
     gate = UpdateGate(network, hidden=4)
-    strict = course(episodes=1, least=1e-9, most=1e-9)
-    (episode,) = meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=strict)
+    strict = training(episodes=1, min_threshold=1e-9, max_threshold=1e-9)
+    (episode,) = meta_train(gate, episode_tasks=lambda i: episode_tasks(network, seed=i), training=strict)
     assert episode.steps == 1
-    (whole,) = meta_train(gate, lesson=lambda i: lesson(network, seed=i), course=course(episodes=1))
+    (whole,) = meta_train(
+        gate, episode_tasks=lambda i: episode_tasks(network, seed=i), training=training(episodes=1)
+    )
     assert whole.steps == 20
 
 
 def test_the_curriculum_rises_in_four_parts() -> None:
-    rising = course(least=20.0, most=35.0, shortest=5, longest=11)
-    assert [rising.at(episode) for episode in (0, 9, 10, 20, 39)] == [
+    rising = training(min_threshold=20.0, max_threshold=35.0, min_truncation=5, max_truncation=11)
+    assert [rising.threshold_and_truncation(episode) for episode in (0, 9, 10, 20, 39)] == [
         (20.0, 5), (20.0, 5), (25.0, 7), (30.0, 9), (35.0, 11)
     ]  # fmt: skip
 
@@ -125,7 +139,7 @@ def test_a_student_with_an_untrained_gate_learns_as_by_plain_descent() -> None:
     plain, student = knows_old(), Student(network, UpdateGate(network, hidden=4))
     drawn = draw(5, 6, seed=3)(16)
     student.learn(drawn, learning_rate=0.1)
-    within(plain(drawn.inputs), drawn.labels).backward()  # type: ignore[no-untyped-call]
+    task_cross_entropy(plain(drawn.inputs), drawn.labels).backward()  # type: ignore[no-untyped-call]
     descend(plain, learning_rate=0.1, loss=0.0)
     for name, weight in plain.body.named_parameters():
         assert torch.allclose(student.weights[name], weight, atol=1e-6)
@@ -135,7 +149,7 @@ def test_a_student_with_an_untrained_gate_learns_as_by_plain_descent() -> None:
 def test_a_task_is_answered_among_its_own_classes() -> None:
     logits = torch.tensor([[9.0, 1.0, 2.0], [9.0, 2.0, 1.0]])
     expected = F.cross_entropy(logits[:, 1:], torch.tensor([1, 0]))
-    assert torch.allclose(within(logits, torch.tensor([2, 1])), expected)
+    assert torch.allclose(task_cross_entropy(logits, torch.tensor([2, 1])), expected)
 
 
 # the command

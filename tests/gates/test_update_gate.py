@@ -13,7 +13,13 @@ from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.errors import ConfigError
 from streamlearner.gates.gate_file import load_gate, save_gate
-from streamlearner.gates.update_gate import Activity, LayerGate, UpdateGate, levelled, observed
+from streamlearner.gates.update_gate import (
+    Activity,
+    LayerGate,
+    UpdateGate,
+    recorded_activities,
+    rms_normalised,
+)
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import lenet, mlp
 from tests.support.daemon_runs import settings
@@ -39,7 +45,7 @@ def stirred(gate: UpdateGate) -> UpdateGate:
 def stepped(net: Network, gate: UpdateGate, state: Tensor) -> Tensor:
     """Gradients of a batch, gated; the next state."""
     images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2))
-    with observed(net.body) as activities:
+    with recorded_activities(net.body) as activities:
         loss = F.cross_entropy(net(images), torch.arange(6))
     net.zero_grad()
     loss.backward()
@@ -52,7 +58,7 @@ def gradients(net: Network) -> list[Tensor]:
 
 def test_an_untrained_gate_leaves_every_gradient_as_it_is() -> None:
     net, plain = network(), network()
-    stepped(net, gate := UpdateGate(net, hidden=4), gate.fresh())
+    stepped(net, gate := UpdateGate(net, hidden=4), gate.initial_state())
     images = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(2))
     F.cross_entropy(plain(images), torch.arange(6)).backward()
     for gated, free in zip(gradients(net), gradients(plain), strict=True):
@@ -61,8 +67,8 @@ def test_an_untrained_gate_leaves_every_gradient_as_it_is() -> None:
 
 def test_a_trained_gate_changes_weights_and_biases_of_the_body_but_not_the_head() -> None:
     net, plain = network(), network()
-    stepped(net, gate := stirred(UpdateGate(net, hidden=4)), gate.fresh())
-    stepped(plain, other := UpdateGate(plain, hidden=4), other.fresh())
+    stepped(net, gate := stirred(UpdateGate(net, hidden=4)), gate.initial_state())
+    stepped(plain, other := UpdateGate(plain, hidden=4), other.initial_state())
     same = [
         torch.allclose(gated, free, rtol=1e-4)
         for gated, free in zip(gradients(net), gradients(plain), strict=True)
@@ -77,8 +83,8 @@ def test_no_gradient_changes_its_sign() -> None:
     for parameter in gate.parameters():
         parameter.data.mul_(20.0)
     net, plain = network(), network()
-    stepped(net, gate, gate.fresh())
-    stepped(plain, other := UpdateGate(plain, hidden=4), other.fresh())
+    stepped(net, gate, gate.initial_state())
+    stepped(plain, other := UpdateGate(plain, hidden=4), other.initial_state())
     for gated, free in zip(gradients(net), gradients(plain), strict=True):
         assert (gated * free >= 0).all()
         assert (gated.abs() <= 1.06 * free.abs()).all()
@@ -89,8 +95,8 @@ def test_each_weight_may_have_an_offset_of_its_own() -> None:
     gate = UpdateGate(net, hidden=4, each_weight=True)
     with torch.no_grad():
         gate.gates[2].own[1, 0] = -100.0
-    stepped(net, gate, gate.fresh())
-    stepped(plain, other := UpdateGate(plain, hidden=4), other.fresh())
+    stepped(net, gate, gate.initial_state())
+    stepped(plain, other := UpdateGate(plain, hidden=4), other.initial_state())
     gated, free = net.body[7].weight.grad, plain.body[7].weight.grad
     assert abs(gated[1, 0]) < 1e-30 < abs(free[1, 0])
     free[1, 0] = gated[1, 0]
@@ -103,20 +109,20 @@ def test_a_layer_without_biases_is_gated_as_well() -> None:
     net = Network(body=body, features=5, learning_rate=0.1)
     nn.init.normal_(net.head.weight)
     gate = stirred(UpdateGate(net, hidden=4))
-    stepped(net, gate, gate.fresh())
+    stepped(net, gate, gate.initial_state())
     gated = net.body[1].weight.grad.clone()
-    stepped(net, other := UpdateGate(net, hidden=4), other.fresh())
+    stepped(net, other := UpdateGate(net, hidden=4), other.initial_state())
     assert not torch.allclose(gated, net.body[1].weight.grad, rtol=1e-3)
 
 
 def test_what_its_cells_remember_changes_what_it_gives() -> None:
     net = network()
     gate = stirred(UpdateGate(net, hidden=4))
-    state = stepped(net, gate, gate.fresh())
+    state = stepped(net, gate, gate.initial_state())
     first = gradients(net)
     stepped(net, gate, state)
     assert not torch.allclose(gradients(net)[0], first[0])
-    assert state.shape == gate.fresh().shape == (2, 3, 3 + 4 + 5, 4)
+    assert state.shape == gate.initial_state().shape == (2, 3, 3 + 4 + 5, 4)
 
 
 def test_units_of_a_layer_are_gated_alike_whatever_their_place() -> None:
@@ -134,7 +140,7 @@ def test_units_of_a_layer_are_gated_alike_whatever_their_place() -> None:
 def test_activities_are_means_over_examples_and_places() -> None:
     layer = nn.Sequential(nn.Conv2d(2, 3, 1), nn.ReLU())
     images = torch.randn(4, 2, 5, 5)
-    with observed(layer) as activities:
+    with recorded_activities(layer) as activities:
         out = layer(images)
     before, after = activities["0"]
     assert torch.allclose(before, images.mean((0, 2, 3)), atol=1e-6)
@@ -144,9 +150,11 @@ def test_activities_are_means_over_examples_and_places() -> None:
 
 
 def test_what_is_no_number_is_read_as_nothing() -> None:
-    assert levelled(torch.tensor([1.0, float("nan"), 2.0])).tolist() == [0.0, 0.0, 0.0]
-    assert levelled(torch.zeros(3)).tolist() == [0.0, 0.0, 0.0]
-    assert torch.allclose(levelled(torch.tensor([3e-9, 4e-9])), levelled(torch.tensor([3.0, 4.0])))
+    assert rms_normalised(torch.tensor([1.0, float("nan"), 2.0])).tolist() == [0.0, 0.0, 0.0]
+    assert rms_normalised(torch.zeros(3)).tolist() == [0.0, 0.0, 0.0]
+    assert torch.allclose(
+        rms_normalised(torch.tensor([3e-9, 4e-9])), rms_normalised(torch.tensor([3.0, 4.0]))
+    )
 
 
 def test_a_gate_goes_through_a_file_into_another_network_of_its_kind(tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ from torch import Tensor
 
 from streamlearner.errors import ConfigError
 from streamlearner.gates.gate_file import save_gate
-from streamlearner.gates.meta_learning import Course, Drawn, Episode, Lesson, Target, learn_alone, meta_train
+from streamlearner.gates.meta_learning import (
+    Episode,
+    EpisodeTasks,
+    GateTraining,
+    LabelledBatch,
+    Target,
+    meta_train,
+    pretrain,
+)
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.base import Network
@@ -37,11 +45,11 @@ class Examples(NamedTuple):
     images: Tensor
     labels: Tensor
 
-    def draw(self, n: int, classes: Tensor, chance: torch.Generator) -> Drawn:
+    def draw(self, n: int, classes: Tensor, chance: torch.Generator) -> LabelledBatch:
         """`n` of these classes, as networks take them."""
         places = torch.isin(self.labels, classes).nonzero().flatten()
         chosen = places[torch.randint(len(places), (n,), generator=chance)]
-        return Drawn(unit_interval(self.images[chosen]), self.labels[chosen])
+        return LabelledBatch(unit_interval(self.images[chosen]), self.labels[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +77,10 @@ class MetaTraining:
     download: bool = False
 
     @property
-    def course(self) -> Course:
+    def training(self) -> GateTraining:
         """With the target's curriculum, but for a `threshold`: then episodes all end at that loss."""
         least, most, shortest, longest = CURRICULA[self.target]
-        return Course(
+        return GateTraining(
             episodes=self.episodes,
             steps=self.steps,
             horizon=self.horizon,
@@ -80,10 +88,10 @@ class MetaTraining:
             inner_rate=self.learning_rate,
             outer_rate=BESIDE_OWN_RATE if self.each_weight else SHARED_RATE,
             target=self.target,
-            least=least if self.threshold is None else self.threshold,
-            most=most if self.threshold is None else self.threshold,
-            shortest=shortest,
-            longest=longest,
+            min_threshold=least if self.threshold is None else self.threshold,
+            max_threshold=most if self.threshold is None else self.threshold,
+            min_truncation=shortest,
+            max_truncation=longest,
         )
 
     def run(self, out: Path) -> Iterator[Episode]:
@@ -100,7 +108,9 @@ class MetaTraining:
             torch.manual_seed(self.seed)
             gate = UpdateGate(network, hidden=HIDDEN, each_weight=self.each_weight)
         yield from meta_train(
-            gate, lesson=lambda _: self._lesson(network, examples, chance), course=self.course
+            gate,
+            episode_tasks=lambda _: self._episode_tasks(network, examples, chance),
+            training=self.training,
         )
         save_gate(gate, out, facts=self.facts(), start=network if self.each_weight else None)
 
@@ -135,7 +145,7 @@ class MetaTraining:
             raise ConfigError(str(error)) from None
         network.head.grow(max(*self.old, *self.new) + 1)
         old = torch.tensor(self.old)
-        learn_alone(
+        pretrain(
             network,
             lambda n: examples.draw(n, old, chance),
             steps=self.pretraining_steps,
@@ -144,10 +154,10 @@ class MetaTraining:
         )
         return network
 
-    def _lesson(self, network: Network, examples: Examples, chance: torch.Generator) -> Lesson:
+    def _episode_tasks(self, network: Network, examples: Examples, chance: torch.Generator) -> EpisodeTasks:
         chosen = torch.randperm(len(self.new), generator=chance)[: self.new_per_episode]
         old, new = torch.tensor(self.old), torch.tensor(self.new)[chosen]
-        return Lesson(
+        return EpisodeTasks(
             network=network,
             old=lambda n: examples.draw(n, old, chance),
             new=lambda n: examples.draw(n, new, chance),

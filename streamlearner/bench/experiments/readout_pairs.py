@@ -28,7 +28,7 @@ from streamlearner.bench.material.readout import (
     task_of,
 )
 from streamlearner.bench.plots import gates as gate_plot
-from streamlearner.bench.streams.gate_training import COURSE, HORIZON, QUICK_STEPS, trained_gate
+from streamlearner.bench.streams.gate_training import HORIZON, QUICK_STEPS, TRAINING, trained_gate
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network
 
@@ -117,8 +117,8 @@ class Readout:
 
     def _gate(self, network: Network, old: Task, new: Task, *, seed: int, quick: bool) -> UpdateGate:
         """For this very network: the paper's first experiment has one checkpoint, as has each run here."""
-        course = replace(COURSE, inner_rate=self.rate)
-        return trained_gate(network, old, new, course=course, seed=seed, quick=quick)
+        training = replace(TRAINING, inner_rate=self.rate)
+        return trained_gate(network, old, new, training=training, seed=seed, quick=quick)
 
     def _shown(self, network: Network, training: Task, *, quick: bool) -> dict[str, float]:
         """What a gate of seed 0 gives along the way, layer by layer."""
@@ -163,7 +163,7 @@ MNIST_READOUT = Readout(
         "of a task. ..._unseen: the same where the digits learned are 8 and 9, and the gate was trained "
         "with 5 to 7. freeze: nothing is learned. teacher: sees both tasks, the upper bound. sgd_tenth: a "
         "tenth of the step size. lwf: weight 0.1, temperature 2; ewc: weight 100. ours: the gate, trained in "
-        f"{COURSE.episodes} episodes of {COURSE.steps} steps for this very network (an offset for each "
+        f"{TRAINING.episodes} episodes of {TRAINING.steps} steps for this very network (an offset for each "
         "weight), its target what a teacher at half the step size reads from the student's features, its "
         f"cells begun anew every {HORIZON} steps; its time has both gates'. The paper's pair is MNIST to "
         "FashionMNIST (joint: SGD .868, SGD x 0.1 .850, LwF .872, EWC .869, theirs .873, teacher .880): "

@@ -13,7 +13,14 @@ from torch.nn import functional as F
 from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.retention_curve import to_tensor
 from streamlearner.evaluation.readout import readout_accuracy
-from streamlearner.gates.meta_learning import Draw, Drawn, Student, learn_alone, teach_both, within
+from streamlearner.gates.meta_learning import (
+    DrawTask,
+    LabelledBatch,
+    Student,
+    joint_step,
+    pretrain,
+    task_cross_entropy,
+)
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network, descend
 from streamlearner.networks.by_name import lenet
@@ -46,10 +53,10 @@ class Task:
         """Both tasks as one."""
         return Task(torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]))
 
-    def draw(self, rng: torch.Generator) -> Draw:
-        def drawn(n: int) -> Drawn:
+    def draw(self, rng: torch.Generator) -> DrawTask:
+        def drawn(n: int) -> LabelledBatch:
             chosen = torch.randint(len(self.labels), (n,), generator=rng)
-            return Drawn(self.images[chosen], self.labels[chosen])
+            return LabelledBatch(self.images[chosen], self.labels[chosen])
 
         return drawn
 
@@ -98,7 +105,7 @@ def pretrained_network(old: Task, *, seed: int, steps: int, learning_rate: float
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = lenet(input_shape=old.images.shape[1:], channels=(8, 16), hidden=64)
-    learn_alone(network, old.draw(rng), steps=steps, batch_size=BATCH, learning_rate=learning_rate)
+    pretrain(network, old.draw(rng), steps=steps, batch_size=BATCH, learning_rate=learning_rate)
     return network
 
 
@@ -107,23 +114,23 @@ LearningRule = Callable[..., Network]
 from `new`; `old` draws examples of the old task, for rules that use them."""
 
 
-def freeze(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+def freeze(network: Network, old: DrawTask, new: DrawTask, *, steps: int, learning_rate: float) -> Network:
     return network
 
 
-def sgd(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+def sgd(network: Network, old: DrawTask, new: DrawTask, *, steps: int, learning_rate: float) -> Network:
     return _trained(network, new, steps=steps, learning_rate=learning_rate, extra=None)
 
 
-def sgd_tenth(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+def sgd_tenth(network: Network, old: DrawTask, new: DrawTask, *, steps: int, learning_rate: float) -> Network:
     return sgd(network, old, new, steps=steps, learning_rate=0.1 * learning_rate)
 
 
-def teacher(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+def teacher(network: Network, old: DrawTask, new: DrawTask, *, steps: int, learning_rate: float) -> Network:
     """Learns from both tasks: the upper bound."""
     student = copy.deepcopy(network)
     for _ in range(steps):
-        teach_both(student, old(BATCH), new(BATCH), learning_rate=learning_rate)
+        joint_step(student, old(BATCH), new(BATCH), learning_rate=learning_rate)
     return student
 
 
@@ -131,7 +138,7 @@ def lwf(weight: float, temperature: float = 2.0) -> LearningRule:
     """Learning without forgetting (Li and Hoiem, 2018): on the new examples, the outputs of the old classes
     are kept as they were."""
 
-    def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+    def learn(network: Network, old: DrawTask, new: DrawTask, *, steps: int, learning_rate: float) -> Network:
         before, classes = copy.deepcopy(network).eval(), torch.unique(old(200).labels)
 
         def extra(student: Network, inputs: Tensor, logits: Tensor) -> Tensor:
@@ -149,7 +156,7 @@ def ewc(weight: float) -> LearningRule:
     """Elastic weight consolidation (Kirkpatrick et al., 2017): a quadratic penalty on each weight's change,
     by the diagonal of the old task's Fisher information."""
 
-    def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+    def learn(network: Network, old: DrawTask, new: DrawTask, *, steps: int, learning_rate: float) -> Network:
         anchors = [value.detach().clone() for value in network.weights]
         fisher = information(network, old)
 
@@ -162,7 +169,7 @@ def ewc(weight: float) -> LearningRule:
     return learn
 
 
-def information(network: Network, old: Draw) -> list[Tensor]:
+def information(network: Network, old: DrawTask) -> list[Tensor]:
     """Mean squared gradient of the log likelihood of the old labels, by weight."""
     found = [torch.zeros_like(weight) for weight in network.weights]
     examples = old(FISHER_EXAMPLES)
@@ -178,29 +185,29 @@ def gated(gate: UpdateGate, *, horizon: int) -> LearningRule:
     """The learned update rule (paper 002). The gate's cells are reset after `horizon` steps, as in the
     daemon; no example of the old task is used."""
 
-    def learn(network: Network, old: Draw, new: Draw, *, steps: int, learning_rate: float) -> Network:
+    def learn(network: Network, old: DrawTask, new: DrawTask, *, steps: int, learning_rate: float) -> Network:
         students = gated_steps(network, gate, new, steps=steps, learning_rate=learning_rate, horizon=horizon)
-        return list(students)[-1].settled()
+        return list(students)[-1].trained_network()
 
     return learn
 
 
 def gated_steps(
-    network: Network, gate: UpdateGate, new: Draw, *, steps: int, learning_rate: float, horizon: int
+    network: Network, gate: UpdateGate, new: DrawTask, *, steps: int, learning_rate: float, horizon: int
 ) -> Iterator[Student]:
     """The same student after each of its steps."""
     student = Student(network, gate)
     for step in range(steps):
         if step % horizon == 0:
-            student.state = gate.fresh()
+            student.state = gate.initial_state()
         student.learn(new(BATCH), learning_rate=learning_rate)
-        student.forget_graph()
+        student.detach()
         yield student
 
 
 def _trained(
     network: Network,
-    new: Draw,
+    new: DrawTask,
     *,
     steps: int,
     learning_rate: float,
@@ -210,7 +217,7 @@ def _trained(
     for _ in range(steps):
         examples = new(BATCH)
         logits = student.train()(examples.inputs)
-        loss = within(logits, examples.labels)
+        loss = task_cross_entropy(logits, examples.labels)
         if extra is not None:
             loss = loss + extra(student, examples.inputs, logits)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -14,33 +14,33 @@ import torch
 from streamlearner.bench.kit.fixture import Fixture, Settings
 from streamlearner.bench.material.readout import BATCH, Task, task_of
 from streamlearner.gates.gate_file import save_gate
-from streamlearner.gates.meta_learning import Course, Lesson, learn_alone, meta_train
+from streamlearner.gates.meta_learning import EpisodeTasks, GateTraining, meta_train, pretrain
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build
 
 HORIZON = 50
-COURSE = Course(
+TRAINING = GateTraining(
     episodes=16, steps=500, horizon=HORIZON, batch_size=BATCH, inner_rate=0.05, outer_rate=3e-4, own_rate=0.1
 )
 HIDDEN = 32
 PRETRAINING_STEPS = 1_500
-BEFORE_A_STREAM = replace(COURSE, episodes=8)
+BEFORE_A_STREAM = replace(TRAINING, episodes=8)
 """Half the episodes: the stream's network is four times as wide, and its steps take longer."""
 QUICK_EXAMPLES, QUICK_STEPS = 200, 5
 
 
 def trained_gate(
-    network: Network, old: Task, new: Task, *, course: Course, seed: int, quick: bool
+    network: Network, old: Task, new: Task, *, training: GateTraining, seed: int, quick: bool
 ) -> UpdateGate:
     """A gate trained for this very network, which knows the old task, while it learns the new one."""
     rng = torch.Generator().manual_seed(2_000 + seed)
-    lesson = Lesson(network=network, old=old.draw(rng), new=new.draw(rng))
-    course = replace(course, episodes=2, steps=QUICK_STEPS) if quick else course
+    tasks = EpisodeTasks(network=network, old=old.draw(rng), new=new.draw(rng))
+    training = replace(training, episodes=2, steps=QUICK_STEPS) if quick else training
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         gate = UpdateGate(network, hidden=HIDDEN, each_weight=True)
-    for _ in meta_train(gate, lesson=lambda _: lesson, course=course):
+    for _ in meta_train(gate, episode_tasks=lambda _: tasks, training=training):
         pass
     return gate
 
@@ -66,14 +66,14 @@ def gate_settings(
     rng = torch.Generator().manual_seed(seed)
     network = build(name="auto", input_shape=tuple(known.images.shape[1:]), generator=rng)
     network.head.grow(classes[-1] + 1)
-    learn_alone(
+    pretrain(
         network,
         old.draw(rng),
         steps=QUICK_STEPS if quick else PRETRAINING_STEPS,
         batch_size=BATCH,
-        learning_rate=COURSE.inner_rate,
+        learning_rate=TRAINING.inner_rate,
     )
-    gate = trained_gate(network, old, new, course=BEFORE_A_STREAM, seed=seed, quick=quick)
+    gate = trained_gate(network, old, new, training=BEFORE_A_STREAM, seed=seed, quick=quick)
     with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
         path = Path(folder) / "gate.safetensors"
         save_gate(gate, path, facts={"data_set": on}, start=network)
