@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -87,6 +87,9 @@ class Learner:
     def __repr__(self) -> str:
         method, known = self._state.config.method.name, len(self.classes_)
         return f"<Learner {method}: {known} classes from {self.learned} examples>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Learner is not pickled, and so not copied: save it, and load what was saved")
 
     # learn
 

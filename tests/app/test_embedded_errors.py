@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +90,9 @@ def test_the_environment_counts_only_where_it_is_given(monkeypatch: pytest.Monke
     assert load_config({"seed": 2}).seed == 2
     assert load_config({"seed": 2}, environ={"STREAMLEARNER_SEED": "9"}).seed == 9
     assert load_config(load_config({"seed": 2}), environ={"STREAMLEARNER_SEED": "9"}).seed == 9
+
+
+@pytest.mark.parametrize("attempt", [pickle.dumps, copy.deepcopy])
+def test_a_learner_is_neither_pickled_nor_copied(attempt: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="save it, and load what was saved"):
+        attempt(learner())
