@@ -9,10 +9,11 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from streamlearner.errors import StreamlearnerError
-from streamlearner.stream import Message, Reject
+from streamlearner.registry.dead_letters import FileDeadLettersSection
+from streamlearner.stream import Message, Reject, Surroundings
 
 FILE_NAME = "dead_letters.jsonl"
 TAIL_BYTES = 8 * 2**20  # of the file, read at start to know what a replay would write again
@@ -32,6 +33,12 @@ class DeadLetters(ABC):
     After a crash and a replay the same message may be written again: `(topic, partition, offset)` names it
     for ever.
     """
+
+    @classmethod
+    def build(cls, settings: Any, surroundings: Surroundings) -> Self:
+        """`settings` are its own (an object of the class `Settings` in its class, None where it has none);
+        here they are the arguments of the constructor."""
+        return cls(**dict(settings or ()))
 
     @abstractmethod
     def write(self, rejects: Sequence[Reject]) -> None:
@@ -68,6 +75,10 @@ class FileDeadLetters(DeadLetters):
         except BaseException:
             os.close(self._file)
             raise
+
+    @classmethod
+    def build(cls, settings: FileDeadLettersSection, surroundings: Surroundings) -> Self:
+        return cls(Path(settings.path) if settings.path else surroundings.state_dir / "dead-letters")
 
     def write(self, rejects: Sequence[Reject]) -> None:
         for reject in rejects:

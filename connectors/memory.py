@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from streamlearner.errors import ConfigError, PositionLost
-from streamlearner.stream import Message, Position, Source
+from streamlearner.stream import Message, Position, Source, Surroundings
 
 
 class CrashMarker(RuntimeError):
@@ -55,6 +56,12 @@ class MemorySource(Source):
     def append(self, message: Message | Crash | End) -> None:
         """Adds one at the end and wakes a poll that waits for it."""
         self.extend((message,))
+
+    @classmethod
+    def build(cls, settings: Any, surroundings: Surroundings) -> Self:
+        raise ConfigError(
+            "source.type memory is for tests, which hand their source to app.build; use push, kafka or files"
+        )
 
     def extend(self, messages: Iterable[Message | Crash | End]) -> None:
         """Adds many at the end, in order."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+from streamlearner.registry.sources import KafkaSection
 
 Label: TypeAlias = str | int
 Factors: TypeAlias = Mapping[str, Label]
@@ -44,6 +47,15 @@ class Reject:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a source, or the dead letters, may be built with beside their own settings: `state_dir`, a folder
+    of the daemon's own, and the settings of `source.kafka`, for what speaks to the same broker."""
+
+    state_dir: Path
+    kafka: KafkaSection
+
+
 class Source(ABC):
     """Where messages come from. The daemon calls every method from its one learning thread.
 
@@ -63,6 +75,12 @@ class Source(ABC):
     """
 
     name: str = "source"
+
+    @classmethod
+    def build(cls, settings: Any, surroundings: Surroundings) -> Self:
+        """A fresh one, not opened: `settings` are its own (an object of the class `Settings` in its class,
+        None where it has none); here they are the arguments of the constructor."""
+        return cls(**dict(settings or ()))
 
     @abstractmethod
     def open(self, position: Position | None) -> None:

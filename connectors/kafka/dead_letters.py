@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
@@ -14,7 +14,8 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError
 from streamlearner.connectors.dead_letters import DeadLetters, DeadLettersNotDurable, oversized
 from streamlearner.connectors.kafka.client import producer_options
 from streamlearner.errors import SourceUnreachable
-from streamlearner.stream import Reject
+from streamlearner.registry.dead_letters import KafkaDeadLettersSection
+from streamlearner.stream import Reject, Surroundings
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,12 @@ class KafkaDeadLetters(DeadLetters):
                 f"({type(error).__name__}: {error}): check the address, the network, security_protocol "
                 f"and the credentials"
             ) from error
+
+    @classmethod
+    def build(cls, settings: KafkaDeadLettersSection, surroundings: Surroundings) -> Self:
+        kafka = surroundings.kafka
+        client = kafka.client_options()
+        return cls(bootstrap_servers=kafka.bootstrap_servers, topic=settings.topic, client=client)
 
     def write(self, rejects: Sequence[Reject]) -> None:
         self._collect()

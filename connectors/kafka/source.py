@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from streamlearner.connectors.kafka import identity
 from streamlearner.connectors.kafka.client import admin_options, consumer_options
@@ -19,7 +19,8 @@ from streamlearner.connectors.kafka.metadata import MetadataPoller, TopicMetadat
 from streamlearner.connectors.kafka.start import Start
 from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError
-from streamlearner.stream import Message, Position, Source
+from streamlearner.registry.sources import KafkaSection
+from streamlearner.stream import Message, Position, Source, Surroundings
 
 PREFETCH_EVERY_S = 0.05  # a fetch costs 0.2 ms, so 0.4 % of the time while the buffer alone would do
 SILENCE_S = 5.0  # without an answer for longer than this the broker counts as away
@@ -85,6 +86,10 @@ class KafkaSource(Source):
         self._refilled_s = 0.0
         self._paused = False
         self._interrupted = threading.Event()
+
+    @classmethod
+    def build(cls, settings: KafkaSection, surroundings: Surroundings) -> Self:
+        return cls(**dict(settings) | {"client": settings.client_options()})
 
     def open(self, position: Position | None) -> None:
         wanted = None if position is None else KafkaPosition.from_json(position)

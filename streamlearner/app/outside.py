@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from streamlearner.config.loading import Config
-from streamlearner.config.settings import read_secret
-from streamlearner.connectors.dead_letters import DeadLetters, FileDeadLetters
-from streamlearner.connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
-from streamlearner.connectors.kafka.dead_letters import KafkaDeadLetters
-from streamlearner.connectors.kafka.source import KafkaSource
+from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import BacklogFull as LogFull
 from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.decoding.codec import Example, encode_raw
-from streamlearner.errors import ConfigError
+from streamlearner.registry.dead_letters import DEAD_LETTERS
+from streamlearner.registry.sources import SOURCES, PushSection
 from streamlearner.serving import BacklogFull, Receipt
-from streamlearner.stream import Source
-from streamlearner.vision import torchvision as vision
+from streamlearner.stream import Source, Surroundings
 
 
 def push_log(config: Config) -> PushLog:
-    push = config.source.push
+    push: PushSection = config.source.settings_of("push")
     return PushLog(
         config.state_dir / "push.sqlite",
         max_backlog_messages=push.max_backlog_messages,
@@ -51,89 +45,17 @@ def push_record(example: Example) -> PushRecord:
 
 
 def make_source(config: Config, *, log: PushLog | None) -> Source:
-    """The configured source."""
-    kind = config.source.type
-    if kind == "kafka":
-        return kafka_source(config)
-    if kind == "files":
-        return files_source(config)
+    """The configured source; `log` is that of a push source, which serving writes to."""
     if log is not None:
         return PushSource(log)
-    raise ConfigError(
-        "source.type memory is for tests, which hand their source to app.build; use push, kafka or files"
-    )
-
-
-def kafka_source(config: Config) -> KafkaSource:
-    kafka = config.source.kafka
-    return KafkaSource(
-        bootstrap_servers=kafka.bootstrap_servers,
-        topic=kafka.topic,
-        client=client_options(kafka.client),
-        start=kafka.start,
-        on_gap=kafka.on_gap,
-        group_id=kafka.group_id,
-        empty_partition_wait_s=kafka.empty_partition_wait_s,
-        start_timeout_s=kafka.start_timeout_s,
-        discover_every_s=kafka.discover_every_s,
-        poll_hang_timeout_s=kafka.poll_hang_timeout_s,
-    )
-
-
-def client_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Client options with secrets read from their files: `{file: /run/secrets/x}` becomes the file's text."""
-    return {name: read_secret(value) for name, value in options.items()}
-
-
-def files_source(config: Config) -> Source:
-    files = config.source.files
-    if files.format == "jsonl":
-        return JsonLinesSource(files.path, follow=files.follow)
-    if files.format == "image_folder":
-        return ImageFolderSource(
-            files.path, order="label" if files.order == "stored" else files.order, seed=files.seed
-        )
-    if files.format == "parquet":
-        return ParquetSource(
-            files.path,
-            image_column=files.image_column,
-            label_column=files.label_column,
-            task_column=files.task_column,
-            order=files.order,
-            seed=files.seed,
-        )
-    if files.format == "digits":
-        return DatasetSource(digits(), name="digits", order=files.order, seed=files.seed)
-    dataset = vision.dataset(
-        files.dataset, root=files.path, train=files.split == "train", download=files.download
-    )
-    return DatasetSource(dataset, name=files.dataset, order=files.order, seed=files.seed)
-
-
-class digits:
-    """The 1,797 handwritten digits bundled with scikit-learn: 8x8 images, 0..16 scaled to 0..255."""
-
-    def __init__(self) -> None:
-        from sklearn.datasets import load_digits  # takes a second to import; only the demo needs it
-
-        bundle = load_digits()
-        self.images = (bundle.images * (255.0 / 16.0)).round().astype("uint8")
-        self.targets = bundle.target.tolist()
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, index: int) -> tuple[Any, int]:
-        return self.images[index], self.targets[index]
+    kind: type[Source] = SOURCES.find(config.source.type).load()
+    return kind.build(config.source.settings_of(), surroundings(config))
 
 
 def make_dead_letters(config: Config) -> DeadLetters:
-    section = config.dead_letters
-    if section.type == "kafka":
-        kafka = config.source.kafka
-        return KafkaDeadLetters(
-            bootstrap_servers=kafka.bootstrap_servers,
-            topic=section.topic,
-            client=client_options(kafka.client),
-        )
-    return FileDeadLetters(Path(section.path) if section.path else config.state_dir / "dead-letters")
+    kind: type[DeadLetters] = DEAD_LETTERS.find(config.dead_letters.type).load()
+    return kind.build(config.dead_letters.settings_of(), surroundings(config))
+
+
+def surroundings(config: Config) -> Surroundings:
+    return Surroundings(state_dir=config.state_dir, kafka=config.source.settings_of("kafka"))

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from streamlearner.associations.contract import Association
-from streamlearner.associations.gumbel import GumbelAssociation
-from streamlearner.associations.lossless import RawAssociation
+from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.associations.transferred import transfer
-from streamlearner.associations.transform import TransformAssociation
-from streamlearner.associations.trellis import TrellisAssociation
 from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
-from streamlearner.memory.balanced import BalancedRecollectionMemory
 from streamlearner.memory.code_size import association_for, code_bits_for
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance
@@ -20,6 +15,8 @@ from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build as build_network
 from streamlearner.networks.by_name import check_name, resolve
+from streamlearner.registry.associations import ASSOCIATIONS
+from streamlearner.registry.sampling import SAMPLING
 from streamlearner.vision import torchvision as vision
 
 SEEDS = {"network": 1, "memory": 2, "method": 3, "exam": 4, "transplant": 5}
@@ -33,11 +30,13 @@ def make_network(config: Config, *, input_shape: tuple[int, ...], name: str | No
     """A fresh network, by default the configured one; its step size is the configured one, if any is.
     Pretrained weights are the configured network's alone."""
     configured = resolve(name=config.network.name, input_shape=input_shape)
+    wanted = name or configured
     network = build_network(
-        name=name or configured,
+        name=wanted,
         input_shape=input_shape,
         generator=_generator(config, "network"),
-        weights=config.network.weights if name in (None, configured) else None,
+        settings=config.network.settings_of(wanted),
+        weights=config.network.weights if wanted == configured else None,
         weights_folder=config.state_dir / PRETRAINED,
     )
     network.learning_rate = config.method.learning_rate or network.learning_rate
@@ -48,7 +47,7 @@ def check_network(config: Config, *, fetch: bool = False) -> None:
     """Raises ConfigError for a network that torchvision does not know, or weights that it has not; with
     `fetch` also where they cannot be had."""
     section = config.network
-    if section.is_ours:
+    if not section.is_of_torchvision:
         return
     try:
         check_name(section.name)
@@ -74,55 +73,33 @@ def make_augmentation(config: Config, *, input_shape: tuple[int, ...]) -> Augmen
 
 
 def make_memory(config: Config, *, association: Association) -> RecollectionMemory:
-    kind = BalancedRecollectionMemory if config.memory.sampling == "balanced" else RecollectionMemory
-    return kind(
+    settings = config.memory.settings_of()
+    memory: RecollectionMemory = SAMPLING.find(config.memory.sampling).load()(
         budget_bits=config.memory.budget_bits,
         radices=association.radices,
         generator=_generator(config, "memory"),
+        **dict(settings or ()),
     )
+    return memory
 
 
 def make_association(
     config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, chance: Chance
 ) -> Association:
-    """The configured association, from its prior or from the state that is named."""
-    association = _fresh_association(config, input_shape=input_shape, dtype=dtype, chance=chance)
-    if config.association.from_checkpoint:
-        transfer(association, config.association.from_checkpoint)
-    return association
-
-
-def _fresh_association(
-    config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, chance: Chance
-) -> Association:
-    """By name, or by input shape (`code_size.association_for`)."""
+    """The configured association (`auto`: by input shape), from its prior or from the state that is named."""
     section = config.association
     name = association_for(section.name, input_shape=input_shape)
-    if name == "raw":
-        return RawAssociation(input_shape=input_shape, dtype=dtype)
-    if name == "gumbel":
-        return GumbelAssociation(
-            input_shape=input_shape,
-            variables=section.variables,
-            levels=section.levels,
-            generator=chance.generator,
-            learning_rate=section.learning_rate,
-        )
-    default_bits = code_bits_for(name, input_shape=input_shape, budget_bits=config.memory.budget_bits)
-    code_bits = section.code_bits or default_bits
-    if name == "trellis":
-        return TrellisAssociation(input_shape=input_shape, code_bits=code_bits)
-    return TransformAssociation(
+    bits = code_bits_for(name, input_shape=input_shape, budget_bits=config.memory.budget_bits)
+    context = CodingContext(
         input_shape=input_shape,
-        code_bits=code_bits,
-        most_symbol_bits=1 if name == "thumbnail" else 5,
-        thumbnail_pixels=2 if name == "thumbnail" else 0,
+        dtype=dtype,
+        code_bits=section.code_bits or bits,
+        generator=chance.generator,
     )
-
-
-def make_chance(config: Config) -> Chance:
-    """The method's own generator; hand it on before anything that draws from it is built."""
-    return Chance(seed=seed_of(config, "method"))
+    made: Association = ASSOCIATIONS.find(name).load().build(section.settings_of(name), context)
+    if section.from_checkpoint:
+        transfer(made, section.from_checkpoint)
+    return made
 
 
 def seed_of(config: Config, purpose: str) -> int:

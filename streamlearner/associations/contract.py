@@ -6,7 +6,23 @@ autoencoder of paper 003 (Riemer et al., 2018), and `RawAssociation` keeps every
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class CodingContext:
+    """What an association is built for: raw inputs of this shape and `dtype` (uint8 images or float32
+    features), codes of `code_bits` (those of the configuration, else chosen by shape and budget), and the
+    method's `generator`, for all chance."""
+
+    input_shape: tuple[int, ...]
+    dtype: torch.dtype
+    code_bits: int
+    generator: torch.Generator
 
 
 class Association(nn.Module):
@@ -30,6 +46,13 @@ class Association(nn.Module):
         if len(input_shape) not in (1, 3) or min(input_shape) < 1:
             raise ValueError(f"input_shape {input_shape}: expected (channels, height, width) or (features,)")
         self.input_shape = tuple(input_shape)
+
+    @classmethod
+    def build(cls, settings: Any, context: CodingContext) -> Self:
+        """A fresh one: `settings` are its own (an object of the class `Settings` in its class, None where it
+        has none); here they are arguments of the constructor, beside `input_shape` and `code_bits`."""
+        arguments = {"code_bits": context.code_bits} | dict(settings or ())
+        return cls(input_shape=context.input_shape, **arguments)
 
     @property
     def radices(self) -> tuple[int, ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamlearner.associations.contract import Association
+from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.networks.adam import FORMER_NAMES, Adam
+from streamlearner.registry.associations import GumbelSection
 
 
 class GumbelAssociation(Association):
@@ -67,6 +68,16 @@ class GumbelAssociation(Association):
         self.frozen_decoder = copy.deepcopy(self.decoder).requires_grad_(False)
         count = sum(p.numel() for p in self._learned())
         self.adam = Adam(count=count, device=generator.device)
+
+    @classmethod
+    def build(cls, settings: GumbelSection, context: CodingContext) -> Self:
+        return cls(
+            input_shape=context.input_shape,
+            variables=settings.variables,
+            levels=settings.levels,
+            generator=context.generator,
+            learning_rate=settings.learning_rate,
+        )
 
     @property
     def radices(self) -> tuple[int, ...]:

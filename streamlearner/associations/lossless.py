@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from streamlearner.associations.contract import Association
+from streamlearner.associations.contract import Association, CodingContext
 
 
 class RawAssociation(Association):
@@ -18,6 +19,10 @@ class RawAssociation(Association):
         super().__init__(input_shape=input_shape)
         self.dtype = dtype
         self._radices = (256,) * (math.prod(input_shape) * dtype.itemsize)
+
+    @classmethod
+    def build(cls, settings: Any, context: CodingContext) -> Self:
+        return cls(input_shape=context.input_shape, dtype=context.dtype)
 
     @property
     def radices(self) -> tuple[int, ...]:

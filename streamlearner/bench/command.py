@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streamlearner.config.settings import parse_bits
+from streamlearner.registry.section import parse_bits
 
 if TYPE_CHECKING:
     from streamlearner.bench.kit.experiment import Trial

@@ -222,7 +222,7 @@ app.command()(plan)
 def config_check(config: ConfigOption = None, set_: SetOption = None) -> None:
     """Says whether the configuration can be used: exit code 78 and every problem where it cannot."""
     settings = load_config(config, set_)
-    if not settings.network.is_ours:
+    if settings.network.is_of_torchvision:
         from streamlearner.app import check_network
 
         check_network(settings)

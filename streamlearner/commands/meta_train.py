@@ -97,7 +97,7 @@ def meta_train(
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise StreamlearnerError(f"{out}: expected a file in a folder that exists")
     old_classes, new_classes = _classes(old), _classes(new)
-    from streamlearner.app.methods.meta_training import MetaTraining
+    from streamlearner.app.meta_training import MetaTraining
 
     training = MetaTraining(
         data_set=data_set,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,19 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamlearner.config.settings import parse_bits
+from streamlearner.registry.associations import ASSOCIATIONS
+from streamlearner.registry.part import UnknownPart
+from streamlearner.registry.section import parse_bits
+
+AUTO = "auto"
 
 if TYPE_CHECKING:
     from streamlearner.memory.planner import Plan
-
-
-class PlannedAssociation(StrEnum):
-    AUTO = "auto"
-    TRELLIS = "trellis"
-    TRANSFORM = "transform"
-    THUMBNAIL = "thumbnail"
-    GUMBEL = "gumbel"
-    RAW = "raw"
 
 
 def _bits(text: str) -> int:
@@ -34,6 +28,13 @@ def _bits(text: str) -> int:
     except ValueError as error:
         raise typer.BadParameter(f"expected {error}") from None
     return bits
+
+
+def _association(name: str) -> str:
+    try:
+        return name if name == AUTO else ASSOCIATIONS.find(name).name
+    except UnknownPart as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -50,7 +51,14 @@ ShapeOption = Annotated[
     Any,
     typer.Option(parser=_shape, metavar="SHAPE", help="Of an input: 3,32,32 for an image, 64 for features."),
 ]
-AssociationOption = Annotated[PlannedAssociation, typer.Option(help="As association.name.")]
+AssociationOption = Annotated[
+    str,
+    typer.Option(
+        callback=_association,
+        metavar="NAME",
+        help=f"As association.name: {AUTO}, {', '.join(part.name for part in ASSOCIATIONS.shipped)}.",
+    ),
+]
 ClassesOption = Annotated[int, typer.Option(min=1, help="Classes to come: they make the labels' width.")]
 TasksOption = Annotated[int, typer.Option(min=0, help="Tasks to come, where the stream names them.")]
 ExamplesOption = Annotated[int | None, typer.Option(min=1, help="Length of the stream.")]
@@ -69,7 +77,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="All numbers, in bits."
 def plan(
     budget: BudgetOption,
     shape: ShapeOption,
-    association: AssociationOption = PlannedAssociation.AUTO,
+    association: AssociationOption = AUTO,
     classes: ClassesOption = 10,
     tasks: TasksOption = 0,
     examples: ExamplesOption = None,
@@ -95,9 +103,7 @@ def plan(
         tasks=tasks,
         counts_parameters=count_parameters,
     )
-    found = planner.plan(
-        association.value, recollections=recollections, code_bits=code_bits, examples=examples
-    )
+    found = planner.plan(association, recollections=recollections, code_bits=code_bits, examples=examples)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(found), indent=2))
         return

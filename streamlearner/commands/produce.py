@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from streamlearner.app import client_options, files_source
+from streamlearner.app import Files
 from streamlearner.commands.client import Client, Refused
 from streamlearner.config.loading import Config
 from streamlearner.connectors.kafka.writer import KafkaWriter
@@ -15,6 +15,7 @@ from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.errors import ConfigError, InvalidInput
+from streamlearner.registry.sources import FilesSection, KafkaSection
 from streamlearner.stream import Message
 
 CHUNK = 100
@@ -38,10 +39,10 @@ def produce(
 
 def read(config: Config) -> Iterator[Message]:
     """All messages of the configured files."""
-    files = config.source.files
+    files: FilesSection = config.source.settings_of("files")
     if not files.path and files.format != "digits":
         raise ConfigError(f"source.files.path: not set; name the {files.format} to send, as a path or glob")
-    source = files_source(config)
+    source = Files.build(files)
     source.open(None)
     try:
         while not source.exhausted:
@@ -54,12 +55,12 @@ def to_kafka(
     config: Config, messages: Iterator[Message], *, examples_per_s: float | None, partitions: int
 ) -> int:
     """Writes to source.kafka.topic, made with `partitions` where it is absent. All is acknowledged then."""
-    kafka = config.source.kafka
+    kafka: KafkaSection = config.source.settings_of("kafka")
     writer = KafkaWriter(
         bootstrap_servers=kafka.bootstrap_servers,
         topic=kafka.topic,
         partitions=partitions,
-        client=client_options(kafka.client),
+        client=kafka.client_options(),
         start_timeout_s=kafka.start_timeout_s,
     )
     sent = 0

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pydantic.fields import FieldInfo
+
 from streamlearner.config import problems
 from streamlearner.config.entries import FoundSetting, environment_entries, file_entries
 from streamlearner.config.loading import Config, validated
@@ -61,7 +63,7 @@ def _flat(settings: Mapping[str, Any], where: str, above: tuple[str, ...] = ()) 
     for name, value in settings.items():
         keys = (*above, *str(name).split("."))
         place = problems.setting(Config, keys)
-        if isinstance(value, Mapping) and isinstance(place, type):
+        if isinstance(value, Mapping) and not isinstance(place, FieldInfo):
             yield from _flat(value, where, keys)
         else:
             plain = (

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from croniter import croniter
 from pydantic import AfterValidator, Field
 
-from streamlearner.config.methods.active_long_term import ActiveLongTermSection
-from streamlearner.config.methods.generative_dual_memory import GenerativeDualMemorySection
-from streamlearner.config.methods.masked_generator import MaskedGeneratorSection
-from streamlearner.config.methods.meta_learned_update import MetaLearnedUpdateSection
-from streamlearner.config.settings import Bits, Count, Folder, Seconds, Section, Share
+from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
+from streamlearner.registry.associations import ASSOCIATIONS
+from streamlearner.registry.methods import METHODS
+from streamlearner.registry.networks import NETWORKS
+from streamlearner.registry.part import TARGET, Registry, UnknownPart
+from streamlearner.registry.sampling import SAMPLING
+from streamlearner.registry.section import Bits, Count, Folder, Seconds, Section, Share
 
 
 def _cron(text: str) -> str:
     if not croniter.is_valid(text):
         raise ValueError("a cron expression such as '0 3 * * *' (minute, hour, day, month, weekday; UTC)")
     return text
-
-
-OUR_NETWORKS = (
-    "auto",
-    "mlp",
-    "mlp_dropout",
-    "mlp_small",
-    "mlp_small_dropout",
-    "lenet",
-    "resnet18_reduced",
-)
-"""Any other is torchvision's, which takes a second to say whether it has it: `app.check_network` asks."""
-
-
-def _network(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ValueError(f"{', '.join(OUR_NETWORKS)} or a model of torchvision such as mobilenet_v3_small")
-    return name
 
 
 class DaemonSection(Section):
@@ -53,102 +36,99 @@ class DaemonSection(Section):
     """once a finite source has been learned: keep serving, or drain and exit 0"""
 
 
-class MemorySection(Section):
+@with_sections
+class MemorySection(PartSection):
     """The recollection memory: short codes with their labels."""
+
+    registry: ClassVar[Registry] = SAMPLING
+    chooser: ClassVar[str] = "sampling"
 
     budget_bits: Bits = 64 * 8 * 2**10
     """hard limit in bits of codes, labels and task ids together; 64 KiB. Enough by itself to configure the
     memory; `streamlearner plan` tells what it holds"""
-    sampling: Literal["reservoir", "balanced"] = "balanced"
-    """balanced: equally many of each class, a uniform sample inside it; reservoir: a uniform sample of
-    everything seen"""
+    sampling: Annotated[str, PartName(SAMPLING)] = Field(
+        default="balanced", description=f"{SAMPLING.described()}; {OWN}"
+    )
 
 
-class AssociationSection(Section):
+@with_sections
+class AssociationSection(PartSection):
     """How an input becomes a code, and a code an input."""
 
-    name: Literal["auto", "trellis", "transform", "thumbnail", "gumbel", "raw"] = "auto"
-    """trellis: the stream's principal directions, quantised along a trellis; transform: cosine transform,
-    quantised value by value; both fitted on the stream; thumbnail: means of blocks; gumbel: the paper's
-    discrete autoencoder; raw: the input itself; auto: thumbnail for one-channel images of 16 pixels or more,
-    trellis for colour images, else transform"""
+    registry: ClassVar[Registry] = ASSOCIATIONS
+
+    name: Annotated[str, PartName(ASSOCIATIONS, also=("auto",))] = Field(
+        default="auto",
+        description="auto: thumbnail for one-channel images of 16 pixels or more, trellis for colour images, "
+        f"else transform; {ASSOCIATIONS.described()}; {OWN}",
+    )
     code_bits: Count | None = Field(default=None, examples=[100])
     """bits of one code; null chooses by input shape and memory.budget_bits"""
     from_checkpoint: Folder | None = Field(default=None, examples=["/var/lib/other/checkpoints/00000007"])
     """start from what another association of the same settings learned: the directory of a checkpoint, or a
     safetensors file; is read again at each start. null: from a prior that needs no data"""
-    variables: Count = 62
-    """gumbel: categorical variables of a code (the paper's c)"""
-    levels: int = Field(default=2, ge=2)
-    """gumbel: values of each variable (the paper's l)"""
-    learning_rate: float = Field(default=1e-3, gt=0)
-    """gumbel: step size of Adam"""
 
 
-class NetworkSection(Section):
+@with_sections
+class NetworkSection(PartSection):
     """Who answers."""
 
-    name: Annotated[str, AfterValidator(_network)] = "auto"
-    """auto: mlp for vectors and images under 16 pixels, lenet for one channel, resnet18_reduced for colour;
-    mlp_dropout, mlp_small, mlp_small_dropout; or any image classifier of torchvision by its name there, for
-    example mobilenet_v3_small"""
+    registry: ClassVar[Registry] = NETWORKS
+
+    name: Annotated[
+        str,
+        PartName(
+            NETWORKS,
+            also=("auto",),
+            others="[a-z][a-z0-9_]*",
+            elsewhere="a model of torchvision such as mobilenet_v3_small",
+        ),
+    ] = Field(
+        default="auto",
+        description="auto: mlp for vectors and images under 16 pixels, lenet for one channel, "
+        f"resnet18_reduced for colour; {NETWORKS.described()}; any image classifier of torchvision by its "
+        f"name there, for example mobilenet_v3_small; {OWN}. For a new state folder: a checkpoint names its "
+        "own, and `streamlearner transplant` changes it",
+    )
     weights: str | None = Field(default=None, min_length=1, examples=["DEFAULT"])
     """torchvision's pretrained weights by name, or DEFAULT for its best; fetched once, to pretrained under
     state_dir. null: drawn"""
 
+    def settings_of(self, name: str | None = None) -> Any:
+        try:
+            return super().settings_of(name)
+        except UnknownPart:  # torchvision's
+            return None
+
     @property
-    def is_ours(self) -> bool:
-        """Whether torchvision has no part in it."""
-        return self.name in OUR_NETWORKS
+    def is_of_torchvision(self) -> bool:
+        """Whether only torchvision, which takes a second to import, can say if there is such a network."""
+        return not (self.name == "auto" or self.name in NETWORKS.names() or TARGET.fullmatch(self.name))
 
     @pydantic.model_validator(mode="after")
-    def _ours_have_no_weights(self) -> NetworkSection:
-        if self.weights and self.is_ours:
+    def _others_have_no_weights(self) -> NetworkSection:
+        if self.weights and not self.is_of_torchvision:
             raise ValueError(
                 f"network.weights to be null, as network.name {self.name} is none of torchvision's"
             )
         return self
 
 
-class MethodSection(Section):
+@with_sections
+class MethodSection(PartSection):
     """Who learns."""
 
-    name: Literal[
-        "recollection_replay",
-        "active_long_term",
-        "generative_dual_memory",
-        "masked_generator",
-        "meta_learned_update",
-        "deep_generative_replay",
-        "elastic_weight_consolidation",
-        "pseudopattern_rehearsal",
-        "finetune",
-        "rehearsal",
-    ] = "recollection_replay"
-    """recollection_replay: replays decoded codes; active_long_term: a flexible network held near a stable
-    one; generative_dual_memory: a small generator for each task, and a large one; masked_generator: one
-    generator that grows with the classes; meta_learned_update: nothing, but by steps that a trained gate lets
-    through. Baselines: deep_generative_replay: one generator that replays itself; rehearsal: raw inputs;
-    elastic_weight_consolidation: holds weights that mattered; pseudopattern_rehearsal: noise, answered as
-    before; finetune: nothing"""
+    registry: ClassVar[Registry] = METHODS
+
+    name: Annotated[str, PartName(METHODS)] = Field(
+        default="recollection_replay", description=f"{METHODS.described()}; {OWN}"
+    )
     learning_rate: float | None = Field(default=None, gt=0, examples=[0.05])
     """step size of plain SGD while awake; null chooses by network"""
     recollections_per_step: int = Field(default=10, ge=0)
     """recollections learned beside each batch; deep_generative_replay goes by its own rule"""
-    views_per_step: int = Field(default=2, ge=0)
-    """new inputs also learned as their own codes show them, so that a class alone in its batch is learned"""
-    candidates: Count = 1
-    """active sampling: each recollection is the hardest for the learner of so many random ones"""
-    targets: Literal["labels", "teacher"] = "labels"
-    """what recollections are taught towards: their stored labels, or the averaged weights' answers"""
     steps: Count = 1
     """optimiser steps for each batch; active_long_term and masked_generator take one"""
-    ema_decay: float = Field(default=0.995, ge=0, lt=1)
-    """of the exponential moving average of weights that answers: what a step leaves of the average before"""
-    distillation: float = Field(default=0.0, ge=0)
-    """weight of staying near the averaged weights' answers for recollections"""
-    ewc_lambda: float = Field(default=1_000.0, ge=0)
-    """elastic_weight_consolidation: weight of the penalty (lambda), times the Fisher information"""
     shift_pixels: int | None = Field(default=None, ge=0, examples=[2])
     """random shift of images, either way; null: a twelfth of the width"""
     rotation_degrees: float | None = Field(default=None, ge=0, le=180, examples=[12.0])
@@ -157,10 +137,6 @@ class MethodSection(Section):
     """random scaling of images, a fraction either way; null: 0.1 for one channel, 0 for colour"""
     flip: bool | None = Field(default=None, examples=[True])
     """random mirror images; null: for colour images only"""
-    active_long_term: ActiveLongTermSection = Field(default_factory=ActiveLongTermSection)
-    generative_dual_memory: GenerativeDualMemorySection = Field(default_factory=GenerativeDualMemorySection)
-    masked_generator: MaskedGeneratorSection = Field(default_factory=MaskedGeneratorSection)
-    meta_learned_update: MetaLearnedUpdateSection = Field(default_factory=MetaLearnedUpdateSection)
 
 
 class SleepSection(Section):

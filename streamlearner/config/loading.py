@@ -35,18 +35,17 @@ from streamlearner.config.learning_settings import (
     NetworkSection,
     SleepSection,
 )
+from streamlearner.config.own_parts import with_own_parts
 from streamlearner.config.renamed import current, under_old_keys
 from streamlearner.config.settings import (
     CheckpointSection,
     CodecSection,
-    Count,
     DeadLettersSection,
-    Folder,
-    Section,
     ServingSection,
     SourceSection,
 )
 from streamlearner.errors import ConfigError
+from streamlearner.registry.section import Count, Folder, Section
 
 SEE = "`streamlearner config schema` describes every setting"
 
@@ -113,11 +112,14 @@ def load(
 def validated(entries: Iterable[FoundSetting]) -> Config:
     """What these settings make, a later one before an earlier; defaults where there is none. Raises
     ConfigError."""
-    tree, last, found = _tree(entries)
+    entries = list(map(current, entries))
+    root, found = with_own_parts(Config, entries)
+    tree, last, wrong = _tree(root, entries)
+    found += wrong
     try:
-        config = Config.model_validate(tree)
+        config = root.model_validate(tree)
     except ValidationError as error:
-        found += [problems.explain(Config, each, last) for each in error.errors(include_url=False)]
+        found += [problems.explain(root, each, last) for each in error.errors(include_url=False)]
     if not found:
         return config
     if len(found) == 1:
@@ -140,16 +142,16 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def _tree(
-    entries: Iterable[FoundSetting],
+    root: type[Config], entries: Iterable[FoundSetting]
 ) -> tuple[dict[str, Any], dict[tuple[str, ...], FoundSetting], list[str]]:
     """The nested settings, the entry that had the last word on each, and what is wrong with any."""
     tree: dict[str, Any] = {}
     last: dict[tuple[str, ...], FoundSetting] = {}
     found: list[str] = []
-    for entry in map(current, entries):
-        place = problems.setting(Config, entry.keys)
+    for entry in entries:
+        place = problems.setting(root, entry.keys)
         if place is None:
-            found.append(problems.unknown(Config, entry))
+            found.append(problems.unknown(root, entry))
         elif isinstance(place, FieldInfo):
             if entry.is_text and entry.value == "":
                 found.append(problems.empty(entry))

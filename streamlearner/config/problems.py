@@ -13,7 +13,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from streamlearner.config.entries import ENV_PREFIX, FoundSetting
-from streamlearner.config.settings import Section
+from streamlearner.config.part_names import OWN, PartName
+from streamlearner.errors import ConfigError
+from streamlearner.registry.section import Section
 
 SECRET = re.compile(r"password|passwd|secret|token|credential|jaas|private|api_?key", re.IGNORECASE)
 MASK = "********"
@@ -67,6 +69,11 @@ def misplaced(entry: FoundSetting) -> str:
     return f"{_place(entry)}: expected a section with settings, found {shown(entry.value)}"
 
 
+def unusable(entry: FoundSetting, error: ConfigError) -> str:
+    """A value that names what is there and cannot be used."""
+    return f"{_place(entry)}: {error}"
+
+
 def empty(entry: FoundSetting) -> str:
     return f"{_place(entry)}: is empty; leave it unset, or write null where the setting allows it"
 
@@ -90,6 +97,8 @@ def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str
 
 def expectation(field: FieldInfo) -> str:
     """`a whole number of at least 1, or null`."""
+    if part_name := _part_name(field):
+        return part_name.expectation()
     words = " or ".join(
         dict.fromkeys(_word(origin) for origin in _origins(field) if origin is not type(None))
     )
@@ -147,13 +156,13 @@ def _hint(field: FieldInfo, value: Any) -> str:
     kinds = _origins(field)
     if isinstance(value, str) and value.lower() in ("yes", "on", "no", "off") and bool in kinds:
         return f": write {'true' if value.lower() in ('yes', 'on') else 'false'}"
-    if str in kinds and isinstance(value, bool | int | float):
-        return ": put it in quotes"
     choices = _choices(field)
+    if str in kinds and not choices and isinstance(value, bool | int | float):
+        return ": put it in quotes"
     if choices and isinstance(value, str) and (close := difflib.get_close_matches(value, choices, n=1)):
         return f": did you mean {close[0]}?"
     if choices or bool in kinds:
-        return ""
+        return f"; {OWN}" if _part_name(field) else ""
     example = field.examples[0] if field.examples else field.default
     return f"; for example {example}" if isinstance(example, str | int | float) and example != "" else ""
 
@@ -184,7 +193,13 @@ def _rules(field: FieldInfo) -> list[Any]:
     return rules
 
 
+def _part_name(field: FieldInfo) -> PartName | None:
+    return next((rule for rule in field.metadata if isinstance(rule, PartName)), None)
+
+
 def _choices(field: FieldInfo) -> list[str]:
+    if part_name := _part_name(field):
+        return part_name.names()
     return [str(name) for kind in _origins(field) if get_origin(kind) is Literal for name in get_args(kind)]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
 from streamlearner.networks.base import Network, descend
+from streamlearner.registry.methods import GenerativeDualMemorySection
 
 
 class Samples(NamedTuple):
@@ -34,6 +35,25 @@ class GenerativeMemory(nn.Module):
         self.generator = generator
         self.learner = learner
         self.register_buffer("met", torch.zeros(0, dtype=torch.int64))
+
+    @classmethod
+    def of(
+        cls,
+        settings: GenerativeDualMemorySection,
+        *,
+        learner: Network,
+        input_shape: tuple[int, ...],
+        width: int = 1,
+    ) -> Self:
+        """With a generator of the size of a short-term one, or `width` times as wide."""
+        generator = VariationalAutoencoder(
+            input_shape=input_shape,
+            hidden=width * settings.hidden,
+            latents=width * settings.latents,
+            learning_rate=settings.generator_learning_rate,
+            denoising=settings.denoising,
+        )
+        return cls(generator=generator, learner=learner)
 
     def count(self, task: int, times: int = 1) -> None:
         """The task was met so many times more."""
@@ -104,6 +124,18 @@ def imagined(
     named = answers.argmax(1)
     found = [(label, inputs[named == label][:per_class]) for label in range(classes)]
     return [(label, shown) for label, shown in found if len(shown)]
+
+
+def of_holders(errors: Tensor, tasks: Tensor, memories: Sequence[GenerativeMemory]) -> Tensor:
+    """`errors` [memories, n] of n inputs, infinite for the memories that do not hold the task that is named,
+    where one does."""
+    found = errors.clone()
+    for i, task in enumerate(tasks.tolist()):
+        holders = [m for m, memory in enumerate(memories) if 2 * task in memory.tasks]
+        if task >= 0 and holders:
+            found[:, i] = torch.inf
+            found[holders, i] = errors[holders, i]
+    return found
 
 
 class ShortTermMemory(nn.Module):

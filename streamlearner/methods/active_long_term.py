@@ -15,11 +15,13 @@ from torch.nn import functional as F
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance, Experience, Observation, unit_interval
+from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network, descend
 from streamlearner.networks.distillation import teach
+from streamlearner.registry.methods import ActiveLongTermSection
 
 
 class ActiveLongTerm(OneNetwork, Remembering):
@@ -52,9 +54,7 @@ class ActiveLongTerm(OneNetwork, Remembering):
         distillation_weight: float,
         replays: bool,
         recollections_per_step: int,
-        sleep_steps: int,
-        sleep_batch: int,
-        sleep_learning_rate: float | None,
+        sleep: Sleep,
     ) -> None:
         super().__init__(network=network, learning_rate=learning_rate)
         self.chance = chance
@@ -64,10 +64,25 @@ class ActiveLongTerm(OneNetwork, Remembering):
         self.distillation_weight = distillation_weight
         self.replays = replays
         self.recollections_per_step = recollections_per_step
-        self.sleep_steps = sleep_steps
-        self.sleep_batch = sleep_batch
-        self.sleep_learning_rate = sleep_learning_rate
+        self.sleep = sleep
         self.register_buffer("settled", torch.tensor(0))
+
+    @classmethod
+    def build(cls, settings: ActiveLongTermSection, components: Components) -> Self:
+        chance = components.chance()
+        association = components.make_association(chance)
+        return cls(
+            chance=chance,
+            network=components.network,
+            association=association,
+            memory=components.make_memory(association),
+            augmentation=components.augmentation,
+            learning_rate=components.network.learning_rate,
+            distillation_weight=settings.distillation_weight,
+            replays=settings.inputs == "replay",
+            recollections_per_step=components.recollections_per_step,
+            sleep=components.sleep,
+        )
 
     @property
     def settled_classes(self) -> int:
@@ -125,9 +140,9 @@ class ActiveLongTerm(OneNetwork, Remembering):
         yield from teach(
             student,
             draw=lambda n: candidate._lesson(n, candidate.chance.generator),
-            steps=self.sleep_steps,
-            batch_size=self.sleep_batch,
-            learning_rate=self.sleep_learning_rate or self.learning_rate,
+            steps=self.sleep.steps,
+            batch_size=self.sleep.batch_size,
+            learning_rate=self.sleep.learning_rate or self.learning_rate,
         )
         student.requires_grad_(False)
 

@@ -65,6 +65,17 @@ class DualMemory(nn.Module, ABC):
     can_transplant: ClassVar[bool] = False
     """Whether `transplant` works: only a method that remembers inputs can teach another network from them."""
 
+    @classmethod
+    def build(cls, settings: Any, components: Any) -> Self:
+        """A fresh method, the same each time: `settings` are its own (an object of the class `Settings` in
+        its class, None where it has none), `components` a `components.Components`."""
+        raise NotImplementedError(f"{cls.__name__} has no `build(cls, settings, components)`")
+
+    @classmethod
+    def check(cls, settings: Any) -> None:
+        """Raises ConfigError where `build` could not succeed whatever the inputs: called at the start, as the
+        first input, which tells the shape, may come an hour later."""
+
     @abstractmethod
     def observe(self, experience: Experience) -> Observation:
         """Wake learning: predicts, learns each example once, remembers. New classes may come at any time."""

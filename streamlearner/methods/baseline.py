@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
 from streamlearner.methods.base import Experience, Observation
+from streamlearner.methods.components import Components
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.networks.base import Network
 
@@ -18,6 +19,14 @@ class Baseline(OneNetwork):
     def __init__(self, *, network: Network, learning_rate: float, steps: int = 1) -> None:
         super().__init__(network=network, learning_rate=learning_rate)
         self.steps = steps
+
+    @classmethod
+    def build(cls, settings: Any, components: Components) -> Self:
+        return cls(
+            network=components.network,
+            learning_rate=components.network.learning_rate,
+            steps=components.steps,
+        )
 
     def observe(self, experience: Experience) -> Observation:
         self._meet(experience)

@@ -18,7 +18,9 @@ from torch.nn import functional as F
 from streamlearner.generative.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
 from streamlearner.generative.generative_replay import shares, task_numbers
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
+from streamlearner.methods.components import Components
 from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.registry.methods import GenerativeDualMemorySection
 
 LEAST_UPDATES = 500
 """Steps after which a scholar is worth a copy when a task comes to its end."""
@@ -70,6 +72,22 @@ class DeepGenerativeReplay(DualMemory):
         self.learning_rate = learning_rate
         self.steps = steps
         self.register_buffer("period", torch.tensor(0))
+
+    @classmethod
+    def build(cls, settings: GenerativeDualMemorySection, components: Components) -> Self:
+        """Its generator is as large as the long-term one of DGDMN, and learns as that does."""
+        shape, network = components.input_shape, components.network
+        with components.drawing():
+            scholar = GenerativeMemory.of(settings, learner=network, input_shape=shape, width=2)
+        return cls(
+            chance=components.chance(),
+            scholar=scholar,
+            task_from=settings.task_from,
+            kappa=settings.least_share,
+            most_samples=settings.most_samples,
+            learning_rate=network.learning_rate,
+            steps=settings.steps,
+        )
 
     def observe(self, experience: Experience) -> Observation:
         self.curriculum.meet(experience.labels, experience.tasks)

@@ -15,7 +15,9 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
+from streamlearner.methods.components import Components
 from streamlearner.networks.base import Network, descend
+from streamlearner.registry.methods import ElasticWeightConsolidationSection
 
 
 class ElasticWeightConsolidation(Baseline):
@@ -45,6 +47,15 @@ class ElasticWeightConsolidation(Baseline):
         self.register_buffer("batches", torch.tensor(0))
         for shape in (self.information, self.gathered):
             _clear(shape)
+
+    @classmethod
+    def build(cls, settings: ElasticWeightConsolidationSection, components: Components) -> Self:
+        return cls(
+            network=components.network,
+            learning_rate=components.network.learning_rate,
+            weight=settings.ewc_lambda,
+            steps=components.steps,
+        )
 
     def _meet(self, experience: Experience) -> None:
         super()._meet(experience)

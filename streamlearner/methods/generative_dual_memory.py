@@ -13,10 +13,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.generative.generative_memory import GenerativeMemory, Samples, ShortTermMemory, imagined
+from streamlearner.generative.generative_memory import (
+    GenerativeMemory,
+    Samples,
+    ShortTermMemory,
+    imagined,
+    of_holders,
+)  # fmt: skip
 from streamlearner.generative.generative_replay import Shares, shares, task_numbers
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
+from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.networks.by_name import mlp
+from streamlearner.registry.methods import GenerativeDualMemorySection
 
 ERROR_SCALE = 0.01
 """Mean absolute errors of reconstruction that differ by so much make answers e times as likely to count."""
@@ -58,8 +67,7 @@ class GenerativeDualMemory(DualMemory):
         most_samples: int,
         learning_rate: float,
         steps: int,
-        sleep_steps: int,
-        sleep_batch: int,
+        sleep: Sleep,
     ) -> None:
         super().__init__()
         self.chance = chance
@@ -72,10 +80,29 @@ class GenerativeDualMemory(DualMemory):
         self.most_samples = most_samples
         self.learning_rate = learning_rate
         self.steps = steps
-        self.sleep_steps = sleep_steps
-        self.sleep_batch = sleep_batch
+        self.sleep = sleep
         self.register_buffer("period", torch.tensor(0))
         self.register_buffer("latest", torch.tensor(-1))
+
+    @classmethod
+    def build(cls, settings: GenerativeDualMemorySection, components: Components) -> Self:
+        shape, network = components.input_shape, components.network
+        with components.drawing():
+            learner = mlp(input_shape=shape, hidden=(settings.hidden,))
+            blank = GenerativeMemory.of(settings, learner=learner, input_shape=shape)
+            long_term = GenerativeMemory.of(settings, learner=network, input_shape=shape, width=2)
+        return cls(
+            chance=components.chance(),
+            blank=blank,
+            long_term=long_term,
+            task_from=settings.task_from,
+            short_term_tasks=settings.places,
+            kappa=settings.least_share,
+            most_samples=settings.most_samples,
+            learning_rate=network.learning_rate,
+            steps=settings.steps,
+            sleep=components.sleep,
+        )
 
     def observe(self, experience: Experience) -> Observation:
         self.curriculum.meet(experience.labels, experience.tasks)
@@ -132,14 +159,14 @@ class GenerativeDualMemory(DualMemory):
         if not short:
             return
         former, replay = copy.deepcopy(long), candidate._shares()
-        for step in range(self.sleep_steps):
+        for step in range(self.sleep.steps):
             samples = candidate._dreamt(former, replay)
             long.meet(samples.inputs)
             long.learn(
                 samples,
                 learning_rate=self.learning_rate,
                 chance=candidate.chance.generator,
-                pace=1.0 - step / self.sleep_steps,
+                pace=1.0 - step / self.sleep.steps,
             )
             yield
         for task, memory in short.items():
@@ -161,7 +188,7 @@ class GenerativeDualMemory(DualMemory):
         chance, classes = self.chance.generator, self.classes
         short = self._learned()
         weights = torch.tensor([*replay.incoming.values(), replay.generated], dtype=torch.float64)
-        drawn = torch.multinomial(weights, self.sleep_batch, replacement=True, generator=chance)
+        drawn = torch.multinomial(weights, self.sleep.batch_size, replacement=True, generator=chance)
         counts = torch.bincount(drawn, minlength=len(weights)).tolist()
         memories = [*(short[task] for task in replay.incoming), former]
         parts = [
@@ -195,10 +222,10 @@ class GenerativeDualMemory(DualMemory):
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         shown = unit_interval(inputs)
         memories = self._memories()
-        answers = torch.stack([self._answer(memory, shown) for memory in memories])
+        answers = torch.stack([memory.answer(shown, self.classes).softmax(1) for memory in memories])
         errors = torch.stack([memory.generator.error(shown) for memory in memories])
         if tasks is not None:
-            errors = self._by_task(errors, tasks, memories)
+            errors = of_holders(errors, tasks, memories)
         weights = (-errors / ERROR_SCALE).softmax(0)
         mixed = (weights[..., None] * answers).sum(0)
         allowed = self.curriculum.allowed(tasks, len(shown))
@@ -215,19 +242,6 @@ class GenerativeDualMemory(DualMemory):
         """Generated, as nothing else is kept."""
         found = imagined(self._memories(), self.classes, per_class=per_class)
         return [(label, raw(inputs)) for label, inputs in found]
-
-    def _answer(self, memory: GenerativeMemory, shown: Tensor) -> Tensor:
-        return memory.answer(shown, self.classes).softmax(1)
-
-    def _by_task(self, errors: Tensor, tasks: Tensor, memories: list[GenerativeMemory]) -> Tensor:
-        """Where a task is named, infinite errors [memories, n] for the memories that do not hold it."""
-        found = errors.clone()
-        for i, task in enumerate(tasks.tolist()):
-            holders = [m for m, memory in enumerate(memories) if 2 * task in memory.tasks]
-            if task >= 0 and holders:
-                found[:, i] = torch.inf
-                found[holders, i] = errors[holders, i]
-        return found
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

@@ -17,12 +17,14 @@ from streamlearner.generative.mask_learning import Course, Old, learn_class
 from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance, Experience, Observation, raw, unit_interval
+from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network, descend
 from streamlearner.networks.distillation import teach
+from streamlearner.registry.methods import MaskedGeneratorSection
 
 SHOWN_SEED = 0
 """Of the latents that `recollect` shows: the same sheet each time."""
@@ -60,9 +62,7 @@ class MaskedGenerator(OneNetwork, Remembering):
         course: Course,
         least_examples: int,
         recollections_per_step: int,
-        sleep_steps: int,
-        sleep_batch: int,
-        sleep_learning_rate: float | None,
+        sleep: Sleep,
     ) -> None:
         super().__init__(network=network, learning_rate=learning_rate)
         self.chance = chance
@@ -73,9 +73,38 @@ class MaskedGenerator(OneNetwork, Remembering):
         self.course = course
         self.least_examples = least_examples
         self.recollections_per_step = recollections_per_step
-        self.sleep_steps = sleep_steps
-        self.sleep_batch = sleep_batch
-        self.sleep_learning_rate = sleep_learning_rate
+        self.sleep = sleep
+
+    @classmethod
+    def build(cls, settings: MaskedGeneratorSection, components: Components) -> Self:
+        chance = components.chance()
+        association = components.make_association(chance)
+        return cls(
+            chance=chance,
+            network=components.network,
+            generator=MaskedNetwork(
+                input_shape=components.input_shape,
+                latents=settings.latents,
+                units=(settings.units, 2 * settings.units),
+                chance=chance.generator,
+            ),
+            association=association,
+            memory=components.make_memory(association),
+            augmentation=components.augmentation,
+            learning_rate=components.network.learning_rate,
+            course=Course(
+                steps=settings.steps,
+                batch_size=settings.batch_size,
+                learning_rate=settings.generator_learning_rate,
+                sharpest=settings.s_max,
+                sparsity=settings.sparsity,
+                gradient_penalty=settings.gradient_penalty,
+                hidden=2 * settings.units,
+            ),
+            least_examples=settings.least_examples,
+            recollections_per_step=components.recollections_per_step,
+            sleep=components.sleep,
+        )
 
     def observe(self, experience: Experience) -> Observation:
         self._meet(experience)
@@ -130,9 +159,9 @@ class MaskedGenerator(OneNetwork, Remembering):
         yield from teach(
             student,
             draw=lambda n: candidate._lesson(n, candidate.chance.generator),
-            steps=self.sleep_steps,
-            batch_size=self.sleep_batch,
-            learning_rate=self.sleep_learning_rate or self.learning_rate,
+            steps=self.sleep.steps,
+            batch_size=self.sleep.batch_size,
+            learning_rate=self.sleep.learning_rate or self.learning_rate,
         )
         student.requires_grad_(False)
 

@@ -11,10 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.gates.gate_file import load_gate, read_tensors
 from streamlearner.gates.update_gate import UpdateGate, recorded_activities
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
+from streamlearner.methods.components import Components
 from streamlearner.networks.base import Network, descend
+from streamlearner.registry.methods import MetaLearnedUpdateSection
+
+UNTRAINED_HIDDEN = 8
+"""Of a gate that changes nothing: its size matters to no one."""
 
 
 class MetaLearnedUpdate(Baseline):
@@ -42,6 +48,30 @@ class MetaLearnedUpdate(Baseline):
         self.horizon = horizon
         self.register_buffer("state", gate.initial_state())
         self.register_buffer("since", torch.tensor(0))
+
+    @classmethod
+    def build(cls, settings: MetaLearnedUpdateSection, components: Components) -> Self:
+        """Raises ConfigError for a gate of another network."""
+        network = components.network
+        if settings.gate:
+            gate = load_gate(settings.gate, network)
+        else:
+            with components.drawing():
+                gate = UpdateGate(network, hidden=UNTRAINED_HIDDEN)
+        return cls(
+            network=network,
+            gate=gate,
+            horizon=settings.horizon,
+            learning_rate=network.learning_rate,
+            steps=components.steps,
+        )
+
+    @classmethod
+    def check(cls, settings: MetaLearnedUpdateSection) -> None:
+        """Raises ConfigError for a gate that is named and cannot be read; whether it fits shows with the
+        inputs."""
+        if settings.gate:
+            read_tensors(settings.gate)
 
     def _learn(self, experience: Experience) -> Observation:
         network = self.hippocampus.train()

@@ -5,7 +5,7 @@ After Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal", 1995.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
+from streamlearner.methods.components import Components
 from streamlearner.networks.base import Network, Standardisation, descend
 
 
@@ -39,6 +40,16 @@ class PseudopatternRehearsal(Baseline):
         self.chance = chance
         self.recollections_per_step = recollections_per_step
         self.register_buffer("slept", torch.tensor(0))
+
+    @classmethod
+    def build(cls, settings: Any, components: Components) -> Self:
+        return cls(
+            chance=components.chance(),
+            network=components.network,
+            learning_rate=components.network.learning_rate,
+            recollections_per_step=components.recollections_per_step,
+            steps=components.steps,
+        )
 
     def _learn(self, experience: Experience) -> Observation:
         new, n = unit_interval(experience.inputs), len(experience.labels)

@@ -17,11 +17,13 @@ from torch.nn import functional as F
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
+from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
 from streamlearner.methods.seen_classes import Curriculum
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import AveragedNetwork, Network, descend
+from streamlearner.registry.methods import RecollectionReplaySection
 
 DISTORTION_EVERY_STEPS = 20
 """Measured now and then: each time costs as much as coding a batch."""
@@ -69,9 +71,7 @@ class RecollectionReplay(Remembering):
         averaging_pace: float,
         distillation: float,
         teacher_targets: bool,
-        sleep_steps: int,
-        sleep_batch: int,
-        sleep_learning_rate: float | None,
+        sleep: Sleep,
     ) -> None:
         super().__init__()
         self.chance = chance
@@ -87,9 +87,30 @@ class RecollectionReplay(Remembering):
         self.averaging_pace = averaging_pace
         self.distillation = distillation
         self.teacher_targets = teacher_targets
-        self.sleep_steps = sleep_steps
-        self.sleep_batch = sleep_batch
-        self.sleep_learning_rate = sleep_learning_rate
+        self.sleep = sleep
+
+    @classmethod
+    def build(cls, settings: RecollectionReplaySection, components: Components) -> Self:
+        chance = components.chance()
+        association = components.make_association(chance)
+        return cls(
+            chance=chance,
+            network=components.network,
+            association=association,
+            memory=components.make_memory(association),
+            augmentation=components.augmentation,
+            learning_rate=components.network.learning_rate,
+            recall=Recall(
+                recollections=components.recollections_per_step,
+                echoes=settings.views_per_step,
+                candidates=settings.candidates,
+            ),
+            steps=components.steps,
+            averaging_pace=round(1.0 - settings.ema_decay, 12),  # 1 - 0.995 is not quite 0.005
+            distillation=settings.distillation,
+            teacher_targets=settings.targets == "teacher",
+            sleep=components.sleep,
+        )
 
     def observe(self, experience: Experience) -> Observation:
         self._meet(experience)
@@ -162,15 +183,15 @@ class RecollectionReplay(Remembering):
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex.load_state_dict(candidate.hippocampus.average.state_dict())
         student = candidate.neocortex.requires_grad_(True).train()
-        for step in range(self.sleep_steps):
-            dreamt = candidate.memory.sample_balanced(self.sleep_batch)
+        for step in range(self.sleep.steps):
+            dreamt = candidate.memory.sample_balanced(self.sleep.batch_size)
             inputs = candidate._augmented(candidate.association.decode(dreamt.symbols))
             logits = student(inputs)[:, : candidate.classes]
             loss = F.cross_entropy(candidate.curriculum.restricted(logits, dreamt.tasks), dreamt.labels)
             if self.distillation:
                 loss = loss + self.distillation * candidate._drift(logits, inputs)
             loss.backward()  # type: ignore[no-untyped-call]
-            rate = (self.sleep_learning_rate or self.learning_rate) * (1 - step / self.sleep_steps)
+            rate = (self.sleep.learning_rate or self.learning_rate) * (1 - step / self.sleep.steps)
             descend(student, learning_rate=rate, loss=float(loss.detach()))
             yield
         student.requires_grad_(False)

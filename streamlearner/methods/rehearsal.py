@@ -6,15 +6,19 @@ plain cross-entropy). It keeps raw inputs: a yardstick, not a method to deploy.
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
+from streamlearner.associations.lossless import RawAssociation
 from streamlearner.memory.records import Recollections
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
+from streamlearner.methods.components import Components
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.base import Network, descend
 
@@ -36,6 +40,18 @@ class Rehearsal(Remembering, Baseline):
         self.association = association
         self.memory = memory
         self.recollections_per_step = recollections_per_step
+
+    @classmethod
+    def build(cls, settings: Any, components: Components) -> Self:
+        raw = RawAssociation(input_shape=components.input_shape, dtype=components.dtype)
+        return cls(
+            network=components.network,
+            association=raw,
+            memory=components.make_memory(raw),
+            learning_rate=components.network.learning_rate,
+            recollections_per_step=components.recollections_per_step,
+            steps=components.steps,
+        )
 
     def observe(self, experience: Experience) -> Observation:
         answered = super().observe(experience)

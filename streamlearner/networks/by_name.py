@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from torch.nn import functional as F
 from streamlearner.errors import ConfigError
 from streamlearner.networks.base import Network, Standardisation
 from streamlearner.networks.dropout import Dropout
+from streamlearner.networks.own import usual_rate, wrapped
+from streamlearner.registry.networks import NETWORKS
+from streamlearner.registry.part import Part, UnknownPart
 from streamlearner.vision import torchvision as vision
 
 
@@ -80,30 +84,31 @@ def resnet18_reduced(*, input_shape: Sequence[int], width: int = 16) -> Network:
     return Network(body=nn.Sequential(*layers), features=before, learning_rate=0.05)
 
 
-NETWORKS: dict[str, Callable[..., Network]] = {
-    "mlp": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(400, 400)),
-    "mlp_dropout": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(400, 400), dropped=0.5),
-    "mlp_small": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(48, 48)),
-    "mlp_small_dropout": lambda *, input_shape: mlp(input_shape=input_shape, hidden=(48, 48), dropped=0.2),
-    "lenet": lenet,
-    "resnet18_reduced": resnet18_reduced,
-}
-"""Our own. Every other name is torchvision's. mlp_small is what paper 001 learns permuted digits with, too
-small to keep several tasks without need; its dropout is that paper's too."""
+def mlp_usual(*, input_shape: Sequence[int]) -> Network:
+    return mlp(input_shape=input_shape, hidden=(400, 400))
+
+
+def mlp_dropout(*, input_shape: Sequence[int]) -> Network:
+    return mlp(input_shape=input_shape, hidden=(400, 400), dropped=0.5)
+
+
+def mlp_small(*, input_shape: Sequence[int]) -> Network:
+    """What paper 001 learns permuted digits with, too small to keep several tasks without need."""
+    return mlp(input_shape=input_shape, hidden=(48, 48))
+
+
+def mlp_small_dropout(*, input_shape: Sequence[int]) -> Network:
+    """With the dropout of that paper."""
+    return mlp(input_shape=input_shape, hidden=(48, 48), dropped=0.2)
+
 
 LEAST_PIXELS = {"lenet": 16, "resnet18_reduced": 9}
 """Below, a convolution has nothing to see, or batch normalisation one value a channel in a batch of one.
 torchvision's models take images of any size: theirs are enlarged first."""
 
 
-DRAWN_RATE, CAREFUL_RATE = 0.1, 0.01
-"""Step sizes for torchvision's models. Drawn weights with batch normalisation: after 100 steps of 20 images
-of CIFAR-100, ten classes, ShuffleNet x0.5 had 0.20, 0.22 and 0.23 right at 0.05, 0.1 and 0.2 (one seed).
-Weights that are pretrained, or that nothing normalises, move with care: not measured."""
-
-
 def resolve(*, name: str, input_shape: Sequence[int]) -> str:
-    """The network that `name` means for these inputs: one of `NETWORKS`, or an image classifier of
+    """The network that `name` means for these inputs: a part of `NETWORKS`, or an image classifier of
     torchvision's. `auto`: for vectors and images under 16 pixels mlp, for one channel lenet, for colour
     resnet18_reduced.
 
@@ -120,13 +125,23 @@ def resolve(*, name: str, input_shape: Sequence[int]) -> str:
 def check_name(name: str) -> None:
     """Raises ValueError, with the nearest name, unless there is such a network (or it is `auto`).
 
-    torchvision is imported for names that are not ours only.
+    torchvision is imported only for names that are no part's.
     """
-    if name == "auto" or name in NETWORKS or name in (theirs := vision.model_names()):
+    if name == "auto" or _part(name) or name in (theirs := vision.model_names()):
         return
-    near = difflib.get_close_matches(name[:100], [*NETWORKS, *theirs], n=1)
-    ours = f"there are {', '.join(NETWORKS)} and the image classifiers of torchvision"
+    near = difflib.get_close_matches(name[:100], [*NETWORKS.names(), *theirs], n=1)
+    ours = f"there are {', '.join(NETWORKS.names())} and the image classifiers of torchvision"
     raise ValueError(f"there is no network {name[:100]!r}; " + (f"did you mean {near[0]}?" if near else ours))
+
+
+def _part(name: str) -> Part | None:
+    """None for a name that only torchvision may have."""
+    try:
+        return NETWORKS.find(name)
+    except UnknownPart:
+        if name in NETWORKS.installed:  # twice
+            raise
+        return None
 
 
 def build(
@@ -136,35 +151,43 @@ def build(
     generator: torch.Generator,
     weights: str | None = None,
     weights_folder: Path | None = None,
+    settings: Any = None,
 ) -> Network:
-    """A network by name (or `auto`), its weights drawn from `generator` only.
+    """A network by name (or `auto`), its weights drawn from `generator` only; `settings` are those of a part
+    that has some.
 
     Of torchvision's models the `weights` may be pretrained: see `vision.backbone`. Raises ValueError for an
-    unknown network, and for one that cannot take this input shape; `ConfigError` for weights that it has not.
+    unknown network, and for one that cannot take this input shape; `ConfigError` for weights that it has not,
+    and for a user's own module that cannot be used.
     """
     name = resolve(name=name, input_shape=input_shape)
-    _check_shape(name, input_shape)
-    if weights and name in NETWORKS:
+    part = _part(name)
+    _check_shape(name, input_shape, part)
+    if weights and part:
         raise ConfigError(f"network {name} has no weights {weights!r}: only torchvision's models have any")
     seed = int(torch.randint(2**62, (1,), generator=generator))
     with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
         torch.manual_seed(seed)
-        if name in NETWORKS:
-            return NETWORKS[name](input_shape=tuple(input_shape))
+        if part and part.is_shipped:
+            shipped: Network = part.load()(input_shape=tuple(input_shape))
+            return shipped
+        if part:
+            return wrapped(part, input_shape=tuple(input_shape), settings=settings)
         body = vision.backbone(name, weights=weights, folder=weights_folder)
-    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in body.modules())
-    rate = DRAWN_RATE if normalised and not weights else CAREFUL_RATE
+    rate = usual_rate(body, pretrained=bool(weights))
     return Network(body=body, features=body.features, learning_rate=rate)
 
 
-def _check_shape(name: str, input_shape: Sequence[int]) -> None:
+def _check_shape(name: str, input_shape: Sequence[int], part: Part | None) -> None:
+    if part and not part.is_shipped:
+        return  # it says so itself
     least = LEAST_PIXELS.get(name, 1)
     if not name.startswith("mlp") and (len(input_shape) != 3 or min(input_shape[1:]) < least):
         raise ValueError(
             f"network {name} needs images [C, H, W] of {least} pixels or more a side, found inputs of shape "
             f"{list(input_shape)}; use mlp"
         )
-    if name not in NETWORKS and input_shape[0] not in (1, 3):
+    if part is None and input_shape[0] not in (1, 3):
         raise ValueError(
             f"network {name} needs images of 1 or 3 channels, found inputs of shape {list(input_shape)}; "
             "use resnet18_reduced"

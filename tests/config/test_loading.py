@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -13,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamlearner.config.loading import Config, load
+from streamlearner.config.part_names import PartSection, choosers
 from streamlearner.config.problems import settings
-from streamlearner.config.settings import UNITS, parse_bits
+from streamlearner.registry.section import UNITS, parse_bits
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_FILE = ROOT / "config.yaml"
@@ -54,6 +56,19 @@ def test_the_commented_file_holds_every_setting_and_says_something_about_each() 
     assert uncommented == []
 
 
+@pytest.mark.parametrize(("section", "kind"), choosers(Config))
+def test_the_comment_about_a_name_of_a_part_is_what_the_registry_says(
+    section: str, kind: type[PartSection]
+) -> None:
+    lines = DEFAULT_FILE.read_text().splitlines()
+    begin = lines.index(f"{section}:")
+    place = next(n for n in range(begin, len(lines)) if lines[n].startswith(f"  {kind.chooser}: "))
+    first = next(n for n in range(place, begin, -1) if not lines[n - 1].startswith("  # "))
+    comment = " ".join(line.strip().removeprefix("# ") for line in lines[first:place])
+    assert comment == kind.model_fields[kind.chooser].description
+    assert [part.name for part in kind.registry.shipped if f"{part.name}: " not in comment] == []
+
+
 def test_every_setting_is_described_with_a_default() -> None:
     described = list(settings(Config))
     assert len(described) > 80
@@ -74,8 +89,20 @@ def test_a_setting_in_a_unit_says_which() -> None:
 
 def test_every_setting_is_read_somewhere() -> None:
     readers = [*(ROOT / "streamlearner/app").rglob("*.py"), ROOT / "streamlearner/commands/produce.py"]
-    text = "\n".join(path.read_text() for path in readers)
-    unread = [key for key, _ in settings(Config) if not re.search(rf"\.{key.split('.')[-1]}\b", text)]
+    parts = [part.load() for _, kind in choosers(Config) for part in kind.registry.shipped if part.settings]
+    code = "\n".join(map(inspect.getsource, parts))
+    readers += [
+        *(ROOT / "streamlearner/registry").glob("*.py"),
+        *(ROOT / "streamlearner/generative").glob("*.py"),
+    ]
+    text = "\n".join([code, *(path.read_text() for path in readers)])
+
+    def is_read(name: str) -> bool:
+        """As an attribute, or as an argument of the part that has the section."""
+        is_argument = re.search(rf"^ +{name}: ", code, re.MULTILINE)
+        return bool(is_argument or re.search(rf"\.{name}\b", text))
+
+    unread = [key for key, _ in settings(Config) if not is_read(key.split(".")[-1])]
     assert unread == []
 
 
@@ -153,7 +180,9 @@ def test_the_schema_describes_every_setting() -> None:
     ]
     assert [each for each in described if not ("description" in each or "$ref" in each)] == []
     source_type = schema["$defs"]["SourceSection"]["properties"]["type"]
-    assert (source_type["default"], source_type["enum"]) == ("push", ["push", "kafka", "files", "memory"])
+    named, of_ones_own = source_type["anyOf"]
+    assert (source_type["default"], named["enum"]) == ("push", ["push", "kafka", "files", "memory"])
+    assert re.fullmatch(of_ones_own["pattern"], "my_package.module:Name")
 
 
 def test_the_digest_changes_with_what_shapes_learning_and_with_nothing_else() -> None:

@@ -150,7 +150,8 @@ def test_a_rollback_gives_up_the_sleep_under_way(tmp_path: Path) -> None:
     source = MemorySource(STREAM[:100], finite=False)
     with running(build(settings(tmp_path), source=source)) as daemon:
         wait_until(lambda: daemon.persistence.versions.numbers() == [1], "slept once")
-        daemon.learner.method.sleep_steps = 1_000_000  # type: ignore[union-attr]
+        method = daemon.learner.method  # type: ignore[union-attr]
+        method.sleep = method.sleep._replace(steps=1_000_000)
         ask(daemon, "/v1/sleep", {})
         wait_until(lambda: daemon.state.asleep, "asleep again")
         ask(daemon, "/v1/rollback", {"version": 1})

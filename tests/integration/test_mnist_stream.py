@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from streamlearner.methods import METHODS
 from tests.integration.test_recovery import BASELINES
+from tests.support.arms import METHODS
 from tests.support.daemon_process import DaemonProcess
 from tests.support.mnist import Mnist, accuracy, produce
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from streamlearner.daemon.intake import RememberedIds
-from streamlearner.methods import METHODS
+from tests.support.arms import METHODS
 from tests.support.daemon_process import DaemonProcess, differing, final_state
 from tests.support.digit_stream import DigitStream
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.methods import METHODS
-from tests.support.arms import exactly
+from tests.support.arms import METHODS, exactly
 from tests.support.learners import (
     SLEEP_STEPS,
     a_batch,

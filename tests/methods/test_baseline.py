@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.methods import METHODS
 from streamlearner.methods.baseline import Baseline
-from tests.support.arms import TINY, differing, make
+from tests.support.arms import METHODS, TINY, differing, make
 
 BASELINES = [name for name, method in METHODS.items() if issubclass(method, Baseline)]
 

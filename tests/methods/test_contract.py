@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from streamlearner.methods import METHODS
 from streamlearner.methods.base import Experience
 from tests.support.arms import (
     ARMS,
     KINDS,
+    METHODS,
     QUESTIONS,
     TINY,
     Kind,

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory
 from streamlearner.networks.base import HEAD_BLOCK, Network
 from streamlearner.networks.by_name import mlp
 from tests.support.arms import (
     ARMS,
+    METHODS,
     QUESTIONS,
     TINY,
     accuracy,

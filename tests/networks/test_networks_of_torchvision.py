@@ -13,13 +13,13 @@ from torch.nn import functional as F
 
 from streamlearner.app import check_network
 from streamlearner.app.learning import make_method, make_network
-from streamlearner.config.learning_settings import OUR_NETWORKS
 from streamlearner.config.loading import load
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Experience
 from streamlearner.networks.base import HEAD_BLOCK, AveragedNetwork, Network, descend
-from streamlearner.networks.by_name import NETWORKS, build, resolve
+from streamlearner.networks.by_name import build, resolve
 from streamlearner.networks.precision import choose
+from streamlearner.registry.networks import NETWORKS
 
 SMALL = ["mobilenet_v3_small", "shufflenet_v2_x0_5"]  # the one with dropout, the other without
 
@@ -99,8 +99,10 @@ def test_a_method_learns_with_one() -> None:
 # names
 
 
-def test_our_networks_are_named_alike_in_the_settings_and_here() -> None:
-    assert set(OUR_NETWORKS) == {"auto", *NETWORKS}
+@pytest.mark.parametrize("name", [part.name for part in NETWORKS.shipped])
+def test_a_shipped_network_is_no_model_of_torchvision(name: str) -> None:
+    assert not load(path=None, settings={"network.name": name}, environ={}).network.is_of_torchvision
+    assert isinstance(build(name=name, input_shape=(1, 28, 28), generator=chance()), Network)
 
 
 def test_a_name_means_itself_and_a_wrong_one_names_the_nearest() -> None:

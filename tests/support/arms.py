@@ -12,8 +12,11 @@ from torch.nn import functional as F
 
 from streamlearner.app import make_method
 from streamlearner.config import loading as config
-from streamlearner.methods import METHODS
 from streamlearner.methods.base import DualMemory, Experience
+from streamlearner.registry import methods as registered
+
+METHODS: dict[str, type[DualMemory]] = {part.name: part.load() for part in registered.METHODS.shipped}
+"""The methods that are shipped, by name."""
 
 BUDGET_BITS = 300_000
 """Room for 12 raw colour images, the largest input here."""

@@ -1,1 +1,0 @@
-"""How each method of a paper is put together from its settings."""

@@ -1,0 +1,22 @@
+"""The association that keeps a coarse picture: one bit for the mean of each block."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from streamlearner.associations.contract import CodingContext
+from streamlearner.associations.transform import TransformAssociation
+
+
+class ThumbnailAssociation(TransformAssociation):
+    """`TransformAssociation` on blocks of 2 by 2 pixels: for class-incremental MNIST better than its cosine
+    transform (the figures stand there)."""
+
+    @classmethod
+    def build(cls, settings: Any, context: CodingContext) -> Self:
+        return cls(
+            input_shape=context.input_shape,
+            code_bits=context.code_bits,
+            most_symbol_bits=1,
+            thumbnail_pixels=2,
+        )

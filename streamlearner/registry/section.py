@@ -1,0 +1,76 @@
+"""The base of every section of settings, and the kinds of values that settings have.
+
+A setting is a field with a default; the text under it gives its unit and reason, and is what `config schema`
+prints. A part of your own has a section, too: a class `Settings(Section)` inside its class.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+UNITS = {"": 1, "bit": 1, "bits": 1, "kbit": 1_000, "Mbit": 10**6, "Gbit": 10**9}
+"""Bits in each unit of an amount. `b` and `Kb` are none: some read bits there, others bytes."""
+UNITS |= {"B": 8, "kB": 8_000, "KB": 8_000, "MB": 8 * 10**6, "GB": 8 * 10**9}
+UNITS |= {"KiB": 8 * 2**10, "MiB": 8 * 2**20, "GiB": 8 * 2**30}
+
+
+class Section(BaseModel):
+    """A section of the configuration. Unknown keys are errors, and true is no number."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, validate_default=True, use_attribute_docstrings=True
+    )
+
+    def usable(self) -> None:
+        """Raises ValueError, in the words "expected ...", where the part of these settings is chosen and they
+        cannot be used together."""
+
+
+def parse_bits(value: Any) -> Any:
+    """`62720`, `62720 bits`, `64 KiB`, `1.5 MB` to bits; what is no text stays. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", value)
+    if not match or match[2] not in UNITS:
+        raise ValueError(f"an amount of bits such as 64 KiB (units: {', '.join(filter(None, UNITS))})")
+    bits = float(match[1]) * UNITS[match[2]]
+    if bits != int(bits):
+        raise ValueError("a whole number of bits")
+    return int(bits)
+
+
+def read_secret(value: Any) -> Any:
+    """The text of the file in `{file: path}`, less its newline; anything else stays. Raises ValueError."""
+    if not (isinstance(value, dict) and set(value) == {"file"}):
+        return value
+    try:
+        return Path(str(value["file"])).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ValueError(f"a secret in a readable file; {value['file']}: {reason}") from None
+
+
+def _path(value: Any) -> Any:
+    return Path(value).expanduser() if isinstance(value, str) and value else value
+
+
+Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Bits = Annotated[
+    int,
+    Field(ge=0),
+    BeforeValidator(parse_bits),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "examples": ["64 KiB", 524288]}),
+]
+Folder = Annotated[Path, BeforeValidator(_path)]
+Secret = Annotated[
+    str,
+    Field(min_length=1),
+    BeforeValidator(read_secret),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["file"]}]}),
+]
