@@ -114,15 +114,10 @@ class GenerativeDualMemory(DualMemory):
         targets = F.one_hot(experience.labels, self.classes).to(torch.float32)
         for task in dict.fromkeys(tasks.tolist()):
             chosen = tasks == task
-            self._meet(task, new)
+            self.hippocampus.of(task).meet(new)  # the scale of all: one example's would be the example
             loss += self._learn(task, Samples(new[chosen], targets[chosen])) * int(chosen.sum())
             self.latest.fill_(task)
         return Observation(predicted=predicted, loss=loss / len(new))
-
-    def _meet(self, task: int, new: Tensor) -> None:
-        """The task's memory comes to know the scale of all inputs of the batch: that of a single one would be
-        the input itself."""
-        self.hippocampus.of(task).meet(new)
 
     def _learn(self, task: int, samples: Samples) -> float:
         """The task's own memory learns; its loss after the steps."""
