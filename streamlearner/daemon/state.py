@@ -64,5 +64,5 @@ def sleep_due(schedule: SleepSchedule, learner: Learner) -> str | None:
     return schedule.due(
         examples=learner.progress.learned,
         fullness=learner.method.fullness,
-        prequential_accuracy=learner.prequential.accuracy if learner.prequential.settled else None,
+        prequential_accuracy=learner.prequential.accuracy if learner.prequential.is_full else None,
     )

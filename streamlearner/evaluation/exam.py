@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-GRADING_BATCH = 256
-"""Examples answered at once: bounds the memory that grading takes."""
+EVALUATION_BATCH = 256
+"""Examples per forward pass of an evaluation: bounds its memory."""
 FACTS_BITS = 3 * 32
 """Label, task and period of one withheld example: three int32."""
 
@@ -20,13 +20,14 @@ NEVER = 2**62
 
 
 class Exam(nn.Module):
-    """A class-balanced sample of the stream that is never trained on. The one place where raw inputs rest.
+    """A class-balanced sample of the stream that is never trained on; the only place where raw inputs are
+    kept.
 
-    Each example is a candidate with probability `fraction`. While there is room it is withheld. Afterwards,
-    while its class is smaller than the largest and has lost none, it takes the place of one of the largest;
-    else of one of its own class with the probability that keeps the sample of that class uniform
-    (class-balancing reservoir, Chrysakis & Moens, 2020), else it is learned. So the exam costs the learner
-    fewer and fewer examples as the stream goes on.
+    Each example is a candidate with probability `fraction`. While there is room, candidates are withheld.
+    Then, as in the class-balancing reservoir of Chrysakis & Moens (2020): a candidate replaces one example of
+    the largest class, if its own class is smaller and has lost none; else one of its own class, with the
+    probability that keeps the sample of that class uniform; else it is learned. So fewer and fewer examples
+    are withheld as the stream goes on.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class Exam(nn.Module):
 
     @property
     def stored_bits(self) -> int:
-        """Bits of the arrays that are really held."""
+        """Bits of the arrays as they are allocated."""
         return 8 * (self._inputs.nbytes + self._facts.nbytes)
 
     def withhold(self, inputs: Tensor, labels: Tensor, tasks: Tensor | None, *, period: int) -> list[int]:
-        """Takes some of a batch into the exam; the indices of those taken, which must not be learned.
+        """Moves some examples of a batch into the exam. Returns their indices; they must not be learned.
 
         `inputs` [n, *input_shape] raw; `labels` [n] and `tasks` [n] int64 indices; `period` counts sleeps.
         """
@@ -71,8 +72,8 @@ class Exam(nn.Module):
         return taken
 
     def _next_gap(self) -> int:
-        """Examples to pass over before the next candidate: geometric, so that each example is a candidate
-        with probability `fraction`. Most batches draw nothing."""
+        """Examples to skip before the next candidate: geometrically distributed, so that each example is a
+        candidate with probability `fraction`. Most batches draw no random number."""
         if not 0 < self.fraction < 1:
             return 0 if self.fraction else NEVER
         draw = 1.0 - float(torch.rand((), dtype=torch.float64, generator=self._generator))
@@ -91,10 +92,8 @@ class Exam(nn.Module):
         return True
 
     def _place(self, cls: int, before: int) -> int | None:
-        """A free place, or one that a victim leaves, or None where the example should be learned instead.
-
-        `before`: earlier candidates of its class.
-        """
+        """A free index, or that of an example to replace; None where the example is to be learned instead.
+        `before` counts earlier candidates of its class."""
         if self._held < self.capacity:
             self._reserve(self._held + 1)
             self._held += 1
@@ -102,34 +101,35 @@ class Exam(nn.Module):
         largest = max(self._counts.values())
         own = self._counts.get(cls, 0)
         if own == before and own < largest:
-            # sorted: a restart finds the classes in another order than they came
-            victims = sorted(c for c, count in self._counts.items() if count == largest)
-            leaving = victims[self._draw(len(victims))]
+            # sorted: after a restart the dictionary has another order
+            largest_classes = sorted(c for c, count in self._counts.items() if count == largest)
+            shrinking = largest_classes[self._draw(len(largest_classes))]
         elif self._draw(before + 1) < own:
-            leaving = cls
+            shrinking = cls
         else:
             return None
-        self._counts[leaving] -= 1
-        members = np.flatnonzero(self._facts[: self._held, 0] == leaving)
+        self._counts[shrinking] -= 1
+        members = np.flatnonzero(self._facts[: self._held, 0] == shrinking)
         return int(members[self._draw(len(members))])
 
     def _draw(self, below: int) -> int:
         return int(torch.randint(below, (1,), generator=self._generator))
 
     def _reserve(self, places: int) -> None:
-        """Grows the arrays by 1 % at a time, so that what is held stays what is reported."""
+        """Makes room for `places` examples and 1 % more, so that hardly more is allocated than is held."""
         if places > len(self._facts):
             room = min(self.capacity, places + places // 100)
-            # in place: there is no second copy, not for an instant
+            # in place: a second copy would exceed the budget while both exist
             self._inputs.resize((room, self._input_bytes), refcheck=False)
             self._facts.resize((room, 3), refcheck=False)
 
-    def sit(self, answer: Callable[[Tensor, Tensor | None], Tensor], *, names_tasks: bool) -> Tensor:
-        """Which are answered right, [n] bool. `answer(inputs, tasks or None)` gives scores [m, classes]."""
+    def hits(self, answer: Callable[[Tensor, Tensor | None], Tensor], *, names_tasks: bool) -> Tensor:
+        """Which examples are answered right, [n] bool. `answer(inputs, tasks or None)` gives scores
+        [m, classes]; tasks are passed where `names_tasks`."""
         inputs, tasks = self.inputs, self.tasks if names_tasks else None
         hits = torch.zeros(len(self), dtype=torch.bool)
-        for i in range(0, len(self), GRADING_BATCH):
-            part = slice(i, i + GRADING_BATCH)
+        for i in range(0, len(self), EVALUATION_BATCH):
+            part = slice(i, i + EVALUATION_BATCH)
             scores = answer(inputs[part], None if tasks is None else tasks[part])
             hits[part] = scores.argmax(1) == self.labels[part]
         return hits

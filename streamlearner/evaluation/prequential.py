@@ -1,4 +1,4 @@
-"""Prequential accuracy: an example is first a test, then a lesson (Gama et al., 2013); a sliding window."""
+"""Prequential accuracy, in a sliding window: each example is predicted, then learned (Gama et al., 2013)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Prequential:
-    """The share of right answers among the last `window` examples, and over the whole stream."""
+    """The fraction of right answers among the last `window` examples, and counts over the whole stream."""
 
     def __init__(self, *, window: int) -> None:
         self._hits: deque[bool] = deque(maxlen=window)
@@ -17,9 +17,9 @@ class Prequential:
         self._right_in_window = 0
 
     def update(self, hits: Sequence[bool]) -> None:
-        """Counts examples, in the order of the stream: True where the answer before learning was right."""
+        """Adds examples in the order of the stream: True where the prediction before learning was right."""
         for hit in hits:
-            self._right_in_window += hit - (self._hits[0] if self.settled else 0)
+            self._right_in_window += hit - (self._hits[0] if self.is_full else 0)
             self._hits.append(hit)
             self.seen += 1
             self.right += hit
@@ -30,8 +30,8 @@ class Prequential:
         return self._right_in_window / len(self._hits) if self._hits else None
 
     @property
-    def settled(self) -> bool:
-        """True once the window is full, so that a fall is a fall and not noise."""
+    def is_full(self) -> bool:
+        """True once the window holds `window` examples; before, a fall of the accuracy may be noise."""
         return len(self._hits) == self._hits.maxlen
 
     def state(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Prequential:
         return {"hits": hits, "seen": self.seen, "right": self.right}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes over `state()`; another window length keeps the newest hits that fit."""
+        """Loads `state()`. Where the window is shorter now, the newest hits are kept."""
         self._hits = deque((hit == "1" for hit in state["hits"]), maxlen=self._hits.maxlen)
         self._right_in_window = sum(self._hits)
         self.seen, self.right = int(state["seen"]), int(state["right"])

@@ -1,8 +1,8 @@
 """The linear readout: how much a representation still knows (paper 002, section 3).
 
-A linear probe is trained on frozen features and tested on examples it has not seen. The probe here is ridge
-regression onto one-hot labels, solved in closed form, so that the figure depends on the representation
-alone and not on an optimiser's luck; folds with equally many of each class take turns as the test.
+A linear probe is fitted to frozen features and tested on examples that it has not seen. The probe here is
+ridge regression onto one-hot labels, solved in closed form, so that the figure depends on the representation
+alone and not on an optimiser's seed. Cross-validation over folds with equally many examples of each class.
 """
 
 from __future__ import annotations
@@ -12,13 +12,28 @@ from torch import Tensor
 
 FOLDS = 5
 RIDGE = 1e-2
-"""Of the mean feature variance; keeps the solution finite where there are fewer examples than features."""
+"""Ridge penalty, as a fraction of the mean feature variance: keeps the solution finite where there are fewer
+examples than features."""
+
+
+class LinearProbe:
+    """Ridge regression from features to one-hot labels, fitted in closed form in float64."""
+
+    def __init__(self, features: Tensor, labels: Tensor, *, classes: Tensor) -> None:
+        """`features` [n, f] float32 and `labels` [n] int64, each one of `classes` [k] int64."""
+        self.classes = classes
+        targets = (labels[:, None] == classes).to(torch.float64)
+        self._weights = _ridge(_with_bias(features), targets)
+
+    def predict(self, features: Tensor) -> Tensor:
+        """The most likely class [n] int64 for features [n, f]."""
+        return self.classes[(_with_bias(features) @ self._weights).argmax(1)]
 
 
 def readout_hits(features: Tensor, labels: Tensor) -> Tensor:
-    """Which examples a linear probe, trained on the other folds, gets right.
+    """Which examples a linear probe classifies right that was fitted to the other folds.
 
-    `features` [n, f] float32; `labels` [n] int64. Returns [n] bool. With fewer than two examples: all False.
+    `features` [n, f] float32; `labels` [n] int64. Returns [n] bool; all False for fewer than two examples.
     """
     n = len(labels)
     hits = torch.zeros(n, dtype=torch.bool)
@@ -26,38 +41,22 @@ def readout_hits(features: Tensor, labels: Tensor) -> Tensor:
     if folds < 2:
         return hits
     classes, targets = torch.unique(labels, return_inverse=True)
-    wanted = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
-    inputs = _with_one(features)
     place = _rank_in_class(targets) % folds
     for fold in range(folds):
         train, test = place != fold, place == fold
-        probe = _ridge(inputs[train], wanted[train])
-        hits[test] = (inputs[test] @ probe).argmax(1) == targets[test]
+        probe = LinearProbe(features[train], labels[train], classes=classes)
+        hits[test] = probe.predict(features[test]) == labels[test]
     return hits
 
 
-def readout_accuracy(
-    features: Tensor, labels: Tensor, *, test_features: Tensor, test_labels: Tensor
-) -> float:
-    """The share of test examples that a linear probe, trained on `features` [n, f] and `labels` [n], gets
-    right among the classes of `labels`. Raises ValueError where either part is empty."""
-    if not len(labels) or not len(test_labels):
-        raise ValueError(f"{len(labels)} examples to train a probe on, {len(test_labels)} to test it on")
-    classes, targets = torch.unique(labels, return_inverse=True)
-    wanted = torch.nn.functional.one_hot(targets, len(classes)).to(torch.float64)
-    probe = _ridge(_with_one(features), wanted)
-    answers = classes[(_with_one(test_features) @ probe).argmax(1)]
-    return float((answers == test_labels).float().mean())
-
-
-def _with_one(features: Tensor) -> Tensor:
-    """With a column for the bias, [n, f + 1] float64."""
+def _with_bias(features: Tensor) -> Tensor:
+    """Features [n, f] with a column of ones for the bias, [n, f + 1] float64."""
     return torch.cat([features.to(torch.float64), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
 
 
 def _rank_in_class(targets: Tensor) -> Tensor:
-    """The how-manieth of its class each example is, [n]: folds by rank have of each class equally many,
-    also where labels come in turns (folds by place would then test on classes that they did not train)."""
+    """The number of earlier examples of the same class, [n]. Folds by this rank hold equally many of each
+    class also where labels repeat with a period (folds by position could then lack a class in training)."""
     order = torch.argsort(targets, stable=True)
     counts = torch.bincount(targets)
     first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
@@ -66,11 +65,12 @@ def _rank_in_class(targets: Tensor) -> Tensor:
     return rank
 
 
-def _ridge(inputs: Tensor, wanted: Tensor) -> Tensor:
-    """The weights [f, classes] of least squares with a penalty relative to the features' own scale."""
+def _ridge(inputs: Tensor, targets: Tensor) -> Tensor:
+    """Weights [f, k] of least squares from `inputs` [n, f] to `targets` [n, k], with a penalty relative to
+    the scale of the inputs."""
     gram = inputs.T @ inputs
     penalty = RIDGE * gram.diagonal().mean().clamp_min(1e-12)
     probe: Tensor = torch.linalg.solve(
-        gram + penalty * torch.eye(len(gram), dtype=gram.dtype), inputs.T @ wanted
+        gram + penalty * torch.eye(len(gram), dtype=gram.dtype), inputs.T @ targets
     )
     return probe

@@ -1,4 +1,4 @@
-"""Retention and forgetting: grades of the exam, and the matrix R that the field's formulas are read from."""
+"""Retention and forgetting: accuracies on the exam, and the matrix R of them, with the field's formulas."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Grades:
-    """Accuracy on the exam. `overall` is the mean over classes, so that a frequent class cannot hide a
-    forgotten one; None where the exam is empty. Class and task by index, period by number."""
+class ExamAccuracy:
+    """Accuracies on the exam, from 0 to 1. `overall` is the mean over classes, so that a frequent class
+    cannot hide a forgotten one; None where the exam is empty. Classes and tasks by index, periods by
+    number."""
 
     overall: float | None
     by_class: dict[int, float]
@@ -20,26 +21,26 @@ class Grades:
     by_period: dict[int, float]
 
 
-def grade(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tensor) -> Grades:
-    """`hits` [n] bool, the right answers; `labels`, `tasks` (-1: none), `periods` [n] int64."""
-    by_class = _share(hits, labels)
-    return Grades(
+def exam_accuracy(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tensor) -> ExamAccuracy:
+    """Of `hits` [n] bool, the right answers; `labels`, `tasks` (-1: none) and `periods` are [n] int64."""
+    by_class = _accuracy_by_group(hits, labels)
+    return ExamAccuracy(
         overall=sum(by_class.values()) / len(by_class) if by_class else None,
         by_class=by_class,
-        by_task={task: share for task, share in _share(hits, tasks).items() if task >= 0},
-        by_period=_share(hits, periods),
+        by_task={task: accuracy for task, accuracy in _accuracy_by_group(hits, tasks).items() if task >= 0},
+        by_period=_accuracy_by_group(hits, periods),
     )
 
 
-def _share(hits: Tensor, groups: Tensor) -> dict[int, float]:
+def _accuracy_by_group(hits: Tensor, groups: Tensor) -> dict[int, float]:
     return {int(group): float(hits[groups == group].float().mean()) for group in sorted(set(groups.tolist()))}
 
 
 class RetentionMatrix:
     """R[i][j]: accuracy after sleep i on exam examples of period j; None where the exam holds none of it.
 
-    Keeps the last `most_sleeps` rows and as many periods, so that months of sleeps stay bounded; `first` is
-    the number of the oldest period still shown.
+    Keeps the last `most_sleeps` rows and as many periods, so that it stays bounded over months; `first` is
+    the number of the oldest period that it still holds.
     """
 
     def __init__(self, *, most_sleeps: int = 100) -> None:
@@ -48,7 +49,7 @@ class RetentionMatrix:
         self.rows: list[list[float | None]] = []
 
     def add(self, by_period: dict[int, float]) -> None:
-        """The grades after one more sleep."""
+        """Appends the accuracies by period after one more sleep."""
         last = self.first + len(self.rows)
         self.rows.append([by_period.get(j) for j in range(self.first, last + 1)])
         if len(self.rows) > self.most_sleeps:
@@ -57,7 +58,7 @@ class RetentionMatrix:
 
     @property
     def forgetting(self) -> float | None:
-        """Mean over earlier periods of the best accuracy ever less the last (Chaudhry et al., 2018)."""
+        """Mean over earlier periods of the best accuracy so far minus the last (Chaudhry et al., 2018)."""
         falls = [
             max(best) - now
             for j, now in enumerate(self.rows[-1][:-1] if self.rows else [])
@@ -67,7 +68,8 @@ class RetentionMatrix:
 
     @property
     def backward_transfer(self) -> float | None:
-        """Mean over earlier periods of R[last][j] - R[j][j] (Lopez-Paz & Ranzato, 2017); < 0: worse."""
+        """Mean over earlier periods of R[last][j] - R[j][j] (Lopez-Paz & Ranzato, 2017); negative:
+        forgotten."""
         gains = [
             now - first
             for j, now in enumerate(self.rows[-1][:-1] if self.rows else [])

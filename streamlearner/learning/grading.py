@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.labels import LabelSpace
-from streamlearner.evaluation.exam import GRADING_BATCH, Exam
+from streamlearner.evaluation.exam import EVALUATION_BATCH, Exam
 from streamlearner.evaluation.readout import readout_hits
-from streamlearner.evaluation.retention import Grades, grade
+from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 from streamlearner.methods.base import DualMemory
 
 
-def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool) -> Grades:
+def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool) -> ExamAccuracy:
     """Accuracy of what this method would answer now; 0 where it knows no class yet."""
     if not method.classes:
         return _accuracy(exam, torch.zeros(len(exam), dtype=torch.bool))
-    return _accuracy(exam, exam.sit(method.predict_proba, names_tasks=names_tasks))
+    return _accuracy(exam, exam.hits(method.predict_proba, names_tasks=names_tasks))
 
 
 def measure_readout(
@@ -26,7 +26,7 @@ def measure_readout(
     probe for each factor, where labels have several. Empty for an exam of fewer than two examples."""
     if len(exam) < 2:
         return {}
-    parts = torch.split(exam.inputs, GRADING_BATCH)
+    parts = torch.split(exam.inputs, EVALUATION_BATCH)
     features = torch.cat([method.features(part) for part in parts])
     hits, targets = torch.zeros(len(exam), dtype=torch.bool), exam.labels
     for classes in labels.factors.values():
@@ -38,5 +38,5 @@ def measure_readout(
     return {"overall": accuracy.overall or 0.0} | by_slice
 
 
-def _accuracy(exam: Exam, hits: Tensor) -> Grades:
-    return grade(hits, labels=exam.labels, tasks=exam.tasks, periods=exam.periods)
+def _accuracy(exam: Exam, hits: Tensor) -> ExamAccuracy:
+    return exam_accuracy(hits, labels=exam.labels, tasks=exam.tasks, periods=exam.periods)

@@ -12,7 +12,7 @@ from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
-from streamlearner.evaluation.retention import Grades, RetentionMatrix
+from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
 from streamlearner.learning.consolidation import (
     Consolidation,
     ConsolidationResult,
@@ -63,7 +63,7 @@ class Learner:
         self.tasks = LabelSpace()
         self.matrix = RetentionMatrix()
         self.progress = Progress()
-        self.exam_accuracy: Grades | None = None
+        self.exam_accuracy: ExamAccuracy | None = None
         self.readout: dict[str, float] = {}
         self.consolidation: Consolidation | None = None
         self.transplant: Transplant | None = None  # the last one, whether under way or ended
@@ -151,7 +151,7 @@ class Learner:
             self.readout = measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
         return result if ended.transplant is None else ended.transplant.end(result)
 
-    def _close_period(self, accuracy: Grades, *, adopted: bool) -> None:
+    def _close_period(self, accuracy: ExamAccuracy, *, adopted: bool) -> None:
         """Each sleep closes one, adopted or not. (A transplant closes none: R describes the stream.)"""
         self.progress.adopted += adopted
         self.progress.refused += not adopted
@@ -173,12 +173,12 @@ class Learner:
 
     # evaluation
 
-    def evaluate(self) -> Grades:
+    def evaluate(self) -> ExamAccuracy:
         """Accuracy on the exam of what answers now, kept in `exam_accuracy`."""
         self.exam_accuracy = self._evaluate(self.method)
         return self.exam_accuracy
 
-    def _evaluate(self, method: DualMemory) -> Grades:
+    def _evaluate(self, method: DualMemory) -> ExamAccuracy:
         return evaluate(self.exam, method, names_tasks=len(self.tasks) > 0)
 
     def predictor(self) -> Predictor:

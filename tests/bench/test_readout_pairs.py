@@ -22,9 +22,9 @@ from streamlearner.bench.material.readout import (
     lwf,
     pretrained_network,
     probe_accuracy,
+    readout_accuracy,
     sgd,
 )
-from streamlearner.evaluation.readout import readout_accuracy
 from streamlearner.networks.base import Network
 from tests.support.tiny_bench import TinyBench, dataset
 

@@ -38,11 +38,11 @@ def test_the_whole_stream_is_counted_too() -> None:
     assert (prequential.seen, prequential.right) == (7, 4)
 
 
-def test_it_is_settled_once_the_window_is_full() -> None:
+def test_it_is_full_once_the_window_is_full() -> None:
     prequential = after("11", window=3)
-    assert not prequential.settled
+    assert not prequential.is_full
     prequential.update([False])
-    assert prequential.settled
+    assert prequential.is_full
 
 
 def test_how_the_stream_is_cut_makes_no_difference() -> None:
@@ -60,7 +60,7 @@ def test_a_restart_goes_on_as_if_nothing_had_happened(hits: str) -> None:
     for prequential in (one, other):
         prequential.update([True, False, True])
     assert other.state() == one.state()
-    assert (other.accuracy, other.settled) == (one.accuracy, one.settled)
+    assert (other.accuracy, other.is_full) == (one.accuracy, one.is_full)
 
 
 def test_a_shorter_window_at_a_restart_keeps_the_newest() -> None:
@@ -73,9 +73,9 @@ def test_a_shorter_window_at_a_restart_keeps_the_newest() -> None:
 def test_a_longer_window_at_a_restart_counts_only_what_it_knows() -> None:
     prequential = restored(after("000111", window=3), window=5)
     assert prequential.accuracy == 1.0
-    assert not prequential.settled
+    assert not prequential.is_full
     prequential.update([False])
     assert prequential.accuracy == pytest.approx(3 / 4)
     prequential.update([False])
-    assert prequential.settled
+    assert prequential.is_full
     assert (prequential.seen, prequential.right) == (8, 3)

@@ -1,4 +1,4 @@
-"""Grades and the matrix R, against figures worked out by hand."""
+"""Accuracies on the exam and the matrix R, against figures worked out by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from streamlearner.evaluation.retention import RetentionMatrix, grade
+from streamlearner.evaluation.retention import RetentionMatrix, exam_accuracy
 
 
 def a_matrix(*rows: list[float | None], most_sleeps: int = 100) -> RetentionMatrix:
@@ -18,7 +18,7 @@ def a_matrix(*rows: list[float | None], most_sleeps: int = 100) -> RetentionMatr
 
 
 def test_grades_are_means_by_class_task_and_period() -> None:
-    grades = grade(
+    grades = exam_accuracy(
         torch.tensor([True, True, True, False, False, True]),
         labels=torch.tensor([0, 0, 0, 0, 1, 1]),
         tasks=torch.tensor([-1, 2, 2, 2, -1, 0]),
@@ -32,12 +32,12 @@ def test_grades_are_means_by_class_task_and_period() -> None:
 def test_overall_is_the_mean_over_classes_so_that_a_frequent_class_hides_nothing() -> None:
     labels = torch.tensor([0] * 98 + [1] * 2)
     hits, none = labels == 0, torch.full((100,), -1)
-    assert grade(hits, labels=labels, tasks=none, periods=none).overall == 0.5
+    assert exam_accuracy(hits, labels=labels, tasks=none, periods=none).overall == 0.5
 
 
 def test_an_empty_exam_has_no_grade() -> None:
     nothing = torch.zeros(0, dtype=torch.int64)
-    grades = grade(nothing.bool(), labels=nothing, tasks=nothing, periods=nothing)
+    grades = exam_accuracy(nothing.bool(), labels=nothing, tasks=nothing, periods=nothing)
     assert grades.overall is None
     assert grades.by_class == grades.by_task == grades.by_period == {}
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.retention_curve import to_tensor
-from streamlearner.evaluation.readout import readout_accuracy
+from streamlearner.evaluation.readout import LinearProbe
 from streamlearner.gates.meta_learning import (
     DrawTask,
     LabelledBatch,
@@ -97,6 +97,17 @@ def probe_accuracy(network: Network, train: Task, test: Task) -> float:
         for task in (train, test)
     ]
     return readout_accuracy(features[0], train.labels, test_features=features[1], test_labels=test.labels)
+
+
+def readout_accuracy(
+    features: Tensor, labels: Tensor, *, test_features: Tensor, test_labels: Tensor
+) -> float:
+    """The fraction of test examples that a linear probe, fitted to `features` [n, f] and `labels` [n],
+    classifies right. Raises ValueError where either part is empty."""
+    if not len(labels) or not len(test_labels):
+        raise ValueError(f"{len(labels)} examples to train a probe on, {len(test_labels)} to test it on")
+    probe = LinearProbe(features, labels, classes=torch.unique(labels))
+    return float((probe.predict(test_features) == test_labels).float().mean())
 
 
 def pretrained_network(old: Task, *, seed: int, steps: int, learning_rate: float) -> Network:
