@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ def on_kafka(page: Path) -> bool:
 
 
 PAGES = [page for page in doc_pages.pages() if scripts(page)]
+ALREADY_RUN: set[str] = set()
+"""Blocks that a page about the running daemon has in common with one before it."""
 
 
-def read(page: Path, terminals: Terminals) -> None:
+def read(page: Path, terminals: Terminals, *, but: Collection[str] = ()) -> None:
     """The page from its first block to its last; files that it shows are written on the way."""
-    shown = [block for block in doc_pages.blocks(page) if block.is_run]
+    shown = [block for block in doc_pages.blocks(page) if block.is_run and block.text not in but]
     for place, block in enumerate(shown):
         if block.file:
             (terminals.folder / block.file).write_text(block.text)
@@ -82,7 +85,16 @@ def test_a_page_with_a_broker_can_be_followed(
 
 @pytest.mark.parametrize("page", [page for page in PAGES if not starts_its_own(page)], ids=str)
 def test_a_page_about_a_running_daemon_can_be_followed(page: Path, running: Terminals) -> None:
-    read(page, running)
+    read(page, running, but=ALREADY_RUN)
+    ALREADY_RUN.update(block.text for block in scripts(page))
+
+
+@pytest.mark.parametrize("path", ["/v1/status", "/v1/retention", "/v1/memory"])
+def test_the_answers_have_the_keys_that_the_reference_names(path: str, running: Terminals) -> None:
+    page = (doc_pages.ROOT / "docs" / "reference" / "http.md").read_text()
+    rows = page.split(f"\n`GET {path}`", 1)[1].split("\n\n", 2)[1]
+    named = {key for row in rows.splitlines() for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(running.ask(path))
 
 
 def test_most_blocks_are_run() -> None:

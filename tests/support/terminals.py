@@ -90,10 +90,14 @@ class Terminals:
     def status(self) -> dict[str, Any] | None:
         """/v1/status; None while nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}/v1/status", timeout=STUCK_S) as answer:
-                found: dict[str, Any] = json.load(answer)
+            return self.ask("/v1/status")
         except (OSError, urllib.error.URLError):
             return None
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """The JSON that the daemon answers with."""
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=STUCK_S) as answer:
+            found: dict[str, Any] = json.load(answer)
         return found
 
     def tail(self) -> str:

@@ -29,17 +29,20 @@ def document() -> Document:
 
 
 def page() -> str:
+    """A table of all, then a heading for each."""
     found = document()
-    return "\n".join(
-        part
+    operations = {
+        f"{method.upper()} {path}": operation
         for path, methods in found["paths"].items()
         for method, operation in methods.items()
-        for part in described(f"{method.upper()} {path}", operation)
-    )
+    }
+    summary = [(code(name), operation["description"]) for name, operation in operations.items()]
+    parts = [table(("path", "what it does"), summary), ""]
+    return "\n".join([*parts, *(part for each in operations.items() for part in described(*each))])
 
 
 def described(name: str, operation: Document) -> Iterator[str]:
-    yield f"## {name}\n"
+    yield f"### {name}\n"
     yield f"{' '.join(operation['description'].split())}\n"
     if parameters := operation.get("parameters"):
         rows = [(code(each["name"]), kind(each["schema"]), about(each)) for each in parameters]
