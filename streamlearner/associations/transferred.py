@@ -12,6 +12,7 @@ from torch import Tensor
 from streamlearner.associations.contract import Association
 from streamlearner.errors import CheckpointError, ConfigError
 from streamlearner.state.durable_files import read_file
+from streamlearner.state.format_upgrade import upgraded_tensors
 from streamlearner.state.manifest import MANIFEST, Manifest
 
 SETTING = "association.from_checkpoint"
@@ -46,7 +47,8 @@ def transfer(association: Association, path: Path) -> None:
 def _state(path: Path) -> dict[str, Tensor]:
     """The tensors of the association at `path`."""
     try:
-        tensors = safetensors.torch.load(_content(path))
+        content, format = _content(path)
+        tensors = upgraded_tensors(safetensors.torch.load(content), format=format)
     except (CheckpointError, SafetensorError) as error:
         raise ConfigError(
             f"{SETTING}: {_brief(error)}: expected the directory of an intact checkpoint, such as "
@@ -58,12 +60,13 @@ def _state(path: Path) -> dict[str, Tensor]:
     return named or tensors
 
 
-def _content(path: Path) -> bytes:
-    """The bytes that hold the tensors; of a checkpoint those that its manifest vouches for."""
+def _content(path: Path) -> tuple[bytes, int]:
+    """The bytes that hold the tensors, and their format; of a checkpoint those that its manifest vouches
+    for. A file alone does not say its format: read as of the first, today's names stay what they are."""
     if not path.is_dir():
-        return read_file(path)
+        return read_file(path), 1
     manifest = Manifest.from_bytes(read_file(path / MANIFEST), path / MANIFEST)
-    return read_file(path / _FILE, manifest.files.get(_FILE))
+    return read_file(path / _FILE, manifest.files.get(_FILE)), manifest.format
 
 
 def _code_bits(association: Association) -> float:

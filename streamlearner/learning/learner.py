@@ -206,7 +206,7 @@ class Learner:
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """State as flat tensors, by file."""
         files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
-        return files | ({"dream": self.consolidation.start} if self.consolidation else {})
+        return files | ({"consolidation": self.consolidation.start} if self.consolidation else {})
 
     def facts(self) -> dict[str, Any]:
         """State as JSON."""
@@ -217,7 +217,7 @@ class Learner:
             "prequential": self.prequential.state(),
             "matrix": self.matrix.state(),
             "readout": self.readout,
-            "dream_steps": self.consolidation.steps if self.consolidation else None,
+            "consolidation_steps": self.consolidation.steps if self.consolidation else None,
             "network": self.network,
             "transplant": asdict(self.transplant) if self.transplant else None,
         }
@@ -237,8 +237,8 @@ class Learner:
         self.exam.load_state_dict(tensors["exam"])
         if (last := facts.get("transplant")) is not None:
             self.transplant = Transplant(**last)
-        if facts["dream_steps"] is not None:
-            self._rerun(tensors["dream"], steps=facts["dream_steps"])
+        if (steps := facts["consolidation_steps"]) is not None:
+            self._rerun(tensors["consolidation"], steps=steps)
         self.evaluate()
 
     def _rerun(self, start: dict[str, Tensor], *, steps: int) -> None:

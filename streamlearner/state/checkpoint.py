@@ -19,6 +19,7 @@ from torch import Tensor
 
 from streamlearner.errors import CheckpointError, NoReadableCheckpoint
 from streamlearner.state.durable_files import FileDigest, explained, read_file, size_bytes, write_file
+from streamlearner.state.format_upgrade import NewerFormat, upgraded
 from streamlearner.state.lock import StateLock
 from streamlearner.state.manifest import MANIFEST, Manifest, canonical_json, problems_in, read_manifest
 from streamlearner.state.numbered_folder import ROLLED_BACK, NumberedFolder
@@ -44,7 +45,7 @@ class CheckpointInfo:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A verified checkpoint: CPU tensors by file name and key; `skipped`: newer ones that cannot be read."""
+    """A verified checkpoint: CPU tensors by file and name, as today's are; `skipped`: newer, unreadable ones."""
 
     number: int
     path: Path
@@ -63,8 +64,7 @@ class CheckpointStore:
     rolled back to.
 
     `clock` gives wall time in seconds since 1970. `fault` is called with the name of each step on the disk:
-    tests crash there. Raises `CheckpointError` (what, where, how to mend) for whatever the disk refuses.
-    """
+    tests crash there. Raises `CheckpointError` (what, where, how to mend) for whatever the disk refuses."""
 
     def __init__(
         self,
@@ -118,14 +118,14 @@ class CheckpointStore:
 
     def latest(self) -> Checkpoint | None:
         """The newest readable checkpoint, the unreadable newer ones in `skipped`; None where there are none.
-
-        Raises `NoReadableCheckpoint` where some exist and none can be read: to start afresh is for a person
-        to say.
-        """
+        Raises `NoReadableCheckpoint` where some exist and none can be read, or later code wrote the newest:
+        to start afresh, or further back, is for a person to say."""
         skipped: list[CheckpointInfo] = []
         for number in reversed(self._folder.numbers()):
             try:
                 return replace(self.load(number), skipped=tuple(skipped))
+            except NewerFormat:
+                raise
             except CheckpointError:
                 skipped.append(self._entry(number))
         if skipped:
@@ -148,6 +148,7 @@ class CheckpointStore:
                 facts = json.loads(data)
             else:
                 tensors[name.removesuffix(SUFFIX)] = safetensors.torch.load(data)
+        tensors, facts = upgraded(tensors, facts, format=manifest.format)
         return Checkpoint(number, path, manifest, tensors, facts)
 
     def verify(self, number: int) -> list[str]:

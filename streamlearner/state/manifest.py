@@ -17,9 +17,9 @@ from typing import Any
 
 from streamlearner.errors import CheckpointError
 from streamlearner.state.durable_files import FileDigest, read_file
+from streamlearner.state.format_upgrade import FORMAT, check_format
 from streamlearner.stream import Position
 
-FORMAT = 1
 MANIFEST = "manifest.json"
 
 
@@ -48,7 +48,8 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes, path: Path) -> Manifest:
-        """Reads what `to_bytes` wrote; any other byte raises `CheckpointError`, which names `path`."""
+        """Reads what `to_bytes` wrote; any other byte, and a newer format, raises `CheckpointError`, which
+        names `path`."""
         try:
             fields = json.loads(data)
             del fields["sha256"]
@@ -57,11 +58,7 @@ class Manifest:
             intact = False
         if not intact:
             raise CheckpointError(f"{path} is torn or altered: its content does not match its own digest")
-        if fields["format"] != FORMAT:
-            raise CheckpointError(
-                f"{path} has format {fields['format']} of version {fields['code_version']}, "
-                f"expected format {FORMAT}: run that version"
-            )
+        check_format(fields["format"], path=path, written_by=f"version {fields['code_version']}")
         fields["files"] = {name: FileDigest(**digest) for name, digest in fields["files"].items()}
         return cls(**fields)
 

@@ -65,7 +65,11 @@ def test_a_stop_in_the_middle_of_a_sleep_keeps_the_sleep(tmp_path: Path) -> None
     with running(build(long, source=MemorySource(STREAM))) as daemon:
         wait_until(lambda: daemon.state.asleep and daemon.learner.consolidation.steps > 20, "asleep")  # type: ignore[union-attr]
     kept = store(tmp_path).latest()
-    assert kept is not None and kept.facts["learner"]["dream_steps"] > 20 and "dream" in kept.tensors
+    assert (
+        kept is not None
+        and kept.facts["learner"]["consolidation_steps"] > 20
+        and "consolidation" in kept.tensors
+    )
 
 
 def test_a_stop_while_the_source_is_lost_drains(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_checkpoint_of_a_sleep_under_way_is_dreamt_on_to_the_same_end(tmp_path
     halted.consolidate = stop_asleep  # type: ignore[method-assign]
     halted.run()
     kept = store(tmp_path / "harmed").latest()
-    assert dreaming_at and kept is not None and kept.facts["learner"]["dream_steps"] > 0
+    assert dreaming_at and kept is not None and kept.facts["learner"]["consolidation_steps"] > 0
     run(harmed, MemorySource(STREAM))
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
 

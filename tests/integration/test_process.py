@@ -82,12 +82,12 @@ def test_a_process_told_to_end_while_it_sleeps_drains_and_goes_on_sleeping_after
     daemon.wait_until(lambda status: status["asleep"])
     time.sleep(0.3)
     assert daemon.stop() == 0, daemon.tail()
-    steps = daemon.newest().facts["learner"]["dream_steps"]
+    steps = daemon.newest().facts["learner"]["consolidation_steps"]
     assert steps > 0
     daemon.start()
     daemon.wait_until(lambda status: status["asleep"])
     assert daemon.stop() == 0, daemon.tail()
-    assert daemon.newest().facts["learner"]["dream_steps"] > steps
+    assert daemon.newest().facts["learner"]["consolidation_steps"] > steps
 
 
 def test_a_second_process_on_the_same_state_is_refused_and_told_who_holds_it(

@@ -84,10 +84,10 @@ def test_what_a_checkpoint_holds_does_not_change_while_the_sleep_goes_on() -> No
     for number in range(6):
         learner.learn(a_batch(number))
     learner.begin_consolidation()
-    held = {name: exactly(tensor) for name, tensor in learner.tensors()["dream"].items()}
+    held = {name: exactly(tensor) for name, tensor in learner.tensors()["consolidation"].items()}
     learner.consolidate(3)
     learner.learn(a_batch(6))
-    assert {name: exactly(tensor) for name, tensor in learner.tensors()["dream"].items()} == held
+    assert {name: exactly(tensor) for name, tensor in learner.tensors()["consolidation"].items()} == held
 
 
 def test_facts_are_json_and_the_counters_come_back() -> None:

@@ -110,7 +110,7 @@ def test_a_stop_in_mid_transplant_keeps_it_with_the_round_under_way(
         wait_until(lambda: last(daemon).get("done", 0) > 50, "some rounds")
     facts = state(tmp_path)["learner"]
     assert facts["transplant"]["outcome"] == "running"
-    assert facts["transplant"]["done"] % 20 == 0 and facts["dream_steps"] <= 20
+    assert facts["transplant"]["done"] % 20 == 0 and facts["consolidation_steps"] <= 20
     again = build(config, source=source)
     again.restore()
     assert again.state.asleep and again.learner is not None and again.learner.transplant is not None

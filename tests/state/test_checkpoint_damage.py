@@ -96,9 +96,9 @@ class TestDamage:
     def test_a_manifest_of_a_later_format_names_the_version_to_run(self, tmp_path: Path) -> None:
         store = a_store(tmp_path)
         number = save(store, 1)
-        later = replace(store.load(number).manifest, format=2, code_version="9.0")
+        later = replace(store.load(number).manifest, format=9, code_version="9.0")
         (tmp_path / f"{number:012d}" / "manifest.json").write_bytes(later.to_bytes())
-        assert "format 2 of version 9.0" in store.verify(number)[0]
+        assert "format 9 of version 9.0" in store.verify(number)[0]
 
     def test_an_absent_number_is_an_error_that_names_those_there_are(self, tmp_path: Path) -> None:
         store = a_store(tmp_path)
