@@ -45,7 +45,7 @@ class CheckpointInfo:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A verified checkpoint: CPU tensors by file and name, as today's are; `skipped`: newer, unreadable ones."""
+    """A verified checkpoint: CPU tensors by file and name, as of today; `skipped`: newer, unreadable ones."""
 
     number: int
     path: Path

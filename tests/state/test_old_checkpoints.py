@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from streamlearner.state.format_upgrade import upgraded
 from tests.support.old_checkpoints import LAYOUTS, SCENARIOS, TOTAL, Play, layout, unpacked
 from tests.support.old_streams import LATE, kind_of, values_of
 
@@ -84,10 +85,12 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def newest_files(state: Path) -> dict[str, dict[str, Any]]:
-    """Of the newest checkpoint: facts, and tensors by name."""
+    """Of the newest checkpoint, under today's names: facts, and tensors by name."""
     newest = max(path for path in (state / "checkpoints").iterdir() if path.name.isdigit())
     tensors: dict[str, dict[str, Any]] = {path.stem: load_file(path) for path in newest.glob("*.safetensors")}
-    return tensors | {"facts": json.loads((newest / "facts.json").read_text())}
+    facts, manifest = (json.loads((newest / f"{name}.json").read_text()) for name in ("facts", "manifest"))
+    tensors, facts = upgraded(tensors, facts, format=manifest["format"])
+    return tensors | {"facts": facts}
 
 
 def probabilities(answers: list[Any]) -> np.ndarray[Any, Any]:
@@ -134,8 +137,10 @@ def test_what_was_measured_is_not_forgotten(story: Story) -> None:
 
 
 def test_a_checkpoint_before_anything_is_learned_holds_what_the_old_one_held(story: Story) -> None:
-    """Today's code may name or lay out some of it otherwise; what has its name is the same, byte for byte."""
-    assert story.written_again["facts"] == story.written["facts"]
+    """Today's code may add to it, or lay out some of it otherwise; what has its name is the same, byte for
+    byte."""
+    facts = story.written_again["facts"]
+    assert {name: facts[name] for name in story.written["facts"]} == story.written["facts"]
     for file, tensors in story.written.items():
         if file != "facts":
             then = {name: tensor.tobytes() for name, tensor in tensors.items()}
