@@ -1,138 +1,45 @@
-"""Sends the examples of files to a Kafka topic or to a running daemon, in their order, at a given rate."""
+"""`streamlearner produce`: the examples of files, sent to a topic or to a running daemon."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import Any
+from enum import StrEnum
+from typing import Annotated
 
-from streamlearner.app import Files
-from streamlearner.commands.client import Client, Refused
-from streamlearner.config.loading import Config
-from streamlearner.connectors.kafka.writer import KafkaWriter
-from streamlearner.decoding.batch import Batch
-from streamlearner.decoding.codec import Codec
-from streamlearner.decoding.inputs import wire_input
-from streamlearner.errors import ConfigError, InvalidInput
-from streamlearner.registry.sources import FilesSection, KafkaSection
-from streamlearner.stream import Message
+import typer
 
-CHUNK = 100
-"""Messages handed over between two looks at the clock, and examples in one pushed request."""
-PATIENCE_S = 300.0
-"""A daemon whose backlog is full for longer than this does not learn."""
-FLUSH_TIMEOUT_S = 120.0
+from streamlearner.commands.options import ADDRESS, AddressOption, ConfigOption, SetOption, load_config
+
+
+class Destination(StrEnum):
+    KAFKA = "kafka"
+    PUSH = "push"
 
 
 def produce(
-    config: Config, *, to: str, limit: int | None, examples_per_s: float | None, partitions: int, address: str
-) -> int:
-    """Sends until the files (or `limit`) end; the number sent. Raises ConfigError for an unknown `to`."""
-    messages = islice(read(config), limit)
-    if to == "kafka":
-        return to_kafka(config, messages, examples_per_s=examples_per_s, partitions=partitions)
-    if to == "push":
-        return push(messages, client=Client(address), examples_per_s=examples_per_s)
-    raise ConfigError(f"--to {to}: expected kafka or push")
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    to: Annotated[
+        Destination, typer.Option(help="A topic (source.kafka) or the daemon's log.")
+    ] = Destination.KAFKA,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many examples.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="Examples in a second; unlimited without.")
+    ] = None,
+    partitions: Annotated[int, typer.Option(min=1, help="Of the topic, where it has to be made.")] = 1,
+    address: AddressOption = ADDRESS,
+) -> None:
+    """Sends the examples of the files in source.files to Kafka, or to a daemon whose source is push."""
+    from streamlearner.commands import producing
 
-
-def read(config: Config) -> Iterator[Message]:
-    """All messages of the configured files."""
-    files: FilesSection = config.source.settings_of("files")
-    if not files.path and files.format != "digits":
-        raise ConfigError(f"source.files.path: not set; name the {files.format} to send, as a path or glob")
-    source = Files.build(files)
-    source.open(None)
-    try:
-        while not source.exhausted:
-            yield from source.poll(CHUNK, 1.0)
-    finally:
-        source.close()
-
-
-def to_kafka(
-    config: Config, messages: Iterator[Message], *, examples_per_s: float | None, partitions: int
-) -> int:
-    """Writes to source.kafka.topic, made with `partitions` where it is absent. All is acknowledged then."""
-    kafka: KafkaSection = config.source.settings_of("kafka")
-    writer = KafkaWriter(
-        bootstrap_servers=kafka.bootstrap_servers,
-        topic=kafka.topic,
+    started = time.monotonic()
+    sent = producing.produce(
+        load_config(config, set_),
+        to=to.value,
+        limit=limit,
+        examples_per_s=rate,
         partitions=partitions,
-        client=kafka.client_options(),
-        start_timeout_s=kafka.start_timeout_s,
+        address=address,
     )
-    sent = 0
-    try:
-        for chunk in paced(messages, examples_per_s=examples_per_s):
-            for message in chunk:
-                writer.write(message, now_ms=int(time.time() * 1000))
-            sent += len(chunk)
-        writer.flush(timeout_s=FLUSH_TIMEOUT_S)
-    finally:
-        writer.close()
-    return sent
-
-
-def push(
-    messages: Iterator[Message],
-    *,
-    client: Client,
-    examples_per_s: float | None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> int:
-    """POST /v1/examples, a few at a time; waits while the daemon says that its backlog is full.
-
-    Raises InvalidInput for an example that the codec refuses, before it is sent; what stood before it was.
-    """
-    codec, sent = Codec(), 0
-    for chunk in paced(messages, examples_per_s=examples_per_s):
-        batch, rejects = codec.decode(chunk)
-        if rejects:
-            raise InvalidInput(rejects[0].reason, f"{rejects[0].message.where()}: {rejects[0].detail}")
-        post_patiently(client, {"examples": bodies(batch)}, sleep=sleep)
-        sent += len(batch)
-    return sent
-
-
-def bodies(batch: Batch) -> list[dict[str, Any]]:
-    """The examples as a request holds them."""
-    examples: list[dict[str, Any]] = []
-    for i, label in enumerate(batch.labels):
-        named = {"task": batch.tasks[i], "id": batch.ids[i]}
-        example = {"input": wire_input(batch.inputs[i].numpy()), "label": label}
-        examples.append(example | {name: value for name, value in named.items() if value is not None})
-    return examples
-
-
-def post_patiently(client: Client, body: dict[str, Any], *, sleep: Callable[[float], None]) -> None:
-    """Posts examples, again while the answer is 429 or 503. Raises Refused where that lasts PATIENCE_S."""
-    waited_s = 0.0
-    while True:
-        try:
-            client.post("/v1/examples", body)
-            return
-        except Refused as error:
-            if error.status not in (429, 503) or waited_s >= PATIENCE_S:
-                raise
-            wait_s = error.retry_after_s or 1.0
-        sleep(wait_s)
-        waited_s += wait_s
-
-
-def paced(
-    messages: Iterator[Message],
-    *,
-    examples_per_s: float | None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[tuple[Message, ...]]:
-    """Chunks of messages, no faster than asked; small ones where the rate is low, so that it looks even."""
-    size = CHUNK if examples_per_s is None else max(1, min(CHUNK, int(examples_per_s / 10)))
-    started, sent = clock(), 0
-    while chunk := tuple(islice(messages, size)):
-        if examples_per_s is not None:
-            sleep(max(0.0, started + sent / examples_per_s - clock()))
-        sent += len(chunk)
-        yield chunk
+    seconds = time.monotonic() - started
+    typer.echo(f"sent {sent:,} examples in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f} a second)")

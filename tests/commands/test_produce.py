@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streamlearner.commands.client import Client, Refused
-from streamlearner.commands.produce import PATIENCE_S, bodies, paced, produce, push, read
+from streamlearner.commands.producing import PATIENCE_S, bodies, paced, produce, push, read
 from streamlearner.config.loading import Config, load
 from streamlearner.decoding.codec import Codec
 from streamlearner.errors import ConfigError, InvalidInput

@@ -88,7 +88,7 @@ def test_a_setting_in_a_unit_says_which() -> None:
 
 
 def test_every_setting_is_read_somewhere() -> None:
-    readers = [*(ROOT / "streamlearner/app").rglob("*.py"), ROOT / "streamlearner/commands/produce.py"]
+    readers = [*(ROOT / "streamlearner/app").rglob("*.py"), ROOT / "streamlearner/commands/producing.py"]
     parts = [part.load() for _, kind in choosers(Config) for part in kind.registry.shipped if part.settings]
     code = "\n".join(map(inspect.getsource, parts))
     readers += [
