@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from streamlearner.bench import runner
-from streamlearner.bench.experiments.distortion import DISTORTION, compared
+from streamlearner.bench.experiments.distortion import DISTORTION, distortion_between
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result, Row
 from streamlearner.bench.kit.summary import summarise
@@ -95,7 +95,7 @@ def test_a_code_of_floats_is_their_bytes_and_loses_nothing_on_the_way() -> None:
 
 def test_distortion_is_per_pixel_and_normalised_by_what_varies() -> None:
     images = torch.tensor([0.0, 1.0]).repeat_interleave(4).view(2, 1, 2, 2)
-    found = compared(torch.full_like(images, 0.5), images)
+    found = distortion_between(torch.full_like(images, 0.5), images)
     assert (found.absolute, found.normalised_squared) == (0.5, 1.0)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from streamlearner.bench import report
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.experiments.linear_interference import ARMS, LINEAR_INTERFERENCE, items
+from streamlearner.bench.experiments.linear_interference import ARMS, LINEAR_INTERFERENCE, item_features
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.results import Result, Row
 from tests.support.tiny_bench import TinyBench
@@ -49,7 +49,7 @@ def test_turns_harm_each_other_less_and_less(found: dict[str, dict[str, Row]]) -
 
 
 def test_items_that_parted_late_are_alike() -> None:
-    features = items(torch.Generator().manual_seed(1))
+    features = item_features(torch.Generator().manual_seed(1))
     assert features.shape == (16, 64)
     assert set(features.flatten().tolist()) == {-1.0, 1.0}
     likeness = features @ features.T / 64

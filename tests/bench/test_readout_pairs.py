@@ -80,7 +80,7 @@ def test_where_there_is_no_test_file_what_is_tested_on_was_kept_from_training() 
         return dataset(name, train, most)
 
     bench = dataclasses.replace(TinyBench()(data=Path("nowhere"), download=False), load_dataset=load)
-    training, test = CIFAR10_READOUT._pictures(bench, QUICK)
+    training, test = CIFAR10_READOUT._training_and_test(bench, QUICK)
     assert asked == [("CIFAR10", True)]
     assert len(training.labels) == 4 * len(test.labels) > 0
     known = {image.tobytes() for image in training.images}

@@ -1,1 +1,1 @@
-"""Experiments: one file for each table or curve."""
+"""One experiment a file: its arms, its protocol, how one trial is run."""

@@ -20,8 +20,8 @@ from streamlearner.bench.peers.turns import TurnSource, run_turn, seconds_of
 from streamlearner.bench.plots import choices as choice_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm
 
-TURNS, SHARE = 5, 200
-"""Examples of one turn at measuring speed; the first turn warms up and does not count."""
+TURNS, TURN_EXAMPLES = 5, 200
+"""Examples of a turn when speed is measured; the first turn warms up and is not counted."""
 ACCURACY, SPEED = "accuracy_on_quarter", "ratio_to_finetune"
 
 CHOICES: dict[str, dict[str, Any]] = {
@@ -44,7 +44,7 @@ CHOICES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """A quarter of the stream at the bits of 10 raw images, and a race against finetune for each arm."""
+    """For each arm a quarter of the stream at the bits of 10 raw images, and its speed beside finetune's."""
 
     name: str = "cifar100-choices"
     protocol: str = (
@@ -73,13 +73,13 @@ class Choices:
         yield self._speed(trial, settings, fixture, scope)
 
     def _speed(self, trial: Trial, settings: Settings, fixture: Fixture, scope: Scope) -> Row:
-        share = 20 if scope.quick else SHARE
-        training = fixture.load_dataset(CIFAR100_INCREMENTAL.data, True, TURNS * share)
+        turn_examples = 20 if scope.quick else TURN_EXAMPLES
+        training = fixture.load_dataset(CIFAR100_INCREMENTAL.data, True, TURNS * turn_examples)
         stream = ordering.ordered(
             training, seed=trial.seed, keep_one_in=1, classes_per_period=None, shuffled=False
         )
         started = time.perf_counter()
-        ratios, speed = speed_ratios(settings, fixture, stream, share=len(stream.labels) // TURNS)
+        ratios, speed = speed_ratios(settings, fixture, stream, turn_examples=len(stream.labels) // TURNS)
         return Row(
             arm=trial.arm,
             budget_bits=trial.budget_bits,
@@ -100,33 +100,33 @@ class Choices:
 
 
 def speed_ratios(
-    settings: Settings, fixture: Fixture, stream: Dataset, *, share: int
+    settings: Settings, fixture: Fixture, stream: Dataset, *, turn_examples: int
 ) -> tuple[list[float], float]:
-    """A daemon of these settings and one that runs finetune take turns: the ratios of their examples/s, and
-    the first one's own."""
+    """A daemon with these settings and one that runs finetune learn in turns: the ratio of their examples/s
+    in each turn, and the first one's median examples/s."""
     finetune = {**NETWORK, "method.name": "finetune", "sleep.every_examples": None, "seed": settings["seed"]}
     messages = fixture.messages(stream, tasks=stream.tasks)
     with fixture.daemon(settings, messages) as ours, fixture.daemon(finetune, messages) as bare:
-        runners = []
+        turns = []
         for daemon in (ours, bare):
             source = TurnSource(daemon.state.source)
             daemon.state.intake.source = source
             daemon.serving.start()
             source.open(None)
-            runners.append((daemon, source))
+            turns.append((daemon, source))
         speeds: list[list[float]] = []
         for _ in range(TURNS):
-            speeds.append([turn_speed(daemon, source, share) for daemon, source in runners])
-        for daemon, _ in runners:
+            speeds.append([turn_speed(daemon, source, turn_examples) for daemon, source in turns])
+        for daemon, _ in turns:
             daemon.close()
     ratios = [own / other for own, other in speeds]
     return ratios, statistics.median(own for own, _ in speeds[1:])
 
 
-def turn_speed(daemon: Any, source: TurnSource, share: int) -> float:
+def turn_speed(daemon: Any, source: TurnSource, turn_examples: int) -> float:
     """Examples/s of one turn."""
-    source.left = share
-    return share / seconds_of(partial(run_turn, daemon, source))
+    source.left = turn_examples
+    return turn_examples / seconds_of(partial(run_turn, daemon, source))
 
 
 CIFAR100_CHOICES = Choices()

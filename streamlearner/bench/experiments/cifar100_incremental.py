@@ -1,6 +1,7 @@
 """Task-incremental CIFAR-100 (paper 003, Table 3): how much is retained for how many bits.
 
-What sets an arm apart stands here even where it is the default, so that a new default changes no baseline.
+Settings that define an arm are written out even where they are the default, so that a new default changes no
+arm.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ RAW_BITS = 8 * 3 * 32 * 32
 """Bits of one raw image; a budget of "10" is ten of them."""
 BUDGETS_BITS = TEN, FIFTY, TWO_HUNDRED = 10 * RAW_BITS, 50 * RAW_BITS, 200 * RAW_BITS
 EVERYTHING_BITS = 50_000 * (RAW_BITS + 12)
-"""All training images with seven bits of label and five of task."""
+"""Room for all training images, with seven bits of label and five of task each."""
 
 NETWORK: dict[str, Any] = {"network.name": "resnet18_reduced", "daemon.batch_size": 10}
 EXTRAS: dict[str, Any] = {
@@ -24,7 +25,7 @@ EXTRAS: dict[str, Any] = {
     "method.distillation": 0.5,
     "sleep.every_examples": None,
 }
-"""What `ours` does beside replaying codes; raw images get the same in `rehearsal_with_extras`."""
+"""What `ours` does besides replaying codes; `rehearsal_with_extras` does the same with raw images."""
 OURS: dict[str, Any] = {**NETWORK, **EXTRAS, "memory.sampling": "balanced", "association.name": "trellis"}
 RAW: dict[str, Any] = {**OURS, "association.name": "raw"}
 PAPER: dict[str, Any] = {
@@ -39,11 +40,12 @@ PAPER: dict[str, Any] = {
     "method.flip": False,
     "sleep.every_examples": None,
 }
-"""Codes of a discrete autoencoder learned along the stream, live weights, nothing else."""
+"""Codes of a discrete autoencoder learned along the stream; no averaging of weights, nothing else."""
 
 
 def autoencoder(variables: int, *, levels: int = 2, learning_rate: float = 1e-3) -> dict[str, Any]:
-    """The paper's, at a size of which 5,000 codes with label and task (7 + 5 bits) fit the budget."""
+    """Settings of the paper's autoencoder; at the sizes below 5,000 codes with label and task (7 + 5 bits)
+    fit the budget."""
     return {
         "association.variables": variables,
         "association.levels": levels,

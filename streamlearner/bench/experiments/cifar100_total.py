@@ -6,7 +6,7 @@ from streamlearner.bench.experiments.cifar100_incremental import OURS, TWO_HUNDR
 from streamlearner.bench.streams.continual import MEASURES, Arm, ContinualExperiment
 
 OURS_IN_TOTAL = {**OURS, "association.code_bits": 400}
-"""The length is fixed: that which goes by the budget would differ between pretraining and stream."""
+"""The length of a code is fixed: the default depends on the budget, which pretraining does not have."""
 
 CIFAR100_TOTAL = ContinualExperiment(
     name="cifar100-total",

@@ -1,4 +1,4 @@
-"""From a controlled world into the wild and what is remembered of it (paper 000, section 4.2, Table 1)."""
+"""Digits on a turntable, then natural images: what is kept of the first (paper 000, section 4.2, Table 1)."""
 
 from __future__ import annotations
 
@@ -40,19 +40,20 @@ SETTINGS = {
     "sleep.learning_rate": 0.002,
     "exam.budget_bits": 2**24,
 }
-"""Short, gentle sleeps: 400 steps, from 0.05 or 0.005 down, cost the wild more than the exam allows."""
+"""Short sleeps with small steps: after 400 steps from 0.05, or from 0.005, `wild` falls by more than the exam
+tolerates."""
 ACTIVE = {
     **SETTINGS,
     "method.name": "active_long_term",
     "method.active_long_term.distillation_weight": 0.02,
 }
-"""With the paper's 0.1 the wild is hardly learned here: 0.03, where 0.02 gives 0.18 (held out)."""
+"""With the paper's weight 0.1 `wild` reaches 0.03 here, with 0.02 0.18 (held out)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ControlledToWild:
-    """Two phases: a turntable of digits, both factors told, and CIFAR-100. `wild_alone` has only the second,
-    `multi_domain` sees the first again among it."""
+    """Two phases: digits on a turntable, labelled with both factors, then CIFAR-100. `wild_alone` has the
+    second phase only; `multi_domain` has the first mixed into the second."""
 
     name: str
     protocol: str
@@ -64,7 +65,7 @@ class ControlledToWild:
         return trials_of(self.arms, budget_bits=BUDGET_BITS, scope=scope, examples=part)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        (digits, digit_tests), (wild, wild_tests) = worlds(
+        (digits, digit_tests), (wild, wild_tests) = both_datasets(
             fixture, scope, held_out_one_in=self.held_out_one_in
         )
         rng = np.random.default_rng(trial.seed)
@@ -73,7 +74,7 @@ class ControlledToWild:
         wild = wild.select(rng.permutation(len(wild.labels))[::every])
         phases = [
             Phase(CONTROLLED, (CATEGORY, VIEWPOINT), digits),
-            Phase(WILD, FACTORS, shuffled(wild, digits, rng) if trial.arm == "multi_domain" else wild),
+            Phase(WILD, FACTORS, mixed(wild, digits, rng) if trial.arm == "multi_domain" else wild),
         ][1 if trial.arm == "wild_alone" else 0 :]
         settings = settings_of(self.arms[trial.arm], trial) | (QUICK if scope.quick else {})
         tests = {CATEGORY: digit_tests, VIEWPOINT: digit_tests, WILD: wild_tests}
@@ -82,13 +83,14 @@ class ControlledToWild:
         yield from factor_rows(trial, kept_metrics(history, phases), history, examples=examples)
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
-        """The factors along the stream."""
+        """Accuracy of each factor along the stream."""
         panels = {factor: (factor, "examples learned") for factor in FACTORS}
         factor_plot.draw(found, panels=panels, title=self.name, quick=quick, path=path)
 
 
 def kept_metrics(history: FactorHistory, phases: Sequence[Phase]) -> dict[str, float]:
-    """With what is left of the controlled world's factors, as a share of what was known after it."""
+    """All metrics; `_kept`: the accuracy of the first phase's factors as a fraction of what it was after that
+    phase."""
     measured = factor_metrics(history, phases)
     for factor in (CATEGORY, VIEWPOINT):
         known = measured.get(f"{factor}_after_{CONTROLLED}")
@@ -100,10 +102,10 @@ def kept_metrics(history: FactorHistory, phases: Sequence[Phase]) -> dict[str, f
     return measured
 
 
-def worlds(
+def both_datasets(
     fixture: Fixture, scope: Scope, *, held_out_one_in: int
 ) -> tuple[tuple[Dataset, Dataset], tuple[Dataset, Dataset]]:
-    """To learn from and to test on, of both; images [n, 32, 32, 3]."""
+    """(training, test) of the digits and of CIFAR-100, images [n, 32, 32, 3]."""
     digits, wild = (
         ordering.training_and_test(fixture, data, scope, quick=QUICK_SIZES, held_out_one_in=held_out_one_in)
         for data in ("MNIST", "CIFAR100")
@@ -120,7 +122,7 @@ def named_wild(dataset: Dataset) -> Dataset:
     return Dataset(dataset.images, labels)
 
 
-def shuffled(one: Dataset, other: Dataset, rng: np.random.Generator) -> Dataset:
+def mixed(one: Dataset, other: Dataset, rng: np.random.Generator) -> Dataset:
     both = Dataset(np.concatenate([one.images, other.images]), [*one.labels, *other.labels])
     return both.select(rng.permutation(len(both.labels)))
 

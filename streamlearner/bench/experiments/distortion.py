@@ -1,9 +1,9 @@
-"""Distortion against compression of single images: Figure 2 of paper 003 (Tables 5 and 6), and CIFAR-100."""
+"""Distortion against compression of single images (paper 003, Figure 2, Tables 5 and 6), and on CIFAR-100."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.associations.contract import Association
-from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import to_tensor
@@ -39,7 +39,7 @@ class Distortion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DistortionExperiment:
-    """One code size at a time: an association learns a data set, then codes and decodes it."""
+    """A trial is one association with one size of code: it learns a data set, then codes and decodes it."""
 
     name: str = "distortion"
     protocol: str = (
@@ -62,7 +62,7 @@ class DistortionExperiment:
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        """All points of one seed of an arm, then the next: a curve is whole as early as can be."""
+        """All points of an arm and seed, then the next, so that a curve is complete as early as possible."""
         for arm, about in ARMS.items():
             budgets = about.budgets_bits[:QUICK_POINTS] if scope.quick else about.budgets_bits
             for seed in range(scope.seeds):
@@ -74,37 +74,38 @@ class DistortionExperiment:
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         if trial.arm in JPEGS:
-            yield from compressed(trial, fixture, quick=scope.quick)
+            yield from jpeg_rows(trial, fixture, quick=scope.quick)
         else:
-            yield from learned(trial, ARMS[trial.arm], fixture, quick=scope.quick)
+            yield from association_rows(trial, ARMS[trial.arm], fixture, quick=scope.quick)
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         distortion_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
-def learned(trial: Trial, arm: CodingArm, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
-    """An association learns, and codes what it learned from."""
-    images = load(fixture, arm.data, quick=quick)
+def association_rows(trial: Trial, arm: CodingArm, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
+    """An association learns the images, then codes and decodes them."""
+    images = load_images(fixture, arm.data, quick=quick)
     generator = torch.Generator().manual_seed(trial.seed)
     stream = images[torch.randperm(len(images), generator=generator)[: arm.examples]]
     fresh = arm.make(tuple(images.shape[1:]), trial.budget_bits, generator)
     passes = 1 if quick else arm.passes
     started = time.perf_counter()
-    association = fitted(fresh, stream, passes=passes, batch=arm.batch, generator=generator)
+    association = fit(fresh, stream, passes=passes, batch=arm.batch, generator=generator)
     seconds = time.perf_counter() - started
     found = distortion(association, images)
     measured = {"distortion_l1": found.absolute, "compression": raw_bits(images) / trial.budget_bits}
     if arm.data == "MNIST":
-        unseen = load(fixture, arm.data, train=False, quick=quick)
+        unseen = load_images(fixture, arm.data, train=False, quick=quick)
         measured["distortion_l1_unseen"] = distortion(association, unseen).absolute
     else:
         measured["normalised_mse"] = found.normalised_squared
     if arm.beside_paper_curve:
         measured["distortion_over_paper_curve"] = found.absolute / paper_curve(trial.budget_bits)
-    yield from rows(
+    paper = {"distortion_l1": arm.paper[trial.budget_bits]} if trial.budget_bits in arm.paper else None
+    yield from trial_rows(
         trial,
         measured,
-        paper=arm.paper.get(trial.budget_bits),
+        paper=paper,
         stored_bits=Packing(association.radices).code_bits,
         parameter_bits=association.parameter_bits(),
         seconds=seconds,
@@ -112,21 +113,20 @@ def learned(trial: Trial, arm: CodingArm, fixture: Fixture, *, quick: bool) -> I
     )
 
 
-def compressed(trial: Trial, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
-    """JPEG, which learns nothing: the first images of the training set."""
+def jpeg_rows(trial: Trial, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
+    """JPEG, which learns nothing, on the first images of the training set."""
     data, quality = JPEGS[trial.arm]
-    images = load(fixture, data, quick=quick)[:JPEG_EXAMPLES]
+    images = load_images(fixture, data, quick=quick)[:JPEG_EXAMPLES]
     started = time.perf_counter()
     decoded, bits = coded_as_jpeg(images, quality=quality)
     seconds = time.perf_counter() - started
-    found = compared(decoded, images)
+    found = distortion_between(decoded, images)
     measured = {"distortion_l1": found.absolute, "compression": raw_bits(images) / bits}
     if data != "MNIST":
         measured["normalised_mse"] = found.normalised_squared
-    yield from rows(
+    yield from trial_rows(
         trial,
         measured,
-        paper=None,
         stored_bits=round(bits),
         parameter_bits=0,
         seconds=seconds,
@@ -134,42 +134,17 @@ def compressed(trial: Trial, fixture: Fixture, *, quick: bool) -> Iterator[Row]:
     )
 
 
-def rows(
-    trial: Trial,
-    measured: Mapping[str, float],
-    *,
-    paper: float | None,
-    stored_bits: int,
-    parameter_bits: int,
-    seconds: float,
-    examples: int,
-) -> Iterator[Row]:
-    for metric, value in measured.items():
-        yield Row(
-            arm=trial.arm,
-            budget_bits=trial.budget_bits,
-            stored_bits=stored_bits,
-            parameter_bits=parameter_bits,
-            seed=trial.seed,
-            metric=metric,
-            value=value,
-            paper=paper if metric == "distortion_l1" else None,
-            seconds=round(seconds, 2),
-            examples_per_s=round(examples / seconds, 1),
-        )
-
-
-def load(fixture: Fixture, data: str, *, train: bool = True, quick: bool = False) -> Tensor:
+def load_images(fixture: Fixture, data: str, *, train: bool = True, quick: bool = False) -> Tensor:
     """Images [n, C, H, W] float32 in [0, 1]."""
     most = MOST_OF_CIFAR if data == "CIFAR100" else None
     images = to_tensor(fixture.load_dataset(data, train, most=QUICK_EXAMPLES if quick else most))
     return images[: QUICK_EXAMPLES if quick else None].float() / 255.0
 
 
-def fitted(
+def fit(
     association: Association, stream: Tensor, *, passes: int, batch: int, generator: torch.Generator
 ) -> Association:
-    """What the association has become after `passes` over `stream` [n, C, H, W], each shuffled."""
+    """The association after `passes` over `stream` [n, C, H, W], each in a new order."""
     for _ in range(passes):
         for places in torch.split(torch.randperm(len(stream), generator=generator), batch):
             association.learn(stream[places], None)
@@ -180,10 +155,12 @@ def fitted(
 def distortion(association: Association, images: Tensor) -> Distortion:
     """Between `images` [n, C, H, W] and their recollections."""
     parts = torch.split(images, CHUNK)
-    return compared(torch.cat([association.decode(association.encode(part)) for part in parts]), images)
+    return distortion_between(
+        torch.cat([association.decode(association.encode(part)) for part in parts]), images
+    )
 
 
-def compared(decoded: Tensor, images: Tensor) -> Distortion:
+def distortion_between(decoded: Tensor, images: Tensor) -> Distortion:
     error = decoded - images
     variance = float((images - images.mean(0)).square().mean())
     return Distortion(float(error.abs().mean()), float(error.square_().mean()) / variance)

@@ -1,4 +1,4 @@
-"""Many small tasks for memories that generate: permuted digits, digits, transformed digits (paper 001)."""
+"""Generative memories on many small tasks: permuted digits, digits, transformed digits (paper 001)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from streamlearner.bench.streams.digit_tasks import PERMUTATIONS, permnist, perm
 
 BUDGET_BITS = 10 * RAW_BITS
 OTHERS = ("elastic_weight_consolidation", "pseudopattern_rehearsal", "finetune")
-"""Without a memory of inputs, and without settings of their own."""
-THOROUGH: Settings = {
+"""Methods without a memory of inputs, run with their default settings."""
+LONG_SLEEPS: Settings = {
     "method.generative_dual_memory.steps": 10,
     "method.learning_rate": 0.2,
     "sleep.steps_per_batch": 0,
     "sleep.steps": 2_000,
     "sleep.batch_size": 64,
 }
-"""Of generative memories: ten steps for each batch, since an example comes but once, and long sleeps, for
-which the stream waits."""
+"""For generative memories: ten steps a batch, since an example comes only once, and long sleeps, for which
+the stream waits."""
 COMPARED = (
     "All learners are fully connected. generative_dual_memory: short-term memories of a quarter over kappa "
     "tasks, kappa a half over the number of tasks, a sleep of 2,000 steps of 64 samples when they are full, "
@@ -38,10 +38,10 @@ TEN_STEPS: Mapping[str, Arm] = {
     )
     for method in OTHERS
 }
-"""The same with as many steps as the generative memories take, where that could matter."""
+"""The same methods with as many steps a batch as the generative memories take."""
 
 
-def arms(*, tasks: int) -> Mapping[str, Arm]:
+def arms_for(*, tasks: int) -> Mapping[str, Arm]:
     """In the order of the table."""
     network = {"network.name": "mlp"}
     generative = {
@@ -49,7 +49,7 @@ def arms(*, tasks: int) -> Mapping[str, Arm]:
         "sleep.on_memory_full": True,
         "sleep.every_examples": None,
         **network,
-        **THOROUGH,
+        **LONG_SLEEPS,
     }
     dual = {"method.name": "generative_dual_memory", **generative}
     replay = {"method.name": "deep_generative_replay", "sleep.tolerance": 1.0, **generative}
@@ -69,9 +69,9 @@ def arms(*, tasks: int) -> Mapping[str, Arm]:
     }
 
 
-def small(arms: Mapping[str, Arm]) -> Mapping[str, Arm]:
-    """With the paper's learner and ten steps a batch; beside the paper's configuration one that consolidates
-    task by task."""
+def with_small_network(arms: Mapping[str, Arm]) -> Mapping[str, Arm]:
+    """The arms with the paper's learner and ten steps a batch; after the paper's configuration comes one that
+    consolidates task by task."""
     one = {**arms["paper_configuration"].settings, "method.generative_dual_memory.short_term_tasks": 1}
     found = dict[str, Arm]()
     for name, arm in arms.items():
@@ -102,7 +102,7 @@ PERMUTED_MNIST = ContinualExperiment(
     names_tasks=True,
     shows=True,
     budgets_bits=(BUDGET_BITS,),
-    arms={**arms(tasks=PERMUTATIONS), **TEN_STEPS},
+    arms={**arms_for(tasks=PERMUTATIONS), **TEN_STEPS},
 )
 PAPERS_LEARNER = (
     "The paper's learner for all: two hidden layers of 48 (of long-term memories; a short-term one has a "
@@ -116,7 +116,7 @@ PERMUTED_MNIST_SMALL = replace(
     PERMUTED_MNIST,
     name="permuted-mnist-small",
     protocol=f"permuted-mnist. {PAPERS_LEARNER}{ONE_MEMORY}{COMPARED}{MEASURES}",
-    arms=small(arms(tasks=PERMUTATIONS)),
+    arms=with_small_network(arms_for(tasks=PERMUTATIONS)),
 )
 PERMNIST = replace(
     PERMUTED_MNIST_SMALL,
@@ -141,7 +141,7 @@ DIGITS = ContinualExperiment(
     classes_per_period=1,
     shows=True,
     budgets_bits=(BUDGET_BITS,),
-    arms=arms(tasks=10),
+    arms=arms_for(tasks=10),
 )
 TDIGITS = ContinualExperiment(
     name="tdigits",
@@ -159,5 +159,5 @@ TDIGITS = ContinualExperiment(
     newest=10,
     shows=True,
     budgets_bits=(BUDGET_BITS,),
-    arms=arms(tasks=40),
+    arms=arms_for(tasks=40),
 )

@@ -1,4 +1,4 @@
-"""Interference in a deep linear network between a task and the very same task (paper 000, Figure 1)."""
+"""Interference between two equal tasks in a deep linear network (paper 000, Figure 1)."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ LEVELS, FEATURES, FLIPS = 4, 64, 0.1
 HIDDEN, SCALE, RATE = 16, 1e-2, 3e-2
 EPOCHS, SWITCH, TURN = 1_200, 400, 50
 NEAR = 5
-"""Points of a curve in a turn, until shortly after the switch; then one."""
+"""Points of the curve in a turn until shortly after the switch; one a turn after that."""
 QUICK_EPOCHS = 100
 
-Learned = tuple[bool, bool]
-"""Whether task A and task B are learned."""
-ARMS: Mapping[str, Callable[[int], Learned]] = {
+LearnedTasks = tuple[bool, bool]
+"""Whether task A is learned, and task B."""
+ARMS: Mapping[str, Callable[[int], LearnedTasks]] = {
     "sequential": lambda epoch: (epoch < SWITCH, epoch >= SWITCH),
     "multi_task": lambda epoch: (True, epoch >= SWITCH),
     "interleaved": lambda epoch: ((epoch // TURN) % 2 == 0, (epoch // TURN) % 2 == 1),
 }
 
 
-def items(rng: torch.Generator) -> Tensor:
-    """Features of items that descend from one, [2 ** LEVELS, FEATURES], each 1 or -1: from level to level
-    each flips by chance (the branching diffusion of Saxe et al., 2013)."""
+def item_features(rng: torch.Generator) -> Tensor:
+    """Features [2 ** LEVELS, FEATURES], each 1 or -1, of items that descend from one: from level to level
+    each feature flips with probability `FLIPS` (the branching diffusion of Saxe et al., 2013)."""
     values = (torch.rand(1, FEATURES, generator=rng) < 0.5).to(torch.float64) * 2 - 1
     for _ in range(LEVELS):
         values = values.repeat_interleave(2, 0)
@@ -44,8 +44,8 @@ def items(rng: torch.Generator) -> Tensor:
 
 @dataclass
 class TwoHeads:
-    """Items [16], one hot, to a hidden layer, to an output layer for each task: all linear, all learned at
-    once from all items. `errors`: mean squared error of A and B before each epoch."""
+    """A linear network from one-hot items through a hidden layer to an output layer for each task, trained on
+    all items at once. `errors`: mean squared error of A and B before each epoch."""
 
     features: Tensor
     rng: torch.Generator
@@ -59,7 +59,7 @@ class TwoHeads:
     def _drawn(self, rows: int, columns: int) -> Tensor:
         return SCALE * torch.randn(rows, columns, generator=self.rng, dtype=torch.float64)
 
-    def learn(self, tasks: Learned) -> None:
+    def learn(self, tasks: LearnedTasks) -> None:
         """One epoch of gradient descent on the summed squared errors of these tasks."""
         wrong = [head @ self.hidden - self.features.T for head in self.heads]
         self.errors.append((float(wrong[0].square().mean()), float(wrong[1].square().mean())))
@@ -85,15 +85,15 @@ class LinearInterference:
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         started, rng = time.perf_counter(), torch.Generator().manual_seed(trial.seed)
-        network = TwoHeads(items(rng), rng)
+        network = TwoHeads(item_features(rng), rng)
         epochs = QUICK_EPOCHS if scope.quick else EPOCHS
         for epoch in range(epochs):
             network.learn(ARMS[trial.arm](epoch))
         seconds = time.perf_counter() - started
-        curves = along(network.errors) if trial.seed == 0 else {}
+        curves = curve_metrics(network.errors) if trial.seed == 0 else {}  # all seeds look alike
         yield from trial_rows(
             trial,
-            told(network.errors) | curves,
+            interference_metrics(network.errors) | curves,
             parameter_bits=sum(weight.nbytes * 8 for weight in (network.hidden, *network.heads)),
             seconds=seconds,
             examples=epochs * len(network.features),
@@ -104,8 +104,8 @@ class LinearInterference:
         interference_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
-def told(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """The error of A when B is first learned alone or beside, its worst after that, both at the end."""
+def interference_metrics(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """The error of A when B starts to be learned, the worst of A after that, both at the end."""
     switch = min(SWITCH, len(errors) - 1)
     return {
         "error_of_a_at_switch": errors[switch][0],
@@ -115,8 +115,8 @@ def told(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
     }
 
 
-def along(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
-    """Both errors along the way; of one seed, as all look alike."""
+def curve_metrics(errors: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Both errors along the epochs, as points of a curve."""
     measured = dict[str, float]()
     for epoch in range(0, len(errors), TURN // NEAR):
         if epoch > SWITCH + TURN and epoch % TURN:

@@ -1,7 +1,4 @@
-"""All methods side by side on one class-incremental stream.
-
-What sets an arm apart stands here even where it is the default, so that a new default changes no baseline.
-"""
+"""All methods side by side on one class-incremental stream, each with its default settings."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ BUDGETLESS = (
     "pseudopattern_rehearsal",
     "finetune",
 )
-"""They store nothing of an input: no budget bounds them."""
+"""Methods that store no inputs, so that no budget applies."""
 COMPARED = (
     "active_long_term",
     "generative_dual_memory",
@@ -33,7 +30,7 @@ COMPARED = (
 
 
 def arm(method: str) -> Arm:
-    """A method as it comes."""
+    """A method with its default settings."""
     return Arm(settings={"method.name": method}, uses_memory=method not in BUDGETLESS)
 
 

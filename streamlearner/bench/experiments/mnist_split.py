@@ -1,6 +1,7 @@
 """Class-incremental Split-MNIST: how much is retained for how many bits.
 
-What sets an arm apart stands here even where it is the default, so that a new default changes no baseline.
+Settings that define an arm are written out even where they are the default, so that a new default changes no
+arm.
 """
 
 from __future__ import annotations

@@ -41,10 +41,11 @@ from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import mlp
 
 ORIGINALS_BITS = 50_000 * 8 * 28 * 28
-"""Of the paper's buffer before compression: as many raw images as are left of MNIST when one in six is held
-out."""
+"""Bits of the paper's buffer before compression: as many raw images as remain of MNIST's training set when
+one in six is held out."""
 CANDIDATES = {"random": 1, "active": 10}
-"""Of how many recollections the student learns the one that it finds hardest; the paper's figures."""
+"""From how many random recollections the student learns the one with the largest loss; the paper's
+figures."""
 QUICK_EPISODES, LONGEST_OF_LATER_SEEDS = 200, 10_000
 
 STUDENTS: Mapping[str, Callable[[], Network]] = {
@@ -58,13 +59,13 @@ SGD_SETTINGS: Mapping[int, SgdSettings] = {
     10_000: SgdSettings(batch_size=10, learning_rate=0.2),
     100_000: SgdSettings(batch_size=20, learning_rate=0.2),
 }
-"""By the number of episodes; the same for all arms."""
+"""By the number of episodes, the same for all arms."""
 
 
 @dataclass(frozen=True, slots=True)
 class TeachingArm:
-    """What students are taught from: by compression (1: none), the association that shows the images;
-    `column`: the kind of the paper's column to stand beside."""
+    """What students are taught from: by compression (1: none), the association that stores the images;
+    `column`: the kind of column of the paper's tables to compare with."""
 
     associations: Mapping[int, AssociationMaker]
     column: str
@@ -94,7 +95,7 @@ ARMS: Mapping[str, TeachingArm] = {
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A teacher for each seed, and students of two architectures that see nothing but recollections."""
+    """A teacher for each seed, and students of two architectures that learn from recollections only."""
 
     name: str = "mnist-transfer"
     held_out_one_in: int = HELD_OUT_ONE_IN
@@ -115,7 +116,7 @@ class Transfer:
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        """A seed is finished before the next begins: its teacher serves all trials."""
+        """All trials of a seed, then the next: they share the seed's teacher."""
         for seed in range(scope.seeds):
             yield Trial("teacher", 0, seed)
             for arm, about in ARMS.items():
@@ -145,7 +146,7 @@ class Transfer:
 
 
 class StudentRun(NamedTuple):
-    """One cell of the paper's tables."""
+    """One student, as one cell of the paper's tables has it."""
 
     student: str
     sampling: str
@@ -153,7 +154,7 @@ class StudentRun(NamedTuple):
 
 
 def student_runs(most: int) -> Iterator[StudentRun]:
-    """Those of at most so many episodes."""
+    """The cells of at most so many episodes."""
     for student, sampling in transfer_tables.TABLES:
         for episodes in SGD_SETTINGS:
             if episodes <= most:
@@ -161,7 +162,7 @@ def student_runs(most: int) -> Iterator[StudentRun]:
 
 
 def most_episodes(seed: int, *, quick: bool) -> int:
-    """The longest run takes five times as long as all others together: the first seed alone takes it."""
+    """The longest run takes five times as long as all others together, so only the first seed has it."""
     longest = max(SGD_SETTINGS) if seed == 0 else LONGEST_OF_LATER_SEEDS
     return min(longest, QUICK_EPISODES) if quick else longest
 
@@ -169,7 +170,7 @@ def most_episodes(seed: int, *, quick: bool) -> int:
 def taught_student(
     run: StudentRun, setup: TransferSetup, inputs: Tensor, targets: Tensor, *, seed: int
 ) -> tuple[float, float]:
-    """The accuracy of a new student after its run, and the seconds that it learned."""
+    """A new student's accuracy after its episodes, and the seconds that it learned."""
     generator = torch.Generator().manual_seed(seed)
     student = initialised(STUDENTS[run.student], generator)
     seconds = train(

@@ -1,4 +1,4 @@
-"""Digits under noise, behind a square: a memory that reconstructs before it answers (paper 001, Figure 9)."""
+"""Noisy and occluded digits: a memory that reconstructs before it predicts (paper 001, Figure 9)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from streamlearner.methods.base import raw, unit_interval
 from streamlearner.stream import Message
 
 NOISES = (0, 10, 20, 30, 40, 50, 60, 80, 100)
-"""Standard deviations of normal noise, in percent of the range of a pixel."""
+"""Standard deviations of normal noise, in percent of a pixel's range."""
 OCCLUSIONS = (0, 10, 20, 30, 40, 50, 60)
-"""Widths of a black square in the middle, in percent of the picture's."""
+"""Widths of a black square in the middle, in percent of the image's."""
 NOISE_SEED = 9_001
 QUICK_SIZES = 400, 100
 EPOCHS, QUICK_EPOCHS = 20, 2
@@ -35,19 +35,19 @@ SHOWN = 10
 
 
 def noisy(images: NDArray[np.uint8], percent: int) -> NDArray[np.float32]:
-    """Images [n, H, W] in [0, 1] with normal noise of this deviation, and so beyond; the same for every arm
-    and seed."""
+    """Images [n, H, W] in [0, 1] plus normal noise of this deviation, so that some values lie outside; the
+    noise is the same for every arm and seed."""
     noise = np.random.default_rng(NOISE_SEED).normal(0.0, percent / 100, images.shape)
     return (images / 255 + noise).astype(np.float32)
 
 
 def clipped(images: NDArray[np.uint8], percent: int) -> NDArray[np.float32]:
-    """The same, as a camera with pixels in [0, 1] would see it: a black ground grows bright."""
+    """`noisy`, cut off at 0 and 1 as a camera would, which brightens a black background."""
     return noisy(images, percent).clip(0, 1)
 
 
 def occluded(images: NDArray[np.uint8], percent: int) -> NDArray[np.uint8]:
-    """With a black square in the middle."""
+    """Images with a black square in the middle."""
     found, width = images.copy(), images.shape[2]
     side = round(width * percent / 100)
     top, left = (images.shape[1] - side) // 2, (width - side) // 2
@@ -55,7 +55,7 @@ def occluded(images: NDArray[np.uint8], percent: int) -> NDArray[np.uint8]:
     return found
 
 
-HARMS: Mapping[str, tuple[Callable[[NDArray[np.uint8], int], NDArray[Any]], tuple[int, ...]]] = {
+DISTURBANCES: Mapping[str, tuple[Callable[[NDArray[np.uint8], int], NDArray[Any]], tuple[int, ...]]] = {
     "accuracy_under_noise": (noisy, NOISES),
     "accuracy_under_clipped_noise": (clipped, NOISES),
     "accuracy_under_occlusion": (occluded, OCCLUSIONS),
@@ -70,7 +70,7 @@ PANELS = {
 
 @dataclass(frozen=True, slots=True)
 class NoiseAndOcclusion:
-    """All arms learn the whole set shuffled, clean, `EPOCHS` times; harm comes only at test."""
+    """All arms learn the undisturbed training set `EPOCHS` times; only the test images are disturbed."""
 
     name: str
     protocol: str
@@ -84,17 +84,17 @@ class NoiseAndOcclusion:
         training, test = ordering.training_and_test(
             fixture, "MNIST", scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
         )
-        stream = again_and_again(
+        stream = repeated(
             fixture.messages(training), epochs=QUICK_EPOCHS if scope.quick else EPOCHS, seed=trial.seed
         )
-        settings = {**LASTING, **self.arms[trial.arm], "seed": trial.seed}
+        settings = {**COMMON, **self.arms[trial.arm], "seed": trial.seed}
         with fixture.daemon(settings, stream) as daemon:
             started = time.perf_counter()
             daemon.run()
             seconds, learner = time.perf_counter() - started, daemon.learner
         yield from trial_rows(
             trial,
-            told(learner, test),
+            disturbance_metrics(learner, test),
             parameter_bits=sum(learner.method.parameter_bits().values()),
             seconds=seconds,
             examples=len(stream),
@@ -103,49 +103,49 @@ class NoiseAndOcclusion:
             yield Sheet(trial.arm, reconstructed(learner, test))
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
-        """Accuracy against each harm."""
+        """Accuracy against the amount of each disturbance."""
         factor_plot.draw(found, panels=PANELS, title=self.name, quick=quick, path=path)
 
 
-def again_and_again(messages: Sequence[Message], *, epochs: int, seed: int) -> list[Message]:
-    """All messages so many times over, each time in another order."""
+def repeated(messages: Sequence[Message], *, epochs: int, seed: int) -> list[Message]:
+    """All messages `epochs` times, each time in another order."""
     rng = np.random.default_rng(seed)
     order = [number for _ in range(epochs) for number in rng.permutation(len(messages)).tolist()]
     return [replace(messages[number], offset=offset) for offset, number in enumerate(order)]
 
 
-def told(learner: Any, test: Dataset) -> dict[str, float]:
-    """Accuracy under each harm, and the mean over each kind."""
+def disturbance_metrics(learner: Any, test: Dataset) -> dict[str, float]:
+    """Accuracy without a disturbance, under each, and the mean over the amounts of each kind."""
     measured, count = {"accuracy": accuracy(learner, test, names_tasks=False)}, len(test.labels)
-    for curve, (harm, amounts) in HARMS.items():
+    for curve, (disturb, amounts) in DISTURBANCES.items():
         found = {
-            percent: count_correct(learner, shown(harm(test.images, percent)), test.labels) / count
+            percent: count_correct(learner, with_channel(disturb(test.images, percent)), test.labels) / count
             for percent in amounts
         }
         measured[curve] = sum(found.values()) / len(found)
-        measured |= {f"{curve}_at_{percent}": share for percent, share in found.items()}
+        measured |= {f"{curve}_at_{percent}": value for percent, value in found.items()}
     return measured
 
 
-def shown(images: NDArray[Any]) -> Tensor:
-    """Grey images [n, H, W] as what answers takes them, [n, 1, H, W]."""
+def with_channel(images: NDArray[Any]) -> Tensor:
+    """Grey images [n, H, W] as [n, 1, H, W], which the predictor takes."""
     return torch.from_numpy(images)[:, None]
 
 
 @torch.no_grad()
 def reconstructed(learner: Any, test: Dataset) -> Tensor:
-    """In rows: digits as they are, with noise of 40 percent, behind a square of 30; under each row how the
-    memory sees it."""
+    """In rows: digits undisturbed, with noise of 40 percent, behind a square of 30 percent; below each row
+    its reconstruction."""
     some = test.select(np.array([test.labels.index(digit) for digit in sorted(set(test.labels))[:SHOWN]]))
     rows = []
     for images in (some.images, noisy(some.images, 40), occluded(some.images, 30)):
-        seen = unit_interval(shown(images))
+        seen = unit_interval(with_channel(images))
         rows += [raw(seen.clamp(0, 1)), raw(learner.method.hippocampus.generator.reconstruct(seen))]
     return tiled(rows)
 
 
-LASTING: Settings = {"daemon.batch_size": 100, "sleep.every_examples": None}
-"""For all arms: many passes, so batches may be large; nothing is forgotten, so none sleeps."""
+COMMON: Settings = {"daemon.batch_size": 100, "sleep.every_examples": None}
+"""For all arms: with many passes batches may be large; the stream is not continual, so none sleeps."""
 NOISE_AND_OCCLUSION = NoiseAndOcclusion(
     name="noise-and-occlusion",
     protocol=(

@@ -1,4 +1,4 @@
-"""MNIST, one class at a time, a sleep after each: what generates what was before (paper 004)."""
+"""MNIST one class at a time with a sleep after each: the masked generator beside others (paper 004)."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ BATCH = 10
 SAMPLES = 10
 QUICK_SIZES = 600, 100
 WHOLE_CLASS_BITS = 6_800 * (RAW_BITS + 8)
-"""Room for every image of the largest class, raw, with its label."""
+"""Room for every raw image of the largest class with its label."""
 CODES_BITS = 200 * RAW_BITS
 SLEEPS = {"sleep.every_examples": None, "sleep.steps_per_batch": 0, "sleep.steps": 400}
-"""Asked for after each class; the stream waits meanwhile."""
+"""Sleeps are requested after each class, and the stream waits meanwhile."""
 QUICK = {"sleep.steps": 5, "method.masked_generator.steps": 5}
 DYNAMICS = "mask_dynamics"
 
 
 @dataclass(frozen=True, slots=True)
 class OneClassAtATime:
-    """A stream of one class after the other, tested after each on the classes met so far."""
+    """One class after the other; after each a test on the classes seen so far."""
 
     name: str
     protocol: str
@@ -46,7 +46,7 @@ class OneClassAtATime:
     held_out_one_in: int = 6
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        """All seeds of an arm, then the next; the dynamics of the masks once."""
+        """All seeds of an arm, then the next; at last the masks, once."""
         for arm, about in self.arms.items():
             (budget,) = about.budgets_bits or (0,)
             if scope.budgets_bits is None or budget in scope.budgets_bits:
@@ -68,21 +68,21 @@ class OneClassAtATime:
         settings = {**SLEEPS, **arm.settings, "seed": trial.seed, "daemon.batch_size": BATCH}
         if trial.budget_bits:
             settings["memory.budget_bits"] = trial.budget_bits
-        course = learned(fixture, settings | (QUICK if scope.quick else {}), stream, test)
-        yield from _rows(trial, course, paper=arm.paper, length=len(stream.labels))
-        if course.stages and not trial.seed:
-            yield Sheet(f"{trial.arm}-after-each-class", tiled(course.stages))
-            yield Sheet(f"{trial.arm}-at-the-end", tiled([part for _, part in course.shown]))
+        history = learn_classes(fixture, settings | (QUICK if scope.quick else {}), stream, test)
+        yield from _rows(trial, history, paper=arm.paper, length=len(stream.labels))
+        if history.stages and not trial.seed:
+            yield Sheet(f"{trial.arm}-after-each-class", tiled(history.stages))
+            yield Sheet(f"{trial.arm}-at-the-end", tiled([part for _, part in history.shown]))
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
-        """Accuracy by classes met, growth against the worst case, and masks as they harden."""
+        """Accuracy by classes seen, growth against the worst case, and masks as they become binary."""
         growth_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
 @dataclass
-class Course:
-    """One daemon's way through the classes: accuracy after each, one recollection of each class after each
-    sleep, ten at the end; figures by metric; bits; seconds without the tests."""
+class ClassHistory:
+    """What one daemon came to: accuracy after each class; one recollection of each class after each sleep
+    (`stages`), ten of each at the end (`shown`); values by metric; bits; seconds without the tests."""
 
     accuracies: list[float] = field(default_factory=list)
     stages: list[list[Tensor]] = field(default_factory=list)
@@ -93,72 +93,74 @@ class Course:
     seconds: float = 0.0
 
 
-class AfterEachClass:
-    """Called between batches: asks for a sleep before the last batch of a class, and tests after it."""
+class ClassMonitor:
+    """Called between batches: requests a sleep before the last batch of a class, and tests after it."""
 
     def __init__(self, stream: Dataset, test: Dataset) -> None:
         labels = np.array([int(label) for label in stream.labels])
         self.ends = [int(i) + 1 for i in np.flatnonzero(np.diff(labels))] + [len(labels)]
         if len(self.ends) > CLASSES:  # shuffled: no class ends before the stream does
             self.ends = [len(labels)]
-        self.met = [set(stream.labels[:end]) for end in self.ends]
+        self.seen = [set(stream.labels[:end]) for end in self.ends]
         self.test = test
-        self.course = Course()
+        self.history = ClassHistory()
         self.daemon: Any = None
         self.asked = 0
 
     def __call__(self, taken: int) -> None:
-        done = len(self.course.accuracies)
+        done = len(self.history.accuracies)
         if done < len(self.ends) and taken >= self.ends[done]:
-            self.examine()
+            self.evaluate()
         if self.asked < len(self.ends) and taken + BATCH >= self.ends[self.asked]:
             self.daemon.state.schedule.request()
             self.asked += 1
 
-    def examine(self) -> None:
-        """Tests on the classes met so far; takes a recollection of each."""
-        started, learner, done = time.perf_counter(), self.daemon.learner, len(self.course.accuracies)
-        known = np.flatnonzero([label in self.met[done] for label in self.test.labels])
-        self.course.accuracies.append(accuracy(learner, self.test.select(known), names_tasks=False))
+    def evaluate(self) -> None:
+        """Tests on the classes seen so far and keeps a recollection of each."""
+        started, learner, done = time.perf_counter(), self.daemon.learner, len(self.history.accuracies)
+        known = np.flatnonzero([label in self.seen[done] for label in self.test.labels])
+        self.history.accuracies.append(accuracy(learner, self.test.select(known), names_tasks=False))
         shown = learner.method.recollect(1)
-        stage = [inputs[0] for index, inputs in shown if learner.labels.label(index) in self.met[done]]
+        stage = [inputs[0] for index, inputs in shown if learner.labels.label(index) in self.seen[done]]
         if stage:
-            self.course.stages.append(stage)
-        self.course.seconds -= time.perf_counter() - started
+            self.history.stages.append(stage)
+        self.history.seconds -= time.perf_counter() - started
 
 
-def learned(fixture: Fixture, settings: Mapping[str, Any], stream: Dataset, test: Dataset) -> Course:
+def learn_classes(
+    fixture: Fixture, settings: Mapping[str, Any], stream: Dataset, test: Dataset
+) -> ClassHistory:
     """One daemon over the whole stream."""
-    watch = AfterEachClass(stream, test)
-    with fixture.daemon(settings, fixture.messages(stream), between=watch) as daemon:
-        watch.daemon, daemon.consolidate = daemon, Stopwatch(daemon.consolidate)
+    monitor = ClassMonitor(stream, test)
+    with fixture.daemon(settings, fixture.messages(stream), between=monitor) as daemon:
+        monitor.daemon, daemon.consolidate = daemon, Stopwatch(daemon.consolidate)
         started = time.perf_counter()
         daemon.run()
-        course = watch.course
-        course.seconds += time.perf_counter() - started
-        if len(course.accuracies) < len(watch.ends):
-            watch.examine()
+        history = monitor.history
+        history.seconds += time.perf_counter() - started
+        if len(history.accuracies) < len(monitor.ends):
+            monitor.evaluate()
         method = daemon.learner.method
-    course.shown = method.recollect(SAMPLES)
-    course.measured = daemon_metrics(daemon.learner) | {"sleep_seconds": daemon.consolidate.seconds}
-    course.measured |= {f"units_{state}": float(count) for state, count in method.units().items()}
+    history.shown = method.recollect(SAMPLES)
+    history.measured = daemon_metrics(daemon.learner) | {"sleep_seconds": daemon.consolidate.seconds}
+    history.measured |= {f"units_{state}": float(count) for state, count in method.units().items()}
     for stage, growth in enumerate(method.generator.growth() if method.units() else [], start=1):
-        course.measured[f"units_after_{stage}"] = growth.units
-        course.measured[f"reserved_by_{stage}"] = growth.reserved
-        course.measured[f"reused_by_{stage}"] = growth.reused
-    course.stored_bits = sum(method.stored_bits().values())
-    course.parameter_bits = sum(method.parameter_bits().values())
-    return course
+        history.measured[f"units_after_{stage}"] = growth.units
+        history.measured[f"reserved_by_{stage}"] = growth.reserved
+        history.measured[f"reused_by_{stage}"] = growth.reused
+    history.stored_bits = sum(method.stored_bits().values())
+    history.parameter_bits = sum(method.parameter_bits().values())
+    return history
 
 
-def _rows(trial: Trial, course: Course, *, paper: Mapping[int, float], length: int) -> Iterator[Row]:
-    stages = {f"accuracy_after_{i}": value for i, value in enumerate(course.accuracies[:-1], start=1)}
+def _rows(trial: Trial, history: ClassHistory, *, paper: Mapping[int, float], length: int) -> Iterator[Row]:
+    stages = {f"accuracy_after_{i}": value for i, value in enumerate(history.accuracies[:-1], start=1)}
     return trial_rows(
         trial,
-        {"accuracy": course.accuracies[-1], **stages, **course.measured},
-        stored_bits=course.stored_bits,
-        parameter_bits=course.parameter_bits,
-        seconds=course.seconds,
+        {"accuracy": history.accuracies[-1], **stages, **history.measured},
+        stored_bits=history.stored_bits,
+        parameter_bits=history.parameter_bits,
+        seconds=history.seconds,
         examples=length,
         paper={"accuracy": paper[10], "accuracy_after_5": paper[5]} if paper else {},
     )

@@ -1,4 +1,4 @@
-"""What a representation keeps of an old task while a new one is learned (paper 002, Table 1 and Figure 4)."""
+"""What features keep of an old task while a new one is learned (paper 002, Table 1 and Figure 4)."""
 
 from __future__ import annotations
 
@@ -34,21 +34,23 @@ from streamlearner.networks.base import Network
 
 OLD, NEW = (0, 1, 2, 3, 4), (5, 6, 7, 8, 9)
 TRAINED_ON, UNSEEN = (5, 6, 7), (8, 9)
-"""Generalisation (the paper's experiment 2): a gate is trained with some new classes, tested with others."""
+"""Generalisation (the paper's experiment 2): a gate is trained with some new classes and tested with
+others."""
 PRETRAINING_STEPS, PRETRAINING_RATE = 1_500, 0.1
 STEPS, RATE = 500, 0.2
-"""On the new task; the paper's number of steps."""
+"""On the new task; the number of steps is the paper's."""
 GATE = "gate_outputs"
-"""No rule, but what a gate gives (the paper's Figure 7): the share of multipliers in each of so many bins."""
+"""An arm that measures no rule but the distribution of a gate's multipliers (the paper's Figure 7)."""
 QUICK_SIZES = 1_000, 200
 
 
 @dataclass(frozen=True, slots=True)
 class Readout:
-    """One pair of tasks, one pair of unseen ones; an arm is a rule to learn the second by.
+    """Two pairs of tasks, the second with new classes that no gate was trained with; an arm is a rule by
+    which the new task is learned.
 
-    `data` has ten classes; `rate` is the step size on the new task, `lwf_weight` chosen for it. Where there
-    is no test file, one picture of each class in `tested_one_in` is kept for the test, the same ones always.
+    `data` has ten classes; `rate` is the learning rate on the new task, `lwf_weight` was chosen for it. With
+    `tested_one_in`, one in so many training images of each class, always the same ones, is the test set.
     """
 
     name: str
@@ -66,8 +68,8 @@ class Readout:
         yield Trial(arm=GATE, budget_bits=0, seed=0)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        training, test = self._pictures(fixture, scope)
-        started, measured, taken = time.perf_counter(), dict[str, float](), 0
+        training, test = self._training_and_test(fixture, scope)
+        started = time.perf_counter()
         network = pretrained_network(
             task_of(training).of(OLD),
             seed=trial.seed,
@@ -75,25 +77,32 @@ class Readout:
             learning_rate=PRETRAINING_RATE,
         )
         if trial.arm == GATE:
-            measured = self._shown(network, task_of(training), quick=scope.quick)
-            yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=STEPS)
-            return
-        for suffix, seen, met in (("", NEW, NEW), ("_unseen", TRAINED_ON, UNSEEN)):
-            pair = _pair(task_of(training), task_of(test), new=met)
+            measured, examples = self._multipliers(network, task_of(training), quick=scope.quick), STEPS
+        else:
+            measured, examples = self._readouts(trial, network, task_of(training), task_of(test), scope.quick)
+        seconds = time.perf_counter() - started
+        bits = sum(weight.nbytes * 8 for weight in network.weights)
+        yield from trial_rows(trial, measured, parameter_bits=bits, seconds=seconds, examples=examples)
+
+    def _readouts(
+        self, trial: Trial, network: Network, training: Task, test: Task, quick: bool
+    ) -> tuple[dict[str, float], int]:
+        """Readouts of both pairs after the arm has learned the new task, and how many examples it learned."""
+        measured, steps = dict[str, float](), QUICK_STEPS if quick else STEPS
+        for suffix, gate_classes, new_classes in (("", NEW, NEW), ("_unseen", TRAINED_ON, UNSEEN)):
+            pair = _pair(training, test, new=new_classes)
             learn = self._rule(
-                trial, network, old=pair.old, new=task_of(training).of(seen).half(0), quick=scope.quick
+                trial, network, old=pair.old, new=training.of(gate_classes).half(0), quick=quick
             )
             rng = torch.Generator().manual_seed(1_000 + trial.seed)
-            steps = QUICK_STEPS if scope.quick else STEPS
             learned = learn(
                 network, pair.old.draw(rng), pair.new.draw(rng), steps=steps, learning_rate=self.rate
             )
-            measured |= {f"readout_{part}{suffix}": share for part, share in pair.measured(learned).items()}
-            taken += steps * BATCH
-        yield from _rows(trial, measured, network, seconds=time.perf_counter() - started, examples=taken)
+            measured |= {f"readout_{part}{suffix}": value for part, value in pair.measured(learned).items()}
+        return measured, 2 * steps * BATCH
 
-    def _pictures(self, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
-        """To learn from, and to test on."""
+    def _training_and_test(self, fixture: Fixture, scope: Scope) -> tuple[Dataset, Dataset]:
+        """Training and test images."""
         if self.tested_one_in is None:
             return ordering.training_and_test(
                 fixture, self.data, scope, quick=QUICK_SIZES, held_out_one_in=self.held_out_one_in
@@ -105,7 +114,7 @@ class Readout:
         return training, test
 
     def _rule(self, trial: Trial, network: Network, *, old: Task, new: Task, quick: bool) -> LearningRule:
-        """How the arm learns; ours trains its gate first, on `new`."""
+        """The arm's rule; `ours` first trains its gate on `new`."""
         if trial.arm != "ours":
             return self._learners[trial.arm]
         gate = self._gate(network, old, new, seed=trial.seed, quick=quick)
@@ -116,12 +125,13 @@ class Readout:
         return learning_rules(lwf_weight=self.lwf_weight)
 
     def _gate(self, network: Network, old: Task, new: Task, *, seed: int, quick: bool) -> UpdateGate:
-        """For this very network: the paper's first experiment has one checkpoint, as has each run here."""
+        """A gate for this network: the paper's first experiment has one checkpoint, as each trial has
+        here."""
         training = replace(TRAINING, inner_rate=self.rate)
         return trained_gate(network, old, new, training=training, seed=seed, quick=quick)
 
-    def _shown(self, network: Network, training: Task, *, quick: bool) -> dict[str, float]:
-        """What a gate of seed 0 gives along the way, layer by layer."""
+    def _multipliers(self, network: Network, training: Task, *, quick: bool) -> dict[str, float]:
+        """The distribution of the multipliers of a gate of seed 0 over all steps, by layer."""
         pair = _pair(training, training, new=NEW)
         own = training.of(NEW).half(0)
         gate = self._gate(network, pair.old, own, seed=0, quick=quick)
@@ -134,22 +144,15 @@ class Readout:
         return histogram_metrics(found)
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
-        """Readouts of each rule, and what the gate gives."""
+        """Readouts of each rule, and the gate's multipliers."""
         gate_plot.draw(found, title=self.name, quick=quick, path=path)
 
 
 def _pair(training: Task, test: Task, *, new: tuple[int, ...]) -> Pair:
-    """The new task's other half: what no gate was trained on."""
+    """The new task has the half of its examples that no gate was trained on."""
     return Pair(
         old=training.of(OLD), new=training.of(new).half(1), old_test=test.of(OLD), new_test=test.of(new)
     )
-
-
-def _rows(
-    trial: Trial, measured: Mapping[str, float], network: Network, *, seconds: float, examples: int
-) -> Iterator[Row]:
-    bits = sum(weight.nbytes * 8 for weight in network.weights)
-    return trial_rows(trial, measured, parameter_bits=bits, seconds=seconds, examples=examples)
 
 
 MNIST_READOUT = Readout(

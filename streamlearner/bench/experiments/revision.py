@@ -1,4 +1,4 @@
-"""Tasks that come back: what revising the first and the last of six is worth (paper 001, Figure 6)."""
+"""Revision: what is gained when the first and the last of six tasks come again (paper 001, Figure 6)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FIRST, LAST = PERMNIST_TASKS[0], PERMNIST_TASKS[-1]
 EXAMPLES = 60_000
 QUICK_SIZES = 600, 120
 BATCH = 10
-"""Parts of the stream are cut to whole batches, so that none is learned before the part begins."""
+"""Parts of the stream are cut to whole batches, so that no batch spans two of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """The six tasks of Permnist one after the other, the first and the last with half of their images; then
-    the other half of the first, and that of the last."""
+    """The six tasks of Permnist one after the other, the first and the last with half of their images only;
+    then the other half of the first, and that of the last."""
 
     name: str
     protocol: str
@@ -47,17 +47,19 @@ class Revision:
         every = QUARTER if trial.examples else 1
         stream, ends = revised(permnist(training).select(order[::every]))
         settings = settings_of(self.arms[trial.arm], trial)
-        watch = AfterEach(ends, permnist(test))
-        with fixture.daemon(settings, fixture.messages(stream, tasks=stream.tasks), between=watch) as daemon:
-            watch.daemon, started = daemon, time.perf_counter()
+        monitor = RevisionMonitor(ends, permnist(test))
+        with fixture.daemon(
+            settings, fixture.messages(stream, tasks=stream.tasks), between=monitor
+        ) as daemon:
+            monitor.daemon, started = daemon, time.perf_counter()
             daemon.run()
-            seconds, learner = time.perf_counter() - started - watch.seconds, daemon.learner
-            watch(ends[-1])
+            seconds, learner = time.perf_counter() - started - monitor.seconds, daemon.learner
+            monitor(ends[-1])
         suffix = "_on_quarter" if trial.examples else ""
-        measured = {name + suffix: value for name, value in told(watch.known).items()}
+        measured = {name + suffix: value for name, value in revision_metrics(monitor.accuracies).items()}
         yield from trial_rows(
             trial,
-            measured | {f"accuracy{suffix}": accuracy(learner, watch.test, names_tasks=True)},
+            measured | {f"accuracy{suffix}": accuracy(learner, monitor.test, names_tasks=True)},
             stored_bits=sum(learner.method.stored_bits().values()),
             parameter_bits=sum(learner.method.parameter_bits().values()),
             seconds=seconds,
@@ -66,7 +68,7 @@ class Revision:
 
 
 def revised(dataset: Dataset) -> tuple[Dataset, list[int]]:
-    """The stream, and where the six tasks, the first revision and the last end."""
+    """The stream, and the indices at which the six tasks, the first revision and the last one end."""
     tasks = np.array(dataset.tasks)
     whole = {task: np.flatnonzero(tasks == task) for task in sorted(set(dataset.tasks or ()))}
     again = {}
@@ -78,37 +80,37 @@ def revised(dataset: Dataset) -> tuple[Dataset, list[int]]:
     return dataset.select(np.concatenate(parts)), np.cumsum([len(part) for part in parts]).tolist()
 
 
-class AfterEach:
-    """Called between batches: tests the first task and the last where a part of the stream has ended."""
+class RevisionMonitor:
+    """Called between batches: when a part of the stream has ended, tests the first task and the last."""
 
     def __init__(self, ends: list[int], test: Dataset) -> None:
         self.ends, self.test = ends, test
         tasks = np.array(test.tasks)
         self.tests = {task: test.select(np.flatnonzero(tasks == task)) for task in (FIRST, LAST)}
-        self.known: list[dict[str, float]] = []
+        self.accuracies: list[dict[str, float]] = []
         self.seconds = 0.0
         self.daemon: Any = None
 
     def __call__(self, taken: int) -> None:
-        if len(self.known) == len(self.ends) or taken < self.ends[len(self.known)]:
+        if len(self.accuracies) == len(self.ends) or taken < self.ends[len(self.accuracies)]:
             return
         started, learner = time.perf_counter(), self.daemon.learner
-        self.known.append(
+        self.accuracies.append(
             {task: accuracy(learner, part, names_tasks=True) for task, part in self.tests.items()}
         )
         self.seconds += time.perf_counter() - started
 
 
-def told(known: list[dict[str, float]]) -> dict[str, float]:
+def revision_metrics(accuracies: list[dict[str, float]]) -> dict[str, float]:
     """Accuracy of the first task and the last, before and after their revision."""
-    tasks, first, last = known
+    after_tasks, after_first, after_last = accuracies
     return {
-        "first_before_revision": tasks[FIRST],
-        "first_after_revision": first[FIRST],
-        "last_before_revision": first[LAST],
-        "last_after_revision": last[LAST],
-        "first_gain": first[FIRST] - tasks[FIRST],
-        "last_gain": last[LAST] - first[LAST],
+        "first_before_revision": after_tasks[FIRST],
+        "first_after_revision": after_first[FIRST],
+        "last_before_revision": after_first[LAST],
+        "last_after_revision": after_last[LAST],
+        "first_gain": after_first[FIRST] - after_tasks[FIRST],
+        "last_gain": after_last[LAST] - after_first[LAST],
     }
 
 

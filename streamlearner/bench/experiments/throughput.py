@@ -1,6 +1,7 @@
-"""What the daemon costs beside its learning, and whether a step's cost grows with what is remembered.
+"""What the daemon costs on top of learning, and whether a step's cost grows with the memory.
 
-Ratios in one run: the daemon and a bare loop take turns, so that a machine whose speed drifts slows both.
+Values are ratios within one run: daemon and bare loop take turns, so that a machine whose speed drifts slows
+both.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Three comparisons, each the median over turns of a ratio taken within a turn."""
+    """Three comparisons, each the median over turns of a ratio within a turn."""
 
     name: str = "throughput"
     protocol: str = (
@@ -70,8 +71,8 @@ class Throughput:
 def daemon_ratios(
     dataset: Dataset, fixture: Fixture, *, turns: int, seed: int, kafka: str | None
 ) -> Iterator[tuple[str, float, float]]:
-    """(metric, ratio, examples/s of the daemon) against the bare loop and against observe alone."""
-    share = len(dataset.labels) // turns // BATCH * BATCH
+    """(metric, ratio, examples/s of the daemon) to the bare loop and to the method's observe alone."""
+    turn_examples = len(dataset.labels) // turns // BATCH * BATCH
     images = torch.from_numpy(dataset.images)[:, None]
     labels = torch.tensor([int(label) for label in dataset.labels])
     bare = BareSteps(seed=seed)
@@ -84,13 +85,15 @@ def daemon_ratios(
         observer = None
         speeds: dict[str, list[float]] = {"daemon": [], "bare": [], "observe": []}
         for turn in range(turns):
-            part = slice(turn * share, (turn + 1) * share)
-            lesson = images[part], labels[part]
-            source.left = share
-            speeds["daemon"].append(share / seconds_of(partial(run_turn, daemon, source)))
-            speeds["bare"].append(share / seconds_of(partial(bare.learn, *lesson)))
+            part = slice(turn * turn_examples, (turn + 1) * turn_examples)
+            part_and_labels = images[part], labels[part]
+            source.left = turn_examples
+            speeds["daemon"].append(turn_examples / seconds_of(partial(run_turn, daemon, source)))
+            speeds["bare"].append(turn_examples / seconds_of(partial(bare.learn, *part_and_labels)))
             observer = observer or daemon.learner.method.clone()
-            speeds["observe"].append(share / seconds_of(partial(observe_all, observer, *lesson)))
+            speeds["observe"].append(
+                turn_examples / seconds_of(partial(observe_all, observer, *part_and_labels))
+            )
         daemon.close()
     speed = round(statistics.median(speeds["daemon"]), 1)
     for other in ("bare", "observe"):
@@ -99,7 +102,8 @@ def daemon_ratios(
 
 
 class BareSteps:
-    """The same optimiser steps and nothing else: what a researcher's script would do with ready tensors."""
+    """The same optimiser steps on ready tensors and nothing else, as a researcher's script would have
+    them."""
 
     def __init__(self, *, seed: int) -> None:
         self.network: nn.Module = lenet(input_shape=(1, 28, 28))
@@ -137,7 +141,8 @@ def observe_all(method: Any, images: Tensor, labels: Tensor) -> None:
 def growth_ratio(
     dataset: Dataset, fixture: Fixture, *, turns: int, seed: int
 ) -> Iterator[tuple[str, float, float]]:
-    """Seconds of observe with 10 times the codes and classes over seconds with few."""
+    """(metric, ratio, examples/s): seconds of observe with 10 times the codes and classes over those with
+    few."""
     images = torch.from_numpy(dataset.images)[:, None]
     methods = {}
     for name, budget, classes in (("few", 62_720, 10), ("many", 690_000, 100)):
@@ -150,20 +155,20 @@ def growth_ratio(
             fill(method, images, labels)
             methods[name] = (method, labels)
     ratios = []
-    share = min(1_000, len(images))
+    turn_examples = min(1_000, len(images))
     speed = 0.0
     for _ in range(turns):
         few, many = (
-            seconds_of(partial(observe_all, method, images[:share], labels[:share]))
+            seconds_of(partial(observe_all, method, images[:turn_examples], labels[:turn_examples]))
             for method, labels in methods.values()
         )
         ratios.append(many / few)
-        speed = share / few
+        speed = turn_examples / few
     yield "step_cost_10x_codes_10x_classes", statistics.median(ratios), round(speed, 1)
 
 
 def fill(method: Any, images: Tensor, labels: Tensor) -> None:
-    """Stores codes until the memory is full, without learning them."""
+    """Stores codes until the memory is full, without learning from them."""
     while not method.fullness:
         for part in torch.split(torch.arange(len(images)), 500):
             method.memory.insert(method.association.encode(images[part].float() / 255), labels[part])

@@ -1,4 +1,4 @@
-"""Category, then viewpoint, then category again, on a turntable of digits (paper 000, Figure 2)."""
+"""Digits on a turntable: category, then viewpoint, then category again (paper 000, Figure 2)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ QUICK_SIZES = 600, 100
 
 @dataclass(frozen=True, slots=True)
 class Turntable:
-    """A third of the stream names the category, the next the viewpoint, the last the category again;
-    `multi_task` is told both throughout; arms of the name's end `SMALL` have a smaller network."""
+    """The first third of the stream is labelled with the category, the next with the viewpoint, the last with
+    the category again; for `multi_task` with both throughout. Arms that end in `SMALL` have a smaller
+    network."""
 
     name: str
     protocol: str
@@ -51,7 +52,7 @@ class Turntable:
         yield from factor_rows(trial, factor_metrics(history, phases), history, examples=len(stream.labels))
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
-        """Both factors along the stream, of the larger network."""
+        """Accuracy of both factors along the stream, of the larger network."""
         found = [figure for figure in found if not figure.arm.endswith(SMALL)]
         panels = {factor: (factor, "examples learned") for factor in BOTH}
         factor_plot.draw(found, panels=panels, title=self.name, quick=quick, path=path)

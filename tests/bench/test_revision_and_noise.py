@@ -12,10 +12,10 @@ from streamlearner.bench import report
 from streamlearner.bench.catalogue import EXPERIMENTS
 from streamlearner.bench.experiments.noise_and_occlusion import (
     NOISE_AND_OCCLUSION,
-    again_and_again,
     clipped,
     noisy,
     occluded,
+    repeated,
 )
 from streamlearner.bench.experiments.revision import FIRST, LAST, REVISION, revised
 from streamlearner.bench.kit.experiment import Experiment, Scope
@@ -78,14 +78,12 @@ def test_noise_is_the_same_each_time_and_a_square_is_in_the_middle() -> None:
 
 def test_a_stream_of_epochs_has_every_message_once_in_each_and_no_offset_twice() -> None:
     messages = [Message(bytes([n]), "bench", 0, n) for n in range(20)]
-    stream = again_and_again(messages, epochs=3, seed=0)
+    stream = repeated(messages, epochs=3, seed=0)
     assert [message.offset for message in stream] == list(range(60))
     epochs = [[message.value for message in stream[start : start + 20]] for start in (0, 20, 40)]
     assert all(sorted(epoch) == [message.value for message in messages] for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
-    assert [each.value for each in again_and_again(messages, epochs=3, seed=0)] == [
-        each.value for each in stream
-    ]
+    assert [each.value for each in repeated(messages, epochs=3, seed=0)] == [each.value for each in stream]
 
 
 def test_each_harm_is_a_point_of_a_curve_and_reconstructions_are_shown(tmp_path: Path) -> None:
