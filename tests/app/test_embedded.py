@@ -100,7 +100,9 @@ def test_a_learner_goes_on_from_what_a_daemon_saved_amid_a_sleep(tmp_path: Path)
     half = settings(tmp_path / "daemon", checkpoint__keep=100, **BESIDE)
     run(half, MemorySource(EXAMPLES.messages()))
     asleep = [
-        number for number in checkpoints(half.state_dir) if facts_at(half.state_dir, number)["dream_steps"]
+        number
+        for number in checkpoints(half.state_dir)
+        if facts_at(half.state_dir, number)["consolidation_steps"]
     ]
     store(half.state_dir).rollback(asleep[0])
     ours = Learner.load(half.state_dir)
