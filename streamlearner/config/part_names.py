@@ -78,10 +78,11 @@ class PartSection(Section):
 
     @pydantic.model_validator(mode="after")
     def _chosen_is_usable(self) -> PartSection:
-        chosen = getattr(self, self.chooser)
-        part = next((part for part in self.registry.shipped if part.name == chosen), None)
-        under = part.under if part else ""
-        if isinstance(own := getattr(self, under, None), Section):
+        try:
+            part = self.registry.find(getattr(self, self.chooser))
+        except ConfigError:  # `auto`, or a name that is told about elsewhere
+            return self
+        if isinstance(own := getattr(self, part.under, None), Section):
             own.usable()
         return self
 
