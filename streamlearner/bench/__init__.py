@@ -1,15 +1,14 @@
-"""Experiments that reproduce the papers' tables and hold our claims, on the daemon's own learning code.
+"""Experiments that reproduce the papers' tables and check our claims, on the daemon's own learning code.
 
-command.py      `streamlearner bench`: list, run, report
-catalogue.py    EXPERIMENTS: every experiment by its name
-runner.py       does the trials that no earlier run has done
-results.py      Row, Result: what a run writes, and how an interrupted one is resumed
-report.py       RESULTS.md (tables.py) and pictures (pictures.py, stream_picture.py), made from the results
-                alone
-fixture.py    what an experiment is handed: daemons built from settings, and data
-continual.py    a stream learned once by several arms under several budgets: in the order of ordering.py,
-                tested along it by retention_curve.py, from an association that pretraining.py fitted
-mnist_split.py  cifar100_incremental.py  throughput.py  ...  one experiment each
+command.py `streamlearner bench`: list, run, report catalogue.py every experiment by its name runner.py runs
+the trials that no earlier run has done report.py RESULTS.md and its plots, from the result files alone
+assembly.py builds the fixture that experiments run on experiments/ one experiment a file: arms, protocol, how
+a trial is run streams/ streams in an order, and one daemon that learns them, evaluated along the way peers/
+other methods and libraries beside the daemon, learning in turns plots/ what the experiments draw; drawing.py
+is what all plots share material/ baselines, networks and memories without the daemon, and the papers' tables
+kit/ what every experiment is made of: contract, fixture, rows, summaries, tables, orders of a data set
+results/ the committed results, RESULTS.md and its plots
 
-Nothing is imported here: the command line must start without torch.
+Imports point down this list: experiments > streams, peers, plots > material > kit. Nothing is imported here,
+as the command line must start without torch.
 """

@@ -1,4 +1,4 @@
-"""What the bench is handed: daemons of this very code, and data sets."""
+"""Builds the fixture that experiments run on: daemons of this very code, and data sets."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from streamlearner.vision import datasets as picture_sets
 
 
 def build_fixture(*, data: Path, download: bool = False) -> Fixture:
-    """What experiments need: daemons of this very code, and the data sets under `data`, or fetched there."""
+    """The fixture over the data sets under `data`, which are downloaded there if that is allowed."""
 
-    @lru_cache(maxsize=2)  # both halves of a set stay from trial to trial
+    @lru_cache(maxsize=2)  # training and test half, from trial to trial
     def load_dataset(name: str, train: bool, most: int | None = None) -> Dataset:
         found = picture_sets.read(name, folder=data, train=train, download=download, most=most)
         return Dataset(found.images, list(found.labels), found.groups)
@@ -31,16 +31,16 @@ def build_fixture(*, data: Path, download: bool = False) -> Fixture:
         build_daemon=lambda settings, source: build(
             load(path=None, settings=settings, environ={}), source=source
         ),
-        build_source=WatchedSource,
-        build_kafka_source=_in_a_topic,
+        build_source=MonitoredSource,
+        build_kafka_source=_new_topic,
         load_dataset=load_dataset,
         encode=encode_raw,
     )
 
 
-class WatchedSource(MemorySource):
-    """Messages in memory; `between(n)` is called where n of them were taken and the next are asked for. A
-    daemon asks for a whole batch, after it has learned the one before."""
+class MonitoredSource(MemorySource):
+    """Messages in memory; `between(n)` is called before each poll, when n messages were polled. A daemon
+    polls a whole batch at a time, after it has learned the one before, so all n were learned."""
 
     def __init__(self, messages: list[Message], *, between: Callable[[int], None] | None = None) -> None:
         super().__init__(messages)
@@ -52,7 +52,8 @@ class WatchedSource(MemorySource):
         return super().poll(max_messages, timeout_s)
 
 
-def _in_a_topic(messages: list[Message], bootstrap_servers: str) -> KafkaSource:
+def _new_topic(messages: list[Message], bootstrap_servers: str) -> KafkaSource:
+    """A source over a topic of its own, which holds the messages."""
     topic = f"streamlearner-bench-{uuid.uuid4().hex[:8]}"
     writer = KafkaWriter(
         bootstrap_servers=bootstrap_servers, topic=topic, partitions=4, client={}, start_timeout_s=30.0

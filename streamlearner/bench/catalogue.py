@@ -70,7 +70,7 @@ def find(name: str) -> Experiment:
     )
 
 
-def described(experiment: Experiment) -> dict[str, Any]:
+def description(experiment: Experiment) -> dict[str, Any]:
     """JSON: name, protocol, arms in their order, budgets in bits (0: an arm without a memory)."""
     trials = list(experiment.trials(Scope(seeds=1, budgets_bits=None, quick=False)))
     return {

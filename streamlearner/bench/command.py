@@ -1,8 +1,8 @@
 """`streamlearner bench`: experiments listed, run, reported.
 
-What builds the fixture, `(data=folder, download=...) -> Fixture`, comes as the context's object from
-whoever mounts the commands: the bench knows neither the configuration nor the assembly. Torch and matplotlib
-take seconds to import, so a command that needs them imports them itself.
+Whoever mounts these commands gives them a function that builds the fixture, `(data=folder, download=...) ->
+Fixture`, as the context's object. Torch and matplotlib take seconds to import, so a command that needs them
+imports them itself.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streamlearner.registry.section import parse_bits
 
 if TYPE_CHECKING:
-    from streamlearner.bench.kit.experiment import Trial
-    from streamlearner.bench.kit.results import Row
-    from streamlearner.bench.runner import Course
+    from streamlearner.bench.kit.experiment import Experiment, Scope, Trial
+    from streamlearner.bench.kit.results import Result, Row
+    from streamlearner.bench.runner import Plan
 
-RESULTS = Path("streamlearner/bench/results")
+RESULTS = Path("results")
+"""Under the working directory: a new run resumes none of the committed results (`--out
+streamlearner/bench/results` does)."""
 QUICK, HELD_OUT = "quick", "held-out"
-"""Folders under the one of results of runs that prove nothing, where no other is named."""
+"""Folders under `RESULTS` for runs that are no result."""
 SHARED_DATA = Path("../shared/data")
 OWN_DATA = Path("data")
 
@@ -38,22 +40,26 @@ SeedsOption = Annotated[
 ]
 BudgetOption = Annotated[
     list[str] | None,
-    typer.Option("--budget", help="62720 or '64 KiB'; repeatable.", show_default="the experiment's own"),
+    typer.Option(
+        "--budget", help="Bits of memory: 62720 or '64 KiB'; repeatable.", show_default="the experiment's own"
+    ),
 ]
 QuickOption = Annotated[
-    bool, typer.Option("--quick", help="A smoke run on a part of the stream; its figures mean nothing.")
+    bool, typer.Option("--quick", help="A smoke run on a part of the stream; its results mean nothing.")
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option(help="Data sets.", show_default=f"{SHARED_DATA} if it is there, else {OWN_DATA}"),
+    typer.Option(
+        help="The folder of the data sets.", show_default=f"{SHARED_DATA} if it is there, else {OWN_DATA}"
+    ),
 ]
-DownloadOption = Annotated[bool, typer.Option("--download", help="Fetch a data set that is absent.")]
+DownloadOption = Annotated[bool, typer.Option("--download", help="Download a data set that is absent.")]
 ArmOption = Annotated[
-    list[str] | None, typer.Option("--arm", help="Only these; repeatable.", show_default="all")
+    list[str] | None, typer.Option("--arm", help="Only this arm; repeatable.", show_default="all")
 ]
 PortionOption = Annotated[
     Literal["whole", "quarter"],
-    typer.Option(help="Of the stream; a quarter has the same classes, each with every fourth example."),
+    typer.Option(help="How much of the stream: a quarter has every fourth example of each class."),
 ]
 HeldOutOption = Annotated[
     bool,
@@ -61,12 +67,12 @@ HeldOutOption = Annotated[
 ]
 KafkaOption = Annotated[
     str | None,
-    typer.Option(help="A broker, host:port, for arms that read a topic; they are left out without."),
+    typer.Option(help="A broker, host:port, for arms that read a topic; without one they are left out."),
 ]
 OutOption = Annotated[
     Path | None,
     typer.Option(
-        help="Results.",
+        help="The folder of the results.",
         show_default=f"{RESULTS}; of --quick {RESULTS / QUICK}, of --held-out {RESULTS / HELD_OUT}",
     ),
 ]
@@ -75,9 +81,9 @@ OutOption = Annotated[
 @bench.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Lists the experiments: protocol, arms and budgets."""
-    from streamlearner.bench.catalogue import EXPERIMENTS, described
+    from streamlearner.bench.catalogue import EXPERIMENTS, description
 
-    found = [described(experiment) for experiment in EXPERIMENTS.values()]
+    found = [description(experiment) for experiment in EXPERIMENTS.values()]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -102,41 +108,36 @@ def run(
     kafka: KafkaOption = None,
     out: OutOption = None,
 ) -> None:
-    """Runs an experiment into OUT/NAME.json, written after each trial: once stopped, the same command
-    goes on."""
-    from streamlearner.bench import catalogue, runner
+    """Runs an experiment into OUT/NAME.json, which is written after each trial: the same command resumes an
+    interrupted run."""
+    from streamlearner.bench import runner
     from streamlearner.bench.kit.experiment import Scope
     from streamlearner.bench.kit.results import Result
 
-    budgets = budgets_bits(budget)
-    try:
-        experiment = catalogue.find(name)
-    except LookupError as error:
-        raise typer.BadParameter(str(error.args[0]), param_hint="NAME") from None
     scope = Scope(
         seeds=seeds or (1 if quick else 3),
-        budgets_bits=budgets,
+        budgets_bits=budgets_bits(budget),
         quick=quick,
         kafka=kafka,
         arms=tuple(dict.fromkeys(arm)) if arm else None,
         portion=portion,
         held_out=held_out,
     )
-    folder = out or (RESULTS / QUICK if quick else RESULTS / HELD_OUT if held_out else RESULTS)
+    experiment = find_experiment(name)
+    folder = out or default_folder(quick=quick, held_out=held_out)
     result = Result(folder, name=name, protocol=experiment.protocol, quick=quick, held_out=held_out)
-    try:
-        course = runner.plan(experiment, scope=scope, result=result)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    plan = plan_trials(experiment, scope, result)
     data = data or (SHARED_DATA if SHARED_DATA.is_dir() else OWN_DATA)
+    typer.echo(f"data sets in {data}; results in {result.path}")
     fixture = context.obj(data=data, download=download)
-    done = runner.run(experiment, course.missing, scope=scope, fixture=fixture, result=result)
-    show(course, done)
-    typer.echo(f"{result.path}: {len(result.rows)} rows; `streamlearner bench report` makes the tables")
+    show(plan, runner.run(experiment, plan.missing, scope=scope, fixture=fixture, result=result))
+    typer.echo(
+        f"{result.path}: {len(result.rows)} rows; for tables: streamlearner bench report --out {folder}"
+    )
 
 
 def budgets_bits(texts: list[str] | None) -> tuple[int, ...] | None:
-    """Amounts as they are typed to bits, each once, in their order; None where none was given."""
+    """Typed amounts in bits, each once, in their order; None where none was given."""
     try:
         budgets = [parse_bits(text) for text in texts or []]
     except ValueError as error:
@@ -146,44 +147,67 @@ def budgets_bits(texts: list[str] | None) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(budgets)) or None
 
 
-def show(course: Course, done: Iterator[tuple[Trial, list[Row]]]) -> None:
-    """A line for each trial as it ends; in a terminal, a bar under them."""
-    console, total = Console(highlight=False), len(course.trials)
-    before = total - len(course.missing)
+def find_experiment(name: str) -> Experiment:
+    from streamlearner.bench import catalogue
+
+    try:
+        return catalogue.find(name)
+    except LookupError as error:
+        raise typer.BadParameter(str(error.args[0]), param_hint="NAME") from None
+
+
+def default_folder(*, quick: bool, held_out: bool) -> Path:
+    """Where results go that are not told to go elsewhere; never the committed ones."""
+    return RESULTS / QUICK if quick else RESULTS / HELD_OUT if held_out else RESULTS
+
+
+def plan_trials(experiment: Experiment, scope: Scope, result: Result) -> Plan:
+    from streamlearner.bench import runner
+
+    try:
+        return runner.plan(experiment, scope=scope, result=result)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def show(plan: Plan, done: Iterator[tuple[Trial, list[Row]]]) -> None:
+    """A line for each trial as it ends; in a terminal, a progress bar below them."""
+    console, total = Console(highlight=False), len(plan.trials)
+    before = total - len(plan.missing)
     if before:
         console.print(f"{before} of {total} trials were done by an earlier run")
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=total, completed=before)
-        for number, trial in enumerate(course.missing, before + 1):
-            progress.update(bar, description=named(trial))
+        for number, trial in enumerate(plan.missing, before + 1):
+            progress.update(bar, description=trial_line(trial))
             _, rows = next(done)
             progress.advance(bar)
-            console.print(f"{number}/{total} {named(trial)}: {told(rows)}", soft_wrap=True)
+            console.print(f"{number}/{total} {trial_line(trial)}: {result_line(rows)}", soft_wrap=True)
 
 
-def named(trial: Trial) -> str:
+def trial_line(trial: Trial) -> str:
     part = f", {trial.examples:,} examples" if trial.examples is not None else ""
     return f"{trial.arm}, {trial.budget_bits:,} bits, seed {trial.seed}{part}"
 
 
-def told(rows: list[Row]) -> str:
-    """The figures of a trial in a line."""
+def result_line(rows: list[Row]) -> str:
+    """What a trial measured, without the points of curves."""
     from streamlearner.bench.kit.tables import SERIES
 
     if not rows:
-        return "no figures"
-    figures = ", ".join(f"{row.metric} {row.value:.4f}" for row in rows if not SERIES.search(row.metric))
-    return f"{figures}; {rows[0].seconds:,.1f} s, {rows[0].examples_per_s:,.0f} examples/s"
+        return "nothing measured"
+    values = ", ".join(f"{row.metric} {row.value:.4f}" for row in rows if not SERIES.search(row.metric))
+    return f"{values}; {rows[0].seconds:,.1f} s, {rows[0].examples_per_s:,.0f} examples/s"
 
 
 @bench.command()
 def report(
     out: Annotated[
-        Path, typer.Option(help="Where the results are; the report is put beside them.")
+        Path, typer.Option(help="Where the results are; the report is written beside them.")
     ] = RESULTS,
 ) -> None:
-    """Makes RESULTS.md and its pictures from the results in OUT."""
+    """Makes RESULTS.md and its plots from the results in OUT."""
     from streamlearner.bench.catalogue import EXPERIMENTS
     from streamlearner.bench.report import write
 

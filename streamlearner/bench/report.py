@@ -1,4 +1,4 @@
-"""RESULTS.md and its pictures: made from the results of `bench run`, and from nothing else."""
+"""RESULTS.md and its plots, made from the result files of `bench run` and from nothing else."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ HELD_OUT_NOTE = "**Tested on images held out of the training set, to choose sett
 
 
 def write(folder: Path, experiments: Mapping[str, Experiment]) -> list[Path]:
-    """Writes RESULTS.md and the pictures into `folder`; the paths written. `experiments` by name: those that
-    draw a plot of their own are asked for it.
+    """Writes RESULTS.md and the plots into `folder`; returns the paths written. `experiments` by name: those
+    with a plot of their own draw it.
 
     Raises StreamlearnerError where there are no results, one cannot be read, or matplotlib is absent.
     """
@@ -37,17 +37,18 @@ def write(folder: Path, experiments: Mapping[str, Experiment]) -> list[Path]:
     sections, written = [], [folder / "RESULTS.md"]
     for path, record in records:
         found = summarise(record.rows)
-        plots = list(drawn(record, found, experiments.get(record.experiment), beside=path))
+        plots = list(draw_plots(record, found, experiments.get(record.experiment), beside=path))
         written += plots
         sections.append(section(record, found, plots=[plot.name for plot in plots]))
     written[0].write_text("\n".join([HEADER, *sections]), encoding="utf-8")
     return written
 
 
-def drawn(
+def draw_plots(
     record: Record, found: Sequence[Summary], experiment: Experiment | None, *, beside: Path
 ) -> Iterator[Path]:
-    """The pictures of one experiment: its own, or accuracy against budget; and accuracy over the stream."""
+    """Draws what there is to draw of one experiment: its own plot, or accuracy against budget; then accuracy
+    over the stream. Yields the paths, and those of its sheets of images."""
     from streamlearner.bench.plots import retention, stream
 
     plot = beside.with_suffix(".png")
@@ -55,25 +56,25 @@ def drawn(
         experiment.draw(found, quick=record.quick, path=plot)
         yield plot
     elif spans_budgets(found):
-        retention.draw(found, title=titled(record), quick=record.quick, path=plot)
+        retention.draw(found, title=title_of(record), quick=record.quick, path=plot)
         yield plot
     if record.curves:
         over = beside.with_name(f"{beside.stem}-over-stream.png")
-        stream.draw(record.curves, title=titled(record), quick=record.quick, path=over)
+        stream.draw(record.curves, title=title_of(record), quick=record.quick, path=over)
         yield over
     yield from sorted(beside.parent.glob(f"{beside.stem}-sheet-*.png"))
 
 
-def titled(record: Record) -> str:
+def title_of(record: Record) -> str:
     return f"{record.experiment}, held out" if record.held_out else record.experiment
 
 
 def section(record: Record, found: Sequence[Summary], *, plots: Sequence[str]) -> str:
     """The Markdown of one experiment."""
-    words = f"{' --quick' if record.quick else ''}{' --held-out' if record.held_out else ''}"
+    options = f"{' --quick' if record.quick else ''}{' --held-out' if record.held_out else ''}"
     return "\n".join(
         [
-            f"## {titled(record)}\n",
+            f"## {title_of(record)}\n",
             *([QUICK_NOTE] if record.quick else []),
             *([HELD_OUT_NOTE] if record.held_out else []),
             f"{record.protocol}\n",
@@ -81,11 +82,11 @@ def section(record: Record, found: Sequence[Summary], *, plots: Sequence[str]) -
             *(f"![{plot.removesuffix('.png')}]({plot})\n" for plot in plots),
             *table(found),
             "",
-            f"Measured on: {told(record.machine)}. With: {told(record.versions)}.\n",
-            f"`streamlearner bench run {record.experiment}{words}`\n",
+            f"Measured on: {listed(record.machine)}. With: {listed(record.versions)}.\n",
+            f"`streamlearner bench run {record.experiment}{options}`\n",
         ]
     )
 
 
-def told(facts: dict[str, str]) -> str:
+def listed(facts: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items() if value)

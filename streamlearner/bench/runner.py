@@ -1,4 +1,4 @@
-"""Does the trials of an experiment that no earlier run has done."""
+"""Plans and runs the trials of an experiment that no earlier run has done."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Curve, Result, Row, Sheet
 
 
-class Course(NamedTuple):
-    """What there is to do: all trials in the scope, and those whose rows are still missing."""
+class Plan(NamedTuple):
+    """All trials in the scope, and those without results."""
 
     trials: Sequence[Trial]
     missing: Sequence[Trial]
 
 
-def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Course:
-    """Raises ValueError where something was asked for that the experiment does not have: a budget, an arm, a
-    quarter of its stream, held-out images."""
+def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Plan:
+    """Raises ValueError where the scope names something that the experiment does not have: a budget, an arm,
+    a quarter of the stream, held-out images."""
     trials = list(experiment.trials(scope))
     offered = {trial.budget_bits for trial in trials}
-    if strange := [budget for budget in scope.budgets_bits or () if budget not in offered]:
+    if unknown := [budget for budget in scope.budgets_bits or () if budget not in offered]:
         raise ValueError(
-            f"{experiment.name} cannot be run under {strange[0]:,} bits: its budgets are fixed "
+            f"{experiment.name} cannot be run under {unknown[0]:,} bits: its budgets are fixed "
             f"({', '.join(f'{budget:,}' for budget in sorted(offered))})"
         )
     if scope.portion != "whole" and any(trial.examples is None for trial in trials):
-        raise ValueError(f"{experiment.name} has no {scope.portion}: it is run whole")
+        raise ValueError(f"{experiment.name} has no {scope.portion}: its stream is learned whole")
     if scope.held_out and not isinstance(experiment, HoldsOut):
         raise ValueError(
-            f"{experiment.name} holds no images out of a training set: it has no settings to choose"
+            f"{experiment.name} holds no images out of a training set, as it has no settings to choose"
         )
-    chosen = of_arms(experiment, trials, scope.arms)
+    chosen = select_arms(experiment, trials, scope.arms)
     missing = [
         trial
         for trial in chosen
@@ -42,18 +42,17 @@ def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Course:
             arm=trial.arm, budget_bits=trial.budget_bits, seed=trial.seed, examples=trial.examples
         )
     ]
-    return Course(chosen, missing)
+    return Plan(chosen, missing)
 
 
-def of_arms(experiment: Experiment, trials: Sequence[Trial], arms: Sequence[str] | None) -> list[Trial]:
-    """The trials of these arms (None: all). Raises ValueError for one that is not there, naming the
-    nearest."""
+def select_arms(experiment: Experiment, trials: Sequence[Trial], arms: Sequence[str] | None) -> list[Trial]:
+    """The trials of these arms (None: all). Raises ValueError for an unknown arm, naming the nearest."""
     known = list(dict.fromkeys(trial.arm for trial in trials))
     for arm in arms or ():
         if arm not in known:
             (nearest,) = difflib.get_close_matches(arm, known, n=1, cutoff=0.0)
             raise ValueError(
-                f"{experiment.name} has no arm {arm!r}; the nearest is {nearest!r}, and these are there: "
+                f"{experiment.name} has no arm {arm!r}; the nearest is {nearest!r}, and the arms are: "
                 + ", ".join(known)
             )
     return [trial for trial in trials if arms is None or trial.arm in arms]
@@ -62,11 +61,12 @@ def of_arms(experiment: Experiment, trials: Sequence[Trial], arms: Sequence[str]
 def run(
     experiment: Experiment, trials: Sequence[Trial], *, scope: Scope, fixture: Fixture, result: Result
 ) -> Iterator[tuple[Trial, list[Row]]]:
-    """One trial after the other, each written to disk before it is handed out."""
+    """Runs one trial after the other and yields each with its rows, once they are written to disk."""
     for trial in trials:
         found = list(experiment.run(trial, fixture=fixture, scope=scope))
         rows = [entry for entry in found if isinstance(entry, Row)]
         result.add(rows, [entry for entry in found if isinstance(entry, Curve)])
-        for sheet in (entry for entry in found if isinstance(entry, Sheet)):
-            sheet.save(result.path)
+        for sheet in found:
+            if isinstance(sheet, Sheet):
+                sheet.save(result.path)
         yield trial, rows

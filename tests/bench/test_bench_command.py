@@ -62,7 +62,7 @@ class Done(NamedTuple):
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("results")
-    return Done(called(*RUN, "--out", str(folder)), folder / "mnist-split.json")
+    return Done(called(*RUN, "--data", "nowhere", "--out", str(folder)), folder / "mnist-split.json")
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_an_amount_may_have_a_unit_and_reaches_the_daemon() -> None:
     tiny = TinyBench(daemons=1)
     assert stopped("run", "mnist-split", "--budget", "2 KiB", "--budget", "20000", tiny=tiny)
     assert tiny.settings[0]["memory.budget_bits"] == 16_384
-    document = read("streamlearner/bench/results/mnist-split.json")
+    document = read("results/mnist-split.json")
     assert list(document) == [
         "experiment",
         "protocol",
@@ -145,7 +145,7 @@ def test_held_out_figures_get_a_folder_and_a_name_of_their_own() -> None:
     run = ("run", "mnist-split", "--arm", "finetune", "--seeds", "1", "--held-out")
     called(*run)
     called(*run, "--out", "there")
-    found = read("streamlearner/bench/results/held-out/mnist-split-held-out.json")
+    found = read("results/held-out/mnist-split-held-out.json")
     assert (found["experiment"], found["held_out"]) == ("mnist-split", True)
     assert [path.name for path in Path("there").iterdir()] == ["mnist-split-held-out.json"]
     assert "holds no images out" in refused("run", "throughput", "--held-out")
@@ -173,7 +173,8 @@ def test_a_finished_run_does_nothing_more(done: Done) -> None:
 
 
 def test_each_trial_is_told_in_a_plain_line_as_it_ends(done: Done) -> None:
-    lines = done.said.splitlines()
+    first, *lines = done.said.splitlines()
+    assert first == f"data sets in nowhere; results in {done.path}"
     assert [line.split(":")[0] for line in lines[:3]] == [
         "1/3 ours, 20,000 bits, seed 0",
         "2/3 rehearsal, 20,000 bits, seed 0",

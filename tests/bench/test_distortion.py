@@ -132,8 +132,8 @@ def test_all_arms_run_and_are_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="pip install 'streamlearner[bench]'")
     bench = TinyBench()(data=Path("nowhere"), download=False)
     result = Result(tmp_path, name=DISTORTION.name, protocol=DISTORTION.protocol, quick=True)
-    course = runner.plan(DISTORTION, scope=QUICK, result=result)
-    list(runner.run(DISTORTION, course.missing, scope=QUICK, fixture=bench, result=result))
-    assert {row.arm for row in result.rows} == {trial.arm for trial in course.trials}
+    plan = runner.plan(DISTORTION, scope=QUICK, result=result)
+    list(runner.run(DISTORTION, plan.missing, scope=QUICK, fixture=bench, result=result))
+    assert {row.arm for row in result.rows} == {trial.arm for trial in plan.trials}
     DISTORTION.draw(summarise(result.rows), quick=True, path=tmp_path / "distortion.png")
     assert (tmp_path / "distortion.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

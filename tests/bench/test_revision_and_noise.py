@@ -38,7 +38,7 @@ def ran(experiment: Experiment, arm: str) -> list[object]:
     return list(experiment.run(trial, fixture=bench, scope=QUICK))
 
 
-def summarise(found: list[object]) -> dict[str, float]:
+def values_by_metric(found: list[object]) -> dict[str, float]:
     return {row.metric: row.value for row in found if isinstance(row, Row)}
 
 
@@ -56,7 +56,7 @@ def test_half_of_the_first_task_and_of_the_last_comes_back_at_the_end() -> None:
 
 
 def test_what_revision_gained_is_the_difference_that_it_made() -> None:
-    found = summarise(ran(REVISION, "generative_dual_memory"))
+    found = values_by_metric(ran(REVISION, "generative_dual_memory"))
     for task in ("first", "last"):
         before, after = found[f"{task}_before_revision"], found[f"{task}_after_revision"]
         assert found[f"{task}_gain"] == pytest.approx(after - before)
@@ -88,7 +88,7 @@ def test_a_stream_of_epochs_has_every_message_once_in_each_and_no_offset_twice()
 
 def test_each_harm_is_a_point_of_a_curve_and_reconstructions_are_shown(tmp_path: Path) -> None:
     found = ran(NOISE_AND_OCCLUSION, "deep_generative_replay")
-    told = summarise(found)
+    told = values_by_metric(found)
     curve = [value for name, value in told.items() if name.startswith("accuracy_under_noise_at_")]
     assert len(curve) == 9
     assert told["accuracy_under_noise"] == pytest.approx(sum(curve) / 9)
