@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
-from streamlearner.app.parts import check_network
+from streamlearner.app.parts import check_device, check_network
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
@@ -70,6 +70,7 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
         opened.enter_context(StateLock(config.state_dir))
         keep_freed_memory()
         torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+        check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
         check_method(config)
         return _assemble(config, source=source, opened=opened)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from streamlearner.app import embedded_state
-from streamlearner.app.embedded_state import EmbeddedState, SleepResult
+from streamlearner.app.embedded_settings import settings_of_checkpoint, settings_of_program
+from streamlearner.app.embedded_state import EmbeddedState, SleepResult, read_checkpoint
 from streamlearner.config.given import Settings
 from streamlearner.daemon.reports import memory_document, retention_document
 from streamlearner.decoding.arrays import read_features, read_input, read_inputs, read_labels, read_names
@@ -82,7 +82,7 @@ class Learner:
             "sleep.every_examples": sleep_every,
             "seed": seed,
         }
-        self._state = EmbeddedState(embedded_state.settings_of_program(config, named=named))
+        self._state = EmbeddedState(settings_of_program(config, named=named))
 
     def __repr__(self) -> str:
         method, known = self._state.config.method.name, len(self.classes_)
@@ -243,7 +243,7 @@ class Learner:
         ...     Learner.load(folder).predict_one([0.5, 1.5])
         'left'
         """
-        found = embedded_state.read_checkpoint(Path(path))
-        learner = cls(config=embedded_state.settings_for(found, config))
+        found = read_checkpoint(Path(path))
+        learner = cls(config=settings_of_checkpoint(found, folder=Path(path), config=config))
         learner._state.restore(found)
         return learner

@@ -4,16 +4,13 @@ one."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from streamlearner.app.assembly import make_checkpoints, make_schedule
 from streamlearner.app.learning import check_method, make_learner
-from streamlearner.app.parts import check_network
-from streamlearner.config.given import Settings, found_settings
-from streamlearner.config.loading import Config, validated
+from streamlearner.app.parts import check_device, check_network
+from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
 from streamlearner.daemon.events import Tally
 from streamlearner.daemon.intake import RememberedIds
@@ -28,14 +25,6 @@ from streamlearner.state.lock import StateLock
 from streamlearner.stream import Position
 
 log = logging.getLogger(__name__)
-
-DEFAULTS = {
-    "precision": "fp32",  # a daemon measures which is faster: another run may choose otherwise
-    "sleep.every_examples": None,
-    "sleep.min_examples": 0,
-    "sleep.steps_per_batch": 0,  # a daemon learns on while it sleeps
-}
-"""Of a program, which would not expect what a daemon does here."""
 
 STEPS_AT_ONCE = 1_000
 
@@ -62,6 +51,7 @@ class EmbeddedState:
     """
 
     def __init__(self, config: Config) -> None:
+        check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, come later
         check_method(config)
         self.config = config
@@ -88,8 +78,11 @@ class EmbeddedState:
     def _first_learner(self, batch: Batch) -> Learner:
         dtype = str(batch.inputs.dtype).removeprefix("torch.")
         schema = Schema(shape=tuple(batch.inputs.shape[1:]), dtype=dtype)
-        learner = make_learner(self.config, schema=schema)
-        self.schema = schema  # only now: a network may refuse such inputs
+        try:
+            learner = make_learner(self.config, schema=schema)
+        except ValueError as error:
+            raise ConfigError(f"these settings are not for inputs {schema}: {error}") from error
+        self.schema = schema
         return learner
 
     def make_learner(self) -> Learner:
@@ -125,10 +118,15 @@ class EmbeddedState:
         learner.begin_consolidation()
 
     def _end_sleep(self, learner: Learner) -> SleepResult:
-        """What is left of it, at once."""
-        while (end := learner.consolidate(STEPS_AT_ONCE)) is None:
-            pass
-        self.schedule.ended()
+        """What is left of it, at once; interrupted (Ctrl-C), it changes nothing."""
+        try:
+            while (end := learner.consolidate(STEPS_AT_ONCE)) is None:
+                pass
+        except BaseException:  # a generator that raised would look like one that has ended
+            learner.abandon_consolidation()
+            raise
+        finally:
+            self.schedule.ended()
         return SleepResult(
             adopted=end.adopted, before=end.before, after=end.after, steps=end.steps, version=end.version
         )
@@ -181,26 +179,3 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     for skipped in found.skipped:
         log.warning("checkpoint %d was skipped: %s", skipped.number, skipped.problem)
     return found
-
-
-def settings_of_program(config: Settings, *, named: Mapping[str, Any]) -> Config:
-    """`DEFAULTS`, then `config`, then what is named and not None. Raises ConfigError."""
-    given = {name: value for name, value in named.items() if value is not None}
-    return validated([*found_settings(DEFAULTS), *found_settings(config), *found_settings(given)])
-
-
-def settings_for(found: Checkpoint, config: Settings) -> Config:
-    """Those that the checkpoint was written with, but where `config` says otherwise. Raises ConfigError."""
-    stored, given = found.facts.get("settings"), found_settings(config)
-    if stored is None and not given:
-        raise ConfigError(
-            f"checkpoint {found.path} is from before settings were kept in checkpoints: give those that it "
-            "was learned with as config, such as the daemon's YAML file"
-        )
-    settings = validated([*found_settings(stored, where=f"checkpoint {found.path}"), *given])
-    if settings.method.name != found.manifest.method:
-        raise ConfigError(
-            f"checkpoint {found.path} was learned by method {found.manifest.method}, config says "
-            f"{settings.method.name}: leave method.name out"
-        )
-    return settings

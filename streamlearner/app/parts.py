@@ -59,6 +59,14 @@ def check_network(config: Config, *, fetch: bool = False) -> None:
         vision.pretrained(section.name, section.weights)
 
 
+def check_device(config: Config) -> None:
+    """Raises ConfigError for a device that this machine, or this build of torch, has not."""
+    try:
+        torch.empty(0, device=config.device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"device: {config.device} cannot be used: {str(error).splitlines()[0]}") from error
+
+
 def make_augmentation(config: Config, *, input_shape: tuple[int, ...]) -> Augmentation:
     """What is not set is chosen by input shape: mirror images for colour only, turns for one channel only."""
     method, colour = config.method, len(input_shape) == 3 and input_shape[0] > 1

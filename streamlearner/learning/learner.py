@@ -49,18 +49,13 @@ class Learner:
         measures_readout: bool,
         uses_tasks: bool,
     ) -> None:
-        self._make_method = make_method
-        self._make_network = make_network
+        self._make_method, self._make_network = make_method, make_network
         self.network = self.configured_network = network
         self.seed = seed
         self.method = make_method(network)
-        self.exam = exam
-        self.prequential = prequential
-        self.tolerance = tolerance
-        self.measures_readout = measures_readout
-        self.uses_tasks = uses_tasks
-        self.labels = LabelSpace()
-        self.tasks = LabelSpace()
+        self.exam, self.prequential, self.tolerance = exam, prequential, tolerance
+        self.measures_readout, self.uses_tasks = measures_readout, uses_tasks
+        self.labels, self.tasks = LabelSpace(), LabelSpace()
         self.matrix = RetentionMatrix()
         self.progress = Progress()
         self.exam_accuracy: ExamAccuracy | None = None
@@ -81,8 +76,7 @@ class Learner:
             return LearningResult(withheld=len(withheld), learned=0, observation=None)
         targets = targets.without(withheld)
         inputs = batch.inputs if len(targets.labels) == len(batch) else batch.inputs[targets.examples]
-        experience = Experience(inputs=inputs, labels=targets.labels, tasks=targets.tasks)
-        observation = self.method.observe(experience)
+        observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks))
         self.prequential.update((observation.predicted == targets.labels).tolist())
         self.progress.learned += learned
         return LearningResult(withheld=len(withheld), learned=learned, observation=observation)
@@ -158,12 +152,16 @@ class Learner:
         self.matrix.add(accuracy.by_period)
         self.progress.period += 1
 
-    def revert(self, version: Version) -> None:
-        """Answers and learns on from an earlier version's neocortex, with its network. A sleep or transplant
-        under way is given up."""
+    def abandon_consolidation(self) -> None:
+        """Gives up the sleep or transplant under way, if any: nothing of it stays."""
         if self.consolidation and self.consolidation.transplant:
             self.consolidation.transplant.outcome = "interrupted"
         self.consolidation = None
+
+    def revert(self, version: Version) -> None:
+        """Answers and learns on from an earlier version's neocortex, with its network. A sleep or transplant
+        under way is given up."""
+        self.abandon_consolidation()
         network = version.network or self.configured_network
         if network != self.network:
             self.method.switch(self._make_network(network))

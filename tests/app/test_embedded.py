@@ -183,21 +183,22 @@ def test_a_folder_without_a_checkpoint_is_not_made(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_from_before_it_told_its_settings_needs_them(tmp_path: Path) -> None:
-    old = rewritten(tmp_path, learner(**PAUSED), without="settings")
+    ours = learner(**PAUSED)
+    EXAMPLES.teach(ours, stop=60)
+    old = rewritten(tmp_path, ours, without="settings")
     with pytest.raises(ConfigError, match="from before settings were kept"):
         Learner.load(old)
     assert Learner.load(old, config=SETTINGS).predict_one(EXAMPLES.X[0]) is not None
 
 
-def rewritten(folder: Path, learner: Learner, *, without: str) -> Path:
-    """Saved, and saved again without that fact."""
-    EXAMPLES.teach(learner, stop=60)
+def rewritten(folder: Path, learner: Learner, *, without: str, more: dict[str, Any] | None = None) -> Path:
+    """Saved, and saved again without that fact, and with more."""
     learner.save(folder)
     found = store(folder).latest()
     assert found is not None
     CheckpointStore(folder / "old" / "checkpoints", keep=1, clock=lambda: 0.0).save(
         tensors=found.tensors,
-        facts={name: value for name, value in found.facts.items() if name != without},
+        facts={name: value for name, value in found.facts.items() if name != without} | (more or {}),
         position=found.manifest.position,
         method=found.manifest.method,
         config_digest=found.manifest.config_digest,
@@ -215,6 +216,17 @@ def test_settings_given_to_load_count_before_those_of_the_checkpoint(tmp_path: P
         Learner.load(tmp_path, config={"method.name": "finetune"})
     with pytest.raises(ConfigError, match="does not fit these settings"):
         Learner.load(tmp_path, config={"association.name": "gumbel"})
+
+
+def test_a_checkpoint_has_no_code_imported_unless_the_program_names_it_too(tmp_path: Path) -> None:
+    own = {"network.name": "tests.support.learners:Skill"}  # imported, and found to be no network
+    ours = learner()
+    EXAMPLES.teach(ours, stop=20)
+    old = rewritten(tmp_path, ours, without="settings", more={"settings": {"network": {"name": "os:system"}}})
+    with pytest.raises(ConfigError, match=r"names code, network\.name os:system: to have it imported"):
+        Learner.load(old)
+    with pytest.raises(ConfigError, match=r"Skill: called with input_shape"):
+        Learner.load(old, config=own)
 
 
 def test_labels_of_several_factors_are_left_to_the_daemon(tmp_path: Path) -> None:

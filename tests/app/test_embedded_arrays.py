@@ -3,6 +3,7 @@ out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from streamlearner import InvalidInput, Learner, NothingLearned
+from streamlearner.methods.recollection_replay import RecollectionReplay
 
 QUICK = {"sleep.steps": 5, "exam.fraction": 0.0}
 IMAGES = np.arange(20 * 6 * 6, dtype=np.uint8).reshape(20, 6, 6)
@@ -199,3 +201,21 @@ def test_with_sleep_every_it_sleeps_by_itself() -> None:
     ours = learner(sleep_every=8)
     ours.learn_many(IMAGES, [number % 2 for number in range(20)])
     assert len(ours.retention()["matrix"]) == 2
+
+
+def test_a_sleep_that_is_interrupted_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = taught(IMAGES, [number % 3 for number in range(20)])
+    before = ours.predict_proba_many(IMAGES)
+    with monkeypatch.context() as patch:
+        patch.setattr(RecollectionReplay, "consolidate", interrupted_after_two_steps)
+        with pytest.raises(KeyboardInterrupt):
+            ours.sleep()
+    assert np.array_equal(ours.predict_proba_many(IMAGES), before)
+    assert ours.retention()["matrix"] == []
+    assert ours.sleep().steps == QUICK["sleep.steps"]
+
+
+def interrupted_after_two_steps(method: object, candidate: object) -> Iterator[None]:
+    yield
+    yield
+    raise KeyboardInterrupt

@@ -63,6 +63,7 @@ def test_another_shape_than_the_first_is_refused_in_the_words_of_arrays() -> Non
         ({"config": {"memory": {"budgetbits": 1}}}, "did you mean memory.budget_bits"),
         ({"memory_budget": "64 Kb"}, "config: memory.budget_bits: expected an amount of bits"),
         ({"method": "recolection_replay"}, "did you mean recollection_replay"),
+        ({"config": {"device": "gpu"}}, "device: gpu cannot be used"),
         ({"config": 5}, "config is a int; expected a mapping"),
         ({"config": "absent.yaml"}, "absent.yaml: cannot be read"),
     ],
@@ -73,6 +74,14 @@ def test_settings_that_cannot_be_used_are_refused_with_the_nearest(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         Learner(**settings)
+
+
+def test_a_network_that_cannot_take_the_inputs_is_refused_and_another_shape_may_follow() -> None:
+    ours = Learner(network="lenet")
+    with pytest.raises(ConfigError, match=r"not for inputs \[5\] float32: network lenet needs images"):
+        ours.learn_many(np.zeros((2, 5)), [0, 1])
+    ours.learn_many(np.zeros((2, 16, 16)), [0, 1])
+    assert ours.classes_.tolist() == [0, 1]
 
 
 def test_a_configuration_may_be_a_mapping_a_file_or_a_config(tmp_path: Path) -> None:
