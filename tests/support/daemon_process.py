@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
-from tests.support.patience import Patience, cpu_steps
+from tests.support.patience import Patience, cpu_seconds_of, cpu_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 FORKS = multiprocessing.get_context("forkserver")
@@ -130,12 +130,8 @@ class DaemonProcess:
 
     def cpu_s(self) -> float:
         """Seconds of a core that the process has had; 0 once it has ended."""
-        assert self._process is not None
-        try:
-            times = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return 0.0
-        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+        assert self._process is not None and self._process.pid is not None
+        return cpu_seconds_of(self._process.pid)
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 STILL_S = 60.0
@@ -39,6 +41,15 @@ class Patience:
 def cpu_steps(seconds: float | None = None) -> int:
     """This process's time on cores, or `seconds`, in steps of CPU_STEP_S."""
     return int((time.process_time() if seconds is None else seconds) / CPU_STEP_S)
+
+
+def cpu_seconds_of(process: int) -> float:
+    """Seconds of a core that a process has had; 0 once it has ended."""
+    try:
+        times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_until(holds: Callable[[], Any], what: str, *, every_s: float = 0.005) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.daemon_process import free_port
-from tests.support.patience import LONGEST_S, STILL_S, Patience, cpu_steps
+from tests.support.patience import LONGEST_S, STILL_S, Patience, cpu_seconds_of, cpu_steps
 
 SHOWN_ADDRESS, SHOWN_BROKER = "127.0.0.1:8080", "127.0.0.1:29092"
 
@@ -99,7 +99,7 @@ class Terminals:
 
     def _cpu_steps(self) -> int:
         """The daemon's time on cores: it moves while torch loads, before anything can be asked."""
-        return 0 if self._daemon is None else cpu_steps(cpu_seconds(self._daemon.pid))
+        return 0 if self._daemon is None else cpu_steps(cpu_seconds_of(self._daemon.pid))
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""

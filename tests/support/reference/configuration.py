@@ -63,12 +63,15 @@ def kind(field: Schema) -> str:
     out."""
     choices = [inner for inner in field.get("anyOf", [field]) if inner.get("type") != "null"]
     nullable = len(choices) < len(field.get("anyOf", [field]))
-    return " or ".join([*(each for choice in choices for each in one_kind(choice)), *["null"] * nullable])
+    kinds = dict.fromkeys(each for choice in choices for each in one_kind(choice))
+    return " or ".join([*kinds, *["null"] * nullable])
 
 
 def one_kind(choice: Schema) -> list[str]:
     if "enum" in choice or "const" in choice:
         return [", ".join(code(value) for value in choice.get("enum", [choice.get("const")]))]
+    if "type" not in choice:  # a pattern beside words to choose from
+        return ["string"]
     types = choice["type"] if isinstance(choice["type"], list) else [choice["type"]]
     return [f"{each}{limits(choice) if each in ('integer', 'number') else ''}" for each in types]
 
