@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from streamlearner.bench.catalogue import EXPERIMENTS, REGISTRY, description, find
+from streamlearner.registry.part import UnknownPart
 from streamlearner.registry.section import parse_bits
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ OWN_DATA = Path("data")
 bench = typer.Typer(
     help="Runs the experiments behind every claim, on the daemon's own learning code.", no_args_is_help=True
 )
+NamesArgument = Annotated[list[str] | None, typer.Argument(help="All about these.", show_default=False)]
 NameArgument = Annotated[str, typer.Argument(help="One of `streamlearner bench list`.", show_default=False)]
 SeedsOption = Annotated[
     int | None, typer.Option(min=1, help="Runs of each arm under each budget.", show_default="3; quick: 1")
@@ -79,11 +82,17 @@ OutOption = Annotated[
 
 
 @bench.command("list")
-def list_(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Lists the experiments: protocol, arms and budgets."""
-    from streamlearner.bench.catalogue import EXPERIMENTS, description
-
-    found = [description(experiment) for experiment in EXPERIMENTS.values()]
+def list_(
+    names: NamesArgument = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All about each, as JSON.")] = False,
+) -> None:
+    """Lists the experiments; of those that are named also protocol, arms and budgets."""
+    if not names and not as_json:
+        for name in REGISTRY.names():
+            typer.secho(name, bold=True)
+            typer.echo(f"  {REGISTRY.find(name).summary}")
+        return
+    found = [description(find_experiment(name)) for name in names or REGISTRY.names()]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
@@ -148,12 +157,10 @@ def budgets_bits(texts: list[str] | None) -> tuple[int, ...] | None:
 
 
 def find_experiment(name: str) -> Experiment:
-    from streamlearner.bench import catalogue
-
     try:
-        return catalogue.find(name)
-    except LookupError as error:
-        raise typer.BadParameter(str(error.args[0]), param_hint="NAME") from None
+        return find(name)
+    except UnknownPart as error:
+        raise typer.BadParameter(str(error), param_hint="NAME") from None
 
 
 def default_folder(*, quick: bool, held_out: bool) -> Path:
@@ -208,7 +215,6 @@ def report(
     ] = RESULTS,
 ) -> None:
     """Makes RESULTS.md and its plots from the results in OUT."""
-    from streamlearner.bench.catalogue import EXPERIMENTS
     from streamlearner.bench.report import write
 
     for path in write(out, EXPERIMENTS):

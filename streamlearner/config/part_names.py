@@ -55,8 +55,9 @@ class PartName:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        patterns = [{"pattern": f"^{pattern}$"} for pattern in (TARGET.pattern, self.others) if pattern]
-        return {"type": "string", "anyOf": [{"enum": self.names()}, *patterns]}
+        patterns = [f"^{pattern}$" for pattern in (TARGET.pattern, self.others) if pattern]
+        others = [{"type": "string", "pattern": pattern} for pattern in patterns]
+        return {"anyOf": [{"type": "string", "enum": self.names()}, *others]}
 
 
 class PartSection(Section):

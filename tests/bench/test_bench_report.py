@@ -142,14 +142,14 @@ def test_accuracy_over_the_stream_has_a_picture(tmp_path: Path) -> None:
     assert (tmp_path / "mnist-split-over-stream.png").read_bytes().startswith(PNG)
 
 
-def test_an_experiment_may_draw_its_own_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_experiment_may_draw_its_own_picture(tmp_path: Path) -> None:
     class Odd:
         def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
             path.write_text(f"{[each.metric for each in found]} {quick}")
 
-    monkeypatch.setitem(EXPERIMENTS, "odd", Odd())  # type: ignore[arg-type]
+    experiments: dict[str, Any] = {"odd": Odd()}
     result(tmp_path, [row(metric="distortion_l1")], name="odd", quick=True)
-    assert write(tmp_path, EXPERIMENTS)[1:] == [tmp_path / "odd.png"]
+    assert write(tmp_path, experiments)[1:] == [tmp_path / "odd.png"]
     assert (tmp_path / "odd.png").read_text() == "['distortion_l1'] True"
 
 
