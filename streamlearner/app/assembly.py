@@ -77,7 +77,7 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
 
 
 def _assemble(config: Config, *, source: Source | None, opened: ExitStack) -> Daemon:
-    """`opened` closes what was opened so far; once all is there, the daemon does."""
+    """Whatever is opened here is pushed to `opened`, which passes it to the daemon in the end."""
     pushed_to = source is None and config.source.type == "push"
     log = opened.enter_context(push_log(config)) if pushed_to else None
     source = source or opened.enter_context(closing(make_source(config, log=log)))

@@ -12,8 +12,7 @@ from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.parts import check_device, check_network
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
-from streamlearner.daemon.events import Tally
-from streamlearner.daemon.intake import RememberedIds
+from streamlearner.daemon.intake import RememberedIds, Tally
 from streamlearner.daemon.state import sleep_due
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.inputs import Schema

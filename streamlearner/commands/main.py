@@ -25,7 +25,7 @@ from streamlearner.commands.sleep import sleep
 from streamlearner.commands.status import status
 from streamlearner.commands.transplant import transplant
 from streamlearner.errors import StreamlearnerError
-from streamlearner.telemetry.logs import tell_crash, tell_error
+from streamlearner.telemetry.logs import log_crash, print_error
 
 EPILOG = (
     "Exit codes: 0 drained, 1 crash, 2 usage, 69 broker unreachable at start-up, "
@@ -67,10 +67,10 @@ def main() -> None:
     try:
         app()
     except StreamlearnerError as error:
-        tell_error(error)
+        print_error(error)
         sys.exit(error.exit_code)
     except Exception as error:
-        tell_crash(error)
+        log_crash(error)
         sys.exit(1)
 
 

@@ -1,10 +1,9 @@
-"""What happens in the daemon, reported as it happens: log lines and Prometheus counters."""
+"""A log line and Prometheus counters for whatever happens in the daemon."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
@@ -12,23 +11,6 @@ from streamlearner.learning.learner import Learner
 from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Messages by what became of them. With the learner's own counts they add up to all that was taken."""
-
-    messages: int = 0
-    rejected: int = 0
-    duplicate: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    def add(self, taken: TakenBatch) -> None:
-        self.messages += taken.messages
-        self.duplicate += taken.duplicates
-        for reason, count in taken.rejects.items():
-            self.rejected += count
-            self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
 class Events:
@@ -41,19 +23,19 @@ class Events:
         self.clock = clock
         self.wall_clock = wall_clock
         self._asleep_since_s = clock()
-        self._is_transplant = False  # what is under way, rather than a sleep
+        self._is_transplant = False  # rather than a sleep
         self._gaps = 0
         self._unsaved_rejects = 0
 
     def messages_lost(self, gaps: int) -> None:
-        """`gaps` messages in all, since the source was opened, were gone before they could be read."""
+        """`gaps` messages in all, since the source was opened, were lost before they could be read."""
         self.metrics.count_gaps(gaps - self._gaps)
         self._gaps = gaps
 
     def batch_taken(
         self, taken: TakenBatch, *, result: LearningResult | None, accuracy: float | None, seconds: float
     ) -> None:
-        """A batch was learned, with this result; None where it held nothing new."""
+        """`result` is None where the batch held nothing new."""
         for reason, count in taken.rejects.items():
             for _ in range(count):
                 self.metrics.count_reject(reason)
@@ -72,7 +54,7 @@ class Events:
         )
 
     def checkpoint_saved(self) -> None:
-        """A checkpoint is durable, and with it every dead letter before it."""
+        """A checkpoint is durable, and with it every reject before it."""
         self.metrics.publish_dead_letters(delivered=self._unsaved_rejects, pending=0)
         self._unsaved_rejects = 0
 
@@ -105,7 +87,7 @@ class Events:
         log.warning("rolled back to model version %d", version)
 
     def restored(self, learner: Learner | None) -> None:
-        """After a restart: the gauges that would otherwise stay empty until the next sleep."""
+        """Sets the gauges that would otherwise be empty until the next sleep."""
         if learner is None:
             return
         if learner.progress.version:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -17,7 +17,7 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.stream import Message, Position, Reject, Source
 
 
-class DeadLetterBox(Protocol):
+class RejectWriter(Protocol):
     """Where rejects go (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
 
     def write(self, rejects: Sequence[Reject]) -> None: ...
@@ -35,15 +35,32 @@ class TakenBatch:
     position: Position
 
 
+@dataclass(slots=True)
+class Tally:
+    """Messages taken, and those that were not learned. The learner counts the others: learned, withheld."""
+
+    messages: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def add(self, taken: TakenBatch) -> None:
+        self.messages += taken.messages
+        self.duplicate += taken.duplicates
+        for reason, count in taken.rejects.items():
+            self.rejected += count
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
+
+
 class RememberedIds:
-    """The ids of the last `window` examples, 8 bytes each, so that a producer's re-send is learned once."""
+    """Digests of the last `window` ids, 8 bytes each, so that an example sent twice is learned once."""
 
     def __init__(self, *, window: int) -> None:
         self.window = window
         self._ids: OrderedDict[int, None] = OrderedDict()
 
     def admit(self, example_id: str) -> bool:
-        """True for a new id, which is then remembered; False for one in the window."""
+        """True for a new id, which is then remembered; False for one that is remembered."""
         if not self.window:
             return True
         digest = hashlib.blake2b(example_id.encode(), digest_size=8).digest()
@@ -76,7 +93,7 @@ class Intake:
         *,
         source: Source,
         codec: Codec,
-        dead_letters: DeadLetterBox,
+        dead_letters: RejectWriter,
         batch_size: int,
         linger_s: float,
         remembered_ids: int,

@@ -26,16 +26,14 @@ from streamlearner.serving import Serving
 log = logging.getLogger(__name__)
 
 IDLE_SLEEP_STEPS = 16
-"""Steps at a time while nothing arrives, or while the stream waits for the sleep: tens of milliseconds, so
-that requests and signals are heard."""
+"""Steps at a time while nothing arrives, or while the stream waits for the sleep: they take tens of
+milliseconds, which requests and signals have to wait."""
 
 
 @dataclass(kw_only=True, eq=False)
 class Daemon:
-    """Learns from a stream while it answers. All but serving runs on the one thread that calls `run`.
-
-    `resources` holds what whoever built the daemon opened for it; `close` closes them.
-    """
+    """Learns from a stream while it answers. All but serving runs on the learning thread, which called `run`.
+    `resources` are what was opened to build the daemon; `close` closes them."""
 
     state: DaemonState
     persistence: Persistence
@@ -57,10 +55,11 @@ class Daemon:
         self.started_s = self.clock()
 
     def run(self) -> None:
-        """Restores, learns until `stop` or the end of the stream, saves a last checkpoint and closes.
+        """Restores the newest checkpoint, learns until `stop` or the end of the stream, saves, closes.
 
-        Raises `NoReadableCheckpoint`, `ConfigError`, `SourceError` and `CheckpointError` where it cannot go
-        on; what the source or the disk recovers from is waited for.
+        Raises fatal errors: `NoReadableCheckpoint` and `ConfigError` before it begins; `SourceUnreachable` at
+        the start, `PositionLost` and other `SourceError` at any time; `CheckpointError` where the last
+        checkpoint fails. It waits out a lost broker and a full disk.
         """
         if self.closed:
             raise StreamlearnerError("this daemon has ended: build another one")
@@ -80,12 +79,12 @@ class Daemon:
             self.close()
 
     def stop(self) -> None:
-        """Asks `run` to drain and return. From a signal handler or any thread."""
+        """Asks `run` to save and return. From a signal handler or any thread."""
         self.stopping = True
         self.state.source.interrupt()
 
     def open(self) -> None:
-        """Serves what was restored while the source, which may take minutes, is opened."""
+        """Serves what was restored while the source is opened, which may take minutes."""
         self.serving.start()
         self.serving.refresh(self.predictor)
         self.publish()
@@ -122,7 +121,7 @@ class Daemon:
             self.stopping = True
 
     def learn(self, taken: TakenBatch) -> None:
-        """Each valid new example once; the rest is counted."""
+        """Learns each valid new example once, and counts the rest."""
         state, started_s, result = self.state, self.clock(), None
         state.tally.add(taken)
         if len(taken.batch):
@@ -137,7 +136,7 @@ class Daemon:
     # sleep
 
     def consolidate(self) -> None:
-        """Asleep, takes the next few steps and at the end adopts or discards; awake, sleeps if it is time."""
+        """Asleep, takes the next few steps, and at the end adopts or refuses; awake, sleeps if it is time."""
         learner = self.state.learner
         if learner is None or not learner.progress.learned or self.persistence.waiting:
             return
@@ -159,7 +158,7 @@ class Daemon:
             self.persistence.keep_version(result.version, weights, network=network)
 
     def steps_now(self) -> int:
-        """Steps go with batches, so that a run can be repeated; alone only where no batch is to come soon."""
+        """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
         if self.steps_per_batch == 0:
             return IDLE_SLEEP_STEPS
         if self.took_batch:
@@ -215,7 +214,7 @@ class Daemon:
         return self.persistence.due(self.state.tally.messages)
 
     def checkpoint(self) -> None:
-        """Weights, memory, generators and position: one unit. On failure the stream waits for a later try."""
+        """Weights, memory, generators and position: one unit. On failure the stream waits for a retry."""
         if self.state.position is None:
             return
         try:
@@ -225,7 +224,7 @@ class Daemon:
             log.error("%s; the stream waits, next try in %g s", error, self.persistence.retry_s)
 
     def restore(self) -> None:
-        """Goes on from the newest checkpoint that can be read, if there is any."""
+        """Goes on from the newest readable checkpoint, if there is any."""
         checkpoint, state = self.persistence.latest(), self.state
         if checkpoint is None:
             return

@@ -18,18 +18,18 @@ from streamlearner.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 
-class FlushableDeadLetters(Protocol):
+class FlushableRejects(Protocol):
     """Where rejects are kept (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
 
     def flush(self, timeout_s: float) -> None: ...
 
 
 class Persistence:
-    """Knows when the next checkpoint is due, and makes it durable in an order that survives a crash at any
-    instant: dead letters, then the model version, then the checkpoint, then the commit to the source.
+    """Says when the next checkpoint is due, and writes it in an order that survives a crash at any instant:
+    first the dead letters, then a new model version, then the checkpoint, then the commit to the source.
 
-    Where the disk or the broker refuses, `waiting` turns true: the stream must pause, or ever more would have
-    to be learned again after a crash; `due` then says when to try again.
+    Where one of the first three fails, `waiting` is true until a retry succeeds, and `due` says when to try.
+    The stream must pause meanwhile: or ever more would have to be learned again after a crash.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Persistence:
         *,
         checkpoints: CheckpointStore,
         versions: Versions,
-        dead_letters: FlushableDeadLetters,
+        dead_letters: FlushableRejects,
         source: Source,
         metrics: Metrics,
         method: str,
@@ -73,12 +73,12 @@ class Persistence:
         return self._retry_at_s is not None
 
     def keep_version(self, number: int, neocortex: Mapping[str, Tensor], *, network: str) -> None:
-        """A version was adopted: a copy goes to disk with the next checkpoint, which is due at once."""
+        """A version was adopted: a copy is written with the next checkpoint, which is due at once."""
         copied = {name: tensor.clone() for name, tensor in neocortex.items()}
         self._new_version = Version(number, network, copied)
 
     def due(self, messages: int) -> bool:
-        """Whether to save now, after `messages` were taken in all."""
+        """Whether to save now, `messages` having been taken in all."""
         now_s = self.clock()
         if self._retry_at_s is not None:
             return now_s >= self._retry_at_s
@@ -90,7 +90,7 @@ class Persistence:
         return fresh > 0 and self.every_s is not None and now_s - self._saved_s >= self.every_s
 
     def save(self, snapshot: Snapshot) -> None:
-        """Durable when it returns. Raises StreamlearnerError where it cannot be; then `waiting` is true."""
+        """Durable when it returns. Raises StreamlearnerError where it cannot be written."""
         started_s = self.clock()
         try:
             self._write(snapshot)

@@ -14,7 +14,7 @@ from streamlearner.learning.learner import Learner
 def status_documents(
     state: DaemonState, persistence: Persistence, *, model_version: str, uptime_s: float, budget_bits: int
 ) -> StatusDocuments:
-    """All of them, as things are now."""
+    """All three, as of now."""
     learner = state.learner
     return StatusDocuments(
         status=status_document(state, persistence, model_version=model_version, uptime_s=uptime_s),
@@ -27,7 +27,7 @@ def status_documents(
 def status_document(
     state: DaemonState, persistence: Persistence, *, model_version: str, uptime_s: float
 ) -> dict[str, Any]:
-    """How the stream is going. Counts are of messages; they add up to all that was taken."""
+    """Counts of messages (`examples` add up to `messages`), position, lag, sleeps, versions."""
     learner, source = state.learner, state.source
     progress = learner.progress if learner else None
     return {
@@ -111,8 +111,8 @@ def by_factor(labels: LabelSpace, by_class: dict[int, float]) -> dict[str, float
 
 
 def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, Any]:
-    """What remembering costs. `bits_per_example` is the paper's storage rate: bits of recollections for each
-    example ever seen by the memory (003, eq. 3)."""
+    """Bits held and allowed. `bits_per_example` is the paper's storage rate: bits of recollections for each
+    example that the memory has seen (003, eq. 3)."""
     if learner is None:
         nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
         nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}

@@ -50,8 +50,8 @@ class StatusDocuments:
 class Requests:
     """What serving may ask of the daemon, from any thread (`serving.DaemonPort`).
 
-    The documents are swapped by reference. What needs the learning thread is queued for it. `ingest` is the
-    push log's append, or None where another source feeds the daemon.
+    Documents are swapped by reference; what needs the learning thread is queued for it. `ingest` appends to
+    the push log, or is None where the source is another.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Requests:
     # the learning thread
 
     def run_pending(self, thread: LearningThread) -> None:
-        """Does what was asked for since the last batch. A failure belongs to whoever asked."""
+        """Runs the requests that came since the last batch; who asked gets the result, or the exception."""
         while not self._queue.empty():
             request, answer = self._queue.get_nowait()
             if not answer.set_running_or_notify_cancel():
@@ -89,7 +89,7 @@ class Requests:
                 answer.set_exception(error)
 
     def heartbeat(self, *, learning: bool) -> None:
-        """Another round of the learning loop; `learning` is False where it only waits."""
+        """Call once in each round of the loop; `learning` is False where it waits for a checkpoint."""
         self._alive_s = self._clock() if learning else float("-inf")
 
     @property

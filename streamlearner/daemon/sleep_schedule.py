@@ -23,9 +23,8 @@ class SleepSchedule:
       keeps more than it has places for, because a sleep was refused, is asked again.
     - `drift`: the prequential accuracy (a fraction) fell this far, absolutely, below its best since the last
       sleep began.
-    - `min_examples`: nothing but a request fires before that many examples since the last sleep began. What
-      came due earlier is not lost: it fires then. With 0, the time-based triggers put an idle stream to sleep
-      too.
+    - `min_examples`: nothing but a request fires before that many examples since the last sleep began; a
+      trigger that came due earlier fires then. With 0, time-based triggers fire on an idle stream too.
 
     The daemon's thread calls everything but `request`, which any thread may call. `clock` gives wall time in
     seconds since 1970, not a monotonic one: seconds that pass while the process is down count, so a restart
@@ -67,10 +66,9 @@ class SleepSchedule:
         """Why to sleep now: "request", "memory_full", "drift", "examples", "seconds", "cron"; None: stay
         awake.
 
-        `examples` counts all examples learned since the beginning of time; `fullness` says how full, 0
-        while there is room; `prequential_accuracy` is a fraction, None while unknown. Call it after each
-        batch, asleep or not: it also takes note of the memory filling and emptying. The answer stays the same
-        until `began` is called.
+        `examples` counts all that were ever learned; `fullness` is the method's, 0 while the memory has room;
+        `prequential_accuracy` is a fraction, None while unknown. Call it after each batch, asleep or not: it
+        also keeps track of how full the memory is. The answer stays the same until `began` is called.
         """
         self._note(fullness, prequential_accuracy)
         if self._asleep:
@@ -89,11 +87,11 @@ class SleepSchedule:
         return self._time_due()
 
     def request(self) -> None:
-        """Asks for a sleep, from any thread; while asleep, for another one after it. Twice is once."""
+        """Asks for a sleep, from any thread; while asleep, for one more after it. Many count as one."""
         self._requested.set()
 
     def began(self, examples: int) -> None:
-        """A sleep begins after `examples` in all: every count starts anew, requests so far are granted."""
+        """A sleep begins, `examples` having been learned in all: counts start anew, requests are granted."""
         self._requested.clear()
         self._asleep = True
         self._since_examples = examples
@@ -103,7 +101,7 @@ class SleepSchedule:
         self._best_accuracy = None
 
     def ended(self) -> None:
-        """The sleep is over: adopted, discarded, or lost in a restart that does not take it up again."""
+        """The sleep is over: adopted, refused, or given up."""
         self._asleep = False
 
     def state(self) -> dict[str, Any]:
@@ -122,7 +120,7 @@ class SleepSchedule:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes up what `state` gave. Settings may have changed since: they apply from the last sleep on."""
+        """Restores what `state` gave. Settings may have changed since: they apply from the last sleep on."""
         self._asleep = state["asleep"]
         self._since_examples = state["since_examples"]
         self._since_s = self._clock() if state["since_s"] is None else state["since_s"]

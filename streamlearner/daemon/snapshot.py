@@ -1,4 +1,4 @@
-"""All that a restart needs, as it was between two batches."""
+"""What a checkpoint holds: all that a restart needs, as it is between two batches."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from streamlearner.daemon.events import Tally
-from streamlearner.daemon.intake import RememberedIds
+from streamlearner.daemon.intake import RememberedIds, Tally
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
@@ -38,8 +37,8 @@ class LearningState(Protocol):
 class Snapshot:
     """`examples` of the `messages` taken were learned; `position` is that after the last batch.
 
-    The tensors are those in use, not copies: save them before more is learned. No fact depends on the time
-    of day, but the schedule's where time decides: equal streams give equal snapshots.
+    The tensors are those in use, not copies: save them before more is learned. Equal streams give equal
+    snapshots: no fact depends on the time of day, but where the sleep schedule goes by time.
     """
 
     tensors: Mapping[str, Mapping[str, Tensor]]
@@ -66,7 +65,7 @@ def tensors(state: LearningState) -> dict[str, dict[str, Tensor]]:
 
 
 def facts(state: LearningState) -> dict[str, Any]:
-    """All beside the tensors, as JSON."""
+    """All that is not a tensor, as JSON."""
     learner, schema = state.learner, state.schema
     return {
         "tally": asdict(state.tally),

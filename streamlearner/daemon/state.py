@@ -1,4 +1,4 @@
-"""What the daemon has at hand between two batches: taken whole by snapshot, reports and transplants."""
+"""What the daemon works on: one dataclass, which snapshot, reports and transplants take whole."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streamlearner.daemon.events import Events, Tally
-from streamlearner.daemon.intake import Intake, RememberedIds
+from streamlearner.daemon.events import Events
+from streamlearner.daemon.intake import Intake, RememberedIds, Tally
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
@@ -21,7 +21,7 @@ class DaemonState:
     """Only the learning thread touches it.
 
     `learner` is None until the first valid example; `position` is that after the last batch, None where the
-    source is to begin at its beginning; `tally` counts the messages taken.
+    source is to start at its beginning; `tally` counts the messages taken.
     """
 
     intake: Intake
@@ -53,14 +53,14 @@ class DaemonState:
         return self.learner is not None and self.learner.asleep
 
     def make_learner(self) -> Learner:
-        """A fresh learner. The first valid example says what inputs look like: before it there is none."""
+        """A fresh learner for inputs of the stream's schema, which the first valid example has set."""
         assert self.schema is not None, "a decoded batch without a schema"
         log.info("inputs are %s %s", self.schema.dtype, list(self.schema.shape))
         return self.learner_factory(self.schema)
 
 
 def sleep_due(schedule: SleepSchedule, learner: Learner) -> str | None:
-    """Why to sleep now, after a batch (`SleepSchedule.due`)."""
+    """The reason to sleep now, after a batch (`SleepSchedule.due`); None: stay awake."""
     return schedule.due(
         examples=learner.progress.learned,
         fullness=learner.method.fullness,

@@ -1,4 +1,7 @@
-"""Beginning a transplant: another network is taught what the present one knows. How it goes on: `learner`."""
+"""Whether a transplant can begin, and its beginning; `learning.learner` has the rest.
+
+A transplant teaches another network what the present one knows, from recollections.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that is learned from the stream, as one unit: saved, restored and compared byte for byte."""
+"""All that is learned from a stream, as one unit: saved, restored and compared byte for byte."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Learner:
     # wake
 
     def learn(self, batch: Batch) -> LearningResult:
-        """Withholds some of the batch for the exam; predicts, then learns, each of the others once."""
+        """Withholds some of the batch for the exam; predicts, then learns, each of the others."""
         targets = expand(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
         asked = targets.one_each(self.progress.learned + self.progress.withheld)
         withheld = self.exam.withhold(batch.inputs, asked.labels, asked.tasks, period=self.progress.period)
@@ -88,7 +88,7 @@ class Learner:
         return self.consolidation is not None
 
     def begin_consolidation(self) -> None:
-        """Takes the candidate: a clone that remembers what is remembered now."""
+        """Begins a sleep. The candidate is a clone, which remembers what is remembered now."""
         self.consolidation = self._begin(self.method.clone())
 
     def begin_transplant(self, to: str, *, steps: int) -> Transplant:
@@ -110,7 +110,7 @@ class Learner:
         return Consolidation.begin(self.method, candidate, transplant=transplant, seed=self.seed)
 
     def consolidate(self, steps: int) -> ConsolidationResult | None:
-        """The next few steps, where a consolidation is under way; its result, once it has ended."""
+        """Takes the next few steps, where a consolidation is under way; its result, once it has ended."""
         if (current := self.consolidation) is None:
             return None
         for _ in range(steps):
@@ -123,8 +123,8 @@ class Learner:
         return None
 
     def _end_consolidation(self, ended: Consolidation) -> ConsolidationResult:
-        """Adopts the candidate where accuracy on the exam, of what would answer, falls by no more than the
-        tolerance."""
+        """Evaluates on the exam what answers now and what would answer; adopts the candidate unless accuracy
+        falls by more than the tolerance."""
         before = self.evaluate().overall
         trial = self.method.clone()
         ended.transfer_to(trial)
@@ -146,7 +146,7 @@ class Learner:
         return result if ended.transplant is None else ended.transplant.end(result)
 
     def _close_period(self, accuracy: ExamAccuracy, *, adopted: bool) -> None:
-        """Each sleep closes one, adopted or not. (A transplant closes none: R describes the stream.)"""
+        """Each sleep closes a period, adopted or not. (A transplant does not: periods divide the stream.)"""
         self.progress.adopted += adopted
         self.progress.refused += not adopted
         self.matrix.add(accuracy.by_period)
@@ -169,10 +169,8 @@ class Learner:
         self.method.revert(version.neocortex)
         self.progress.version = version.number
 
-    # evaluation
-
     def evaluate(self) -> ExamAccuracy:
-        """Accuracy on the exam of what answers now, kept in `exam_accuracy`."""
+        """Measures accuracy on the exam of what answers now, and keeps it in `exam_accuracy`."""
         self.exam_accuracy = self._evaluate(self.method)
         return self.exam_accuracy
 
@@ -221,8 +219,7 @@ class Learner:
         }
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
-        """Takes over `tensors()` and `facts()`. A consolidation that was under way is re-run from its seed to
-        the saved step."""
+        """Takes over `tensors()` and `facts()`. A consolidation under way is re-run to the saved step."""
         self.labels.restore(facts["labels"])
         self.tasks.restore(facts["tasks"])
         self.prequential.restore(facts["prequential"])

@@ -49,8 +49,8 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One prediction: the most probable label, its probability, the memory that answered. In a stream of
-    factors `label`, `probability` and `probabilities` are by factor."""
+    """One prediction: the most probable label, its probability, and the memory that answered (`route`). Where
+    labels have factors, `label`, `probability` and `probabilities` are by factor."""
 
     label: Label | dict[str, Label]
     probability: float | dict[str, float]
@@ -59,13 +59,13 @@ class Answer:
 
     @property
     def finite(self) -> bool:
-        """False where a probability is no number: the weights, or what was asked, overflowed."""
+        """False where a probability is not a finite number: weights or inputs overflowed."""
         found = self.probability.values() if isinstance(self.probability, dict) else (self.probability,)
         return all(math.isfinite(one) for one in found)
 
 
 PLAIN = "label"
-"""The factor under which plain labels answer, in a stream that has both."""
+"""The name of plain labels in answers by factor, where the stream has both."""
 
 
 class Predictor:

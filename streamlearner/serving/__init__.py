@@ -1,13 +1,18 @@
 """The HTTP application: thin edges over the predictor and the daemon, on one port, in the daemon's process.
 
-server.py       Serving: the port, the thread, refresh()
-application.py  assembly: which path is answered by which of the nouns below
-daemon_port.py  DaemonPort: what serving asks of the daemon
-served.py       the frozen model that answers
-predictions.py examples.py reports.py recollections.py admin.py health.py page.py
-bodies.py       reading and checking request bodies
-problems.py     every error as {"error": ...}
-workers.py guard.py accounting.py
+Read server.py first.
+
+server.py        Serving: what the daemon starts, refreshes and stops
+application.py   which path is answered by which class
+predictions.py examples.py status.py recollections.py (sheet.py) admin.py health.py page.py    those classes
+served_model.py  the frozen model that answers
+daemon_port.py   DaemonPort: all that serving asks of the daemon
+bodies.py        reading and checking request bodies
+problems.py      every error as {"error": ...}
+guard.py         who may change something
+workers.py       thread pools with bounded queues
+listener.py      the TCP port and the thread that answers on it
+accounting.py    counts requests by path and status
 """
 
 from streamlearner.serving.daemon_port import (

@@ -1,4 +1,4 @@
-"""Counts every answer by route and status."""
+"""Counts every request by path and status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from streamlearner.telemetry.metrics import Metrics
 
 
 class Accounting:
-    """ASGI middleware. The path it counts is the route's, so that clients cannot invent series."""
+    """ASGI middleware. It counts by the path of the route (`/v1/predict`), not by what the client wrote:
+    clients must not create Prometheus series."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app

@@ -1,5 +1,5 @@
-"""POST /v1/sleep, /v1/checkpoint, /v1/rollback, /v1/transplant: what the learning thread takes up after its
-batch."""
+"""POST /v1/sleep, /v1/checkpoint, /v1/rollback, /v1/transplant: requests to the learning thread, which does
+them between two batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streamlearner.serving.workers import Workers
 
 
 class Admin:
-    """Each answers 202: heard, not yet done."""
+    """Each answers 202: accepted, not yet done."""
 
     def __init__(
         self, *, daemon: DaemonPort, bodies: Bodies, guard: Guard, workers: Workers, timeout_s: float

@@ -1,4 +1,4 @@
-"""Assembly: which path is answered by whom, and how it is described."""
+"""Which path is answered by which class, and how OpenAPI describes it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from streamlearner.serving.page import Page
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.recollections import Recollections
-from streamlearner.serving.reports import Reports
-from streamlearner.serving.served import Served
+from streamlearner.serving.served_model import ServedModel
+from streamlearner.serving.status import Status
 from streamlearner.serving.workers import Pools
 from streamlearner.telemetry.metrics import Metrics
 
@@ -45,7 +45,7 @@ ERROR = {
 
 def assemble(
     *,
-    served: Served,
+    served: ServedModel,
     daemon: DaemonPort,
     metrics: Metrics,
     codec: Codec,
@@ -67,21 +67,21 @@ def assemble(
         guard=guard, max_batch=max_batch,
     )  # fmt: skip
     app = _bare(metrics=metrics, version=version)
-    pictures = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
-    _post(app, "/v1/predict", predictions.predict, PredictBody, status=200, more=pictures)
+    images = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
+    _post(app, "/v1/predict", predictions.predict, PredictBody, status=200, more=images)
     _post(app, "/v1/examples", examples.push, ExamplesBody)
     workers, timeout_s = pools.transplants, requests_timeout_s
-    _administer(app, Admin(daemon=daemon, bodies=bodies, guard=guard, workers=workers, timeout_s=timeout_s))
-    _report(app, Reports(daemon=daemon))
+    _add_admin(app, Admin(daemon=daemon, bodies=bodies, guard=guard, workers=workers, timeout_s=timeout_s))
+    _add_status(app, Status(daemon=daemon))
     workers = pools.recollections
     _get(app, "/v1/recollections", Recollections(daemon=daemon, workers=workers, timeout_s=timeout_s).show)
-    _watch(app, Health(daemon=daemon, served=served, metrics=metrics))
+    _add_health(app, Health(daemon=daemon, served=served, metrics=metrics))
     _get(app, "/", Page().show)
     return app
 
 
 def _bare(*, metrics: Metrics, version: str) -> FastAPI:
-    """No interactive docs: they load their scripts from elsewhere."""
+    """Without the interactive pages of FastAPI, which load their scripts from other hosts."""
     app = FastAPI(
         title="streamlearner",
         version=version,
@@ -94,20 +94,20 @@ def _bare(*, metrics: Metrics, version: str) -> FastAPI:
     return app
 
 
-def _administer(app: FastAPI, admin: Admin) -> None:
+def _add_admin(app: FastAPI, admin: Admin) -> None:
     _post(app, "/v1/sleep", admin.sleep, NoBody)
     _post(app, "/v1/checkpoint", admin.checkpoint, NoBody)
     _post(app, "/v1/rollback", admin.rollback, RollbackBody)
     _post(app, "/v1/transplant", admin.transplant, TransplantBody)
 
 
-def _report(app: FastAPI, reports: Reports) -> None:
-    _get(app, "/v1/status", reports.status)
-    _get(app, "/v1/retention", reports.retention)
-    _get(app, "/v1/memory", reports.memory)
+def _add_status(app: FastAPI, status: Status) -> None:
+    _get(app, "/v1/status", status.status)
+    _get(app, "/v1/retention", status.retention)
+    _get(app, "/v1/memory", status.memory)
 
 
-def _watch(app: FastAPI, health: Health) -> None:
+def _add_health(app: FastAPI, health: Health) -> None:
     _get(app, "/livez", health.live)
     _get(app, "/readyz", health.ready)
     _get(app, "/metrics", health.metrics)

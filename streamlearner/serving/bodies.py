@@ -1,4 +1,4 @@
-"""Request bodies: read within limits, parsed, and checked against what is declared here."""
+"""Request bodies: read within limits, parsed, and validated by the models below."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from streamlearner.errors import InvalidInput
 from streamlearner.serving.problems import Problem, nearest
 
 _DRAINED_BYTES = 4 * 2**20
-"""Of a body too large: read and dropped, so that a client still writing sees the 413 and not a reset."""
+"""So much of a body too large is read and dropped: a client that is still writing would see a reset instead
+of the 413."""
 _DRAIN_TIMEOUT_S = 2.0
 
 
@@ -75,7 +76,7 @@ class Bodies:
         self._timeout_s = timeout_s
 
     async def read(self, request: Request) -> bytes:
-        """The body. One too large is refused by its Content-Length, before it is read, or once it shows.
+        """The body. One too large is refused by its Content-Length, unread, or once too many bytes came.
 
         Raises `Problem`: 413 too large, 408 too slow, 400 for a client that went away.
         """
@@ -102,7 +103,7 @@ class Bodies:
         return b"".join(chunks)
 
     async def _refuse(self, request: Request, found: str) -> None:
-        """Raises the 413. Drops some of what is still coming: a client that gets a reset reads no answer."""
+        """Raises the 413, after reading some of the rest: a client that gets a reset reads no answer."""
         dropped = 0
         if request.headers.get("expect", "").lower() != "100-continue":
             with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):
@@ -121,7 +122,7 @@ def media_type(request: Request) -> str:
 
 
 def require_json(request: Request) -> None:
-    """Raises the 415 for a body that does not claim to be JSON."""
+    """Raises the 415 for a body of another content type than JSON."""
     found = media_type(request)
     if found != "application/json":
         raise Problem(415, f"content-type is {found[:80]!r}; expected application/json")

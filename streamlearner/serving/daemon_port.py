@@ -1,4 +1,4 @@
-"""What serving asks of the daemon, and nothing more."""
+"""All that serving asks of the daemon, as a Protocol."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ IngestExample: TypeAlias = Example
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a push did: examples that are durable now, those known before by their id, where the log ends."""
+    """The result of a push: examples that are durable now, those known before by their id, and the position
+    at which the log ends."""
 
     accepted: int
     duplicates: int
@@ -27,7 +28,7 @@ class Receipt:
 
 
 class BacklogFull(StreamlearnerError):
-    """More examples wait to be learned than the backlog holds; the client tries again in `retry_after_s`."""
+    """The log of examples that wait to be learned is full; the client may try again in `retry_after_s`."""
 
     def __init__(self, text: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(text)
@@ -35,20 +36,20 @@ class BacklogFull(StreamlearnerError):
 
 
 class Unavailable(StreamlearnerError):
-    """The daemon cannot do it now and may later: the disk is full, it is shutting down. Becomes a 503."""
+    """The daemon cannot do this now, but may later: the disk is full, it shuts down. Becomes a 503."""
 
 
 class Conflict(StreamlearnerError):
-    """What was asked for cannot be as things are: something else is under way, or lacking. Becomes a 409."""
+    """The request does not fit the present state: something else is under way, or missing. Becomes a 409."""
 
 
 class DaemonPort(Protocol):
     """The daemon as serving sees it. Serving calls everything here from its own threads, at any time.
 
-    `status`, `retention`, `memory`, `connected` and `learning` answer at once, from snapshots that the
-    learning thread published and never changes again; the event loop asks, so they must not wait for a lock.
-    The first three requests only leave a note for the learning thread. The others, `recollections` and
-    `ingest` may block.
+    `status`, `retention`, `memory`, `connected` and `learning` answer at once, from documents that the
+    learning thread published and never changes again: the event loop calls them, so they must not wait for a
+    lock. `request_sleep`, `request_checkpoint` and `request_rollback` only queue a request for the learning
+    thread. `request_transplant`, `recollections` and `ingest` may block.
     """
 
     @property
@@ -71,7 +72,7 @@ class DaemonPort(Protocol):
     def recollections(self, per_class: int, timeout_s: float) -> list[tuple[ClassName, Tensor]]:
         """Up to `per_class` decoded recollections of each class: [k, C, H, W] uint8 or [k, d] float32.
 
-        Made by the learning thread between two batches. Raises `TimeoutError` after `timeout_s`.
+        Decoded by the learning thread between two batches. Raises `TimeoutError` after `timeout_s`.
         """
 
     def ingest(self, examples: list[IngestExample]) -> Receipt | None:
@@ -94,5 +95,5 @@ class DaemonPort(Protocol):
         and `steps`.
 
         Begun by the learning thread between two batches. Raises `Conflict`, `InvalidInput` for a network
-        that cannot be, `TimeoutError` after `timeout_s` if it did not begin.
+        that cannot be built, `TimeoutError` where it has not begun after `timeout_s`.
         """

@@ -20,7 +20,7 @@ NOT_PUSH = (
 
 
 class Examples:
-    """All or nothing: one invalid example refuses the batch."""
+    """All or nothing: one invalid example refuses the whole body."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Examples:
                     error.reason, f"examples[{index}]: {error}; nothing was accepted"
                 ) from None
             first = examples[0] if examples else example
-            if example.input.shape != first.input.shape:  # of the very first batch, before there is a schema
+            if example.input.shape != first.input.shape:  # the first push: the codec knows no schema yet
                 text = f"examples[{index}]: input is {list(example.input.shape)}, but examples[0] is"
                 raise InvalidInput("schema", f"{text} {list(first.input.shape)}; nothing was accepted")
             examples.append(example)

@@ -1,4 +1,4 @@
-"""Who may change something: the bearer token, and no other site's page in the operator's browser."""
+"""Who may change something: holders of the bearer token, and no page of another site in a browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamlearner.serving.problems import Problem
 
 
 class Guard:
-    """Checks requests that change something. `token` None leaves them open, but to other origins."""
+    """Checks requests that change something. Without a token all may, but pages of other origins."""
 
     def __init__(self, *, token: str | None) -> None:
         self._token = token
@@ -28,7 +28,7 @@ class Guard:
             raise Problem(403, "wrong token")
 
     def admit_origin(self, request: Request) -> None:
-        """Raises `Problem` 403 for a request that a browser makes for another site's page."""
+        """Raises `Problem` 403 for a request that a browser sends for a page of another site."""
         origin = request.headers.get("origin")
         if origin is not None and _authority(origin) != request.headers.get("host", "").lower():
             raise Problem(403, f"a page of {origin[:100]} may not do this; only one served from here")

@@ -7,16 +7,16 @@ from starlette.responses import Response
 
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.problems import Json, Problem, nearest
-from streamlearner.serving.served import Served
+from streamlearner.serving.served_model import ServedModel
 from streamlearner.telemetry.metrics import CONTENT_TYPE, Metrics
 
 CHECKS = ("model", "source", "learning")
 
 
 class Health:
-    """Live: this process answers. Ready: it also has a model, a source and a running learning loop."""
+    """Live: the process answers. Ready: it also has a model, a source and a running learning loop."""
 
-    def __init__(self, *, daemon: DaemonPort, served: Served, metrics: Metrics) -> None:
+    def __init__(self, *, daemon: DaemonPort, served: ServedModel, metrics: Metrics) -> None:
         self._daemon = daemon
         self._served = served
         self._metrics = metrics

@@ -1,4 +1,4 @@
-"""GET /: the first page, one self-contained file."""
+"""GET /: the dashboard, one self-contained file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _HEADERS = {
 
 
 class Page:
-    """Reads the file once. It loads nothing from elsewhere, and shows labels as text only."""
+    """Reads the file once. The page loads nothing from other hosts, and shows labels as text only."""
 
     def __init__(self) -> None:
         self._html = files(__package__).joinpath("page.html").read_text("utf-8")
 
     async def show(self) -> HTMLResponse:
-        """The page."""
+        """The dashboard."""
         return HTMLResponse(self._html, headers=_HEADERS)

@@ -1,4 +1,4 @@
-"""POST /v1/predict: answers from the frozen model, whatever learning does meanwhile."""
+"""POST /v1/predict: answers from the frozen model, independent of learning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Answer, Predictor
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse
 from streamlearner.serving.problems import Json, Problem
-from streamlearner.serving.served import Served
+from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.workers import Workers
 from streamlearner.telemetry.metrics import Metrics
 
@@ -26,12 +26,12 @@ RAW = "application/octet-stream"
 
 
 class Predictions:
-    """Reads on the event loop, works in a thread. `id_prefix` makes prediction ids unique across restarts."""
+    """Reads on the event loop, predicts in a thread. `id_prefix` tells the prediction ids of runs apart."""
 
     def __init__(
         self,
         *,
-        served: Served,
+        served: ServedModel,
         codec: Codec,
         bodies: Bodies,
         workers: Workers,
@@ -96,7 +96,7 @@ class Predictions:
 
 
 def _query(request: Request) -> PredictBody:
-    """Of a body that is one image or raw: `?task=...&return=probabilities`."""
+    """Where the body is one image or raw bytes: `?task=...&return=probabilities`."""
     found: Mapping[str, str] = request.query_params
     if "inputs" in found:
         raise InvalidInput("json", 'unknown query parameter "inputs"; expected task?, return?')
@@ -117,7 +117,7 @@ def _prediction(answer: Answer, name: str) -> dict[str, Any]:
 
 
 def _check(inputs: Tensor, predictor: Predictor) -> None:
-    """The codec knows the stream's schema, but the served model may be older than that (a rollback)."""
+    """The codec has checked against the stream's schema; the served model may know none or an older one."""
     if tuple(inputs.shape[1:]) != predictor.input_shape:
         found, expected = list(inputs.shape[1:]), list(predictor.input_shape)
         raise InvalidInput("schema", f"input is {found} (channels first); this model expects {expected}")

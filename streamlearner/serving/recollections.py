@@ -18,7 +18,7 @@ from streamlearner.serving.workers import Workers
 
 
 class Recollections:
-    """Decoded by the learning thread between two batches, so at most a few are asked for at a time."""
+    """Decoded by the learning thread between two batches; so only a few requests may wait at a time."""
 
     def __init__(self, *, daemon: DaemonPort, workers: Workers, timeout_s: float) -> None:
         self._daemon = daemon
@@ -55,7 +55,7 @@ class Recollections:
             return _picture(found, columns=per_class)
         encode = _nested if form == "lists" else _base64
         classes = [
-            {"label": _shown(name), "inputs": [encode(one) for one in inputs]} for name, inputs in found
+            {"label": _json_label(name), "inputs": [encode(one) for one in inputs]} for name, inputs in found
         ]
         return Json({"recollections": classes})
 
@@ -68,20 +68,20 @@ def _picture(found: list[tuple[ClassName, Tensor]], *, columns: int) -> Response
     return Response(draw_sheet(found, columns=columns), media_type="image/png")
 
 
-def _outward(one: Tensor) -> Tensor:
-    """[C, H, W] to HxWxC, as inputs are written outside; [d] stays."""
+def _channels_last(one: Tensor) -> Tensor:
+    """[C, H, W] to [H, W, C], as requests write inputs; [d] stays."""
     return one.permute(1, 2, 0).contiguous() if one.dim() == 3 else one.contiguous()
 
 
 def _base64(one: Tensor) -> dict[str, Any]:
-    array = _outward(one).numpy()
+    array = _channels_last(one).numpy()
     encoded = base64.b64encode(array.tobytes()).decode("ascii")
     return {"b64": encoded, "shape": list(array.shape), "dtype": str(array.dtype)}
 
 
 def _nested(one: Tensor) -> Any:
-    return _outward(one).tolist()
+    return _channels_last(one).tolist()
 
 
-def _shown(name: ClassName) -> Any:
+def _json_label(name: ClassName) -> Any:
     return {name.factor: name.value} if isinstance(name, FactorValue) else name

@@ -1,4 +1,4 @@
-"""Serving: what the daemon holds of the HTTP application."""
+"""Serving: the HTTP application as the daemon uses it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.listener import Listener
-from streamlearner.serving.served import Served
+from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.workers import Pools
 from streamlearner.telemetry.metrics import Metrics
 
@@ -46,7 +46,7 @@ class Serving:
         id_prefix: str | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        self._served = Served(
+        self._served = ServedModel(
             every_examples=refresh_every_examples, every_s=refresh_every_s, metrics=metrics, now_s=now_s
         )
         self._pools = Pools.start(prediction_threads=prediction_threads)
@@ -78,10 +78,10 @@ class Serving:
         self._listener.start()
 
     def refresh(self, predictor: Predictor | None) -> bool:
-        """Serves a frozen copy of `predictor` where that is due (see `Served.refresh`); None: not yet."""
+        """Serves a frozen copy of `predictor` where that is due (`ServedModel.refresh`); None: not yet."""
         return predictor is not None and self._served.refresh(predictor)
 
     def stop(self) -> None:
-        """Answers what was begun, for up to 3 s, and frees the port. Safe to call twice, or unstarted."""
+        """Finishes requests under way, for up to 3 s; frees the port. Safe to call twice, or unstarted."""
         self._listener.stop()
         self._pools.stop()

@@ -1,4 +1,4 @@
-"""The recollection sheet: one row of pictures for each class, its label in front."""
+"""Recollections as one PNG: a row of images for each class, its label in front."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 from streamlearner.decoding.labels import ClassName
 
 CELL_PIXELS = 48
-"""Small pictures are enlarged to about this, by a whole factor, so that their pixels stay squares."""
+"""Small images are enlarged to about this, by a whole factor, so that their pixels stay squares."""
 GAP_PIXELS = 4
 MARGIN_PIXELS = 96
 FONT_PIXELS = 14
 MOST_CLASSES = 200
-"""At 52 pixels a row, 10,400 pixels high: what viewers still take."""
+"""At 52 pixels a row, 10,400 pixels high: what image viewers still open."""
 _BACKGROUND = (24, 26, 31)
 _INK = (214, 218, 226)
 
@@ -49,7 +49,7 @@ def _caption(label: ClassName) -> str:
 
 
 def _picture(one: Tensor) -> Image.Image:
-    """[C, H, W] uint8: three channels are a colour picture, any other number shows the first."""
+    """[C, H, W] uint8: three channels are colours; of any other number the first is shown."""
     if one.shape[0] == 3:
         return Image.fromarray(one.permute(1, 2, 0).contiguous().numpy(), "RGB")
     return Image.fromarray(one[0].contiguous().numpy(), "L").convert("RGB")

@@ -1,4 +1,4 @@
-"""Threads that do what would hold up the event loop, with a bound on how much may wait."""
+"""Thread pools for what would block the event loop, each with a bounded queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """A pool of `threads` and at most `waiting` requests before it; the next one is told to come back."""
+    """A pool of `threads`, and at most `waiting` requests that wait for one; any more are refused."""
 
     def __init__(self, *, name: str, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"serving-{name}")
@@ -23,7 +23,8 @@ class Workers:
         self._inside = 0  # only the event loop's thread touches it
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns, done by a thread of the pool. Raises `Problem` 429 when too many wait."""
+        """Runs `work` in a thread of the pool and returns its result. Raises `Problem` 429 where the queue is
+        full."""
         if self._inside >= self._most:
             text = f"{self._inside} requests for {self._name} are being worked on or wait; try again"
             raise Problem(429, text, headers={"Retry-After": "1"})
@@ -34,13 +35,13 @@ class Workers:
             self._inside -= 1
 
     def stop(self) -> None:
-        """Takes no more work, drops what waits, and does not wait for what runs."""
+        """Accepts no more work, cancels what waits, and does not wait for what runs."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """One for each kind of work, so that none can hold up another."""
+    """One for each kind of work, so that none delays another."""
 
     predictions: Workers
     examples: Workers
@@ -49,9 +50,8 @@ class Pools:
 
     @classmethod
     def start(cls, *, prediction_threads: int) -> Pools:
-        """A push waits for the disk and is committed in groups: the more wait together, the more pass.
-        Recollections are made, and transplants begun, by the learning thread, one after the other: few may
-        ask."""
+        """Pushes wait for the disk and are committed in groups: many at a time are fast. Recollections are
+        decoded, and transplants begun, by the learning thread, one after the other: few may wait."""
         return cls(
             predictions=Workers(name="predictions", threads=prediction_threads, waiting=256),
             examples=Workers(name="examples", threads=32, waiting=224),

@@ -1,4 +1,4 @@
-"""How the process tells what happens: log lines on stderr for people or as JSON, and why it ends."""
+"""Logging on stderr, as text or as JSON, and the last line of a process that fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from rich.text import Text
 
 from streamlearner.errors import StreamlearnerError
 
-OURS = ("streamlearner", "connectors")
 log = logging.getLogger(__name__)
 
 
@@ -38,18 +37,17 @@ class JsonLines(logging.Formatter):
 
 
 def start_logging(style: LogFormat) -> None:
-    """Logs go to stderr; of the libraries' own chatter only what is a warning or worse."""
+    """Logs go to stderr: ours from level INFO on, those of libraries from WARNING on."""
     handler = logging.StreamHandler()
     readable = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(JsonLines() if style is LogFormat.JSON else readable)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    for ours in OURS:
-        logging.getLogger(ours).setLevel(logging.INFO)
+    logging.getLogger("streamlearner").setLevel(logging.INFO)
 
 
-def tell_error(error: StreamlearnerError) -> None:
-    """One clear text on stderr; a log line where logs are JSON, as whatever reads them reads nothing else."""
+def print_error(error: StreamlearnerError) -> None:
+    """One line on stderr; where logs are JSON, a JSON line: whatever parses them parses nothing else."""
     if _writes_json():
         log.error("%s", error)
         return
@@ -57,8 +55,8 @@ def tell_error(error: StreamlearnerError) -> None:
     Console(stderr=True).print(text, soft_wrap=True)
 
 
-def tell_crash(error: Exception) -> None:
-    """What nobody expected: one line that says so, and the traceback."""
+def log_crash(error: Exception) -> None:
+    """An unexpected exception: one line that calls it a bug, and the traceback."""
     if not logging.getLogger().handlers:
         start_logging(LogFormat.TEXT)
     kind, text = type(error).__name__, str(error).partition("\n")[0]

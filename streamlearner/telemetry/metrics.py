@@ -1,4 +1,4 @@
-"""What is counted and when: the daemon and serving call these methods; `series` declares what they count in.
+"""What is counted and when: the daemon and serving call these methods; `series` declares the series.
 
 Label sets are bounded: at most `max_class_slices` classes, as many factors and as many newest periods
 are shown one by one; with more classes than that, only the overall figure.
@@ -72,7 +72,7 @@ class Metrics:
         self._series.gaps.inc(messages)
 
     def publish_dead_letters(self, *, delivered: int = 0, failed: int = 0, pending: int) -> None:
-        """Newly delivered and newly failed ones, and how many wait now."""
+        """Rejects newly written and newly failed to be, and how many wait now."""
         self._series.letters_delivered.inc(delivered)
         self._series.letters_failed.inc(failed)
         self._series.letters_pending.set(pending)

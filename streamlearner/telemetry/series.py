@@ -1,4 +1,4 @@
-"""The series themselves: every Prometheus series, declared once, and two shapes that the library lacks.
+"""Every Prometheus series, declared once; and two things that the client library lacks.
 
 All names start with `streamlearner_`. Base units, with one documented exception: `_bits`, the unit of
 budgets. Gauges that have no value yet are NaN, so that no alarm takes 0 for a measurement. Gauges of time are
@@ -64,7 +64,8 @@ class Series:
         )
         self.prequential = unknown(
             gauge(
-                "prequential_accuracy_ratio", "Share of examples answered rightly before they were learned."
+                "prequential_accuracy_ratio",
+                "Share of recent examples answered right before being learned.",
             )
         )
         self.last_batch = gauge("learn_last_batch_timestamp_seconds", "When the last batch was learned.")
@@ -81,7 +82,7 @@ class Series:
         self.asleep = gauge("asleep", "1 while a sleep or a transplant goes on, else 0.")
         self.sleep_steps = counter("sleep_steps", "Optimiser steps asleep, transplants included.")
         self.sleep_seconds = histogram(
-            "sleep_seconds", "Time from falling asleep to waking.", buckets=_LONG_SECONDS
+            "sleep_seconds", "Time from the beginning of a sleep to its end.", buckets=_LONG_SECONDS
         )
         self.sleeps = counter("sleeps", "Sleeps that ended, by what became of the candidate.", ["outcome"])
         self.transplants = counter("transplants", "Transplants that ended, by outcome.", ["outcome"])
@@ -136,8 +137,8 @@ class Series:
 
 
 class Family:
-    """A gauge with one label whose values come and go: what is no longer published disappears, the rest never
-    blinks."""
+    """A gauge with one label whose values come and go: a value that is no longer published disappears, the
+    others are there at every scrape."""
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge = gauge
@@ -155,8 +156,8 @@ class Family:
 
 
 class Samples:
-    """A registry without the `_created` samples: a third more series that nobody reads (switching them off
-    in the library would be a global)."""
+    """A registry without the `_created` samples, a third of all, which nobody reads. (The library can leave
+    them out only for the whole process.)"""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -1,4 +1,4 @@
-"""GET /v1/status, /v1/retention, /v1/memory: the daemon's snapshots, as they are."""
+"""GET /v1/status, /v1/retention, /v1/memory: the status documents, as the daemon published them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.problems import Json, finite
 
 
-class Reports:
-    """Answers on the event loop: a snapshot is published by reference and costs nothing to read."""
+class Status:
+    """Answers on the event loop: a document is swapped by reference and costs nothing to read."""
 
     def __init__(self, *, daemon: DaemonPort) -> None:
         self._daemon = daemon
@@ -17,7 +17,7 @@ class Reports:
         return Json(finite(self._daemon.status()))
 
     async def retention(self) -> Json:
-        """What the exam says: accuracy overall, by class and by period, forgetting, backward transfer."""
+        """Accuracy on the exam: overall, by class and by period; forgetting, backward transfer."""
         return Json(finite(self._daemon.retention()))
 
     async def memory(self) -> Json:

@@ -1,4 +1,4 @@
-"""The frozen model that answers, and when it is replaced."""
+"""The frozen model that answers, and when a newer one replaces it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.telemetry.metrics import Metrics
 
 
-class Served:
+class ServedModel:
     """Holds `current`, a frozen Predictor or None. The learning thread refreshes; any thread reads `current`
-    once and works with what it got, whatever is swapped in meanwhile."""
+    once and works with what it got, whatever replaces it meanwhile."""
 
     def __init__(
         self, *, every_examples: int, every_s: float, metrics: Metrics, now_s: Callable[[], float]

@@ -6,7 +6,7 @@ import torch
 from prometheus_client import CollectorRegistry
 
 from streamlearner.learning.predictor import ModelVersion, Predictor
-from streamlearner.serving.served import Served
+from streamlearner.serving.served_model import ServedModel
 from streamlearner.telemetry.metrics import Metrics
 from tests.support.serving_fakes import tiny_predictor
 
@@ -19,9 +19,9 @@ class Clock:
         return self.seconds
 
 
-def a_served(clock: Clock, metrics: Metrics | None = None) -> Served:
+def a_served_model(clock: Clock, metrics: Metrics | None = None) -> ServedModel:
     metrics = metrics or Metrics(CollectorRegistry())
-    return Served(every_examples=100, every_s=5.0, metrics=metrics, now_s=clock)
+    return ServedModel(every_examples=100, every_s=5.0, metrics=metrics, now_s=clock)
 
 
 def at(predictor: Predictor, adopted: int, examples: int) -> Predictor:
@@ -31,20 +31,20 @@ def at(predictor: Predictor, adopted: int, examples: int) -> Predictor:
 
 
 def test_a_model_without_classes_is_not_served() -> None:
-    served = a_served(Clock())
+    served = a_served_model(Clock())
     assert not served.refresh(tiny_predictor(labels=()))
     assert served.current is None
 
 
 def test_it_freezes_again_once_enough_was_learned() -> None:
-    served, predictor = a_served(Clock()), tiny_predictor()
+    served, predictor = a_served_model(Clock()), tiny_predictor()
     refreshed = [served.refresh(at(predictor, 1, examples)) for examples in (10, 50, 109, 110, 150)]
     assert refreshed == [True, False, False, True, False]
     assert served.current is not None and str(served.current.version) == "1.110"
 
 
 def test_an_adopted_version_or_a_rollback_is_served_at_once() -> None:
-    served, predictor = a_served(Clock()), tiny_predictor()
+    served, predictor = a_served_model(Clock()), tiny_predictor()
     served.refresh(at(predictor, 1, 10))
     assert served.refresh(at(predictor, 2, 10))
     assert served.refresh(at(predictor, 2, 9))
@@ -53,7 +53,7 @@ def test_an_adopted_version_or_a_rollback_is_served_at_once() -> None:
 
 def test_a_slow_stream_is_served_after_some_seconds_and_an_idle_one_costs_nothing() -> None:
     clock = Clock()
-    served, predictor = a_served(clock), tiny_predictor()
+    served, predictor = a_served_model(clock), tiny_predictor()
     served.refresh(at(predictor, 1, 10))
     first = served.current
     clock.seconds += 100
@@ -64,7 +64,7 @@ def test_a_slow_stream_is_served_after_some_seconds_and_an_idle_one_costs_nothin
 
 
 def test_what_is_served_does_not_change_while_learning_goes_on() -> None:
-    served, predictor = a_served(Clock()), tiny_predictor()
+    served, predictor = a_served_model(Clock()), tiny_predictor()
     served.refresh(at(predictor, 1, 10))
     frozen = served.current
     assert frozen is not None
@@ -81,7 +81,7 @@ def test_what_is_served_does_not_change_while_learning_goes_on() -> None:
 def test_metrics_tell_what_is_served_and_since_when() -> None:
     registry = CollectorRegistry()
     clock = Clock()
-    served = a_served(clock, Metrics(registry))
+    served = a_served_model(clock, Metrics(registry))
     served.refresh(tiny_predictor(adopted=1, examples=10))
     assert registry.get_sample_value("streamlearner_served_model_examples") == 10
     age = clock() - (registry.get_sample_value("streamlearner_served_model_timestamp_seconds") or math.nan)
