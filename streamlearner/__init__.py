@@ -2,6 +2,7 @@
 
 Most run it as a daemon (`streamlearner run`). This page is for programs: what this package exports is the
 promise, kept from release to release as `__version__` says; any other module may change at any time.
+(Authors of a method, a network or an association import its contract too, as the how-to pages do.)
 
 Learn in your own process, in the manner of River and scikit-learn, numpy in and numpy out:
 
@@ -23,7 +24,8 @@ True
   three.
 - `build`: the daemon inside a program, a `Daemon` with `run`, `stop` and `status`.
 - `Source`: what to implement for a stream of your own; it gives `Message`s, whose content `encode` writes,
-  and has a `Position`. `MemorySource` is one over a list. `Label`: a text or an integer.
+  and has a `Position`; `Surroundings` are what one in the configuration is built in. `MemorySource` is one
+  over a list. `Label`: a text or an integer.
 - `StreamlearnerError`: the base of every error raised on purpose. `InvalidInput`, `ConfigError`,
   `NothingLearned`, `CheckpointError` (and of it `NoReadableCheckpoint`), `StateInUse`; a source raises
   `SourceError` (and of it `SourceUnreachable`, `PositionLost`).
@@ -55,12 +57,12 @@ if TYPE_CHECKING:
         StateInUse,
         StreamlearnerError,
     )
-    from streamlearner.stream import Label, Message, Position, Source
+    from streamlearner.stream import Label, Message, Position, Source, Surroundings
 
 __all__ = [
     "Learner", "SleepResult",
     "build", "Daemon", "load_config", "Config",
-    "Source", "MemorySource", "Message", "Position", "Label", "encode",
+    "Source", "Surroundings", "MemorySource", "Message", "Position", "Label", "encode",
     "StreamlearnerError", "InvalidInput", "ConfigError", "NothingLearned",
     "CheckpointError", "NoReadableCheckpoint", "StateInUse",
     "SourceError", "SourceUnreachable", "PositionLost",
@@ -76,7 +78,7 @@ _HOMES = {
     "Config": "config.loading",
     "MemorySource": "connectors.memory",
     "encode": "decoding.headers:encode_raw",
-} | dict.fromkeys(("Source", "Message", "Position", "Label"), "stream")
+} | dict.fromkeys(("Source", "Surroundings", "Message", "Position", "Label"), "stream")
 """The modules that define the names; every other is in `errors`."""
 
 
