@@ -95,7 +95,7 @@ class Metrics:
         """The exam's figures, all from 0 to 1 (backward transfer from -1); None where there is none yet."""
         slices = self._slices(overall, by_class)
         if len(by_factor) <= self.max_class_slices:
-            slices |= {f"factor:{factor}": share for factor, share in by_factor.items()}
+            slices |= {f"factor:{factor}": value for factor, value in by_factor.items()}
         first = max(0, len(by_period) - self.max_class_slices)
         slices |= {f"period:{first + i}": v for i, v in enumerate(by_period[first:]) if v is not None}
         self._series.retention.publish(slices)

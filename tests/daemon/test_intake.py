@@ -23,14 +23,14 @@ from tests.support.intakes import (
 @pytest.mark.parametrize("drops", [[100], [1], [3], [0, 2, 0, 0, 1], [7, 1]])
 def test_batches_are_cut_by_count_whatever_the_polls_bring(drops: list[int]) -> None:
     messages = [garbage(i) if i in (1, 9) else tombstone(i) if i == 6 else message(i) for i in range(14)]
-    deliveries = everything(an_intake(Dripping(messages, drops=drops)))
-    assert first_pixels(deliveries) == [[0, 2, 3], [4, 5, 7], [8, 10, 11], [12, 13]]
-    assert [delivery.messages for delivery in deliveries] == [4, 4, 4, 2]
+    batches = everything(an_intake(Dripping(messages, drops=drops)))
+    assert first_pixels(batches) == [[0, 2, 3], [4, 5, 7], [8, 10, 11], [12, 13]]
+    assert [taken.messages for taken in batches] == [4, 4, 4, 2]
 
 
 def test_the_position_is_the_one_after_the_last_message_of_the_batch() -> None:
-    deliveries = everything(an_intake(Dripping([message(i) for i in range(10)], drops=[3])))
-    assert [delivery.position for delivery in deliveries] == [{"index": 4}, {"index": 8}, {"index": 10}]
+    batches = everything(an_intake(Dripping([message(i) for i in range(10)], drops=[3])))
+    assert [taken.position for taken in batches] == [{"index": 4}, {"index": 8}, {"index": 10}]
 
 
 def test_a_replay_from_any_position_cuts_the_same_batches() -> None:
@@ -45,9 +45,9 @@ def test_a_batch_waits_for_its_last_message() -> None:
     intake = an_intake(source := MemorySource([message(i) for i in range(3)], finite=False))
     assert intake.next_batch(timeout_s=0.0) is None
     source.append(message(3))
-    delivery = intake.next_batch(timeout_s=0.0)
-    assert delivery is not None
-    assert len(delivery.batch) == 4
+    taken = intake.next_batch(timeout_s=0.0)
+    assert taken is not None
+    assert len(taken.batch) == 4
 
 
 def test_messages_that_wait_are_not_asked_for_again() -> None:
@@ -72,9 +72,9 @@ def test_fewer_are_taken_once_nothing_came_for_a_while() -> None:
     clock.now_s += 1.99
     assert intake.next_batch(timeout_s=0.0) is None
     clock.now_s += 0.02
-    delivery = intake.next_batch(timeout_s=0.0)
-    assert delivery is not None
-    assert (len(delivery.batch), delivery.position) == (2, {"index": 2})
+    taken = intake.next_batch(timeout_s=0.0)
+    assert taken is not None
+    assert (len(taken.batch), taken.position) == (2, {"index": 2})
     assert intake.next_batch(timeout_s=0.0) is None
 
 
@@ -104,9 +104,9 @@ def test_a_backlog_that_is_slow_to_come_is_no_reason_to_take_fewer() -> None:
     intake = an_intake(source, clock=clock)
     sizes = []
     for _ in range(40):
-        delivery = intake.next_batch(timeout_s=0.0)
+        taken = intake.next_batch(timeout_s=0.0)
         clock.now_s += 5.0
-        sizes += [len(delivery.batch)] if delivery else []
+        sizes += [len(taken.batch)] if taken else []
     assert sizes == [4, 4, 1]
 
 

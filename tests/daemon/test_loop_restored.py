@@ -59,26 +59,26 @@ def test_crashes_leave_no_trace_whoever_learns_and_however(tmp_path: Path, more:
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
 
 
-def test_a_checkpoint_of_a_sleep_under_way_is_dreamt_on_to_the_same_end(tmp_path: Path) -> None:
+def test_a_checkpoint_of_a_sleep_under_way_is_gone_on_with_to_the_same_end(tmp_path: Path) -> None:
     calm, harmed = (
         settings(tmp_path / name, checkpoint__every_examples=5, sleep__steps_per_batch=2)
         for name in ("calm", "harmed")
     )
     run(calm, MemorySource(STREAM))
     halted = build(harmed, source=MemorySource(STREAM))
-    dreaming_at = 0
+    asleep_at = 0
 
     def stop_asleep() -> None:
-        nonlocal dreaming_at
+        nonlocal asleep_at
         Daemon.consolidate(halted)
         if halted.state.asleep and learned(halted) > 90:
-            dreaming_at = learned(halted)
+            asleep_at = learned(halted)
             halted.stop()
 
     halted.consolidate = stop_asleep  # type: ignore[method-assign]
     halted.run()
     kept = store(tmp_path / "harmed").latest()
-    assert dreaming_at and kept is not None and kept.facts["learner"]["consolidation_steps"] > 0
+    assert asleep_at and kept is not None and kept.facts["learner"]["consolidation_steps"] > 0
     run(harmed, MemorySource(STREAM))
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
 

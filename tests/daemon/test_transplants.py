@@ -166,7 +166,7 @@ def test_the_command_asks_and_says_where_to_look() -> None:
     assert (found.exit_code, "teaching mlp in 3,000 steps" in found.output) == (0, True)
 
 
-def test_the_command_can_wait_for_the_verdict_whatever_was_published_before() -> None:
+def test_the_command_can_wait_for_the_outcome_whatever_was_published_before() -> None:
     before = [{"transplant": None}, an_outcome("refused", number=3), an_outcome("running", after=None)]
     found = waited(*before, an_outcome("adopted"))
     assert found.exit_code == 0

@@ -38,18 +38,18 @@ def one_thread() -> None:
 def test_each_example_is_either_withheld_or_learned_once() -> None:
     learner = with_oracle()
     labels = [str(i % 4) for i in range(40)]
-    lessons = [learner.learn(of_classes(labels[i : i + 8])) for i in range(0, 40, 8)]
+    results = [learner.learn(of_classes(labels[i : i + 8])) for i in range(0, 40, 8)]
     method = learner.method
     assert isinstance(method, Oracle)
-    assert sum(lesson.withheld for lesson in lessons) == learner.progress.withheld == len(learner.exam) > 0
-    assert sum(lesson.learned for lesson in lessons) == learner.progress.learned == len(method.observed) > 0
+    assert sum(result.withheld for result in results) == learner.progress.withheld == len(learner.exam) > 0
+    assert sum(result.learned for result in results) == learner.progress.learned == len(method.observed) > 0
     assert sorted(method.observed + learner.exam.labels.tolist()) == sorted(int(label) for label in labels)
 
 
-def test_a_batch_that_is_withheld_whole_is_no_lesson() -> None:
+def test_a_batch_that_is_withheld_whole_teaches_nothing() -> None:
     learner = with_oracle(fraction=1.0)
-    lesson = learner.learn(of_classes(["0", "1"]))
-    assert (lesson.withheld, lesson.learned, lesson.observation) == (2, 0, None)
+    result = learner.learn(of_classes(["0", "1"]))
+    assert (result.withheld, result.learned, result.observation) == (2, 0, None)
     assert learner.prequential.accuracy is None
     assert learner.evaluate().overall == 0.0  # nothing was learned: no answer is right
     assert learner.predictor().ready is False
@@ -80,7 +80,7 @@ def test_tasks_can_be_ignored() -> None:
     assert not learner.method.curriculum.names_tasks
 
 
-def test_a_task_that_only_the_exam_has_met_can_be_graded_and_asked_about() -> None:
+def test_a_task_that_only_the_exam_has_met_can_be_evaluated_and_asked_about() -> None:
     learner = with_replay()
     consider(learner, 0.0)
     learner.learn(a_batch(0))
@@ -92,21 +92,21 @@ def test_a_task_that_only_the_exam_has_met_can_be_graded_and_asked_about() -> No
     assert float(proba.sum()) == pytest.approx(1.0)
 
 
-# grading
+# evaluation
 
 
-def test_grades_are_by_class_task_and_period_of_what_would_answer_now() -> None:
+def test_accuracy_is_by_class_task_and_period_of_what_would_answer_now() -> None:
     learner = with_oracle(fraction=1.0)
     learner.learn(of_classes(["0", "1", "2", "3"] * 3, ["left", "right", None, None] * 3))
     consider(learner, 0.0)
     learner.learn(of_classes(["0", "1", "2", "3"]))
     learner.method.hippocampus.known.fill_(1)
-    grades = learner.evaluate()
-    assert grades is learner.exam_accuracy
-    assert grades.by_class == {0: 1.0, 1: 0.0, 2: 0.0, 3: 0.0}
-    assert grades.by_task == {0: 1.0, 1: 0.0}
-    assert grades.overall == 0.25
-    assert grades.by_period == {0: 0.25}
+    accuracy = learner.evaluate()
+    assert accuracy is learner.exam_accuracy
+    assert accuracy.by_class == {0: 1.0, 1: 0.0, 2: 0.0, 3: 0.0}
+    assert accuracy.by_task == {0: 1.0, 1: 0.0}
+    assert accuracy.overall == 0.25
+    assert accuracy.by_period == {0: 0.25}
 
 
 def test_the_readout_names_classes_and_tasks_as_the_stream_does() -> None:
@@ -128,9 +128,9 @@ def test_the_readout_names_classes_and_tasks_as_the_stream_does() -> None:
 
 
 def test_a_candidate_that_keeps_what_was_known_is_adopted_as_a_new_version() -> None:
-    learner = prepared(dreams_of=4)
-    verdict = slept(learner)
-    assert verdict == ConsolidationResult(adopted=True, steps=SLEEP_STEPS, before=1.0, after=1.0, version=1)
+    learner = prepared(retains=4)
+    result = slept(learner)
+    assert result == ConsolidationResult(adopted=True, steps=SLEEP_STEPS, before=1.0, after=1.0, version=1)
     assert not learner.asleep
     assert int(learner.method.neocortex.known) == 4
     assert (learner.progress.adopted, learner.progress.refused, learner.progress.period) == (1, 0, 1)
@@ -139,10 +139,10 @@ def test_a_candidate_that_keeps_what_was_known_is_adopted_as_a_new_version() -> 
 
 
 def test_a_refused_candidate_changes_nothing() -> None:
-    learner = prepared(dreams_of=2)
+    learner = prepared(retains=2)
     before = {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()}
-    verdict = slept(learner)
-    assert verdict == ConsolidationResult(adopted=False, steps=SLEEP_STEPS, before=1.0, after=0.5, version=0)
+    result = slept(learner)
+    assert result == ConsolidationResult(adopted=False, steps=SLEEP_STEPS, before=1.0, after=0.5, version=0)
     assert {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()} == before
     assert (learner.progress.adopted, learner.progress.refused, learner.progress.version) == (0, 1, 0)
     assert learner.evaluate().overall == 1.0
@@ -151,28 +151,28 @@ def test_a_refused_candidate_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("tolerance", "adopted"), [(0.24, False), (0.25, True)])
 def test_the_tolerance_is_how_much_may_be_lost(tolerance: float, adopted: bool) -> None:
-    assert slept(prepared(dreams_of=3, tolerance=tolerance)).adopted is adopted
+    assert slept(prepared(retains=3, tolerance=tolerance)).adopted is adopted
 
 
 def test_without_an_exam_every_candidate_is_adopted() -> None:
-    learner = with_oracle(fraction=0.0, dreams_of=0)
+    learner = with_oracle(fraction=0.0, retains=0)
     learner.learn(of_classes(["0", "1"]))
-    verdict = slept(learner)
-    assert (verdict.adopted, verdict.before, verdict.after) == (True, None, None)
+    result = slept(learner)
+    assert (result.adopted, result.before, result.after) == (True, None, None)
 
 
 def test_steps_may_come_in_any_portions_and_nothing_happens_awake() -> None:
-    learner = prepared(dreams_of=4)
+    learner = prepared(retains=4)
     assert learner.consolidate(3) is None
     learner.begin_consolidation()
     assert [learner.consolidate(n) for n in (1, 0, 3, 1)] == [None] * 4
-    verdict = learner.consolidate(1)
-    assert verdict is not None
-    assert verdict.steps == SLEEP_STEPS
+    result = learner.consolidate(1)
+    assert result is not None
+    assert result.steps == SLEEP_STEPS
 
 
 def test_periods_count_sleeps_and_the_matrix_shows_each() -> None:
-    learner = prepared(dreams_of=4)
+    learner = prepared(retains=4)
     slept(learner)
     for _ in range(10):
         learner.learn(of_classes(["0", "1", "2", "3"]))
@@ -182,7 +182,7 @@ def test_periods_count_sleeps_and_the_matrix_shows_each() -> None:
 
 
 def test_a_revert_answers_from_the_old_version_gives_up_a_sleep_and_numbers_go_on() -> None:
-    learner = prepared(dreams_of=4)
+    learner = prepared(retains=4)
     slept(learner)
     version = {name: tensor.clone() for name, tensor in learner.method.neocortex.state_dict().items()}
     slept(learner)

@@ -39,7 +39,7 @@ def test_a_restart_between_batches_continues_to_the_same_bits(batches: int) -> N
 
 
 @pytest.mark.parametrize("steps", [0, 2, SLEEP_STEPS])
-def test_a_restart_in_mid_sleep_comes_to_the_same_verdict_and_bits(steps: int) -> None:
+def test_a_restart_in_mid_sleep_comes_to_the_same_result_and_bits(steps: int) -> None:
     learner = with_replay()
     for number in range(8):
         learner.learn(a_batch(number))
@@ -49,14 +49,14 @@ def test_a_restart_in_mid_sleep_comes_to_the_same_verdict_and_bits(steps: int) -
     again = restarted(learner, with_replay())
     assert again.asleep
     assert everything(again) == everything(learner)
-    verdicts = []
+    results = []
     for one in (learner, again):
         one.learn(a_batch(9))
-        verdicts.append(one.consolidate(1_000))
+        results.append(one.consolidate(1_000))
         one.learn(a_batch(10))
-    assert verdicts[0] is not None
-    assert verdicts[0].steps == SLEEP_STEPS
-    assert verdicts[0] == verdicts[1]
+    assert results[0] is not None
+    assert results[0].steps == SLEEP_STEPS
+    assert results[0] == results[1]
     assert everything(again) == everything(learner)
 
 
@@ -70,12 +70,12 @@ def test_every_method_restarted_awake_and_in_mid_sleep_continues_to_the_same_bit
     learner.consolidate(1)
     learner.learn(a_batch(6))
     again = restarted(learner, with_replay(arm))
-    verdicts = []
+    results = []
     for one in (learner, again):
         one.learn(a_batch(7))
-        verdicts.append(one.consolidate(10_000) if one.asleep else None)
+        results.append(one.consolidate(10_000) if one.asleep else None)
         one.learn(a_batch(8))
-    assert verdicts[0] == verdicts[1]
+    assert results[0] == results[1]
     assert everything(again) == everything(learner)
 
 
@@ -91,9 +91,9 @@ def test_what_a_checkpoint_holds_does_not_change_while_the_sleep_goes_on() -> No
 
 
 def test_facts_are_json_and_the_counters_come_back() -> None:
-    learner = prepared(dreams_of=2)
+    learner = prepared(retains=2)
     slept(learner)
-    again = restarted(learner, with_oracle(dreams_of=2))
+    again = restarted(learner, with_oracle(retains=2))
     assert again.progress == learner.progress
     assert again.labels.state() == ["0", "1", "2", "3"]
     assert again.readout == learner.readout

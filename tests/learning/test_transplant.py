@@ -39,7 +39,7 @@ def test_another_architecture_takes_over_and_no_prediction_fails(tmp_path: Path)
         begun = ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 200})
         assert begun == {"requested": "transplant", "number": 1, "to": "mlp", "steps": 200}
         source.extend(STREAM[80:])
-        wait_until(lambda: ended(daemon), "the exam has judged")
+        wait_until(lambda: ended(daemon), "it has ended")
         wait_until(lambda: asking.versions[-1] == 1, "the new version answers")
         asking.stop()
         shown = daemon.requests.status()
@@ -61,7 +61,7 @@ def test_what_the_exam_refuses_changes_nothing(tmp_path: Path) -> None:
         assert daemon.learner is not None
         before = exact_state(daemon.learner.method)
         ask(daemon, "/v1/transplant", {"to": "mlp", "steps": 1})
-        wait_until(lambda: ended(daemon), "the exam has judged")
+        wait_until(lambda: ended(daemon), "it has ended")
         shown = daemon.requests.status()
         assert exact_state(daemon.learner.method) == before
     assert (shown["network"], shown["transplant"]["outcome"]) == ("lenet", "refused")

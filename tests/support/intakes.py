@@ -14,7 +14,7 @@ from streamlearner.stream import Message, Reject
 BATCH = 4
 
 
-class Box:
+class CollectedRejects:
     """Dead letters in a list."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def an_intake(source: MemorySource, *, clock: Clock | None = None, remembered_id
     return Intake(
         source=source,
         codec=Codec(),
-        dead_letters=Box(),
+        dead_letters=CollectedRejects(),
         batch_size=BATCH,
         linger_s=2.0,
         remembered_ids=remembered_ids,
@@ -76,15 +76,15 @@ def an_intake(source: MemorySource, *, clock: Clock | None = None, remembered_id
 
 def everything(intake: Intake) -> list[TakenBatch]:
     """Until the source is at its end."""
-    deliveries = []
+    batches = []
     for _ in range(10_000):
-        delivery = intake.next_batch(timeout_s=0.0)
-        if delivery is not None:
-            deliveries.append(delivery)
+        taken = intake.next_batch(timeout_s=0.0)
+        if taken is not None:
+            batches.append(taken)
         elif intake.finished:
-            return deliveries
+            return batches
     raise AssertionError("the intake never finished")
 
 
-def first_pixels(deliveries: Sequence[TakenBatch]) -> list[list[int]]:
-    return [delivery.batch.inputs[:, 0, 0, 0].tolist() for delivery in deliveries]
+def first_pixels(batches: Sequence[TakenBatch]) -> list[list[int]]:
+    return [taken.batch.inputs[:, 0, 0, 0].tolist() for taken in batches]

@@ -35,12 +35,12 @@ class Skill(nn.Module):
 
 class Oracle(DualMemory):
     """Inputs [n, 1] are their own class index. It answers right for the first `known` classes, else wrong;
-    awake it comes to know all, and a sleep leaves it with `dreams_of`."""
+    awake it comes to know all, and a sleep leaves it with `retains`."""
 
-    def __init__(self, *, dreams_of: int) -> None:
+    def __init__(self, *, retains: int) -> None:
         super().__init__()
         self.hippocampus, self.neocortex, self.curriculum = Skill(), Skill(), Curriculum()
-        self.dreams_of = dreams_of
+        self.retains = retains
         self.observed: list[int] = []
 
     def observe(self, experience: Experience) -> Observation:
@@ -54,7 +54,7 @@ class Oracle(DualMemory):
         for _ in range(SLEEP_STEPS):
             candidate.neocortex.known += 1
             yield
-        candidate.neocortex.known.fill_(self.dreams_of)
+        candidate.neocortex.known.fill_(self.retains)
 
     def adopt(self, candidate: Self) -> None:
         for skill in (self.neocortex, self.hippocampus):
@@ -85,10 +85,10 @@ def no_other(name: str) -> nn.Module:
 
 
 def with_oracle(
-    *, dreams_of: int = 4, fraction: float = 0.5, tolerance: float = 0.1, uses_tasks: bool = True
+    *, retains: int = 4, fraction: float = 0.5, tolerance: float = 0.1, uses_tasks: bool = True
 ) -> Learner:
     return Learner(
-        make_method=lambda name: Oracle(dreams_of=dreams_of),
+        make_method=lambda name: Oracle(retains=retains),
         make_network=no_other,
         network="oracle",
         seed=0,
@@ -124,9 +124,9 @@ def a_batch(number: int) -> Batch:
 
 def slept(learner: Learner) -> ConsolidationResult:
     learner.begin_consolidation()
-    verdict = learner.consolidate(1_000)
-    assert verdict is not None
-    return verdict
+    result = learner.consolidate(1_000)
+    assert result is not None
+    return result
 
 
 def restarted(learner: Learner, fresh: Learner) -> Learner:
@@ -146,9 +146,9 @@ def everything(learner: Learner) -> dict[str, Any]:
     return tensors | learner.facts()
 
 
-def prepared(*, dreams_of: int, tolerance: float = 0.1) -> Learner:
+def prepared(*, retains: int, tolerance: float = 0.1) -> Learner:
     """Knows four classes and has an exam of each."""
-    learner = with_oracle(dreams_of=dreams_of, tolerance=tolerance)
+    learner = with_oracle(retains=retains, tolerance=tolerance)
     for _ in range(10):
         learner.learn(of_classes(["0", "1", "2", "3"]))
     return learner

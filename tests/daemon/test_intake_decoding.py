@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.intake import RememberedIds
 from tests.support.intakes import (
-    Box,
+    CollectedRejects,
     an_intake,
     everything,
     first_pixels,
@@ -17,28 +17,28 @@ from tests.support.intakes import (
 
 def test_what_cannot_be_decoded_goes_to_the_dead_letters_and_is_counted_by_reason() -> None:
     intake = an_intake(MemorySource([message(0), garbage(1), garbage(2), message(3)]))
-    (delivery,) = everything(intake)
-    assert isinstance(intake.dead_letters, Box)
+    (taken,) = everything(intake)
+    assert isinstance(intake.dead_letters, CollectedRejects)
     assert [reject.message.offset for reject in intake.dead_letters.rejects] == [1, 2]
     (reason,) = {reject.reason for reject in intake.dead_letters.rejects}
-    assert delivery.rejects == {reason: 2}
-    assert (delivery.messages, len(delivery.batch), delivery.duplicates) == (4, 2, 0)
+    assert taken.rejects == {reason: 2}
+    assert (taken.messages, len(taken.batch), taken.duplicates) == (4, 2, 0)
 
 
 def test_a_tombstone_counts_as_a_message_and_nothing_else() -> None:
     intake = an_intake(MemorySource([tombstone(0), tombstone(1), message(2), tombstone(3)]))
-    (delivery,) = everything(intake)
-    assert isinstance(intake.dead_letters, Box)
+    (taken,) = everything(intake)
+    assert isinstance(intake.dead_letters, CollectedRejects)
     assert intake.dead_letters.rejects == []
-    assert (delivery.messages, len(delivery.batch), delivery.rejects, delivery.duplicates) == (4, 1, {}, 0)
+    assert (taken.messages, len(taken.batch), taken.rejects, taken.duplicates) == (4, 1, {}, 0)
 
 
 def test_an_id_seen_before_is_learned_once_in_the_same_batch_and_in_a_later_one() -> None:
     ids = ["a", "b", "a", None, "c", "b", None, "d"]
-    deliveries = everything(an_intake(MemorySource([message(i, id=id) for i, id in enumerate(ids)])))
-    assert first_pixels(deliveries) == [[0, 1, 3], [4, 6, 7]]
-    assert [delivery.duplicates for delivery in deliveries] == [1, 1]
-    assert deliveries[0].batch.ids == ("a", "b", None)
+    batches = everything(an_intake(MemorySource([message(i, id=id) for i, id in enumerate(ids)])))
+    assert first_pixels(batches) == [[0, 1, 3], [4, 6, 7]]
+    assert [taken.duplicates for taken in batches] == [1, 1]
+    assert batches[0].batch.ids == ("a", "b", None)
 
 
 def test_an_id_older_than_the_window_is_forgotten() -> None:
@@ -49,7 +49,7 @@ def test_an_id_older_than_the_window_is_forgotten() -> None:
 
 def test_no_window_means_no_duplicates() -> None:
     intake = an_intake(MemorySource([message(i, id="a") for i in range(4)]), remembered_ids=0)
-    assert sum(delivery.duplicates for delivery in everything(intake)) == 0
+    assert sum(taken.duplicates for taken in everything(intake)) == 0
 
 
 def test_remembered_ids_survive_a_restart_and_a_smaller_window_keeps_the_newest() -> None:
