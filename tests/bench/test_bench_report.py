@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from streamlearner.bench import report
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.kit.results import Curve, Result, Row, merged
+from streamlearner.bench.kit.results import Curve, Record, Result, Row, merged
 from streamlearner.bench.kit.summary import Summary, summarise
 from streamlearner.bench.report import write
 from streamlearner.errors import StreamlearnerError
@@ -223,3 +224,11 @@ def test_runs_on_two_machines_name_both() -> None:
 def test_arms_keep_the_order_of_their_first_rows() -> None:
     found = summarise([row(arm="ours"), row(arm="rehearsal"), row(arm="ours", seed=1)])
     assert [(each.arm, len(each.values)) for each in found] == [("ours", 2), ("rehearsal", 1)]
+
+
+def test_the_committed_results_are_of_todays_protocols_so_they_can_be_resumed() -> None:
+    records = [Record.read(path) for path in Path(report.__file__).with_name("results").glob("*.json")]
+    assert len(records) > 20
+    assert [
+        each.experiment for each in records if EXPERIMENTS[each.experiment].protocol != each.protocol
+    ] == []

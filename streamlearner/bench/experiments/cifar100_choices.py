@@ -50,14 +50,13 @@ class Choices:
     protocol: str = (
         "Task-incremental CIFAR-100 as in cifar100-incremental, a quarter of the stream (12,500 images), at "
         "the bits of 10 raw images. `ours` is the arm of that name there; every other arm changes what its "
-        "name says: three candidates for each recollection (active sampling), the averaged weights' answers "
-        "instead of "
-        "stored labels as targets, a reservoir that is not balanced by class, plain transform codes, live "
-        "weights that answer and teach nothing, 100 steps of 32 codes asleep after every 2,500 examples. "
-        "The paper's freezing of the decoder is no choice here: what a batch is learned with is decoded "
-        "before any association learns from that batch. "
-        "ratio_to_finetune: examples/s of the daemon over those of one that runs finetune with the same "
-        "network, in turns of 200 examples in one run, median of four."
+        "name says: three candidates for each recollection (active sampling), predictions of the averaged "
+        "weights instead of stored labels as targets, a reservoir that is not balanced by class, plain "
+        "transform codes, no averaging of weights and no distillation, a sleep of 100 steps of 32 codes "
+        "after every 2,500 examples. The paper's freezing of the decoder would change nothing here: the "
+        "recollections that a batch is learned with are decoded before any association learns from that "
+        "batch. ratio_to_finetune: examples/s of the daemon over those of one that runs finetune with the "
+        "same network, in turns of 200 examples in one run, median of four."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:

@@ -58,7 +58,7 @@ CIFAR100_INCREMENTAL = ContinualExperiment(
     protocol=(
         "Task-incremental CIFAR-100: 50,000 training images, 20 tasks (the coarse classes, in order) of "
         "five classes and 2,500 images each, one pass in batches of 10, reduced ResNet-18 (width 16); the "
-        "task is named in the stream and at test (GEM's protocol; of ours_class_incremental it is not); "
+        "task is named in the stream and at test (GEM's protocol; but not for ours_class_incremental); "
         "tested on the 10,000 test images. Budget: bits of codes, or of raw images, with labels and tasks; "
         "10, 50 and 200 raw images. rehearsal_with_extras: raw images with the same steps, distillation, "
         "augmentation, averaging and sleep as ours; joint: no memory, the whole stream shuffled; unlimited: "

@@ -23,14 +23,14 @@ LONG_SLEEPS: Settings = {
 """For generative memories: ten steps a batch, since an example comes only once, and long sleeps, for which
 the stream waits."""
 COMPARED = (
-    "All learners are fully connected. generative_dual_memory: short-term memories of a quarter over kappa "
-    "tasks, kappa a half over the number of tasks, a sleep of 2,000 steps of 64 samples when they are full, "
-    "for which the stream waits, adopted if the exam allows. paper_configuration: the same, but every sleep "
-    "is adopted, as the paper has no exam. deep_generative_replay: no short-term memories; a sleep, which "
-    "copies, when a new task has come, every one adopted. All three take ten steps a batch, at step size 0.2 "
-    "for their learners. dropout: finetune, half of each hidden layer left out. ours: recollection_replay "
-    "with 10 raw images' bits. joint: finetune, the stream shuffled. One pass in batches of 10. The paper "
-    "shows curves. "
+    "All learners are fully connected. generative_dual_memory: short-term memories for 0.25 / kappa tasks, "
+    "kappa = 0.5 / the number of tasks; a sleep of 2,000 steps of 64 samples when they are full, for which "
+    "the stream waits, adopted if the exam allows. paper_configuration: the same, but every sleep is "
+    "adopted, as the paper has no exam. deep_generative_replay: no short-term memories; a sleep, which "
+    "copies the network, when a new task has come; every sleep is adopted. All three take ten steps a "
+    "batch, at step size 0.2 for their learners. dropout: finetune, half of each hidden layer left out. "
+    "ours: recollection_replay with 10 raw images' bits. joint: finetune, the stream shuffled. One pass in "
+    "batches of 10. The paper shows curves. "
 )
 TEN_STEPS: Mapping[str, Arm] = {
     f"{method}_ten_steps": Arm(

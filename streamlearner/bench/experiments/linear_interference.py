@@ -130,10 +130,9 @@ LINEAR_INTERFERENCE = LinearInterference(
     protocol=(
         "Task A and the very same task B in a deep linear network (paper 000, Figure 1): 16 items that "
         f"descend from one ({LEVELS} levels, each of {FEATURES} features flips with {FLIPS}), one hidden "
-        f"layer of {HIDDEN} units, an output layer for each task, gradient descent on all items at step size "
-        f"{RATE}, {EPOCHS:,} epochs. sequential: A, then from epoch {SWITCH} B alone. multi_task: A, "
-        "then A and B. "
-        f"interleaved: A and B in turns of {TURN} epochs. Metrics: mean squared errors (1: nothing known). "
-        "The paper shows curves and gives no figures."
+        f"layer of {HIDDEN} units, an output layer for each task, gradient descent on all items at step "
+        f"size {RATE}, {EPOCHS:,} epochs. sequential: A, then from epoch {SWITCH} B alone. multi_task: A, "
+        f"then A and B. interleaved: A and B in turns of {TURN} epochs. Metrics: mean squared errors (1: "
+        "nothing learned). The paper shows curves and gives no figures."
     ),
 )

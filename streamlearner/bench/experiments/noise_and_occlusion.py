@@ -149,14 +149,14 @@ COMMON: Settings = {"daemon.batch_size": 100, "sleep.every_examples": None}
 NOISE_AND_OCCLUSION = NoiseAndOcclusion(
     name="noise-and-occlusion",
     protocol=(
-        "Robustness to noise and occlusion (paper 001, Figure 9): MNIST's 60,000 training images, "
-        f"{EPOCHS} times over, shuffled anew each time, in batches of 100, two steps a batch; tested on the "
-        f"10,000 test images with normal noise of a deviation of {', '.join(map(str, NOISES))} percent of a "
+        f"Robustness to noise and occlusion (paper 001, Figure 9): MNIST's 60,000 training images, {EPOCHS} "
+        "times over, shuffled anew each time, in batches of 100, two steps a batch; tested on the 10,000 "
+        f"test images with normal noise of a deviation of {', '.join(map(str, NOISES))} percent of a "
         f"pixel's range, or with a black square in the middle, {', '.join(map(str, OCCLUSIONS))} percent of "
-        "the picture wide. accuracy_under_noise: the noise is added; accuracy_under_clipped_noise: and cut "
-        "off at black and white, as a camera would; means over the harms, none included. "
+        "the image wide. accuracy_under_noise: the noise is added; accuracy_under_clipped_noise: and cut "
+        "off at black and white, as a camera would; means over all amounts, zero included. "
         "deep_generative_replay: a deep generative memory (variational autoencoder and fully connected "
-        "learner of two hidden layers of 48) that answers from reconstructions; it does not sleep here, so "
+        "learner of two hidden layers of 48) that predicts from reconstructions; it does not sleep here, so "
         "nothing is replayed. denoising: the same, its generator learns to see through noise of a deviation "
         "up to a half and single pixels missing, up to a half of them. finetune: the same learner without a "
         "generator. The paper shows curves."

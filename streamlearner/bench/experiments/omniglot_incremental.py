@@ -33,8 +33,8 @@ OMNIGLOT_INCREMENTAL = ContinualExperiment(
         "drawings. ours and rehearsal_with_extras take ten optimiser steps a batch, the others one; joint: "
         "no memory, the whole stream shuffled. Settings were chosen on 3 of each character's 15 training "
         "drawings. The paper (50 alphabets, ResNet-18, 10 % to test) has .050 for 10 drawings and .130 for "
-        "50 at three steps an example, rehearsal .036 and .048: another stream, so not beside ours. The "
-        f"exam withholds about 70 drawings. {MEASURES}"
+        "50 at three steps an example, rehearsal .036 and .048: another stream, so not comparable. The exam "
+        f"withholds about 70 drawings. {MEASURES}"
     ),
     data="Omniglot",
     examples=3_630,

@@ -42,13 +42,13 @@ class Throughput:
 
     name: str = "throughput"
     protocol: str = (
-        "Split-MNIST, default method, batches of 10 new, 10 recollections and 2 echoes, LeNet, no sleep. "
-        "daemon: messages from the memory source (kafka: from a topic of four partitions) to weights, with "
-        "checkpoints, exam, metrics and serving, over (a) a bare loop of the same optimiser steps on ready "
-        "tensors (same network, batch shapes, augmentation, loss terms, weight averaging; nothing encoded or "
-        "remembered) and (b) a loop of the method's own observe. growth: observe with 10 times the codes and "
-        "10 times the classes over observe with few. Values are medians of ratios of examples/s (daemon, "
-        "kafka) or of seconds (growth) taken in turns."
+        "Split-MNIST, default method, batches of 10 new, 10 recollections and 2 augmented views of the new "
+        "inputs, LeNet, no sleep. daemon: messages from the memory source (kafka: from a topic of four "
+        "partitions) to weights, with checkpoints, exam, metrics and serving, over (a) a bare loop of the "
+        "same optimiser steps on ready tensors (same network, batch shapes, augmentation, loss terms, "
+        "weight averaging; nothing encoded or stored) and (b) a loop of the method's own observe. growth: "
+        "observe with 10 times the codes and 10 times the classes over observe with few. Values are medians "
+        "of ratios of examples/s (daemon, kafka) or of seconds (growth) taken in turns."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:

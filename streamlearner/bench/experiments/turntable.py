@@ -83,15 +83,15 @@ TURNTABLE = Turntable(
     protocol=(
         "Digits on a turntable (paper 000, section 4.1 and Figure 2; there toy cars of iLab-20M): MNIST's, "
         "each seen from one of eight angles, LeNet with a head for each factor, one pass of 60,000 in "
-        "batches of 10. A third of the stream names the category, the next the viewpoint, the last the "
-        "category again; a sleep at the end of each, in which the stream waits. x_after_y: accuracy on the "
-        "10,000 test images, turned likewise, after the third that named y and its sleep; x_awake_y: just "
-        "before it; x_of_neocortex: of the long-term network alone at the end. finetune: one network, plain "
-        "descent. multi_task: finetune that is told both factors throughout. ours and active_long_term: "
-        "codes in the bits of 10 raw images. The paper (other data): category to viewpoint leaves .12 of the "
-        "category (.81 alone), viewpoint to category .02 of the viewpoint (.94). Chance is .10 and .125. "
-        "Arms ending in _small: two hidden layers of 48 instead, ten steps a batch. "
-        "Settings were chosen on 10,000 training images held out."
+        "batches of 10. The first third of the stream is labelled with the category, the next with the "
+        "viewpoint, the last with the category again; a sleep at the end of each, in which the stream "
+        "waits. x_after_y: accuracy on the 10,000 test images, turned likewise, after the third labelled "
+        "with y and its sleep; x_awake_y: before that sleep; x_of_neocortex: of the long-term network alone "
+        "at the end. finetune: one network, plain SGD. multi_task: finetune with both factors as labels "
+        "throughout. ours and active_long_term: codes in the bits of 10 raw images. The paper (other data): "
+        "category to viewpoint leaves .12 of the category (.81 alone), viewpoint to category .02 of the "
+        "viewpoint (.94). Chance is .10 and .125. Arms ending in _small: two hidden layers of 48 instead, "
+        "ten steps a batch. Settings were chosen on 10,000 training images held out."
     ),
     arms=METHODS
     | {f"{name}{SMALL}": replace(arm, settings={**arm.settings, **SMALLER}) for name, arm in METHODS.items()},

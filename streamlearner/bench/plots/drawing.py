@@ -25,7 +25,7 @@ DPI = 150
 SHADES = 128
 """Colours of the PNG's palette: a third of the bytes, and no visible difference."""
 NAME_GAP = 0.05
-"""Least distance between two names at the right, as a share of the height."""
+"""Least distance between two names at the right, as a fraction of the height."""
 
 
 class ArmStyle(NamedTuple):
@@ -46,8 +46,8 @@ def styled(names: Iterable[str]) -> list[ArmStyle]:
 
 
 class Drawing:
-    """Panels side by side under one title; `size` in inches. The bytes that `save` writes hang on nothing but
-    what was drawn: no date, no version, no window system."""
+    """Panels side by side under one title; `size` in inches. The bytes that `save` writes depend on nothing
+    but what was drawn: no date, no version, no window system."""
 
     def __init__(
         self,

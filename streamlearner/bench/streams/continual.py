@@ -19,11 +19,11 @@ QUICK_TESTS = 100
 QUARTER = 4
 
 MEASURES = (
-    "accuracy: of the test pictures after the stream. exam_retention: mean over classes on the "
-    "daemon's own exam, pictures of the stream that were withheld and never trained on (256 KiB of "
-    "them at most, beside the budget; they also decide whether a sleep is adopted). forgetting: on "
-    "the exam, best after any sleep less last, mean over the periods between sleeps. "
-    "prequential_accuracy: over the whole stream, each batch answered before it is learned."
+    "accuracy: on the test images after the stream. exam_retention: mean over classes on the daemon's own "
+    "exam, images of the stream that are withheld and never trained on (256 KiB at most, not counted in the "
+    "budget; they also decide whether a sleep is adopted). forgetting: on the exam, the best after any "
+    "sleep minus the last, mean over the periods between sleeps. prequential_accuracy: over the whole "
+    "stream, each batch predicted before it is learned."
 )
 """What the metrics of a ContinualExperiment mean; part of its protocol."""
 

@@ -49,7 +49,7 @@ def learn_stream(
     messages = fixture.messages(stream, tasks=stream.tasks if names_tasks else None)
     curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
     with fixture.daemon(settings, messages, between=curve) as daemon:
-        daemon.consolidate = asleep = Stopwatch(daemon.consolidate)
+        daemon.consolidate = sleeping = Stopwatch(daemon.consolidate)
         started = time.perf_counter()
         daemon.run()
         seconds = time.perf_counter() - started - curve.seconds
@@ -61,7 +61,7 @@ def learn_stream(
             learner, of_last_classes(test, newest), names_tasks=names_tasks
         )
     if compares_methods:
-        measured |= readouts(learner, test, stream) | {"sleep_seconds": asleep.seconds}
+        measured |= readouts(learner, test, stream) | {"sleep_seconds": sleeping.seconds}
     return StreamOutcome(
         measured=measured,
         points=curve.points,
