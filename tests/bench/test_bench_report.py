@@ -229,6 +229,5 @@ def test_arms_keep_the_order_of_their_first_rows() -> None:
 def test_the_committed_results_are_of_todays_protocols_so_they_can_be_resumed() -> None:
     records = [Record.read(path) for path in Path(report.__file__).with_name("results").glob("*.json")]
     assert len(records) > 20
-    assert [
-        each.experiment for each in records if EXPERIMENTS[each.experiment].protocol != each.protocol
-    ] == []
+    for record in records:
+        assert record.protocol == EXPERIMENTS[record.experiment].protocol, record.experiment
