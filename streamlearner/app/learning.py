@@ -79,9 +79,7 @@ def make_method(
         steps=config.method.steps,
         sleep=Sleep(config.sleep.steps, config.sleep.batch_size, config.sleep.learning_rate),
         seed=seed_of(config, "method"),
-        make_association=lambda chance: make_association(
-            config, input_shape=input_shape, dtype=dtype, chance=chance
-        ),
+        make_association=lambda rng: make_association(config, input_shape=input_shape, dtype=dtype, rng=rng),
         make_memory=lambda association: make_memory(config, association=association),
     )
     return kind.build(config.method.settings_of(), components)

@@ -45,10 +45,10 @@ class Examples(NamedTuple):
     images: Tensor
     labels: Tensor
 
-    def draw(self, n: int, classes: Tensor, chance: torch.Generator) -> LabelledBatch:
+    def draw(self, n: int, classes: Tensor, rng: torch.Generator) -> LabelledBatch:
         """`n` of these classes, as networks take them."""
         places = torch.isin(self.labels, classes).nonzero().flatten()
-        chosen = places[torch.randint(len(places), (n,), generator=chance)]
+        chosen = places[torch.randint(len(places), (n,), generator=rng)]
         return LabelledBatch(unit_interval(self.images[chosen]), self.labels[chosen])
 
 
@@ -102,14 +102,14 @@ class MetaTraining:
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
         examples = Examples(images, torch.tensor(found.labels))
         self._check(examples.labels)
-        chance = torch.Generator().manual_seed(self.seed)
-        network = self._pretrained(examples, chance)
+        rng = torch.Generator().manual_seed(self.seed)
+        network = self._pretrained(examples, rng)
         with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator
             torch.manual_seed(self.seed)
             gate = UpdateGate(network, hidden=HIDDEN, each_weight=self.each_weight)
         yield from meta_train(
             gate,
-            episode_tasks=lambda _: self._episode_tasks(network, examples, chance),
+            episode_tasks=lambda _: self._episode_tasks(network, examples, rng),
             training=self.training,
         )
         save_gate(gate, out, facts=self.facts(), start=network if self.each_weight else None)
@@ -138,27 +138,27 @@ class MetaTraining:
         if both := sorted(set(self.old) & set(self.new)):
             raise ConfigError(f"class {both[0]} is old and new: name it once")
 
-    def _pretrained(self, examples: Examples, chance: torch.Generator) -> Network:
+    def _pretrained(self, examples: Examples, rng: torch.Generator) -> Network:
         try:
-            network = build(name=self.network, input_shape=tuple(examples.images.shape[1:]), generator=chance)
+            network = build(name=self.network, input_shape=tuple(examples.images.shape[1:]), generator=rng)
         except ValueError as error:
             raise ConfigError(str(error)) from None
         network.head.grow(max(*self.old, *self.new) + 1)
         old = torch.tensor(self.old)
         pretrain(
             network,
-            lambda n: examples.draw(n, old, chance),
+            lambda n: examples.draw(n, old, rng),
             steps=self.pretraining_steps,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
         )
         return network
 
-    def _episode_tasks(self, network: Network, examples: Examples, chance: torch.Generator) -> EpisodeTasks:
-        chosen = torch.randperm(len(self.new), generator=chance)[: self.new_per_episode]
+    def _episode_tasks(self, network: Network, examples: Examples, rng: torch.Generator) -> EpisodeTasks:
+        chosen = torch.randperm(len(self.new), generator=rng)[: self.new_per_episode]
         old, new = torch.tensor(self.old), torch.tensor(self.new)[chosen]
         return EpisodeTasks(
             network=network,
-            old=lambda n: examples.draw(n, old, chance),
-            new=lambda n: examples.draw(n, new, chance),
+            old=lambda n: examples.draw(n, old, rng),
+            new=lambda n: examples.draw(n, new, rng),
         )

@@ -10,7 +10,7 @@ from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
 from streamlearner.memory.code_size import association_for, code_bits_for
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import Chance
+from streamlearner.methods.base import Rng
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build as build_network
@@ -92,7 +92,7 @@ def make_memory(config: Config, *, association: Association) -> RecollectionMemo
 
 
 def make_association(
-    config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, chance: Chance
+    config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, rng: Rng
 ) -> Association:
     """The configured association (`auto`: by input shape), from its prior or from the state that is named."""
     section = config.association
@@ -102,7 +102,7 @@ def make_association(
         input_shape=input_shape,
         dtype=dtype,
         code_bits=section.code_bits or bits,
-        generator=chance.generator,
+        generator=rng.generator,
     )
     made: Association = ASSOCIATIONS.find(name).load().build(section.settings_of(name), context)
     if section.from_checkpoint:

@@ -10,7 +10,7 @@ from streamlearner.app.parts import make_association
 from streamlearner.associations.gumbel import parameter_bits
 from streamlearner.config.loading import load
 from streamlearner.memory.planner import Coding, Measure, Measured
-from streamlearner.methods.base import Chance
+from streamlearner.methods.base import Rng
 
 
 def measure_for(input_shape: tuple[int, ...]) -> Measure:
@@ -24,7 +24,7 @@ def measure_for(input_shape: tuple[int, ...]) -> Measure:
             radices = (coding.levels,) * coding.variables
             return Measured(radices, parameter_bits(input_shape=input_shape, **size))
         config = load(path=None, settings=coding.settings(), environ={})
-        association = make_association(config, input_shape=input_shape, dtype=dtype, chance=Chance(seed=0))
+        association = make_association(config, input_shape=input_shape, dtype=dtype, rng=Rng(seed=0))
         return Measured(association.radices, association.parameter_bits())
 
     return measure

@@ -11,8 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from streamlearner.associations.contract import Association, CodingContext
-from streamlearner.networks.adam import FORMER_NAMES, Adam
+from streamlearner.networks.adam import Adam
 from streamlearner.registry.associations import GumbelSection
+
+FORMER_STATE = {"moment": "adam.exp_avg", "scale": "adam.exp_avg_sq", "updates": "adam.steps"}
+"""In version 0.1 the optimiser's state lay among the association's own buffers, by the names on the left. It
+may come from a file without a format (`association.from_checkpoint`): so it is read here."""
 
 
 class GumbelAssociation(Association):
@@ -129,10 +133,9 @@ class GumbelAssociation(Association):
         return [*self.encoder.parameters(), *self.decoder.parameters()]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """In version 0.1 the optimiser's state lay among the association's own buffers."""
-        for former in FORMER_NAMES:
+        for former, name in FORMER_STATE.items():
             if prefix + former in state_dict:
-                state_dict[f"{prefix}adam.{former}"] = state_dict.pop(prefix + former)
+                state_dict[prefix + name] = state_dict.pop(prefix + former)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 

@@ -97,7 +97,7 @@ class KarhunenLoeveAssociation(Association):
         symbols = self.quantiser.encode(unit, bits=self.bits, weight=self.deviation.square())
         self.quantiser.count(unit, symbols, bits=self.bits)
         if int(self.batches) % _SETTLE_EVERY == 0:
-            self.quantiser.settle()
+            self.quantiser.update_levels()
         components = self.quantiser.decode(symbols, bits=self.bits)
         self.correction.learn(components, self._linear(components), flat)
 
@@ -109,7 +109,7 @@ class KarhunenLoeveAssociation(Association):
         if int(self.covariance.examples) < due:
             return None
         renewed = copy.deepcopy(self)
-        renewed.quantiser.settle()
+        renewed.quantiser.update_levels()
         renewed.fit_examples.copy_(renewed.covariance.examples)
         renewed._fit()
         renewed.correction.turn(self._from_components_of(renewed))

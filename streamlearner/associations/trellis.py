@@ -114,7 +114,7 @@ class TrellisAssociation(Association):
         if int(self.fit_examples) and (fourth or seen < _COUNT_LEVELS):
             self._count_levels(values)
         if int(self.batches) % _SETTLE_EVERY == 0:
-            self.quantiser.settle()
+            self.quantiser.update_levels()
         if self._due and self._may_continue:
             self._begin_generation()
 
@@ -125,7 +125,7 @@ class TrellisAssociation(Association):
         if not self._due:
             return None
         renewed = copy.deepcopy(self)
-        renewed.quantiser.settle()
+        renewed.quantiser.update_levels()
         renewed._fit()
         return renewed
 
@@ -196,7 +196,7 @@ class TrellisAssociation(Association):
 
     def _begin_generation(self) -> None:
         """As many directions as ever, the weakest with the fewest bits, as they are now."""
-        self.quantiser.settle()
+        self.quantiser.update_levels()
         found = self.covariance.directions()
         chosen = found.variance.argsort(stable=True)[-len(self.bits) :]
         for name, value in self._generation(found, chosen).items():

@@ -98,7 +98,7 @@ class TrellisQuantiser(nn.Module):
         self.cell_count.index_add_(0, cells, torch.ones_like(values))
         self.cell_total.index_add_(0, cells, values)
 
-    def settle(self) -> None:
+    def update_levels(self) -> None:
         """One Lloyd iteration: levels move towards the means of their cells; counting starts again.
 
         Codes stay decodable, and on the whole decode to something nearer.

@@ -17,7 +17,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from streamlearner.gates.update_gate import UpdateGate, recorded_activities
-from streamlearner.networks.base import Network, descend
+from streamlearner.networks.base import Network, sgd_step
 
 HUBER_WEIGHT = 300.0
 """Weight of the distance between representations; the paper's."""
@@ -184,7 +184,7 @@ def pretrain(network: Network, draw: DrawTask, *, steps: int, batch_size: int, l
         drawn = draw(batch_size)
         loss = task_cross_entropy(network.train()(drawn.inputs), drawn.labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(network, learning_rate=learning_rate, loss=float(loss.detach()))
+        sgd_step(network, learning_rate=learning_rate, loss=float(loss.detach()))
 
 
 def joint_step(teacher: Network, old: LabelledBatch, new: LabelledBatch, *, learning_rate: float) -> None:
@@ -193,7 +193,7 @@ def joint_step(teacher: Network, old: LabelledBatch, new: LabelledBatch, *, lear
     n = len(old.labels)
     loss = task_cross_entropy(logits[:n], old.labels) + task_cross_entropy(logits[n:], new.labels)
     loss.backward()  # type: ignore[no-untyped-call]
-    descend(teacher, learning_rate=learning_rate, loss=float(loss.detach()))
+    sgd_step(teacher, learning_rate=learning_rate, loss=float(loss.detach()))
 
 
 class Student:

@@ -1,4 +1,5 @@
-"""A deep generative memory: generator, learner, how often each task was met; and one for each new task."""
+"""A deep generative memory, of generator and learner; and the short-term memory, one of them for each new
+task."""
 
 from __future__ import annotations
 
@@ -11,33 +12,34 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
-from streamlearner.networks.base import Network, descend
+from streamlearner.networks.base import Network, sgd_step
 from streamlearner.registry.methods import GenerativeDualMemorySection
 
 
 class Samples(NamedTuple):
-    """Inputs [n, *input_shape] with the answers for them, probabilities [n, classes]."""
+    """Inputs [n, *input_shape] with their target probabilities [n, classes]."""
 
     inputs: Tensor
     targets: Tensor
 
 
 class GenerativeMemory(nn.Module):
-    """The paper's DGM (001, section 3.1): `met` [tasks] int64 counts, by task, the times it was met.
+    """The paper's DGM (001, section 3.1). `task_counts` int64 [tasks]: how many times each task was learned,
+    repetitions counted.
 
-    The learner sees reconstructions, when it learns and when it answers.
+    The learner's inputs are reconstructions by the generator, in training and in prediction.
     """
 
-    met: Tensor
+    task_counts: Tensor
 
     def __init__(self, *, generator: VariationalAutoencoder, learner: Network) -> None:
         super().__init__()
         self.generator = generator
         self.learner = learner
-        self.register_buffer("met", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("task_counts", torch.zeros(0, dtype=torch.int64))
 
     @classmethod
-    def of(
+    def from_settings(
         cls,
         settings: GenerativeDualMemorySection,
         *,
@@ -45,7 +47,8 @@ class GenerativeMemory(nn.Module):
         input_shape: tuple[int, ...],
         width: int = 1,
     ) -> Self:
-        """With a generator of the size of a short-term one, or `width` times as wide."""
+        """With a generator of the configured size for short-term memories, its layers `width` times as
+        wide."""
         generator = VariationalAutoencoder(
             input_shape=input_shape,
             hidden=width * settings.hidden,
@@ -55,69 +58,70 @@ class GenerativeMemory(nn.Module):
         )
         return cls(generator=generator, learner=learner)
 
-    def count(self, task: int, times: int = 1) -> None:
-        """The task was met so many times more."""
-        if task >= len(self.met):
-            self.met = torch.cat([self.met, self.met.new_zeros(task + 1 - len(self.met))])
-        self.met[task] += times
+    def count_task(self, task: int, times: int = 1) -> None:
+        """Adds `times` to the count of the task."""
+        if task >= len(self.task_counts):
+            self.task_counts = F.pad(self.task_counts, (0, task + 1 - len(self.task_counts)))
+        self.task_counts[task] += times
 
     @property
     def tasks(self) -> dict[int, int]:
-        """Times met, by task."""
-        return {task: times for task, times in enumerate(self.met.tolist()) if times}
+        """`task_counts` by task, of those that are not 0."""
+        return {task: times for task, times in enumerate(self.task_counts.tolist()) if times}
 
-    def meet(self, inputs: Tensor) -> None:
-        """Takes note of the scale of inputs before they are learned."""
-        self.generator.meet(inputs)
-        self.learner.meet(inputs)
+    def update_input_statistics(self, inputs: Tensor) -> None:
+        """Updates the running mean and variance of feature vectors [n, d]; call it before they are
+        learned."""
+        self.generator.update_input_statistics(inputs)
+        self.learner.update_input_statistics(inputs)
 
     def learn(
-        self, samples: Samples, *, learning_rate: float, chance: torch.Generator, pace: float = 1.0
+        self, samples: Samples, *, learning_rate: float, rng: torch.Generator, rate_factor: float = 1.0
     ) -> float:
-        """One step of the generator on the samples, one of the learner on their reconstructions; its loss.
-        Both by `pace` of their step sizes."""
-        self.generator.learn(samples.inputs, generator=chance, pace=pace)
+        """One step of the generator on the samples, and one of the learner on their reconstructions. Returns
+        the learner's loss before. `rate_factor` multiplies both learning rates."""
+        self.generator.learn(samples.inputs, rng=rng, rate_factor=rate_factor)
         self.learner.head.grow(samples.targets.shape[1])
         logits = self.learner.train()(self.generator.reconstruct(samples.inputs))
         loss = F.cross_entropy(logits[:, : samples.targets.shape[1]], samples.targets)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        descend(self.learner, learning_rate=pace * learning_rate, loss=value)
+        sgd_step(self.learner, learning_rate=rate_factor * learning_rate, loss=value)
         return value
 
     @torch.no_grad()
     def answer(self, inputs: Tensor, classes: int) -> Tensor:
-        """Logits [n, classes] for inputs, by way of their reconstructions."""
+        """Logits [n, classes] for the reconstructions of inputs [n, *input_shape]."""
         logits: Tensor = self.learner.eval()(self.generator.reconstruct(inputs))
         missing = classes - logits.shape[1]
         return F.pad(logits, (0, missing)) if missing > 0 else logits[:, :classes]
 
     @torch.no_grad()
-    def generate(self, count: int, classes: int, *, chance: torch.Generator) -> Samples:
-        """Samples of what it learned, labelled by its own learner."""
-        inputs = self.generator.generate(count, generator=chance)
+    def generate(self, count: int, classes: int, *, rng: torch.Generator) -> Samples:
+        """`count` samples of the generator, with the probabilities of its own learner."""
+        inputs = self.generator.generate(count, rng=rng)
         return Samples(inputs, self.answer(inputs, classes).softmax(1))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        if prefix + "met" in state_dict:
-            self.met = torch.zeros_like(state_dict[prefix + "met"])
+        if prefix + "task_counts" in state_dict:
+            self.task_counts = torch.zeros_like(state_dict[prefix + "task_counts"])
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-DREAMS = 512
-"""Generated by each memory, to find some of every class among them."""
+SAMPLES_PER_MEMORY = 512
+"""Generated by each memory to show some of every class."""
 SHOWN_SEED = 0
-"""What is shown is drawn apart from what is learned, and is the same until something is."""
+"""Samples to show have a random generator of their own: they change only when the memory does."""
 
 
 @torch.no_grad()
-def imagined(
+def samples_by_class(
     memories: Iterable[GenerativeMemory], classes: int, *, per_class: int
 ) -> list[tuple[int, Tensor]]:
-    """Up to `per_class` samples [k, *input_shape] of each class index, as their own memory labels them: the
-    first that come, unchosen. A class that comes in none has no entry."""
-    chance = torch.Generator().manual_seed(SHOWN_SEED)
-    drawn = [memory.generate(DREAMS, classes, chance=chance) for memory in memories]
+    """Up to `per_class` samples [k, *input_shape] of each class index, as the memory that generated them
+    labels them: the first of `SAMPLES_PER_MEMORY`. A class without any has no entry."""
+    rng = torch.Generator().manual_seed(SHOWN_SEED)
+    drawn = [memory.generate(SAMPLES_PER_MEMORY, classes, rng=rng) for memory in memories]
     if not drawn or not classes:
         return []
     inputs, answers = (torch.cat(column) for column in zip(*drawn, strict=True))
@@ -126,9 +130,9 @@ def imagined(
     return [(label, shown) for label, shown in found if len(shown)]
 
 
-def of_holders(errors: Tensor, tasks: Tensor, memories: Sequence[GenerativeMemory]) -> Tensor:
-    """`errors` [memories, n] of n inputs, infinite for the memories that do not hold the task that is named,
-    where one does."""
+def errors_of_task_holders(errors: Tensor, tasks: Tensor, memories: Sequence[GenerativeMemory]) -> Tensor:
+    """`errors` [memories, n] of n inputs with tasks [n] (-1: none). Where some memories hold the task of an
+    input, the errors of all others are infinite."""
     found = errors.clone()
     for i, task in enumerate(tasks.tolist()):
         holders = [m for m, memory in enumerate(memories) if 2 * task in memory.tasks]
@@ -139,30 +143,31 @@ def of_holders(errors: Tensor, tasks: Tensor, memories: Sequence[GenerativeMemor
 
 
 class ShortTermMemory(nn.Module):
-    """The STM: a generative memory for each task that is not consolidated yet. All begin as `blank`."""
+    """The paper's STM: a generative memory for each task that is not consolidated yet. Each starts as a copy
+    of `blank`."""
 
     def __init__(self, *, blank: GenerativeMemory) -> None:
         super().__init__()
-        self._blank = (blank,)  # in a tuple: no part of the state, being the same in every fresh method
+        self._blank = (blank,)  # in a tuple, so that it is no submodule: it is the same in every new method
         self.tasks = nn.ModuleDict()
 
-    def held(self) -> dict[int, GenerativeMemory]:
-        """The short-term task memories by task, in the order of their numbers."""
+    def memories(self) -> dict[int, GenerativeMemory]:
+        """The memories by task, in the order of the tasks' numbers."""
         found = {int(task): self.tasks[task] for task in sorted(self.tasks, key=int)}
         return {task: memory for task, memory in found.items() if isinstance(memory, GenerativeMemory)}
 
-    def of(self, task: int) -> GenerativeMemory:
-        """The memory of this task; a fresh one for a new task."""
+    def memory_of(self, task: int) -> GenerativeMemory:
+        """The memory of this task; a new one where there is none."""
         if str(task) not in self.tasks:
             self.tasks[str(task)] = copy.deepcopy(self._blank[0])
-            self.held()[task].count(task)
-        return self.held()[task]
+            self.memories()[task].count_task(task)
+        return self.memories()[task]
 
-    def keep(self, task: int, memory: GenerativeMemory) -> None:
-        """This memory instead of the one that the task had."""
+    def store(self, task: int, memory: GenerativeMemory) -> None:
+        """Replaces the memory of the task."""
         self.tasks[str(task)] = memory
 
-    def free(self, task: int) -> None:
+    def remove(self, task: int) -> None:
         del self.tasks[str(task)]
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:

@@ -1,4 +1,4 @@
-"""A generator whose units are reserved by binary masks, class by class: what is reserved never changes again.
+"""A generator whose units are reserved by binary masks, class by class; reserved units never change again.
 
 After "Learning to remember: Dynamic Generative Memory for Continual Learning" (paper 004), section 4.
 """
@@ -13,16 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SLOPE = 0.2
-"""Of leaky rectification, as in DCGAN (Radford et al., 2015)."""
-MEASURED = 2_048
-"""Latents over which the units of a class that was learned are normalised."""
-LEAST_VARIANCE = 1e-5
+from streamlearner.generative.masked_layer import ClassMask, MaskedLayer, initial_weights, with_row
+
+NORMALISATION_LATENTS = 2_048
+"""Latents from which the normalisation of a class's units is fixed once it is learned."""
 
 
 class Growth(NamedTuple):
-    """What a class took when it was learned, in units: newly `reserved` ones, `reused` ones that classes
-    before it had reserved, and the `units` that the network then grew to."""
+    """Units of one class: newly `reserved` ones, `reused` ones that earlier classes had reserved, and the
+    `units` of the network after it grew."""
 
     label: int
     reserved: int
@@ -30,89 +29,21 @@ class Growth(NamedTuple):
     units: int
 
 
-class Share(NamedTuple):
-    """What a class has of a layer's units, each [units]: how far it uses them, `mask` from 0 to 1; the
-    deviation and the mean that it gives their values, `gain` and `shift`."""
-
-    mask: Tensor
-    gain: Tensor
-    shift: Tensor
-
-
-class MaskedLayer(nn.Module):
-    """`units` from `inputs`, each on a scale of its class: what a unit sums up is normalised over what is
-    generated together while a class is learned (Ioffe and Szegedy, 2015), and over many latents once it is
-    learned. `reserved` [classes, units] bool: the binary masks, a row for each class. `scale`
-    [classes, 2, units]: the factor and the offset that normalisation then comes to."""
-
-    reserved: Tensor
-    scale: Tensor
-
-    def __init__(self, *, inputs: int, units: int, chance: torch.Generator) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(_drawn(units, inputs, chance))
-        self.register_buffer("reserved", torch.zeros(0, units, dtype=torch.bool))
-        self.register_buffer("scale", torch.zeros(0, 2, units))
-
-    @property
-    def units(self) -> int:
-        return len(self.weight)
-
-    @property
-    def blocked(self) -> Tensor:
-        """The cumulated mask, eq. (5): bool [units], True for what any class has reserved."""
-        return self.reserved.any(0)
-
-    def forward(self, before: Tensor, share: Share) -> Tensor:
-        """[n, inputs] to [n, units], normalised over the n, through the mask: eq. (2)."""
-        sums = F.linear(before, self.weight)
-        factor, offset = _normalising(sums, share)
-        return F.leaky_relu(sums * factor + offset, SLOPE) * share.mask
-
-    def shown(self, before: Tensor, label: int, *, of: Tensor) -> Tensor:
-        """[n, m] to [n, units of the class]; `before` holds the m units `of` [m] of the layer before."""
-        own = self.reserved[label].nonzero().flatten()
-        factor, offset = self.scale[label][:, own]
-        return F.leaky_relu(F.linear(before, self.weight[own[:, None], of]) * factor + offset, SLOPE)
-
-    def reserve(self, label: int, share: Share, before: Tensor) -> None:
-        """Gives the class the units of a binary mask, on the scale that they have for many inputs `before`
-        [n, inputs]."""
-        factor, offset = _normalising(F.linear(before, self.weight), share)
-        self.reserved = _with_row(self.reserved, label, share.mask > 0)
-        self.scale = _with_row(self.scale, label, torch.stack([factor, offset]) * share.mask)
-
-    @torch.no_grad()
-    def grow(self, *, inputs: int, units: int, chance: torch.Generator) -> None:
-        """Adds `units`, and columns for `inputs` new units of the layer before; nothing old changes."""
-        weight = _drawn(self.units + units, self.weight.shape[1] + inputs, chance)
-        weight[: self.units, : self.weight.shape[1]] = self.weight
-        self.weight = nn.Parameter(weight)
-        self.reserved = F.pad(self.reserved, (0, units))
-        self.scale = F.pad(self.scale, (0, units))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        if prefix + "weight" in state_dict:
-            self.weight = nn.Parameter(torch.zeros_like(state_dict[prefix + "weight"]))
-            self.reserved = torch.zeros_like(state_dict[prefix + "reserved"])
-            self.scale = torch.zeros_like(state_dict[prefix + "scale"])
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
 class MaskedNetwork(nn.Module):
-    """Latents to inputs [n, *input_shape] through masked layers and an output layer without bias: images in
-    [0, 1], feature vectors on the `scale` of their class ([classes, 2, d]: mean and deviation).
+    """Maps latents to inputs [n, *input_shape] by masked layers and a linear output layer without bias:
+    images in [0, 1], and feature vectors standardised by `scale` [classes, 2, d], mean and deviation of their
+    class.
 
-    A class is generated by the units reserved for it alone, gathered into a small network whose shape no
-    later growth changes: the same latents give the same bits for ever. `learned` [n] int64: the classes in
-    the order in which they were learned.
+    A class is generated by its reserved units alone, gathered into a small dense network. As its shape does
+    not change when the generator grows, the same latents give the same bits for ever. `learned` int64 [n]:
+    class indices in the order in which they were learned.
     """
 
     learned: Tensor
     scale: Tensor
 
     def __init__(
-        self, *, input_shape: Sequence[int], latents: int, units: Sequence[int], chance: torch.Generator
+        self, *, input_shape: Sequence[int], latents: int, units: Sequence[int], rng: torch.Generator
     ) -> None:
         super().__init__()
         self.input_shape = tuple(input_shape)
@@ -120,10 +51,10 @@ class MaskedNetwork(nn.Module):
         values = math.prod(self.input_shape)
         widths = [latents, *units]
         self.layers = nn.ModuleList(
-            MaskedLayer(inputs=before, units=after, chance=chance)
+            MaskedLayer(inputs=before, units=after, rng=rng)
             for before, after in zip(widths, units, strict=False)
         )
-        self.output = nn.Parameter(_drawn(values, units[-1], chance))
+        self.output = nn.Parameter(initial_weights(values, units[-1], rng))
         self.register_buffer("learned", torch.zeros(0, dtype=torch.int64))
         scales = values if len(self.input_shape) == 1 else 0
         self.register_buffer("scale", torch.zeros(0, 2, scales))
@@ -135,20 +66,21 @@ class MaskedNetwork(nn.Module):
 
     @property
     def known(self) -> list[int]:
-        """The classes that it generates, in the order in which they were learned."""
+        """The class indices that it can generate, in the order in which they were learned."""
         return self.learned.tolist()
 
-    def forward(self, latents: Tensor, shares: Sequence[Share]) -> Tensor:
-        """Values [n, values] from latents [n, latents], n > 1, through masks that need not be binary."""
+    def forward(self, latents: Tensor, class_masks: Sequence[ClassMask]) -> Tensor:
+        """Flattened inputs [n, values] from latents [n, latents], n > 1, through masks that need not be
+        binary."""
         hidden = latents
-        for layer, share in zip(self.masked, shares, strict=True):
-            hidden = layer(hidden, share)
+        for layer, class_mask in zip(self.masked, class_masks, strict=True):
+            hidden = layer(hidden, class_mask)
         return self._values(F.linear(hidden, self.output))
 
     @torch.no_grad()
     def shown(self, latents: Tensor, label: int) -> Tensor:
-        """What latents [n, latents] look like as the class: [n, *input_shape]. Raises ValueError for a class
-        that was not learned."""
+        """Inputs [n, *input_shape] of the class from latents [n, latents]. Raises ValueError for a class that
+        was not learned."""
         if label not in self.known:
             raise ValueError(f"class {label} was not learned; there are {self.known}")
         hidden, before = latents, torch.arange(self.latents)
@@ -162,18 +94,20 @@ class MaskedNetwork(nn.Module):
         shown: Tensor = values.view(-1, *self.input_shape)
         return shown
 
-    def generate(self, label: int, count: int, *, chance: torch.Generator) -> Tensor:
-        """`count` inputs of the class, [count, *input_shape]."""
-        return self.shown(torch.randn(count, self.latents, generator=chance), label)
+    def generate(self, label: int, count: int, *, rng: torch.Generator) -> Tensor:
+        """`count` inputs of the class, [count, *input_shape], from normal latents. Raises ValueError as
+        `shown`."""
+        return self.shown(torch.randn(count, self.latents, generator=rng), label)
 
     def measure(self, label: int, inputs: Tensor) -> None:
-        """Takes note of the scale of a class of feature vectors [n, d], n > 1; of images there is none."""
+        """Stores mean and deviation of a class of feature vectors [n, d], n > 1. Does nothing for images."""
         if len(self.input_shape) == 1:
             own = torch.stack([inputs.mean(0), inputs.std(0).clamp_min(1e-6)])
-            self.scale = _with_row(self.scale, label, own)
+            self.scale = with_row(self.scale, label, own)
 
     def standardised(self, label: int, inputs: Tensor) -> Tensor:
-        """Inputs [n, *input_shape] of the class as `forward` makes them, [n, values]."""
+        """Inputs [n, *input_shape] of the class, flattened and standardised like the output of `forward`: [n,
+        values]."""
         if len(self.input_shape) > 1:
             return inputs.flatten(1)
         mean, deviation = self.scale[label]
@@ -181,33 +115,33 @@ class MaskedNetwork(nn.Module):
         return values
 
     @torch.no_grad()
-    def reserve(self, label: int, shares: Sequence[Share], *, chance: torch.Generator) -> None:
-        """The class is learned: its shares, with masks of 0 and 1, are kept, and each layer grows by what
-        they newly reserve, so that as much is free as before (section 4.2)."""
-        hidden, grown = torch.randn(MEASURED, self.latents, generator=chance), 0
-        for layer, share in zip(self.masked, shares, strict=True):
-            taken = int(((share.mask > 0) & ~layer.blocked).sum())
-            layer.reserve(label, share, hidden)
-            hidden = layer(hidden, share)
-            layer.grow(inputs=grown, units=taken, chance=chance)
+    def reserve(self, label: int, class_masks: Sequence[ClassMask], *, rng: torch.Generator) -> None:
+        """Stores binary masks, gains and shifts of the class, by layer. Each layer grows by as many units as
+        are newly reserved, so that as many are free as before (section 4.2)."""
+        hidden, grown = torch.randn(NORMALISATION_LATENTS, self.latents, generator=rng), 0
+        for layer, class_mask in zip(self.masked, class_masks, strict=True):
+            taken = int(((class_mask.mask > 0) & ~layer.blocked).sum())
+            layer.reserve(label, class_mask, hidden)
+            hidden = layer(hidden, class_mask)
+            layer.grow(inputs=grown, units=taken, rng=rng)
             grown = taken
-        output = _drawn(len(self.output), self.output.shape[1] + grown, chance)
+        output = initial_weights(len(self.output), self.output.shape[1] + grown, rng)
         output[:, : self.output.shape[1]] = self.output
         self.output = nn.Parameter(output)
         self.learned = torch.cat([self.learned, torch.tensor([label])])
 
     @property
     def units(self) -> int:
-        """Of all masked layers."""
+        """Units of all masked layers."""
         return sum(layer.units for layer in self.masked)
 
     @property
     def blocked(self) -> int:
-        """Units that some class has reserved."""
+        """How many units any class has reserved."""
         return sum(int(layer.blocked.sum()) for layer in self.masked)
 
     def growth(self) -> list[Growth]:
-        """What each class took, in the order in which they were learned (Fig. 6)."""
+        """Units that each class reserved and reused, in the order of learning (Fig. 6)."""
         found, free = [], self.units - self.blocked
         taken = [torch.zeros(layer.units, dtype=torch.bool) for layer in self.masked]
         for label in self.known:
@@ -228,22 +162,3 @@ class MaskedNetwork(nn.Module):
             self.learned = torch.zeros_like(state_dict[prefix + "learned"])
             self.scale = torch.zeros_like(state_dict[prefix + "scale"])
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def _normalising(sums: Tensor, share: Share) -> tuple[Tensor, Tensor]:
-    """The factor and the offset [units] by which sums [n, units] get the gain and the shift of a class."""
-    mean, variance = sums.mean(0), sums.var(0, unbiased=False)
-    factor = share.gain * (variance + LEAST_VARIANCE).rsqrt()
-    return factor, share.shift - mean * factor
-
-
-def _with_row(table: Tensor, label: int, row: Tensor) -> Tensor:
-    """The table [classes, ...] with this row for the class; zeros for those that it has no row for."""
-    grown = table.new_zeros(max(len(table), label + 1), *table.shape[1:])
-    grown[: len(table)] = table
-    grown[label] = row
-    return grown
-
-
-def _drawn(rows: int, columns: int, chance: torch.Generator) -> Tensor:
-    return torch.randn(rows, columns, generator=chance) * math.sqrt(2.0 / columns)

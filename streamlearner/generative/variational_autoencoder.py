@@ -1,4 +1,4 @@
-"""A variational autoencoder that generates and reconstructs inputs, and carries its own optimiser."""
+"""A variational autoencoder that generates and reconstructs inputs, with its own optimiser."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ LONGEST_GRADIENT = 100.0
 
 
 class VariationalAutoencoder(nn.Module):
-    """Fully connected encoder and decoder with one hidden layer and `latents` normal variables (Kingma and
-    Welling, 2014). Images [n, C, H, W] in [0, 1] are Bernoulli means; feature vectors [n, d] of any scale are
-    standardised by what was met, and normal with variance 1 there.
+    """Fully connected encoder and decoder with one hidden layer each and `latents` normal variables (Kingma
+    and Welling, 2014). The likelihood of images [n, C, H, W] in [0, 1] is Bernoulli; feature vectors [n, d]
+    of any scale are standardised by their running mean and variance, and have a normal likelihood of variance
+    1.
 
-    With `denoising` the encoder learns to see through noise and gaps (as Im et al., "Denoising Criterion for
-    Variational Auto-encoding Framework", 2017): each input comes to it with a share of its values missing and
-    with normal noise. The share and the deviation of the noise are drawn from 0 to `denoising`, the latter in
-    units of a pixel's range, or of a feature's deviation; what is missing is black, or the mean. One image in
-    two is then cut off at black and white, as a camera's are.
+    With `denoising` the encoder is trained on corrupted inputs (Im et al., "Denoising Criterion for
+    Variational Auto-encoding Framework", 2017): a fraction of the values is set to black, or to the mean, and
+    normal noise is added. The fraction, and the standard deviation of the noise, are drawn for each input
+    uniformly from 0 to `denoising`, the latter in units of the range of a pixel or of the deviation of a
+    feature. Half of the images are then clipped to [0, 1], as a camera does.
     """
 
     def __init__(
@@ -49,69 +50,72 @@ class VariationalAutoencoder(nn.Module):
         count = sum(parameter.numel() for parameter in self._learned())
         self.adam = Adam(count=count, max_norm=LONGEST_GRADIENT)
 
-    def meet(self, inputs: Tensor) -> None:
-        """Takes note of the scale of feature vectors, before they are learned."""
+    def update_input_statistics(self, inputs: Tensor) -> None:
+        """Updates the running mean and variance of feature vectors [n, d]; call it before they are
+        learned."""
         if self.scale is not None:
-            self.scale.meet(inputs)
+            self.scale.update(inputs)
 
-    def learn(self, inputs: Tensor, *, generator: torch.Generator, pace: float = 1.0) -> float:
-        """One step down the negative evidence bound of `inputs` [n, *input_shape], by `pace` of the step
-        size; its mean before."""
+    def learn(self, inputs: Tensor, *, rng: torch.Generator, rate_factor: float = 1.0) -> float:
+        """One Adam step on the negative evidence lower bound of `inputs` [n, *input_shape]. Returns its mean
+        before the step. `rate_factor` multiplies the learning rate."""
         values = self._values(inputs)
-        mean, log_variance = self.encoder(self._harmed(values, generator)).chunk(2, dim=1)
+        mean, log_variance = self.encoder(self._corrupted(values, rng)).chunk(2, dim=1)
         log_variance = log_variance.clamp(-10.0, 10.0)
-        noise = torch.randn(mean.shape, generator=generator)
-        shown = self.decoder(mean + noise * (0.5 * log_variance).exp())
+        noise = torch.randn(mean.shape, generator=rng)
+        reconstructed = self.decoder(mean + noise * (0.5 * log_variance).exp())
         if self.scale is None:
-            error = F.binary_cross_entropy_with_logits(shown, values, reduction="none").sum(1)
+            error = F.binary_cross_entropy_with_logits(reconstructed, values, reduction="none").sum(1)
         else:
-            error = 0.5 * (shown - values).square().sum(1)
+            error = 0.5 * (reconstructed - values).square().sum(1)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(1)
         loss = (error + divergence).mean()
         gradients = torch.autograd.grad(loss, self._learned())
-        self.adam.step(self._learned(), gradients, learning_rate=pace * self.learning_rate)
+        self.adam.step(self._learned(), gradients, learning_rate=rate_factor * self.learning_rate)
         return float(loss.detach())
 
     @torch.no_grad()
     def reconstruct(self, inputs: Tensor) -> Tensor:
-        """The inputs [n, *input_shape] as the means of their latents show them: less noise, no occlusion."""
+        """Inputs [n, *input_shape] decoded from the means of their latents: with less noise, without
+        occlusion."""
         mean, _ = self.encoder(self._values(inputs)).chunk(2, dim=1)
-        return self._shown(mean)
+        return self._decoded(mean)
 
     @torch.no_grad()
-    def generate(self, count: int, *, generator: torch.Generator) -> Tensor:
-        """`count` inputs drawn from what was learned, [count, *input_shape]."""
-        return self._shown(torch.randn(count, self.latents, generator=generator))
+    def generate(self, count: int, *, rng: torch.Generator) -> Tensor:
+        """`count` inputs [count, *input_shape] decoded from latents drawn from the prior."""
+        return self._decoded(torch.randn(count, self.latents, generator=rng))
 
     @torch.no_grad()
     def error(self, inputs: Tensor) -> Tensor:
-        """Mean absolute error of the reconstruction of each input, [n]."""
+        """Mean absolute error of the reconstruction of each input, [n]; of features in standard
+        deviations."""
         values = self._values(inputs)
-        shown = self.decoder(self.encoder(values).chunk(2, dim=1)[0])
-        shown = shown.sigmoid() if self.scale is None else shown
-        error: Tensor = (shown - values).abs().mean(1)
+        reconstructed = self.decoder(self.encoder(values).chunk(2, dim=1)[0])
+        reconstructed = reconstructed.sigmoid() if self.scale is None else reconstructed
+        error: Tensor = (reconstructed - values).abs().mean(1)
         return error
 
-    def _harmed(self, values: Tensor, generator: torch.Generator) -> Tensor:
+    def _corrupted(self, values: Tensor, rng: torch.Generator) -> Tensor:
         if not self.denoising:
             return values
-        missing, deviations = self.denoising * torch.rand(2, len(values), 1, generator=generator)
-        held = torch.rand(values.shape, generator=generator) >= missing
-        found: Tensor = values * held + deviations * torch.randn(values.shape, generator=generator)
+        missing, noise_deviations = self.denoising * torch.rand(2, len(values), 1, generator=rng)
+        kept = torch.rand(values.shape, generator=rng) >= missing
+        noisy: Tensor = values * kept + noise_deviations * torch.randn(values.shape, generator=rng)
         if self.scale is not None:
-            return found
-        seen = torch.rand(len(values), 1, generator=generator) < 0.5
-        return torch.where(seen, found.clamp(0.0, 1.0), found)
+            return noisy
+        clipped = torch.rand(len(values), 1, generator=rng) < 0.5
+        return torch.where(clipped, noisy.clamp(0.0, 1.0), noisy)
 
     def _values(self, inputs: Tensor) -> Tensor:
         flat = inputs.flatten(1)
         return flat if self.scale is None else self.scale(flat)
 
-    def _shown(self, latents: Tensor) -> Tensor:
-        shown: Tensor = self.decoder(latents)
+    def _decoded(self, latents: Tensor) -> Tensor:
+        reconstructed: Tensor = self.decoder(latents)
         if self.scale is None:
-            return shown.sigmoid().view(-1, *self.input_shape)
-        return self.scale.mean + shown * self.scale.variance.sqrt()
+            return reconstructed.sigmoid().view(-1, *self.input_shape)
+        return self.scale.mean + reconstructed * self.scale.variance.sqrt()
 
     def _learned(self) -> list[nn.Parameter]:
         return [*self.encoder.parameters(), *self.decoder.parameters()]

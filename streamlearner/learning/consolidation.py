@@ -113,8 +113,8 @@ class Consolidation:
         remaining = method.transplant(
             candidate,
             steps=min(ROUND_STEPS, transplant.left),
-            left=transplant.left,
-            pace=transplant.left / transplant.steps,
+            remaining_steps=transplant.left,
+            rate_factor=transplant.left / transplant.steps,
             generator=torch.Generator().manual_seed(round_seed),
         )
         return cls(candidate, remaining, start, transplant)

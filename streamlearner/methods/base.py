@@ -1,4 +1,4 @@
-"""The contract of a method: a hippocampus that learns while awake, a neocortex that outlives every sleep."""
+"""The contract of a method: a hippocampus that learns while awake, a neocortex that sleep consolidates."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.methods.seen_classes import SeenClasses
 
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """What a method learns from in one wake step.
+    """One batch to learn, as a method sees it.
 
-    `inputs` [n, C, H, W] uint8 or [n, d] float32; `labels` [n] int64 class indices (dense, open: a new
-    class has the next index); `tasks` [n] int64 task indices, or None where the stream names no task.
+    `inputs` [n, C, H, W] uint8 or [n, d] float32, n >= 1, raw; `labels` [n] int64 class indices (a new class
+    has the next free index); `tasks` [n] int64 task indices, -1 where a message names none, or None where no
+    message of the stream does.
     """
 
     inputs: Tensor
@@ -29,9 +30,9 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one wake step tells the daemon: `predicted` [n] int64, answered *before* learning (prequential),
-    and the mean loss of the step. `distortion_l1` is the mean absolute error of the codes it stored, where
-    it stores any."""
+    """What `observe` returns: `predicted` [n] int64 class indices, predicted *before* learning (prequential);
+    the mean `loss` of the batch; and `distortion_l1`, the mean absolute error of decoded codes of the new
+    inputs, where it was measured."""
 
     predicted: Tensor
     loss: float
@@ -39,31 +40,43 @@ class Observation:
 
 
 class DualMemory(nn.Module, ABC):
-    """A method. The daemon calls everything here from its one learning thread, except on frozen copies.
+    """A method of continual learning: the base class of all, and the contract for its implementer.
 
-    For implementers:
+    When and from where it is called. All calls come one at a time from the daemon's one learning thread (in a
+    program, from the thread that calls the `Learner`); only `predict_proba`, `classes` and `route` are also
+    used by other threads, on `frozen` copies. After `build`, and `load_state_dict` where a checkpoint is
+    restored, every batch goes to `observe`. A sleep takes `candidate = method.clone()` and runs
+    `method.consolidate(candidate)`, whose steps alternate with further batches. When it is done, a clone of
+    the method adopts the candidate and is evaluated on the exam: if retention has not fallen,
+    `method.adopt(candidate)` follows, else the candidate is dropped. Between any two batches the method may
+    be saved (`state_dict`), evaluated, shown (`recollect`), counted (`stored_bits`) or reverted (`revert`).
 
-    - Register all state as submodules, parameters and buffers (a generator or an optimiser goes through
-      `get_extra_state` as a flat tensor): clone, adopt, checkpoint, bit accounting and serving then work by
-      themselves. `state_dict()` must be a flat mapping of tensors that `load_state_dict` puts exactly into
-      a freshly built method, however much the first one had grown.
-    - Draw only from generators given at construction. Two methods in the same state that observe the same
-      experiences stay bit-identical.
-    - `hippocampus` and `neocortex` are submodules of the same shape or not, as the paper has it.
-    - Keep nothing of an input beyond the step that learned it, but codes, generators' weights and counted
-      buffers.
+    Guaranteed to you: labels are dense; inputs are valid, finite, and of the shape and type that you were
+    built for; what `observe` was given does not change afterwards. An exception ends the daemon.
+
+    What you guarantee:
+
+    - All state is in submodules, parameters and buffers (a random generator in an `Rng`, an optimiser in a
+      `networks.adam.Adam`): cloning, checkpoints, bit accounting and serving then need no code of yours.
+      `state_dict()` is a flat mapping of tensors that `load_state_dict` restores exactly in a newly built
+      method, however much the saved one had grown.
+    - All random draws come from generators given at construction. Two methods in the same state that observe
+      the same experiences stay identical to the bit.
+    - `hippocampus` and `neocortex` are submodules. A model version is the state of the neocortex.
+    - Nothing of an input is kept after `observe` but codes, weights of generators, and buffers counted by
+      `stored_bits`.
     """
 
     hippocampus: nn.Module
     neocortex: nn.Module
-    curriculum: Curriculum
+    seen_classes: SeenClasses
 
-    stores: ClassVar[tuple[str, ...]] = ("memory", "chance")
-    """Submodules that are no parameters: what was experienced (in `stored_bits`), and random generators."""
-    waking_only: ClassVar[tuple[str, ...]] = ("memory", "chance", "association", "neocortex")
-    """Submodules (dotted paths) that no prediction needs; a frozen copy is made without them."""
+    stores: ClassVar[tuple[str, ...]] = ("memory", "rng")
+    """Submodules that `parameter_bits` leaves out: memories (see `stored_bits`) and random generators."""
+    training_only: ClassVar[tuple[str, ...]] = ("memory", "rng", "association", "neocortex")
+    """Submodules, by dotted name, that no prediction needs: `frozen` copies are without them."""
     can_transplant: ClassVar[bool] = False
-    """Whether `transplant` works: only a method that remembers inputs can teach another network from them."""
+    """Whether `transplant` and `switch` work: the method can train another network from recollections."""
 
     @classmethod
     def build(cls, settings: Any, components: Any) -> Self:
@@ -78,82 +91,98 @@ class DualMemory(nn.Module, ABC):
 
     @abstractmethod
     def observe(self, experience: Experience) -> Observation:
-        """Wake learning: predicts, learns each example once, remembers. New classes may come at any time."""
+        """Wake learning, once for each batch: predicts, learns each example once, and remembers. The batch
+        may bring classes and tasks that are new."""
 
     @abstractmethod
     def consolidate(self, candidate: Self) -> Iterator[None]:
-        """Sleep: teaches `candidate.neocortex`; each `yield` is one optimiser step.
+        """Sleep: a generator that trains `candidate.neocortex`; each `yield` is one optimiser step.
 
-        `candidate` is a clone taken when the sleep began: what it remembers does not change while `self`
-        goes on learning awake. Must not change `self`, and must not read what changes while awake, so that
-        the same sleep can be dreamt again after a crash.
+        `candidate` is a clone made when the sleep began; what it remembers does not change while `self` goes
+        on learning. Must not change `self`, nor read from `self` what `observe` changes (settings may be
+        read): after a crash the same steps are run again from the candidate's saved state, and must give the
+        same bits.
         """
 
     @abstractmethod
     def adopt(self, candidate: Self) -> None:
-        """Takes over the neocortex of a candidate that passed the exam. `self` may have learned since the
-        sleep began."""
+        """Takes over the neocortex of a candidate whose consolidation is complete and that passed the exam.
+        `self` may have learned more batches since the candidate was cloned."""
 
     @abstractmethod
     def revert(self, neocortex: dict[str, Tensor]) -> None:
-        """Goes back to an earlier version's neocortex, given as its state; the hippocampus starts again
-        from there."""
+        """Returns to an earlier model version. `neocortex` is the state dict of its neocortex, which may know
+        fewer classes; the hippocampus continues from there."""
 
     def transplant(
-        self, candidate: Self, *, steps: int, left: int, pace: float, generator: torch.Generator
+        self,
+        candidate: Self,
+        *,
+        steps: int,
+        remaining_steps: int,
+        rate_factor: float,
+        generator: torch.Generator,
     ) -> Iterator[None]:
-        """Teaches `candidate.neocortex`, a network of any architecture, from recollections alone: `steps` of
-        the `left` in which its step size falls from `pace` of the full one to 0. `generator` gives all
-        chance. Otherwise as `consolidate`."""
+        """Trains `candidate.neocortex`, a network of any architecture, from recollections alone. Otherwise as
+        `consolidate`.
+
+        A transplant runs in rounds: this one takes `steps` of the `remaining_steps`, over which the learning
+        rate falls linearly to 0 from `rate_factor` times the network's own. All random draws come from
+        `generator`. Raises NotImplementedError unless `can_transplant`.
+        """
         raise NotImplementedError(f"{type(self).__name__} has nothing to teach another network from")
 
     def switch(self, network: nn.Module) -> None:
-        """Learns and answers with copies of `network`, of any architecture, from now on."""
+        """Learns and predicts with copies of `network`, of any architecture, from now on. Raises
+        NotImplementedError for a method that keeps the network that it was built with."""
         raise NotImplementedError(f"{type(self).__name__} keeps the network that it was built with")
 
     @abstractmethod
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        """Probabilities [n, classes] float32 for raw `inputs` (as in Experience). A task (index, -1 for none)
-        restricts the answer to the classes seen with it. No gradient, no draw, no change of state."""
+        """Probabilities [n, classes] float32 for raw `inputs` (as in `Experience`). A named task (index [n],
+        -1 for none) restricts the answer to the classes seen with it. Without gradient, without random draws,
+        and without change of state: frozen copies are called from several threads."""
 
     @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
-        """The representation [n, f] float32 that a linear readout is trained on (002, section 3)."""
+        """The representation [n, f] float32 of raw `inputs`, to which the linear readout is fitted (paper
+        002, section 3)."""
 
     @property
     def classes(self) -> int:
         """How many classes have been seen."""
-        return self.curriculum.classes
+        return self.seen_classes.classes
 
     @property
     def route(self) -> str:
-        """Which memory answers now: `hippocampus` or `neocortex`."""
+        """Which memory answers now: `hippocampus` or `neocortex`. Names the answer's route in metrics and
+        predictions."""
         return "hippocampus"
 
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
-        """Up to `per_class` decoded recollections of each class: (class index, inputs [k, *shape] uint8 or
-        float32). Empty for a method that remembers no inputs. Changes no state."""
+        """Up to `per_class` recollections of each class, decoded or generated: (class index, inputs [k,
+        *shape] uint8 or float32). Empty for a method that remembers no inputs. Changes no state."""
         return []
 
     @property
     def remembered(self) -> int:
-        """Recollections held now."""
+        """How many recollections are held now."""
         return 0
 
     def remembered_by_class(self) -> dict[int, int]:
-        """Recollections held of each class index."""
+        """How many recollections are held now, by class index."""
         return {}
 
     def units(self) -> dict[str, int]:
-        """Units of a memory that grows, by state; none of one that does not."""
+        """Of a generator that grows, its units by state (reserved, free, ...); empty for others."""
         return {}
 
     def stored_bits(self) -> dict[str, int]:
-        """Bits really held for what was experienced, by store; all inside the budget."""
+        """Bits allocated for what was experienced, by store: within the memory's budget at any time."""
         return {}
 
     def parameter_bits(self) -> dict[str, int]:
-        """Bits of parameters and buffers, by top-level module, the stores left out; those of the method
+        """Bits of parameters and buffers by top-level submodule, without `stores`; buffers of the method
         itself by their own names."""
         own = {name: [tensor] for name, tensor in self.named_buffers(recurse=False)}
         modules = {name: list(module.state_dict().values()) for name, module in self.named_children()}
@@ -165,27 +194,29 @@ class DualMemory(nn.Module, ABC):
 
     @property
     def fullness(self) -> int:
-        """How full the memory is: 0 while it has a free place, 1 without, more where more was kept than it
-        has places for. Each time that it rises, `sleep.on_memory_full` asks for a sleep."""
+        """0 while the memory has a free place, 1 when it is full, more where it holds more than it has places
+        for. Whenever it rises, `sleep.on_memory_full` asks for a sleep."""
         return 0
 
     def clone(self) -> Self:
-        """A copy that shares nothing, generators included."""
+        """A deep copy that shares nothing with this one; random generators are copied, too."""
         return copy.deepcopy(self)
 
     def frozen(self) -> Self:
-        """A copy for predictions only: no gradients, evaluation mode, without what only waking needs."""
+        """A copy for predictions: without gradients, in evaluation mode, and without the submodules of
+        `training_only`."""
         modules = dict(self.named_modules())
         left_out: dict[int, Any] = {
-            id(modules[name]): nn.Identity() for name in self.waking_only if name in modules
+            id(modules[name]): nn.Identity() for name in self.training_only if name in modules
         }
         return copy.deepcopy(self, memo=left_out).eval().requires_grad_(False)
 
 
-class Chance(nn.Module):
-    """A method's own random generator as a submodule: checkpointed and cloned with everything else.
+class Rng(nn.Module):
+    """A random generator as a submodule, so that it is checkpointed and cloned with the method.
 
-    Register it before any submodule that was handed its `generator`, so that a clone's draw from the clone's.
+    Register it before any submodule that holds the same `generator`: a clone's submodules then draw from the
+    clone's.
     """
 
     def __init__(self, *, seed: int) -> None:
@@ -198,19 +229,21 @@ class Chance(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         self.generator.set_state(state)
 
-    def __deepcopy__(self, memo: dict[int, object]) -> Chance:
-        twin = Chance(seed=0)
+    def __deepcopy__(self, memo: dict[int, object]) -> Rng:
+        twin = Rng(seed=0)
         twin.set_extra_state(self.get_extra_state())
         memo[id(self)] = twin
-        memo[id(self.generator)] = twin.generator  # others that were handed this generator follow
+        memo[id(self.generator)] = twin.generator  # whoever holds this generator holds the copy's in a clone
         return twin
 
 
 def unit_interval(inputs: Tensor) -> Tensor:
-    """Raw inputs as networks and associations take them: uint8 to float32 in [0, 1], features unchanged."""
+    """Raw inputs as networks and associations take them: uint8 images to float32 in [0, 1], features
+    unchanged."""
     return inputs.to(torch.float32).div_(255.0) if inputs.dtype == torch.uint8 else inputs
 
 
 def raw(inputs: Tensor) -> Tensor:
-    """The way back: images [n, C, H, W] float32 in [0, 1] to uint8, feature vectors unchanged."""
+    """The inverse of `unit_interval`: images [n, C, H, W] float32 in [0, 1] to uint8, feature vectors
+    unchanged."""
     return (inputs * 255.0).round().to(torch.uint8) if inputs.ndim == 4 else inputs

@@ -1,4 +1,4 @@
-"""What the baselines share: one network that learns awake; its sleep only takes a copy."""
+"""What the baselines share: one network that learns awake; sleep only copies it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from streamlearner.networks.base import Network
 
 
 class Baseline(OneNetwork):
-    """`steps` optimiser steps for each batch, which is answered before the first. The neocortex is the copy
-    that the last sleep took, so that versions and rollback work."""
+    """`steps` optimiser steps on each batch; predictions are made before the first. The neocortex is a copy
+    of the hippocampus from the last adopted sleep, for model versions and rollback."""
 
     def __init__(self, *, network: Network, learning_rate: float, steps: int = 1) -> None:
         super().__init__(network=network, learning_rate=learning_rate)
@@ -29,7 +29,7 @@ class Baseline(OneNetwork):
         )
 
     def observe(self, experience: Experience) -> Observation:
-        self._meet(experience)
+        self._register(experience)
         answered = self._learn(experience)
         for _ in range(self.steps - 1):
             self._learn(experience)
@@ -37,7 +37,7 @@ class Baseline(OneNetwork):
 
     @abstractmethod
     def _learn(self, experience: Experience) -> Observation:
-        """One step on the batch, and what was answered and lost before it."""
+        """One optimiser step on the batch. Returns predictions and loss from before it."""
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex.load_state_dict(candidate.hippocampus.state_dict())

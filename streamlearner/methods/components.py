@@ -1,4 +1,4 @@
-"""What a method may be built of, as the configuration has it: handed to its `build`."""
+"""What the configuration offers a method to be built of: the argument of its `build`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import torch
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import Chance
+from streamlearner.methods.base import Rng
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 
 
 class Sleep(NamedTuple):
-    """Of one sleep: optimiser steps, recollections in each, and the first step size (None: that of wake)."""
+    """Of one sleep: optimiser steps, recollections in each, and the learning rate of the first (None: that of
+    wake)."""
 
     steps: int
     batch_size: int
@@ -26,12 +27,12 @@ class Sleep(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """For inputs of one shape: raw ones are `dtype` [n, *input_shape]. A method takes what it needs.
+    """Parts and settings for raw inputs of `dtype` [n, *input_shape]. A method takes what it needs.
 
-    `network` has the step size of wake as its `learning_rate`. `recollections_per_step` and `steps` (for each
-    batch) are settings that several methods share. A method's own generator comes from `chance()`, the same
-    each time; `make_association` and `make_memory` make a new one at each call, and some associations draw
-    from the generator already when they are made: call them in the same order always.
+    `network.learning_rate` is the one of wake learning. `recollections_per_step` and `steps` (optimiser steps
+    on each batch) are settings that several methods share. `make_association` and `make_memory` make a new
+    object at each call; an association may draw from the method's random generator when it is made, so always
+    call them in the same order.
     """
 
     input_shape: tuple[int, ...]
@@ -42,16 +43,18 @@ class Components:
     steps: int
     sleep: Sleep
     seed: int
-    make_association: Callable[[Chance], Association]
+    make_association: Callable[[Rng], Association]
     make_memory: Callable[[Association], RecollectionMemory]
 
-    def chance(self) -> Chance:
-        """A method's own generator. Hand it on before anything that draws from it is built."""
-        return Chance(seed=self.seed)
+    def make_rng(self) -> Rng:
+        """A new random generator for the method, in the same state each time. Register it before any part
+        that holds its `generator`."""
+        return Rng(seed=self.seed)
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
-        """Lends the method's seed to torch's global generator, from which torch initialises layers."""
+        """Inside, torch's global generator, from which layers are initialised, has the method's seed;
+        afterwards its former state."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             yield

@@ -6,17 +6,17 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
-from streamlearner.networks.base import descend
+from streamlearner.networks.base import sgd_step
 
 
 class Finetune(Baseline):
-    """Plain gradient descent on the stream, in its order. A named task restricts the competing classes."""
+    """SGD on the stream in its order. Where a task is named, only the classes seen with it compete."""
 
     def _learn(self, experience: Experience) -> Observation:
         network = self.hippocampus.train()
         logits = network(unit_interval(experience.inputs))[:, : self.classes]
-        logits = self.curriculum.restricted(logits, experience.tasks)
+        logits = self.seen_classes.restricted(logits, experience.tasks)
         loss = F.cross_entropy(logits, experience.labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(network, learning_rate=self.learning_rate, loss=(value := float(loss.detach())))
+        sgd_step(network, learning_rate=self.learning_rate, loss=(value := float(loss.detach())))
         return Observation(predicted=logits.detach().argmax(1), loss=value)

@@ -1,4 +1,4 @@
-"""Learns each task with a small generative memory of its own; sleep replays them all into one large one.
+"""Learns each task with a small generative memory of its own; sleep replays all of them into a large one.
 
 After Kamra, Gupta and Liu, "Deep Generative Dual Memory Network for Continual Learning" (paper 001).
 """
@@ -17,48 +17,48 @@ from streamlearner.generative.generative_memory import (
     GenerativeMemory,
     Samples,
     ShortTermMemory,
-    imagined,
-    of_holders,
+    errors_of_task_holders,
+    samples_by_class,
 )  # fmt: skip
-from streamlearner.generative.generative_replay import Shares, shares, task_numbers
-from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, raw, unit_interval
+from streamlearner.generative.generative_replay import ReplayCounts, replay_counts, task_numbers
+from streamlearner.methods.base import DualMemory, Experience, Observation, Rng, raw, unit_interval
 from streamlearner.methods.components import Components, Sleep
-from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.by_name import mlp
 from streamlearner.registry.methods import GenerativeDualMemorySection
 
-ERROR_SCALE = 0.01
-"""Mean absolute errors of reconstruction that differ by so much make answers e times as likely to count."""
+ERROR_TEMPERATURE = 0.01
+"""A memory whose mean absolute reconstruction error is smaller by this weighs e times as much."""
 
 
 class GenerativeDualMemory(DualMemory):
-    """DGDMN: the STM is the hippocampus, the long-term generative memory (LTM) the neocortex.
+    """DGDMN: the short-term memory (STM) is the hippocampus, the long-term one (LTM) the neocortex.
 
-    Awake, the examples of a task train its short-term memory, with the LTM's reconstructions of them and its
-    labels where it knows the task (revision). Asleep, the LTM learns from what the short-term memories and
-    its former self generate, in the shares of `generative_replay`; those that learned nothing since are then
-    freed. Nothing of an input is stored: generators' parameters are the memory.
+    Awake, the examples of a task train its short-term memory; where the LTM knows the task, also the LTM's
+    reconstructions of them with its predictions (revision). Asleep, the LTM learns samples of the short-term
+    memories and of its own earlier state, in the proportions of `generative_replay`; short-term memories that
+    have not learned since are then removed. No input is stored: the memory is the generators' parameters.
 
-    The task is the message's, else by `task_from` the label or the period between sleeps. A named task is
-    answered by the short-term memory that holds it, else by the LTM. Without one all memories answer, each
-    weighted by how well it reconstructs the input: softmax of minus its mean absolute error over
-    `ERROR_SCALE`. So do both of a task that is being revised, as the short-term one is fresh.
+    The task is that of the message, else by `task_from` the label or the period between sleeps. A named task
+    is answered by the short-term memory that holds it, else by the LTM. Without a name all memories answer,
+    weighted by reconstruction: softmax of minus the mean absolute error over `ERROR_TEMPERATURE`. A task
+    under revision is answered by both in the same way, as its short-term memory is new.
 
     Differs: examples are seen once, in small batches; the samples of a sleep are drawn step by step in the
-    shares of the rule and never held all at once; more than `short_term_tasks` tasks before a sleep comes get
-    memories all the same (`fullness` asks for one), and the task then being learned is left for the next.
+    proportions of the rule, never stored together; more than `short_term_tasks` tasks before a sleep all get
+    memories (`fullness` then asks for a sleep), and the one being learned is left for the next.
     """
 
     hippocampus: ShortTermMemory
     neocortex: GenerativeMemory
     period: Tensor
     latest: Tensor
-    waking_only = ("chance",)
+    training_only = ("rng",)
 
     def __init__(
         self,
         *,
-        chance: Chance,
+        rng: Rng,
         blank: GenerativeMemory,
         long_term: GenerativeMemory,
         task_from: Literal["label", "period"],
@@ -70,10 +70,10 @@ class GenerativeDualMemory(DualMemory):
         sleep: Sleep,
     ) -> None:
         super().__init__()
-        self.chance = chance
+        self.rng = rng
         self.hippocampus = ShortTermMemory(blank=blank)
         self.neocortex = long_term
-        self.curriculum = Curriculum()
+        self.seen_classes = SeenClasses()
         self.task_from = task_from
         self.short_term_tasks = short_term_tasks
         self.kappa = kappa
@@ -89,10 +89,10 @@ class GenerativeDualMemory(DualMemory):
         shape, network = components.input_shape, components.network
         with components.drawing():
             learner = mlp(input_shape=shape, hidden=(settings.hidden,))
-            blank = GenerativeMemory.of(settings, learner=learner, input_shape=shape)
-            long_term = GenerativeMemory.of(settings, learner=network, input_shape=shape, width=2)
+            blank = GenerativeMemory.from_settings(settings, learner=learner, input_shape=shape)
+            long_term = GenerativeMemory.from_settings(settings, learner=network, input_shape=shape, width=2)
         return cls(
-            chance=components.chance(),
+            rng=components.make_rng(),
             blank=blank,
             long_term=long_term,
             task_from=settings.task_from,
@@ -105,7 +105,7 @@ class GenerativeDualMemory(DualMemory):
         )
 
     def observe(self, experience: Experience) -> Observation:
-        self.curriculum.meet(experience.labels, experience.tasks)
+        self.seen_classes.register(experience.labels, experience.tasks)
         predicted = self.predict_proba(experience.inputs, experience.tasks).argmax(1)
         tasks = task_numbers(
             experience.labels, experience.tasks, task_from=self.task_from, period=self.period
@@ -114,63 +114,65 @@ class GenerativeDualMemory(DualMemory):
         targets = F.one_hot(experience.labels, self.classes).to(torch.float32)
         for task in dict.fromkeys(tasks.tolist()):
             chosen = tasks == task
-            self.hippocampus.of(task).meet(new)  # the scale of all: one example's would be the example
+            # of all new inputs: standardised by its own statistics, a single one would be 0
+            self.hippocampus.memory_of(task).update_input_statistics(new)
             loss += self._learn(task, Samples(new[chosen], targets[chosen])) * int(chosen.sum())
             self.latest.fill_(task)
         return Observation(predicted=predicted, loss=loss / len(new))
 
     def _learn(self, task: int, samples: Samples) -> float:
-        """The task's own memory learns; its loss after the steps."""
-        memory = self.hippocampus.of(task)
+        """Trains the task's short-term memory for `steps` steps; the loss of the last."""
+        memory = self.hippocampus.memory_of(task)
         if task in self.neocortex.tasks:
-            samples = self._revised(samples)
+            samples = self._with_revision(samples)
         loss = 0.0
         for _ in range(self.steps):
-            loss = memory.learn(samples, learning_rate=self.learning_rate, chance=self.chance.generator)
+            loss = memory.learn(samples, learning_rate=self.learning_rate, rng=self.rng.generator)
         return loss
 
-    def _revised(self, samples: Samples) -> Samples:
-        """With the LTM's reconstructions of the same inputs, and its answers."""
+    def _with_revision(self, samples: Samples) -> Samples:
+        """Adds the LTM's reconstructions of the same inputs, with its predictions."""
         again = self.neocortex.generator.reconstruct(samples.inputs)
         answers = self.neocortex.answer(samples.inputs, self.classes).softmax(1)
         return Samples(torch.cat([samples.inputs, again]), torch.cat([samples.targets, answers]))
 
     @property
     def fullness(self) -> int:
-        """Tasks that came when no short-term memory was left: time to sleep, and again with each more, where
-        that sleep was refused."""
+        """How many more tasks there are than `short_term_tasks`: asks for a sleep, and again with each
+        further task where that sleep was refused."""
         return max(len(self.hippocampus.tasks) - self.short_term_tasks, 0)
 
-    def _learned(self) -> dict[int, GenerativeMemory]:
-        """The short-term memories that a sleep consolidates: all, but where there are more than
-        `short_term_tasks` not the one that is being learned, which may hardly know its task yet."""
-        held, latest = self.hippocampus.held(), int(self.latest)
+    def _to_consolidate(self) -> dict[int, GenerativeMemory]:
+        """The short-term memories that a sleep consolidates: all; but where there are more than
+        `short_term_tasks`, without the one being learned, which may hardly know its task yet."""
+        held, latest = self.hippocampus.memories(), int(self.latest)
         if len(held) <= self.short_term_tasks:
             return held
         return {task: memory for task, memory in held.items() if task != latest}
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
-        short, long = candidate._learned(), candidate.neocortex
+        short, long = candidate._to_consolidate(), candidate.neocortex
         if not short:
             return
-        former, replay = copy.deepcopy(long), candidate._shares()
+        former, replay = copy.deepcopy(long), candidate._replay_counts()
         for step in range(self.sleep.steps):
-            samples = candidate._dreamt(former, replay)
-            long.meet(samples.inputs)
+            samples = candidate._replay_batch(former, replay)
+            long.update_input_statistics(samples.inputs)
             long.learn(
                 samples,
                 learning_rate=self.learning_rate,
-                chance=candidate.chance.generator,
-                pace=1.0 - step / self.sleep.steps,
+                rng=candidate.rng.generator,
+                rate_factor=1.0 - step / self.sleep.steps,
             )
             yield
         for task, memory in short.items():
-            long.count(task, memory.tasks[task])
+            long.count_task(task, memory.tasks[task])
 
-    def _shares(self) -> Shares:
-        """Each task at hand has as many samples as the LTM may hold: its own memory generates them."""
-        short = self._learned()
-        return shares(
+    def _replay_counts(self) -> ReplayCounts:
+        """The rule for the available tasks: each counts as `most_samples` examples, as its own memory
+        generates them."""
+        short = self._to_consolidate()
+        return replay_counts(
             dict.fromkeys(short, self.most_samples),
             met={task: memory.tasks[task] for task, memory in short.items()},
             known=self.neocortex.tasks,
@@ -178,16 +180,16 @@ class GenerativeDualMemory(DualMemory):
             capacity=self.most_samples,
         )
 
-    def _dreamt(self, former: GenerativeMemory, replay: Shares) -> Samples:
-        """One batch, drawn in the shares of the rule."""
-        chance, classes = self.chance.generator, self.classes
-        short = self._learned()
+    def _replay_batch(self, former: GenerativeMemory, replay: ReplayCounts) -> Samples:
+        """One batch, drawn in the proportions of the rule."""
+        rng, classes = self.rng.generator, self.classes
+        short = self._to_consolidate()
         weights = torch.tensor([*replay.incoming.values(), replay.generated], dtype=torch.float64)
-        drawn = torch.multinomial(weights, self.sleep.batch_size, replacement=True, generator=chance)
+        drawn = torch.multinomial(weights, self.sleep.batch_size, replacement=True, generator=rng)
         counts = torch.bincount(drawn, minlength=len(weights)).tolist()
         memories = [*(short[task] for task in replay.incoming), former]
         parts = [
-            memory.generate(count, classes, chance=chance)
+            memory.generate(count, classes, rng=rng)
             for memory, count in zip(memories, counts, strict=True)
             if count
         ]
@@ -198,14 +200,14 @@ class GenerativeDualMemory(DualMemory):
     def adopt(self, candidate: Self) -> None:
         self.neocortex.load_state_dict(candidate.neocortex.state_dict())
         self.period += 1
-        slept = candidate._learned()
-        for task, memory in self.hippocampus.held().items():
+        slept = candidate._to_consolidate()
+        for task, memory in self.hippocampus.memories().items():
             then = slept.get(task)
             if then is not None and torch.equal(then.generator.adam.steps, memory.generator.adam.steps):
-                self.hippocampus.free(task)
+                self.hippocampus.remove(task)
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
-        """Short-term memories are given up with all else that was learned since."""
+        """Short-term memories are dropped with all else that was learned since."""
         self.neocortex.load_state_dict(neocortex)
         self.hippocampus.tasks.clear()
 
@@ -220,28 +222,28 @@ class GenerativeDualMemory(DualMemory):
         answers = torch.stack([memory.answer(shown, self.classes).softmax(1) for memory in memories])
         errors = torch.stack([memory.generator.error(shown) for memory in memories])
         if tasks is not None:
-            errors = of_holders(errors, tasks, memories)
-        weights = (-errors / ERROR_SCALE).softmax(0)
+            errors = errors_of_task_holders(errors, tasks, memories)
+        weights = (-errors / ERROR_TEMPERATURE).softmax(0)
         mixed = (weights[..., None] * answers).sum(0)
-        allowed = self.curriculum.allowed(tasks, len(shown))
+        allowed = self.seen_classes.allowed(tasks, len(shown))
         mixed = (mixed + 1e-6) * allowed
         return mixed / mixed.sum(1, keepdim=True)
 
     def _memories(self) -> list[GenerativeMemory]:
-        """Those that answer: all of short term, and the LTM once it has learned, or where there is no
-        other."""
-        short = [*self.hippocampus.held().values()]
+        """The memories that answer: all short-term ones, and the LTM once it has learned, or where there is
+        no other."""
+        short = [*self.hippocampus.memories().values()]
         return [*short, self.neocortex] if self.neocortex.tasks or not short else short
 
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
-        """Generated, as nothing else is kept."""
-        found = imagined(self._memories(), self.classes, per_class=per_class)
+        """Generated samples: nothing else is kept."""
+        found = samples_by_class(self._memories(), self.classes, per_class=per_class)
         return [(label, raw(inputs)) for label, inputs in found]
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:
-        """Those of the LTM's learner, by way of reconstructions once the LTM knows a task: before, its
-        untrained generator makes the same of every input."""
+        """Features of the LTM's learner for reconstructions by the LTM; for the inputs themselves before it
+        has learned a task, as its untrained generator reconstructs every input alike."""
         shown = unit_interval(inputs)
         if self.neocortex.tasks:
             shown = self.neocortex.generator.reconstruct(shown)

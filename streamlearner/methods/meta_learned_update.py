@@ -1,4 +1,4 @@
-"""Learns each example by steps that a trained gate lets through, and remembers nothing.
+"""Learns each batch by SGD with gradients multiplied by a trained gate; remembers no inputs.
 
 After "Learning to Remember from a Multi-Task Teacher" (paper 002).
 """
@@ -16,7 +16,7 @@ from streamlearner.gates.update_gate import UpdateGate, recorded_activities
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.components import Components
-from streamlearner.networks.base import Network, descend
+from streamlearner.networks.base import Network, sgd_step
 from streamlearner.registry.methods import MetaLearnedUpdateSection
 
 UNTRAINED_HIDDEN = 8
@@ -24,21 +24,22 @@ UNTRAINED_HIDDEN = 8
 
 
 class MetaLearnedUpdate(Baseline):
-    """Plain descent, each gradient multiplied by what the gate gives for it; its weights stay as they were
-    trained (`streamlearner meta-train`), what its cells remember is part of the state.
+    """SGD in which each gradient is multiplied by the output of the gate for it. The gate's weights stay as
+    they were trained (`streamlearner meta-train`); `state`, the hidden state of its LSTMs, is part of the
+    method's state.
 
-    What is kept is a representation, not answers: the readout tells what is left (paper 002, section 3).
-    The neocortex is the copy that the last sleep took.
+    What is preserved is a representation, not predictions: the linear readout measures it (paper 002, section
+    3). The neocortex is the copy from the last adopted sleep.
 
-    Differs: a stream has no end, and a gate was trained for `horizon` steps: after so many, and after each
-    adopted sleep, its cells begin anew.
+    Differs: a stream has no end, and a gate is trained for episodes of `horizon` steps: after so many steps,
+    and after each adopted sleep, its hidden state is reset.
     """
 
     gate: UpdateGate
     state: Tensor
-    since: Tensor
-    waking_only = (*Baseline.waking_only, "gate")
-    switch = DualMemory.switch  # a gate belongs to the layers that it was trained on
+    steps_since_reset: Tensor
+    training_only = (*Baseline.training_only, "gate")
+    switch = DualMemory.switch  # a gate fits only the layers that it was trained for
 
     def __init__(
         self, *, network: Network, gate: UpdateGate, horizon: int, learning_rate: float, steps: int = 1
@@ -47,7 +48,7 @@ class MetaLearnedUpdate(Baseline):
         self.gate = gate.requires_grad_(False)
         self.horizon = horizon
         self.register_buffer("state", gate.initial_state())
-        self.register_buffer("since", torch.tensor(0))
+        self.register_buffer("steps_since_reset", torch.tensor(0))
 
     @classmethod
     def build(cls, settings: MetaLearnedUpdateSection, components: Components) -> Self:
@@ -77,25 +78,25 @@ class MetaLearnedUpdate(Baseline):
         network = self.hippocampus.train()
         with recorded_activities(network.body) as activities:
             logits = network(unit_interval(experience.inputs))[:, : self.classes]
-        answers = self.curriculum.restricted(logits, experience.tasks)
+        answers = self.seen_classes.restricted(logits, experience.tasks)
         loss = F.cross_entropy(answers, experience.labels)
         loss.backward()  # type: ignore[no-untyped-call]
         self.state = self.gate.modulate(network.body, activities, self.state)
         value = float(loss.detach())
-        descend(network, learning_rate=self.learning_rate, loss=value)
-        self.since += 1
-        if int(self.since) >= self.horizon:
-            self._begin_anew()
+        sgd_step(network, learning_rate=self.learning_rate, loss=value)
+        self.steps_since_reset += 1
+        if int(self.steps_since_reset) >= self.horizon:
+            self._reset_gate_state()
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 
-    def _begin_anew(self) -> None:
+    def _reset_gate_state(self) -> None:
         self.state = self.gate.initial_state()
-        self.since.zero_()
+        self.steps_since_reset.zero_()
 
     def adopt(self, candidate: Self) -> None:
         super().adopt(candidate)
-        self._begin_anew()
+        self._reset_gate_state()
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
         super().revert(neocortex)
-        self._begin_anew()
+        self._reset_gate_state()

@@ -1,4 +1,4 @@
-"""What methods with one network share: it learns awake and answers; the neocortex is another of its kind."""
+"""What methods with one network share: it learns awake and answers; the neocortex is a copy of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.methods.base import DualMemory, Experience, unit_interval
-from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
 
 
 class OneNetwork(DualMemory):
-    """The hippocampus is a network, and answers; the neocortex one of the same kind, which rests awake."""
+    """The hippocampus is a network that learns and answers; the neocortex, of the same architecture, changes
+    only in sleep."""
 
     hippocampus: Network
     neocortex: Network
@@ -23,20 +24,20 @@ class OneNetwork(DualMemory):
         super().__init__()
         self.hippocampus = network
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
-        self.curriculum = Curriculum()
+        self.seen_classes = SeenClasses()
         self.learning_rate = learning_rate
 
-    def _meet(self, experience: Experience) -> None:
-        """Takes note of classes, tasks and the scale of inputs before they are learned."""
-        self.curriculum.meet(experience.labels, experience.tasks)
-        self.hippocampus.meet(unit_interval(experience.inputs))
+    def _register(self, experience: Experience) -> None:
+        """Registers classes and tasks, and updates the input statistics, before the batch is learned."""
+        self.seen_classes.register(experience.labels, experience.tasks)
+        self.hippocampus.update_input_statistics(unit_interval(experience.inputs))
         for network in (self.hippocampus, self.neocortex):
             network.head.grow(self.classes)
 
     @torch.no_grad()
-    def _move(self, candidate: Self) -> None:
-        """The neocortex is the candidate's; the hippocampus moves by what sleep changed, keeping what it
-        learned awake meanwhile."""
+    def _add_change_of_sleep(self, candidate: Self) -> None:
+        """The neocortex becomes the candidate's. The hippocampus adds what sleep changed in the weights, and
+        so keeps what it has learned awake since the sleep began."""
         before, after = candidate.hippocampus, candidate.neocortex
         for network in (before, after):
             network.head.grow(self.hippocampus.head.rows)
@@ -45,10 +46,10 @@ class OneNetwork(DualMemory):
         weights = zip(self.hippocampus.weights, before.weights, after.weights, strict=True)
         for weight, former, slept in weights:
             weight.add_(slept - former)
-        self.hippocampus.settle(after)
+        self.hippocampus.load_statistics(after)
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
-        """Of a class that the version had not met yet it then says 0, as of any that is new."""
+        """Classes that the version did not know have logit 0, like any new class."""
         for network in (self.neocortex, self.hippocampus):
             network.load_state_dict(neocortex)
             network.head.grow(self.classes)
@@ -64,7 +65,7 @@ class OneNetwork(DualMemory):
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         logits = self.hippocampus.eval()(unit_interval(inputs))[:, : self.classes]
-        return self.curriculum.restricted(logits, tasks).softmax(1)
+        return self.seen_classes.restricted(logits, tasks).softmax(1)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

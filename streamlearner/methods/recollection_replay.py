@@ -1,4 +1,4 @@
-"""Learns each new example beside recollections of old ones, decoded from a reservoir of short codes.
+"""Learns each batch together with recollections of old examples, decoded from a reservoir of short codes.
 
 After Riemer, Franceschini and Klinger, "Generation and Consolidation of Recollections for Efficient Deep
 Lifelong Learning" (paper 003), sections 4.3 and 4.4.
@@ -16,21 +16,23 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import Chance, DualMemory, Experience, Observation, unit_interval
+from streamlearner.methods.base import DualMemory, Experience, Observation, Rng, unit_interval
 from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
-from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.augmentation import Augmentation
-from streamlearner.networks.base import AveragedNetwork, Network, descend
+from streamlearner.networks.averaged import AveragedNetwork
+from streamlearner.networks.base import Network, sgd_step
 from streamlearner.registry.methods import RecollectionReplaySection
 
 DISTORTION_EVERY_STEPS = 20
-"""Measured now and then: each time costs as much as coding a batch."""
+"""Steps between two measurements, as each costs as much as encoding a batch."""
 
 
 class Step(NamedTuple):
-    """One optimiser step: the answers [n] for the new inputs before it, its loss, and what it recollected."""
+    """One optimiser step: predictions [n] for the new inputs and the loss, both from before it, and the
+    decoded inputs [m, *input_shape] that were learned with them."""
 
     predicted: Tensor
     loss: float
@@ -40,27 +42,28 @@ class Step(NamedTuple):
 class RecollectionReplay(Remembering):
     """The default method: retention per bit by replaying decoded codes.
 
-    One wake step (`observe`): sample recollections; learn new and old together; store the code of the new.
-    Sleep (`consolidate`): learn class-balanced recollections with a falling step size, from the averaged
-    weights (and, with `distillation`, held near their answers), so that the classes are evened out.
+    Wake (`observe`): sample recollections; learn new and old together; store the code of the new. Sleep
+    (`consolidate`): starting from the averaged weights, learn class-balanced recollections with a falling
+    learning rate (with `distillation`, held near the predictions of the averaged weights), which corrects the
+    bias to recent classes.
 
-    Differs from the paper: the association may also be a transform codec that needs no training; new examples
-    compete only among the classes of their own batch, recollections among all (asymmetric loss of ER-ACE,
-    Caccia et al., 2022), because a blurry recollection must not be told from a sharp input by its blur; a few
-    of the new inputs are learned as their own recollections too (echoes), so that a class that is alone in
-    its batch is learned at once; averaged weights answer; a task named by the stream restricts the
-    competition to its classes (GEM's protocol).
+    Differs from the paper: the association may also be a transform codec, which needs no training; new
+    examples compete only among the classes of their batch, recollections among all (the asymmetric loss of
+    ER-ACE, Caccia et al., 2022), as otherwise old classes would be recognised by the blur of their
+    recollections; some of the new inputs are also learned as views decoded from their own codes; an
+    exponential moving average of the weights answers; a task named by the stream restricts the competition to
+    its classes (GEM's protocol).
     """
 
     hippocampus: AveragedNetwork
     neocortex: Network
     augmentation: Augmentation
-    waking_only = (*DualMemory.waking_only, "hippocampus.network")
+    training_only = (*DualMemory.training_only, "hippocampus.network")
 
     def __init__(
         self,
         *,
-        chance: Chance,
+        rng: Rng,
         network: Network,
         association: Association,
         memory: RecollectionMemory,
@@ -68,33 +71,33 @@ class RecollectionReplay(Remembering):
         learning_rate: float,
         recall: Recall,
         steps: int,
-        averaging_pace: float,
+        ema_decay: float,
         distillation: float,
         teacher_targets: bool,
         sleep: Sleep,
     ) -> None:
         super().__init__()
-        self.chance = chance
-        self.hippocampus = AveragedNetwork(network, own_statistics=distillation > 0 or teacher_targets)
+        self.rng = rng
+        self.hippocampus = AveragedNetwork(network, own_batch_statistics=distillation > 0 or teacher_targets)
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
         self.association = association
         self.memory = memory
-        self.curriculum = Curriculum()
+        self.seen_classes = SeenClasses()
         self.augmentation = augmentation
         self.learning_rate = learning_rate
         self.recall = recall
         self.steps = steps
-        self.averaging_pace = averaging_pace
+        self.ema_decay = ema_decay
         self.distillation = distillation
         self.teacher_targets = teacher_targets
         self.sleep = sleep
 
     @classmethod
     def build(cls, settings: RecollectionReplaySection, components: Components) -> Self:
-        chance = components.chance()
-        association = components.make_association(chance)
+        rng = components.make_rng()
+        association = components.make_association(rng)
         return cls(
-            chance=chance,
+            rng=rng,
             network=components.network,
             association=association,
             memory=components.make_memory(association),
@@ -102,20 +105,20 @@ class RecollectionReplay(Remembering):
             learning_rate=components.network.learning_rate,
             recall=Recall(
                 recollections=components.recollections_per_step,
-                echoes=settings.views_per_step,
+                views=settings.views_per_step,
                 candidates=settings.candidates,
             ),
             steps=components.steps,
-            averaging_pace=round(1.0 - settings.ema_decay, 12),  # 1 - 0.995 is not quite 0.005
+            ema_decay=settings.ema_decay,
             distillation=settings.distillation,
             teacher_targets=settings.targets == "teacher",
             sleep=components.sleep,
         )
 
     def observe(self, experience: Experience) -> Observation:
-        self._meet(experience)
+        self._register(experience)
         new = unit_interval(experience.inputs)
-        self.hippocampus.network.meet(new)
+        self.hippocampus.network.update_input_statistics(new)
         symbols = self.association.encode(new)
         first = step = self._learn(new, symbols, experience)
         for _ in range(self.steps - 1):
@@ -126,8 +129,8 @@ class RecollectionReplay(Remembering):
         self._remember(new, symbols, experience, step.recollected)
         return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=distortion)
 
-    def _meet(self, experience: Experience) -> None:
-        if not self.curriculum.meet(experience.labels, experience.tasks):
+    def _register(self, experience: Experience) -> None:
+        if not self.seen_classes.register(experience.labels, experience.tasks):
             return
         for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
             network.head.grow(self.classes)
@@ -141,76 +144,78 @@ class RecollectionReplay(Remembering):
             memory=self.memory,
             association=self.association,
             student=network,
-            curriculum=self.curriculum,
+            seen_classes=self.seen_classes,
         )
         inputs = torch.cat([new, self._augmented(old.inputs)])
         logits = network(inputs)[:, : self.classes]
         loss = self._loss(logits, inputs, experience, old)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        descend(network, learning_rate=self.learning_rate, loss=value)
-        self.hippocampus.follow(pace=self.averaging_pace)
-        predicted = self.curriculum.restricted(logits[:n].detach(), experience.tasks).argmax(1)
+        sgd_step(network, learning_rate=self.learning_rate, loss=value)
+        self.hippocampus.update_average(decay=self.ema_decay)
+        predicted = self.seen_classes.restricted(logits[:n].detach(), experience.tasks).argmax(1)
         return Step(predicted, value, old.inputs)
 
     def _loss(self, logits: Tensor, inputs: Tensor, experience: Experience, old: Recalled) -> Tensor:
-        """Asymmetric cross-entropy; with distillation, also how far the answers for recollections have left
-        those of the averaged weights (mean square)."""
+        """Asymmetric cross-entropy, plus `distillation` times the mean squared difference between the logits
+        for recollections and those of the averaged weights."""
         n, targets, teacher = len(experience.labels), None, None
-        if self.hippocampus.own_statistics:
-            teacher = self.hippocampus.teach(inputs)[n:, : self.classes]
+        if self.hippocampus.own_batch_statistics:
+            teacher = self.hippocampus.teacher_logits(inputs)[n:, : self.classes]
         if teacher is not None and self.teacher_targets:
-            targets = self.curriculum.restricted(teacher, old.tasks).softmax(1)
+            targets = self.seen_classes.restricted(teacher, old.tasks).softmax(1)
             targets[old.remembered :] = F.one_hot(old.labels[old.remembered :], self.classes).to(targets)
-        loss = asymmetric_cross_entropy(logits, experience, old, curriculum=self.curriculum, targets=targets)
+        loss = asymmetric_cross_entropy(
+            logits, experience, old, seen_classes=self.seen_classes, targets=targets
+        )
         if teacher is None or not self.distillation or not len(teacher):
             return loss
         return loss + self.distillation * F.mse_loss(logits[n:], teacher)
 
     def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
-        """How far the answers for recollections have left those of the averaged weights: mean square."""
+        """Mean squared difference of the logits to those of the averaged weights for the same inputs."""
         with torch.no_grad():
             teacher = self.hippocampus.average.eval()(inputs)[:, : self.classes]
         return F.mse_loss(logits, teacher)
 
     def _distortion(self, new: Tensor, symbols: Tensor) -> float:
-        """Mean absolute error of the new inputs as their codes show them."""
+        """Mean absolute error of the new inputs decoded from their codes."""
         return float((self.association.decode(symbols) - new).abs().mean())
 
     def _augmented(self, inputs: Tensor) -> Tensor:
-        return self.augmentation(inputs, generator=self.chance.generator)
+        return self.augmentation(inputs, generator=self.rng.generator)
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex.load_state_dict(candidate.hippocampus.average.state_dict())
         student = candidate.neocortex.requires_grad_(True).train()
         for step in range(self.sleep.steps):
-            dreamt = candidate.memory.sample_balanced(self.sleep.batch_size)
-            inputs = candidate._augmented(candidate.association.decode(dreamt.symbols))
+            replayed = candidate.memory.sample_balanced(self.sleep.batch_size)
+            inputs = candidate._augmented(candidate.association.decode(replayed.symbols))
             logits = student(inputs)[:, : candidate.classes]
-            loss = F.cross_entropy(candidate.curriculum.restricted(logits, dreamt.tasks), dreamt.labels)
+            loss = F.cross_entropy(candidate.seen_classes.restricted(logits, replayed.tasks), replayed.labels)
             if self.distillation:
                 loss = loss + self.distillation * candidate._drift(logits, inputs)
             loss.backward()  # type: ignore[no-untyped-call]
             rate = (self.sleep.learning_rate or self.learning_rate) * (1 - step / self.sleep.steps)
-            descend(student, learning_rate=rate, loss=float(loss.detach()))
+            sgd_step(student, learning_rate=rate, loss=float(loss.detach()))
             yield
         student.requires_grad_(False)
 
     @torch.no_grad()
     def adopt(self, candidate: Self) -> None:
-        """The averaged weights move by what sleep changed, keeping what was learned awake meanwhile; the fast
-        learner starts again from them."""
+        """The averaged weights add what sleep changed, and so keep what was learned awake meanwhile; the
+        learning network starts again from them."""
         before, after = candidate.hippocampus.average, candidate.neocortex
         average = self.hippocampus.average
         for network in (before, after):
             network.head.grow(average.head.rows)
         for weight, former, slept in zip(average.weights, before.weights, after.weights, strict=True):
             weight.add_(slept - former)
-        average.settle(after)
+        average.load_statistics(after)
         self.neocortex.load_state_dict(after.state_dict())
         for weight, rested in zip(self.hippocampus.network.weights, average.weights, strict=True):
             weight.copy_(rested)
-        self.hippocampus.network.settle(after)
+        self.hippocampus.network.load_statistics(after)
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
         self.neocortex.load_state_dict(neocortex)
@@ -223,7 +228,7 @@ class RecollectionReplay(Remembering):
         assert isinstance(network, Network)
         learner = copy.deepcopy(network).requires_grad_(True).train()
         self.hippocampus = AveragedNetwork(
-            learner, steps=self.hippocampus.steps, own_statistics=self.hippocampus.own_statistics
+            learner, steps=self.hippocampus.steps, own_batch_statistics=self.hippocampus.own_batch_statistics
         )
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
         for one in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
@@ -233,7 +238,7 @@ class RecollectionReplay(Remembering):
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         logits = self.hippocampus.average.eval()(unit_interval(inputs))[:, : self.classes]
-        return self.curriculum.restricted(logits, tasks).softmax(1)
+        return self.seen_classes.restricted(logits, tasks).softmax(1)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Learns each new example beside stored raw ones, lossless, within the same bits: experience replay.
+"""Experience replay: learns each batch together with stored raw examples, within the same budget of bits.
 
-The rehearsal baseline of paper 003, Table 3 (Chaudhry et al., 2019, "On tiny episodic memories": reservoir,
-plain cross-entropy). It keeps raw inputs: a yardstick, not a method to deploy.
+The rehearsal baseline of paper 003, Table 3 (Chaudhry et al., 2019, "On tiny episodic memories": reservoir
+sampling, plain cross-entropy). It stores raw inputs: a baseline to compare with, not a method to deploy.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.components import Components
 from streamlearner.methods.remembering import Remembering
-from streamlearner.networks.base import Network, descend
+from streamlearner.networks.base import Network, sgd_step
 
 
 class Rehearsal(Remembering, Baseline):
-    """Experience replay. `association` is the lossless one (`RawAssociation`), so a code is the raw input."""
+    """Experience replay. `association` is `RawAssociation`, whose code is the raw input, without loss."""
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class Rehearsal(Remembering, Baseline):
         loss = F.cross_entropy(logits, torch.cat([experience.labels, remembered.labels]))
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        descend(network, learning_rate=self.learning_rate, loss=value)
+        sgd_step(network, learning_rate=self.learning_rate, loss=value)
         return Observation(predicted=logits[:n].detach().argmax(1), loss=value)
 
     def _restricted(self, logits: Tensor, experience: Experience, remembered: Recollections) -> Tensor:
-        n, restricted = len(experience.labels), self.curriculum.restricted
+        n, restricted = len(experience.labels), self.seen_classes.restricted
         return torch.cat([restricted(logits[:n], experience.tasks), restricted(logits[n:], remembered.tasks)])

@@ -1,4 +1,5 @@
-"""What methods with a recollection memory share: what they hold, shown, and taught to another network."""
+"""What methods with a recollection memory share: storing codes, showing recollections, training another
+network."""
 
 from __future__ import annotations
 
@@ -15,20 +16,20 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory, Experience, raw
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
-from streamlearner.networks.distillation import teach
+from streamlearner.networks.distillation import distill
 
-LESSON = 64
-"""Recollections in one step of teaching."""
-LABEL_SHARE = 0.8
-"""How much of a target is the stored label; the rest is the answer of what answers now. (MNIST, LeNet at
-94.1 % to MLP, 3,000 steps, held out: 95.3 % with 0.5, 96.1 % with 1; 0 was worst, in 1,000 steps.)"""
-SCALE_SAMPLE = 512
-"""Recollections by which a student comes to know the scale of its inputs."""
+DISTILLATION_BATCH = 64
+"""Recollections in one step of a transplant."""
+LABEL_WEIGHT = 0.8
+"""Weight of the stored label in a target; the rest is the prediction of the method. (MNIST, from a LeNet of
+94.1 % to an MLP, 3,000 steps, held out: 95.3 % with 0.5, 96.1 % with 1; 0 was worst, in 1,000 steps.)"""
+STATISTICS_SAMPLE = 512
+"""Recollections from which a student takes its input statistics."""
 
 
 class Remembering(DualMemory):
-    """A method whose `memory` holds codes that its `association` makes and decodes, and that changes them by
-    its `augmentation`, where it has one, before it learns them again."""
+    """A method whose `memory` holds codes, which its `association` encodes and decodes. Where it has an
+    `augmentation`, recollections are augmented before they are learned."""
 
     association: Association
     memory: RecollectionMemory
@@ -36,41 +37,50 @@ class Remembering(DualMemory):
     can_transplant = True
 
     def transplant(
-        self, candidate: Self, *, steps: int, left: int, pace: float, generator: torch.Generator
+        self,
+        candidate: Self,
+        *,
+        steps: int,
+        remaining_steps: int,
+        rate_factor: float,
+        generator: torch.Generator,
     ) -> Iterator[None]:
-        """Transfer of function (paper 003, section 5.1): the student sees decoded codes, of each class
-        equally many, and nothing else.
+        """Transfer of function (paper 003, section 5.1): the student is trained on decoded codes alone,
+        equally many of each class.
 
-        Differs: a target is mostly the stored label, which is right where the teacher is not; the rest is the
-        teacher's probabilities (those of what answers, restricted by a named task).
+        Differs: a target is mostly the stored label, which is right where the teacher errs; the rest are the
+        probabilities that the method predicts, restricted by a named task.
         """
         student = candidate.neocortex
         assert isinstance(student, Network)
         student.head.grow(candidate.classes)
-        student.meet(candidate._lesson(SCALE_SAMPLE, generator)[0])
-        course = teach(
+        student.update_input_statistics(candidate._distillation_batch(STATISTICS_SAMPLE, generator)[0])
+        remaining = distill(
             student.requires_grad_(True).train(),
-            draw=lambda n: candidate._lesson(n, generator),
-            steps=left,
-            batch_size=LESSON,
-            learning_rate=pace * student.learning_rate,
+            draw=lambda n: candidate._distillation_batch(n, generator),
+            steps=remaining_steps,
+            batch_size=DISTILLATION_BATCH,
+            learning_rate=rate_factor * student.learning_rate,
         )
-        yield from islice(course, steps)
+        yield from islice(remaining, steps)
         student.requires_grad_(False)
-        student.head.weight[candidate.classes :] = 0.0  # rows without a class were taught, too: to say no
+        student.head.weight[candidate.classes :] = (
+            0.0  # rows without a class were trained as well, as negatives
+        )
         student.head.bias[candidate.classes :] = 0.0
 
-    def _lesson(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Recollections [n, *shape] and target probabilities [n, classes]."""
+    def _distillation_batch(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Recollections [n, *shape] with target probabilities [n, classes]."""
         held = self.memory.sample_balanced(n, generator)
         inputs = self.association.decode(held.symbols)
         if self.augmentation is not None:
             inputs = self.augmentation(inputs, generator=generator)
         answers = self.predict_proba(inputs, held.tasks)
-        return inputs, answers.lerp(F.one_hot(held.labels, self.classes).to(answers), LABEL_SHARE)
+        return inputs, answers.lerp(F.one_hot(held.labels, self.classes).to(answers), LABEL_WEIGHT)
 
     def _remember(self, new: Tensor, symbols: Tensor, experience: Experience, recollected: Tensor) -> None:
-        """Stores the codes of the new; the association learns, and may renew itself and all codes first."""
+        """Stores the codes of a batch. First the association learns from it, and may be renewed: then all
+        codes are encoded anew."""
         self.association.learn(new, recollected if len(recollected) else None)
         renewed = self.association.renew()
         if renewed is not None:
@@ -83,11 +93,11 @@ class Remembering(DualMemory):
     @torch.no_grad()
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         held = self.memory.contents()
-        sheets = []
+        shown = []
         for label in sorted(set(held.labels.tolist())):
             chosen = (held.labels == label).nonzero().flatten()[:per_class]
-            sheets.append((label, raw(self.association.decode(held.symbols[chosen]))))
-        return sheets
+            shown.append((label, raw(self.association.decode(held.symbols[chosen]))))
+        return shown
 
     @property
     def remembered(self) -> int:

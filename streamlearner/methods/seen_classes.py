@@ -1,4 +1,4 @@
-"""Which classes were seen, and with which tasks: who may answer."""
+"""Which classes were seen, and with which tasks: the mask of classes that may be predicted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 
-class Curriculum(nn.Module):
-    """Which classes were seen at all, and which with each task. `seen` [tasks + 1, classes] bool; the last
-    row is for examples that name no task and stands for every class."""
+class SeenClasses(nn.Module):
+    """`seen` bool [tasks + 1, classes]: True where examples of the class came with the task. The last row,
+    all True, is for examples without a task."""
 
     seen: Tensor
 
@@ -25,9 +25,9 @@ class Curriculum(nn.Module):
         """True once the stream has named a task."""
         return len(self.seen) > 1
 
-    def meet(self, labels: Tensor, tasks: Tensor | None) -> bool:
-        """Takes note of the classes and tasks of new examples: labels [n], tasks [n] or None. True where one
-        of them is new."""
+    def register(self, labels: Tensor, tasks: Tensor | None) -> bool:
+        """Registers the classes and tasks of a batch: labels [n], tasks [n] (-1: none) or None. True where a
+        class or task is new."""
         classes = max(self.classes, int(labels.max()) + 1)
         known_tasks = max(len(self.seen) - 1, int(tasks.max()) + 1 if tasks is not None else 0)
         new = (known_tasks + 1, classes) != self.seen.shape
@@ -41,23 +41,23 @@ class Curriculum(nn.Module):
         return new
 
     def allowed(self, tasks: Tensor | None, count: int) -> Tensor:
-        """The classes that may answer for `count` examples: bool [count, classes]. Every class, where no
-        task is named (-1) or none of its classes was learned yet (its first examples may all sit in the
-        exam)."""
+        """The classes that may be predicted for `count` examples: bool [count, classes]. All classes, where
+        no task is named (-1) or none of its classes was learned yet (all of its first examples may have been
+        withheld for the exam)."""
         if tasks is None or not self.names_tasks:
             return self.seen[-1:].expand(count, -1)
         rows = self.seen[tasks.where(tasks < len(self.seen) - 1, -1)]
         return rows | ~rows.any(1, keepdim=True)
 
     def tasks_of(self, labels: Tensor) -> Tensor:
-        """The first task with which each class of `labels` [n] was seen; -1 for none."""
+        """The first task with which each class of `labels` [n] was seen, [n]; -1 for none."""
         rows = self.seen[:-1, labels].T
         none = torch.full((len(labels), 1), True)
         first = torch.cat([rows, none], 1).to(torch.uint8).argmax(1)
         return first.where(first < len(self.seen) - 1, -1)
 
     def restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
-        """Logits [n, classes], those of classes that may not answer at minus infinity (see `allowed`)."""
+        """Logits [n, classes], with minus infinity for classes that may not be predicted (see `allowed`)."""
         if tasks is None or not self.names_tasks:
             return logits
         return logits.masked_fill(~self.allowed(tasks, len(logits)), -torch.inf)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
-
-FORMER_NAMES = {"moment": "exp_avg", "scale": "exp_avg_sq", "updates": "steps"}
-"""Checkpoints of version 0.1 hold the same values, in the same order, under the names on the left."""
 
 
 class Adam(nn.Module):
@@ -86,9 +82,3 @@ class Adam(nn.Module):
             eps=1e-8,
             maximize=False,
         )
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        for former, name in FORMER_NAMES.items():
-            if prefix + former in state_dict:
-                state_dict[prefix + name] = state_dict.pop(prefix + former)
-        super()._load_from_state_dict(state_dict, prefix, *rest)

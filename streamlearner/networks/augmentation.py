@@ -1,5 +1,4 @@
-"""Augmentation: small random changes of images that do not change what they show. Feature vectors pass
-unchanged."""
+"""Augmentation: small random geometric changes of images. Feature vectors are returned unchanged."""
 
 from __future__ import annotations
 
@@ -11,12 +10,12 @@ from torch.nn import functional as F
 
 
 class Augmentation:
-    """Random shifts, rotations, scalings and mirror images, each image its own, drawn from the generator
-    given.
+    """Random translation, rotation, scaling and horizontal flip, drawn for each image separately.
 
-    `shift_pixels`: at most so many, either way. `rotation_degrees`, `scaling` (a fraction): likewise; where
-    either is above 0 the image is resampled bilinearly, else shifts are exact. `flip`: mirror half of them.
-    Zeros come in at the edges.
+    `shift_pixels`, `rotation_degrees` and `scaling` (a fraction of the size) are the largest changes in
+    either direction, drawn uniformly. Where rotation or scaling is above 0, images are resampled bilinearly;
+    else they are shifted by whole pixels. With `flip` half of the images are mirrored. The border is filled
+    with zeros.
     """
 
     def __init__(self, *, shift_pixels: int, rotation_degrees: float, scaling: float, flip: bool) -> None:
@@ -26,7 +25,8 @@ class Augmentation:
         self.flip = flip
 
     def __call__(self, inputs: Tensor, *, generator: torch.Generator) -> Tensor:
-        """[n, C, H, W] to the same; [n, d] passes. Draws nothing for an empty batch."""
+        """Images [n, C, H, W], changed by draws from `generator`, of the same shape; features [n, d] as they
+        are. An empty batch draws nothing."""
         if inputs.ndim != 4 or not len(inputs):
             return inputs
         if self.rotation_degrees or self.scaling:

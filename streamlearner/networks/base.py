@@ -1,8 +1,7 @@
-"""Of what a network is made: a body, an open head, the scale of its inputs; and the steps that move it."""
+"""Networks: a body, a head that grows with the classes, statistics of the inputs; and the SGD step."""
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -11,19 +10,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HEAD_BLOCK = 16
-"""Classes are added to a head in blocks, so that a stream of new ones does not reallocate at each."""
+"""Outputs are added to a head in blocks of this size, so that not every new class reallocates it."""
 
-USUAL_LOSS = 10.0
-"""Cross-entropy of answers that are wrong and sure; two such terms add up in a step with recollections."""
-LONGEST_GRADIENT = 50.0
-"""Usual runs stay below (digits 8, MNIST 28, by class); features of scale 30 and more, without this limit,
-ended in weights that are not numbers."""
+CLIP_ABOVE_LOSS = 10.0
+"""Gradients are clipped only where the loss is above this: the cross-entropy of answers that are wrong and
+confident. Two such terms add up in a step with recollections."""
+MAX_GRADIENT_NORM = 50.0
+"""Ordinary runs stay below it (digits 8, MNIST 28, by class). Without the limit, features of scale 30 and
+more ended in weights that are not finite."""
 
 
 class OpenHead(nn.Module):
-    """A linear layer whose outputs grow: unused rows are zero, so an unseen class starts from logit 0.
+    """A linear layer whose number of outputs (rows) grows. Unused rows are zero: an unseen class has logit 0.
 
-    `load_state_dict` accepts any number of rows and takes it over.
+    `load_state_dict` accepts, and takes over, any number of rows.
     """
 
     def __init__(self, *, features: int) -> None:
@@ -37,7 +37,8 @@ class OpenHead(nn.Module):
         return self.weight.shape[0]
 
     def grow(self, classes: int) -> bool:
-        """Makes room for `classes` outputs; True when rows were added. Known rows keep their weights."""
+        """Makes room for `classes` outputs. True where rows were added; those that there were keep their
+        weights."""
         if classes <= self.rows:
             return False
         self._resize(math.ceil(classes / HEAD_BLOCK) * HEAD_BLOCK)
@@ -62,15 +63,15 @@ class OpenHead(nn.Module):
 
 
 class Standardisation(nn.Module):
-    """Feature vectors to mean 0 and variance 1, by what was met so far; features have any scale, gradient
-    steps not.
+    """Standardises feature vectors to mean 0 and variance 1, by the running mean and variance of all inputs
+    so far.
 
-    Values beyond ten standard deviations are clamped, and counted as ten once `SETTLED` examples were met:
-    one wild measurement must not outweigh all others, nor flatten them for good. (A true change of scale
-    gets through: ten deviations at a time.)
+    Values beyond ten standard deviations are clamped; after `CLAMP_AFTER` examples the running statistics,
+    too, count them as ten. So one outlier neither dominates nor shrinks all others. (A real change of scale
+    still gets through, by ten standard deviations at a time.)
     """
 
-    SETTLED = 100
+    CLAMP_AFTER = 100
 
     count: Tensor
     mean: Tensor
@@ -83,12 +84,12 @@ class Standardisation(nn.Module):
         self.register_buffer("variance", torch.ones(features))
 
     @torch.no_grad()
-    def meet(self, inputs: Tensor) -> None:
-        """Takes note of new inputs [n, d] (Chan et al., 1983: the pooled mean and variance)."""
+    def update(self, inputs: Tensor) -> None:
+        """Adds inputs [n, d] to the running mean and variance (pooled as in Chan et al., 1983)."""
         inputs = inputs.to(self.mean.device)
-        if self.count >= self.SETTLED:
-            most = (10.0 * self.variance.sqrt()).where(self.variance > 0, torch.inf)
-            inputs = inputs.clamp(self.mean - most, self.mean + most)
+        if self.count >= self.CLAMP_AFTER:
+            limit = (10.0 * self.variance.sqrt()).where(self.variance > 0, torch.inf)
+            inputs = inputs.clamp(self.mean - limit, self.mean + limit)
         weight = len(inputs) / (self.count + len(inputs))
         shift = inputs.mean(0) - self.mean
         spread = inputs.var(0, correction=0) + (1 - weight) * shift.square()
@@ -102,13 +103,13 @@ class Standardisation(nn.Module):
 
 
 class Network(nn.Module):
-    """A body that makes features [n, f] and an open head that makes logits [n, rows]. `learning_rate` is the
-    step size of plain gradient descent that suits it, where the user sets none.
+    """A body that gives features [n, f], and a growing head that gives logits [n, rows]. `learning_rate` is
+    the one of plain SGD that suits it, for where the user sets none.
 
-    Images are computed channels last: the same step of the LeNet took 4 ms instead of 7 (batch of 22, one
-    core). `half_precision` computes the body in bfloat16 (weights stay float32); it is part of the state,
-    so that a restart computes alike. The network may live on another device than its inputs: answers come
-    back to theirs.
+    Images are computed in channels-last layout: a step of the LeNet took 4 ms instead of 7 (batch of 22, one
+    core). With `half_precision` the body is computed in bfloat16 (weights stay float32); this is part of the
+    state, so that a restart computes alike. The network may be on another device than its inputs: outputs are
+    moved back to theirs.
     """
 
     def __init__(self, *, body: nn.Module, features: int, learning_rate: float) -> None:
@@ -118,47 +119,52 @@ class Network(nn.Module):
         self.head = OpenHead(features=features)
         self.half_precision = False
         self._weights: list[Tensor] = []
-        self._statistics: list[Tensor] | None = None
-        self._scales: list[Tensor] | None = None
+        self._all_buffers: list[Tensor] | None = None
+        self._input_statistics: list[Tensor] | None = None
 
     @property
-    def statistics(self) -> list[Tensor]:
-        """All buffers, listed once."""
-        if self._statistics is None:
-            self._statistics = list(self.buffers())
-        return self._statistics
+    def all_buffers(self) -> list[Tensor]:
+        """All buffers, batch statistics included; the list is made once."""
+        if self._all_buffers is None:
+            self._all_buffers = list(self.buffers())
+        return self._all_buffers
 
     @property
-    def scales(self) -> list[Tensor]:
-        """The buffers that follow the inputs, not the weights: of a standardisation. Listed once."""
-        if self._scales is None:
+    def input_statistics(self) -> list[Tensor]:
+        """The buffers that depend on the inputs and not on the weights: those of `Standardisation`. The list
+        is made once."""
+        if self._input_statistics is None:
             found = [module for module in self.modules() if isinstance(module, Standardisation)]
-            self._scales = [buffer for module in found for buffer in module.buffers()]
-        return self._scales
+            self._input_statistics = [buffer for module in found for buffer in module.buffers()]
+        return self._input_statistics
 
     @property
     def weights(self) -> list[Tensor]:
-        """All parameters, listed once (walking the modules took 40 us a step) and after the head grew."""
+        """All parameters. The list is made once (walking the modules took 40 us a step), and anew when the
+        head has grown."""
         if not self._weights or self._weights[-1] is not self.head.bias:
             self._weights = list(self.parameters())
         return self._weights
 
-    def meet(self, inputs: Tensor) -> None:
-        """Takes note of new inputs before they are learned: the scale of feature vectors."""
+    def update_input_statistics(self, inputs: Tensor) -> None:
+        """Updates the running mean and variance of feature vectors [n, d]; call it before they are learned.
+        Does nothing for images."""
         first = self.body[0] if isinstance(self.body, nn.Sequential) else None
         if isinstance(first, Standardisation):
-            first.meet(inputs)
+            first.update(inputs)
 
     @torch.no_grad()
-    def settle(self, other: Network) -> None:
-        """Takes over the batch statistics of a network of the same kind, which belong to its weights."""
+    def load_statistics(self, other: Network) -> None:
+        """Copies the batch normalisation statistics of `other`, a network of the same architecture; they
+        belong to its weights."""
         for own, theirs in zip(self.modules(), other.modules(), strict=True):
             if isinstance(own, nn.BatchNorm2d):
-                for to, source in zip(own.buffers(), theirs.buffers(), strict=True):
-                    to.copy_(source)
+                for target, source in zip(own.buffers(), theirs.buffers(), strict=True):
+                    target.copy_(source)
 
     def features(self, inputs: Tensor) -> Tensor:
-        """[n, *input_shape] to [n, f]: what the head, and a linear readout, see."""
+        """The representation [n, f] of inputs [n, *input_shape]: the input of the head, and of a linear
+        readout."""
         return self._represent(inputs).to(inputs.device)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -181,67 +187,25 @@ class Network(nn.Module):
         self.half_precision = bool(state)
 
 
-class AveragedNetwork(nn.Module):
-    """A fast learner and the running average of its weights, which answers (Polyak averaging). With `steps`
-    taken before, it goes on at its pace at once.
-
-    Batch normalisation: with `own_statistics` the average gathers them itself, as it teaches; else those of
-    the fast learner are copied. Its own suit its weights: on a quarter of incremental CIFAR-100 (one seed,
-    images held out from training, 10 raw images' bits) 0.456 instead of 0.430, and no more runs that diverge.
-    """
-
-    network: Network
-    average: Network
-
-    def __init__(self, network: Network, *, steps: int = 0, own_statistics: bool = False) -> None:
-        super().__init__()
-        self.network = network
-        self.average = copy.deepcopy(network).requires_grad_(False)
-        self.steps = steps
-        self.own_statistics = own_statistics
-
-    @torch.no_grad()
-    def follow(self, *, pace: float) -> None:
-        """The average moves to the network: by `pace`, or faster while there are few steps to average."""
-        self.steps += 1
-        slow, fast = self.average, self.network
-        torch._foreach_lerp_(slow.weights, fast.weights, max(pace, 1.0 / (self.steps + 1)))
-        buffers = (slow.scales, fast.scales) if self.own_statistics else (slow.statistics, fast.statistics)
-        for to, source in zip(*buffers, strict=True):
-            to.copy_(source)
-
-    @torch.no_grad()
-    def teach(self, inputs: Tensor) -> Tensor:
-        """What the average answers to a training batch [n, *input_shape], logits [n, rows]; it takes note of
-        the batch's statistics."""
-        logits: Tensor = self.average.train()(inputs)
-        return logits
-
-    def get_extra_state(self) -> Tensor:
-        return torch.tensor(self.steps)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        self.steps = int(state)
-
-
 @torch.no_grad()
-def descend(network: Network, *, learning_rate: float, loss: float) -> None:
-    """One plain gradient step and the gradients freed: SGD without momentum, with less overhead a step.
+def sgd_step(network: Network, *, learning_rate: float, loss: float) -> None:
+    """One step of SGD without momentum from the `.grad` of all parameters, which are then set to None. (With
+    less overhead than `torch.optim.SGD`.)
 
-    Where the `loss` is above `USUAL_LOSS` or not a number, a gradient longer than `LONGEST_GRADIENT` is
-    shortened to it and one that is not finite is dropped: a single absurd example must not end months of
-    learning. (Measuring the length each time took 2 % of a step.)
+    Where the `loss` is above `CLIP_ABOVE_LOSS` or not a number, a gradient longer than `MAX_GRADIENT_NORM` is
+    clipped to that norm, and one that is not finite is dropped: a single absurd example must not end months
+    of learning. (Computing the norm in every step took 2 % of a step.)
     """
-    moved = [p for p in network.weights if p.grad is not None]
-    gradients = [p.grad for p in moved if p.grad is not None]
-    shortened = 1.0 if loss <= USUAL_LOSS else _shortening(gradients)
-    if shortened:
-        torch._foreach_add_(moved, gradients, alpha=-learning_rate * shortened)
-    for p in moved:
+    parameters = [p for p in network.weights if p.grad is not None]
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    clip_factor = 1.0 if loss <= CLIP_ABOVE_LOSS else _clip_factor(gradients)
+    if clip_factor:
+        torch._foreach_add_(parameters, gradients, alpha=-learning_rate * clip_factor)
+    for p in parameters:
         p.grad = None
 
 
-def _shortening(gradients: list[Tensor]) -> float:
-    """What to multiply the gradient with so that it is no longer than `LONGEST_GRADIENT`; 0 drops it."""
-    length = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist())
-    return min(1.0, LONGEST_GRADIENT / (length or 1.0)) if math.isfinite(length) else 0.0
+def _clip_factor(gradients: list[Tensor]) -> float:
+    """The factor that clips the gradient to `MAX_GRADIENT_NORM`; 0 for one that is not finite."""
+    norm = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist())
+    return min(1.0, MAX_GRADIENT_NORM / (norm or 1.0)) if math.isfinite(norm) else 0.0

@@ -22,16 +22,16 @@ from streamlearner.registry.part import Part, UnknownPart
 from streamlearner.vision import torchvision as vision
 
 
-def mlp(*, input_shape: Sequence[int], hidden: Sequence[int], dropped: float = 0.0) -> Network:
-    """Fully connected, ReLU: for feature vectors and very small images. `dropped`: the share of each hidden
+def mlp(*, input_shape: Sequence[int], hidden: Sequence[int], dropout: float = 0.0) -> Network:
+    """Fully connected, ReLU: for feature vectors and very small images. `dropout`: the share of each hidden
     layer that dropout leaves out."""
     widths = [math.prod(input_shape), *hidden]
     vectors = len(input_shape) == 1
     layers: list[nn.Module] = [Standardisation(features=widths[0]) if vectors else nn.Flatten()]
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
-        if dropped:
-            layers.append(Dropout(share=dropped, seed=int(torch.randint(2**62, ()))))
+        if dropout:
+            layers.append(Dropout(rate=dropout, seed=int(torch.randint(2**62, ()))))
     return Network(body=nn.Sequential(*layers), features=widths[-1], learning_rate=0.2)
 
 
@@ -89,7 +89,7 @@ def mlp_usual(*, input_shape: Sequence[int]) -> Network:
 
 
 def mlp_dropout(*, input_shape: Sequence[int]) -> Network:
-    return mlp(input_shape=input_shape, hidden=(400, 400), dropped=0.5)
+    return mlp(input_shape=input_shape, hidden=(400, 400), dropout=0.5)
 
 
 def mlp_small(*, input_shape: Sequence[int]) -> Network:
@@ -99,7 +99,7 @@ def mlp_small(*, input_shape: Sequence[int]) -> Network:
 
 def mlp_small_dropout(*, input_shape: Sequence[int]) -> Network:
     """With the dropout of that paper."""
-    return mlp(input_shape=input_shape, hidden=(48, 48), dropped=0.2)
+    return mlp(input_shape=input_shape, hidden=(48, 48), dropout=0.2)
 
 
 LEAST_PIXELS = {"lenet": 16, "resnet18_reduced": 9}

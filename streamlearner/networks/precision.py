@@ -1,4 +1,4 @@
-"""Which arithmetic a network runs in: measured where it runs, because machines differ tenfold.
+"""Chooses float32 or bfloat16 for a network by measuring both, because machines differ tenfold.
 
 bfloat16 was three times as fast as float32 for the reduced ResNet-18 on a processor with AVX512-BF16, and
 twelve times slower on one with AVX2 alone.
@@ -14,17 +14,19 @@ import torch
 from streamlearner.networks.base import Network
 
 FASTER = 1.1
-"""bfloat16 is taken when it is this much faster. Three runs on a busy machine: 0.92 to 1.09 where neither
-gains (multilayer perceptron), 1.3 and more where one does (LeNet, residual network)."""
+"""bfloat16 is chosen where it is at least this many times as fast. In three runs on a busy machine the ratio
+was 0.92 to 1.09 where there is no gain (multilayer perceptron), and 1.3 and more where there is (LeNet,
+residual network)."""
 BATCH = 20
 TURNS = 11
 
 
 def choose(network: Network, *, setting: str, input_shape: Sequence[int], clock: Callable[[], float]) -> bool:
-    """Whether to compute in bfloat16. `setting` is fp32, bf16, or auto: measure both, in turns, each turn
-    the other one first; the median of the ratios counts, so that what else the machine does matters little.
+    """True to compute in bfloat16. `setting` is fp32, bf16, or auto: then forward and backward passes in both
+    are timed by `clock` (seconds) in turns, each turn the other one first, and the median of the ratios
+    decides, so that other load on the machine matters little.
 
-    Takes milliseconds for a small network, a second for a large one; leaves the network as it was.
+    Takes milliseconds for a small network, a second for a large one. Leaves the network as it was.
     """
     if setting != "auto":
         return setting == "bf16"

@@ -44,7 +44,22 @@ class Renames:
 
 
 RENAMES: dict[int, Renames] = {
-    2: Renames(files={"dream": "consolidation"}, facts={"learner.dream_steps": "consolidation_steps"}),
+    2: Renames(
+        files={"dream": "consolidation"},
+        tensors={
+            "chance": "rng",
+            "curriculum": "seen_classes",
+            "met": "task_counts",
+            "settled": "stable_count",
+            "since": "steps_since_reset",
+            "information": "fisher",
+            "gathered": "new_fisher",
+            "adam.moment": "adam.exp_avg",
+            "adam.scale": "adam.exp_avg_sq",
+            "adam.updates": "adam.steps",
+        },
+        facts={"learner.dream_steps": "consolidation_steps"},
+    ),
 }
 """By the format that introduced the new names. Format 1 is that of version 0.1.0."""
 

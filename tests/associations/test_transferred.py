@@ -15,7 +15,7 @@ from streamlearner.associations.lossless import RawAssociation
 from streamlearner.associations.transferred import transfer
 from streamlearner.config import loading as config
 from streamlearner.errors import ConfigError
-from streamlearner.methods.base import Chance
+from streamlearner.methods.base import Rng
 from streamlearner.state.checkpoint import CheckpointStore
 from tests.support.associations import follow, gumbel, textures, transform, trellis
 
@@ -63,7 +63,7 @@ def test_the_setting_names_it(tmp_path: Path) -> None:
         "association.from_checkpoint": str(checkpoint(tmp_path, learned)),
     }
     found = config.load(path=None, settings=settings, environ={})
-    made = make_association(found, input_shape=SHAPE, dtype=torch.uint8, chance=Chance(seed=0))
+    made = make_association(found, input_shape=SHAPE, dtype=torch.uint8, rng=Rng(seed=0))
     assert torch.equal(made.encode(textures(20)), learned.encode(textures(20)))
 
 

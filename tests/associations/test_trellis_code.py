@@ -21,7 +21,7 @@ def fitted(quantiser: TrellisQuantiser, values: Tensor, bits: Tensor, *, rounds:
     for part in values.split(len(values) // rounds):
         symbols = quantiser.encode(part, bits=bits, weight=torch.ones(len(bits)))
         quantiser.count(part, symbols, bits=bits)
-        quantiser.settle()
+        quantiser.update_levels()
     return quantiser
 
 

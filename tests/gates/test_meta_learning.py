@@ -21,7 +21,7 @@ from streamlearner.gates.meta_learning import (
     task_cross_entropy,
 )
 from streamlearner.gates.update_gate import UpdateGate
-from streamlearner.networks.base import Network, descend
+from streamlearner.networks.base import Network, sgd_step
 from streamlearner.networks.by_name import build, mlp
 from streamlearner.vision import datasets as picture_sets
 from streamlearner.vision.datasets import PictureSet
@@ -38,10 +38,10 @@ def one_thread() -> None:
 def draw(*digits: int, seed: int) -> DrawTask:
     chosen = torch.isin(torch.tensor(LABELS), torch.tensor(digits))
     inputs = torch.from_numpy(IMAGES)[chosen][:, None].float() / 255
-    labels, chance = torch.tensor(LABELS)[chosen], torch.Generator().manual_seed(seed)
+    labels, rng = torch.tensor(LABELS)[chosen], torch.Generator().manual_seed(seed)
 
     def drawn(n: int) -> LabelledBatch:
-        places = torch.randint(len(labels), (n,), generator=chance)
+        places = torch.randint(len(labels), (n,), generator=rng)
         return LabelledBatch(inputs[places], labels[places])
 
     return drawn
@@ -55,7 +55,7 @@ def knows_old() -> Network:
         drawn = old(32)
         loss = task_cross_entropy(network(drawn.inputs), drawn.labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(network, learning_rate=0.2, loss=float(loss.detach()))
+        sgd_step(network, learning_rate=0.2, loss=float(loss.detach()))
     return network
 
 
@@ -140,7 +140,7 @@ def test_a_student_with_an_untrained_gate_learns_as_by_plain_descent() -> None:
     drawn = draw(5, 6, seed=3)(16)
     student.learn(drawn, learning_rate=0.1)
     task_cross_entropy(plain(drawn.inputs), drawn.labels).backward()  # type: ignore[no-untyped-call]
-    descend(plain, learning_rate=0.1, loss=0.0)
+    sgd_step(plain, learning_rate=0.1, loss=0.0)
     for name, weight in plain.body.named_parameters():
         assert torch.allclose(student.weights[name], weight, atol=1e-6)
     assert torch.allclose(student.network.head.weight, plain.head.weight, atol=1e-6)

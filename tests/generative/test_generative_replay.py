@@ -7,47 +7,47 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlearner.generative.generative_replay import shares, task_numbers
+from streamlearner.generative.generative_replay import replay_counts, task_numbers
 
 tasks = st.dictionaries(st.integers(0, 20), st.integers(1, 500), min_size=1, max_size=6)
 
 
 def test_shares_are_in_proportion_to_how_often_tasks_were_met() -> None:
-    found = shares({3: 100}, met={3: 1}, known={0: 1, 1: 1, 2: 1}, kappa=0.0, capacity=10_000)
+    found = replay_counts({3: 100}, met={3: 1}, known={0: 1, 1: 1, 2: 1}, kappa=0.0, capacity=10_000)
     assert found.incoming == {3: 100}
     assert found.generated == 300
 
 
 def test_repetitions_count() -> None:
-    found = shares({3: 100}, met={3: 2}, known={0: 5, 1: 1}, kappa=0.0, capacity=10_000)
+    found = replay_counts({3: 100}, met={3: 2}, known={0: 5, 1: 1}, kappa=0.0, capacity=10_000)
     assert found.generated == 300  # 2 of 8 meetings are the new task's
 
 
 def test_each_new_task_gets_at_least_kappa_of_the_capacity() -> None:
     known = dict.fromkeys(range(98), 1)
-    found = shares({100: 900, 101: 900}, met={100: 1, 101: 1}, known=known, kappa=0.1, capacity=1_000)
+    found = replay_counts({100: 900, 101: 900}, met={100: 1, 101: 1}, known=known, kappa=0.1, capacity=1_000)
     assert found.incoming == {100: 100, 101: 100}
     assert found.generated == 800
-    free = shares({100: 900, 101: 900}, met={100: 1, 101: 1}, known=known, kappa=0.0, capacity=1_000)
+    free = replay_counts({100: 900, 101: 900}, met={100: 1, 101: 1}, known=known, kappa=0.0, capacity=1_000)
     assert free.incoming == {100: 10, 101: 10}
     assert free.generated == 980
 
 
 def test_a_full_memory_subsamples_what_came() -> None:
-    found = shares({0: 800, 1: 800}, met={0: 1, 1: 3}, known={}, kappa=0.05, capacity=400)
+    found = replay_counts({0: 800, 1: 800}, met={0: 1, 1: 3}, known={}, kappa=0.05, capacity=400)
     assert found.incoming == {0: 100, 1: 300}
     assert found.generated == 0
 
 
 def test_many_new_tasks_may_take_the_whole_memory() -> None:
-    found = shares(dict.fromkeys(range(30), 100), met=dict.fromkeys(range(30), 1), known={99: 1}, kappa=0.05,
-                   capacity=300)  # fmt: skip
+    incoming, met = dict.fromkeys(range(30), 100), dict.fromkeys(range(30), 1)
+    found = replay_counts(incoming, met=met, known={99: 1}, kappa=0.05, capacity=300)
     assert set(found.incoming.values()) == {10}
     assert found.generated == 0
 
 
 def test_a_task_that_has_few_leaves_its_rest_to_the_others() -> None:
-    found = shares({0: 10, 1: 900}, met={0: 1, 1: 1}, known={}, kappa=0.0, capacity=500)
+    found = replay_counts({0: 10, 1: 900}, met={0: 1, 1: 1}, known={}, kappa=0.0, capacity=500)
     assert found.incoming == {0: 10, 1: 490}
 
 
@@ -55,7 +55,9 @@ def test_a_task_that_has_few_leaves_its_rest_to_the_others() -> None:
 def test_never_more_than_the_capacity_nor_than_came(
     incoming: dict[int, int], known: dict[int, int], kappa: float, capacity: int
 ) -> None:
-    found = shares(incoming, met=dict.fromkeys(incoming, 1), known=known, kappa=kappa, capacity=capacity)
+    found = replay_counts(
+        incoming, met=dict.fromkeys(incoming, 1), known=known, kappa=kappa, capacity=capacity
+    )
     assert found.total <= max(capacity, 1)
     assert all(0 <= found.incoming[task] <= count for task, count in incoming.items())
     assert found.generated >= 0
@@ -67,9 +69,9 @@ def test_never_more_than_the_capacity_nor_than_came(
 @pytest.mark.parametrize("wrong", [{"kappa": 1.5}, {"kappa": -0.1}, {"capacity": 0}])
 def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        shares({0: 1}, **({"met": {0: 1}, "known": {}, "kappa": 0.1, "capacity": 10} | wrong))
+        replay_counts({0: 1}, **({"met": {0: 1}, "known": {}, "kappa": 0.1, "capacity": 10} | wrong))
     with pytest.raises(ValueError, match="0 new tasks"):
-        shares({}, met={}, known={}, kappa=0.1, capacity=10)
+        replay_counts({}, met={}, known={}, kappa=0.1, capacity=10)
 
 
 def test_named_tasks_and_what_stands_in_for_them_have_numbers_of_their_own() -> None:

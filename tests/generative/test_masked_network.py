@@ -8,27 +8,34 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.generative.mask_learning import Course, Old, annealed, binary, learn_class, sparsity
+from streamlearner.generative.mask_learning import (
+    ClassTraining,
+    OldExamples,
+    annealed,
+    binary,
+    learn_class,
+    sparsity,
+)
 from streamlearner.generative.masked_network import MaskedNetwork
 
 SHAPE = (1, 4, 4)
 LATENTS = torch.randn(6, 3, generator=torch.Generator().manual_seed(9))
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def network(shape: tuple[int, ...] = SHAPE, *, units: tuple[int, int] = (8, 10)) -> MaskedNetwork:
-    return MaskedNetwork(input_shape=shape, latents=3, units=units, chance=chance(1))
+    return MaskedNetwork(input_shape=shape, latents=3, units=units, rng=rng(1))
 
 
-def course(steps: int = 30, *, sparsity: float = 0.03, learning_rate: float = 0.01) -> Course:
-    return Course(
+def training(steps: int = 30, *, sparsity: float = 0.03, learning_rate: float = 0.01) -> ClassTraining:
+    return ClassTraining(
         steps=steps,
         batch_size=16,
         learning_rate=learning_rate,
-        sharpest=50.0,
+        s_max=50.0,
         sparsity=sparsity,
         gradient_penalty=1.0,
         hidden=16,
@@ -37,21 +44,23 @@ def course(steps: int = 30, *, sparsity: float = 0.03, learning_rate: float = 0.
 
 def picture(label: int) -> Tensor:
     """The values of a class, [16]: a few of them are 1."""
-    return torch.rand(16, generator=chance(100 + label)).round()
+    return torch.rand(16, generator=rng(100 + label)).round()
 
 
 def values(label: int) -> Callable[[int], Tensor]:
     return lambda n: picture(label).expand(n, -1)
 
 
-def learn(net: MaskedNetwork, label: int, *, course: Course = course(), seed: int = 0) -> None:  # noqa: B008
-    def old(n: int) -> Old | None:
+def learn(net: MaskedNetwork, label: int, *, training: ClassTraining = training(), seed: int = 0) -> None:  # noqa: B008
+    def old(n: int) -> OldExamples | None:
         if not net.known:
             return None
-        return Old(net.generate(net.known[0], n, chance=chance()).flatten(1), torch.full((n,), net.known[0]))
+        return OldExamples(
+            net.generate(net.known[0], n, rng=rng()).flatten(1), torch.full((n,), net.known[0])
+        )
 
     for _ in learn_class(
-        net, label, draw=values(label), draw_old=old, classes=5, course=course, chance=chance(seed)
+        net, label, draw=values(label), draw_old=old, classes=5, training=training, rng=rng(seed)
     ):
         pass
 
@@ -95,14 +104,14 @@ def test_as_many_units_are_free_after_each_class_as_at_first() -> None:
 
 def test_a_class_comes_to_look_like_its_examples() -> None:
     net = network(units=(16, 32))
-    learn(net, 1, course=course(steps=400, learning_rate=2e-3))
+    learn(net, 1, training=training(steps=400, learning_rate=2e-3))
     assert float((net.shown(LATENTS, 1).flatten(1) - picture(1)).abs().mean()) < 0.1
 
 
 def test_sparsity_reserves_fewer_units() -> None:
     free, sparse = network(), network()
-    learn(free, 0, course=course(steps=150, sparsity=0.0))
-    learn(sparse, 0, course=course(steps=150, sparsity=30.0))
+    learn(free, 0, training=training(steps=150, sparsity=0.0))
+    learn(sparse, 0, training=training(steps=150, sparsity=30.0))
     assert sparse.blocked < free.blocked
 
 
@@ -120,7 +129,7 @@ def test_it_goes_through_its_state_into_a_fresh_one() -> None:
 
 def test_feature_vectors_come_on_the_scale_of_their_class() -> None:
     net = network(shape=(5,), units=(64, 128))
-    vectors, draws = 1000.0 + 20.0 * torch.randn(200, 5, generator=chance(3)), chance(4)
+    vectors, draws = 1000.0 + 20.0 * torch.randn(200, 5, generator=rng(3)), rng(4)
     net.measure(0, vectors)
     for _ in learn_class(
         net,
@@ -128,11 +137,11 @@ def test_feature_vectors_come_on_the_scale_of_their_class() -> None:
         draw=lambda n: net.standardised(0, vectors[torch.randint(200, (n,), generator=draws)]),
         draw_old=lambda n: None,
         classes=1,
-        course=course(steps=500, learning_rate=2e-3),
-        chance=chance(),
+        training=training(steps=500, learning_rate=2e-3),
+        rng=rng(),
     ):
         pass
-    shown = net.generate(0, 300, chance=chance())
+    shown = net.generate(0, 300, rng=rng())
     assert (shown.mean(0) - 1000.0).abs().max() < 15.0
     assert ((shown.std(0) > 5.0) & (shown.std(0) < 40.0)).all()
 
@@ -145,10 +154,10 @@ def test_a_latent_is_shown_alike_alone_and_beside_others() -> None:
 
 
 def test_masks_harden_in_a_straight_line() -> None:
-    assert annealed(0, steps=11, sharpest=100.0) == pytest.approx(0.01)
-    assert annealed(5, steps=11, sharpest=100.0) == pytest.approx(50.005)
-    assert annealed(10, steps=11, sharpest=100.0) == pytest.approx(100.0)
-    assert annealed(0, steps=1, sharpest=100.0) == pytest.approx(0.01)
+    assert annealed(0, steps=11, s_max=100.0) == pytest.approx(0.01)
+    assert annealed(5, steps=11, s_max=100.0) == pytest.approx(50.005)
+    assert annealed(10, steps=11, s_max=100.0) == pytest.approx(100.0)
+    assert annealed(0, steps=1, s_max=100.0) == pytest.approx(0.01)
 
 
 def test_sparsity_counts_what_no_class_has_reserved() -> None:

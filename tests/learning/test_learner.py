@@ -66,18 +66,18 @@ def test_the_prequential_window_counts_answers_given_before_learning() -> None:
 def test_tasks_cost_nothing_until_one_is_named_and_count_from_then_on() -> None:
     learner = with_oracle(fraction=0.0)
     learner.learn(of_classes(["0"]))
-    assert not learner.method.curriculum.names_tasks
+    assert not learner.method.seen_classes.names_tasks
     learner.learn(of_classes(["0", "1"], ["left", None]))
     learner.learn(of_classes(["2"]))
     assert learner.tasks.state() == ["left"]
-    assert learner.method.curriculum.seen.tolist() == [[True, False, False], [True, True, True]]
+    assert learner.method.seen_classes.seen.tolist() == [[True, False, False], [True, True, True]]
 
 
 def test_tasks_can_be_ignored() -> None:
     learner = with_oracle(uses_tasks=False)
     learner.learn(of_classes(["0", "1"], ["left", "right"]))
     assert learner.tasks.state() == []
-    assert not learner.method.curriculum.names_tasks
+    assert not learner.method.seen_classes.names_tasks
 
 
 def test_a_task_that_only_the_exam_has_met_can_be_evaluated_and_asked_about() -> None:

@@ -17,7 +17,7 @@ from streamlearner.errors import ConfigError
 from streamlearner.memory.code_size import COLOUR_BITS, association_for, code_bits_for
 from streamlearner.memory.planner import Coding, Measured, Plan, Planner
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import Chance
+from streamlearner.methods.base import Rng
 
 DIGITS, COLOUR, FEATURES = (1, 28, 28), (3, 32, 32), (64,)
 KIB = 8 * 2**10
@@ -31,7 +31,7 @@ def real(plan: Plan, shape: tuple[int, ...]) -> tuple[Association, RecollectionM
     """What a daemon makes of the settings that the plan ends with."""
     config: Config = load(path=None, settings=plan.settings, environ={})
     dtype = torch.uint8 if len(shape) == 3 else torch.float32
-    association = make_association(config, input_shape=shape, dtype=dtype, chance=Chance(seed=0))
+    association = make_association(config, input_shape=shape, dtype=dtype, rng=Rng(seed=0))
     return association, make_memory(config, association=association)
 
 
@@ -210,6 +210,6 @@ def test_a_daemon_given_a_budget_alone_makes_what_the_plan_says(shape: tuple[int
         config,
         input_shape=shape,
         dtype=torch.uint8 if len(shape) == 3 else torch.float32,
-        chance=Chance(seed=0),
+        rng=Rng(seed=0),
     )
     assert make_memory(config, association=made).radices == real(plan, shape)[1].radices

@@ -45,9 +45,9 @@ def test_it_is_in_development_until_a_sleep_is_adopted() -> None:
     assert isinstance(method, ActiveLongTerm)
     observe(method, 5, classes=3)
     candidate = sleep(method)
-    assert method.settled_classes == 0
+    assert method.stable_classes == 0
     method.adopt(candidate)
-    assert method.settled_classes == 3
+    assert method.stable_classes == 3
 
 
 def test_awake_the_stable_network_does_not_move() -> None:

@@ -18,11 +18,11 @@ from tests.support.arms import (
     TINY,
     accuracy,
     assert_distributions,
-    chance,
     differing,
     heard,
     make,
     observe,
+    rng,
     state,
 )
 
@@ -42,7 +42,9 @@ def taught(method: DualMemory, *, steps: int = 4, student: nn.Module | None = No
     """The candidate of a whole transplant."""
     candidate = method.clone()
     candidate.neocortex = student or another()
-    for _ in method.transplant(candidate, steps=steps, left=steps, pace=1.0, generator=chance(seed)):
+    for _ in method.transplant(
+        candidate, steps=steps, remaining_steps=steps, rate_factor=1.0, generator=rng(seed)
+    ):
         pass
     return candidate
 
@@ -94,7 +96,7 @@ def test_what_happens_awake_does_not_reach_a_student(arm: str) -> None:
     observe(method, 6)
     undisturbed, candidate = taught(method), method.clone()
     candidate.neocortex = another()
-    course = method.transplant(candidate, steps=4, left=4, pace=1.0, generator=chance(0))
+    course = method.transplant(candidate, steps=4, remaining_steps=4, rate_factor=1.0, generator=rng(0))
     for step, _ in enumerate(course):
         observe(method, 2, classes=20, seed=step + 1)
     assert differing(candidate.neocortex, undisturbed.neocortex) == []

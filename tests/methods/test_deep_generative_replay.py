@@ -98,11 +98,11 @@ def test_a_task_that_ended_is_generated_as_it_was_before_the_next_began(
         method.observe(TINY.experience([0] * 10, seed=step))
     learned = state(method.hippocampus)
     assert generated(method, monkeypatch, [1] * 10) == 100  # as many as the new, ten times
-    assert state(method.former) == learned
+    assert state(method.generating_scholar) == learned
     candidate = sleep(method)
     assert state(candidate.neocortex) == learned
     method.adopt(candidate)
-    assert method.former is method.neocortex
+    assert method.generating_scholar is method.neocortex
     assert [*method.neocortex.tasks] == [1]  # of label 0
     assert method.fullness == 0
 
@@ -116,7 +116,7 @@ def test_a_task_that_ends_while_it_sleeps_is_kept_for_the_next_sleep() -> None:
     method.observe(TINY.experience([2] * 10, seed=100))
     method.adopt(candidate)
     assert [*method.neocortex.tasks] == [1]
-    assert [*method.former.tasks] == [1, 3]
+    assert [*method.generating_scholar.tasks] == [1, 3]
     assert method.fullness == 1
     again = make("deep_generative_replay")
     again.load_state_dict(method.state_dict())
@@ -126,4 +126,4 @@ def test_a_task_that_ends_while_it_sleeps_is_kept_for_the_next_sleep() -> None:
 def test_where_tasks_come_mixed_no_scholar_that_knows_nothing_is_kept() -> None:
     method = replaying()
     observe(method, 5)
-    assert method.former is method.neocortex
+    assert method.generating_scholar is method.neocortex

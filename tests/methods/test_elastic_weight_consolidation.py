@@ -22,9 +22,9 @@ def drift(ewc_lambda: float) -> float:
     method.adopt(sleep(method))
     for step in range(10):
         method.observe(TINY.experience([2, 3] * 5, seed=step))
-    networks = method.hippocampus, method.anchor, method.information
-    held = zip(*(network.weights for network in networks), strict=True)
-    return float(torch.stack([(f * (w - a).square()).sum() for w, a, f in held]).sum().detach())
+    networks = method.hippocampus, method.anchor, method.fisher
+    parts = zip(*(network.weights for network in networks), strict=True)
+    return float(torch.stack([(f * (w - a).square()).sum() for w, a, f in parts]).sum().detach())
 
 
 def test_held_weights_stay_nearer_to_where_they_stood() -> None:
@@ -35,8 +35,8 @@ def test_before_the_first_sleep_nothing_is_held() -> None:
     method, free = ewc(method__ewc_lambda=1e6), make("finetune")
     for one in (method, free):
         observe(one, 5)
-    for held, plain in zip(method.hippocampus.weights, free.hippocampus.weights, strict=True):
-        assert torch.equal(held, plain)
+    for parts, plain in zip(method.hippocampus.weights, free.hippocampus.weights, strict=True):
+        assert torch.equal(parts, plain)
 
 
 def test_what_mattered_adds_up_over_sleeps() -> None:
@@ -44,7 +44,7 @@ def test_what_mattered_adds_up_over_sleeps() -> None:
     for round_ in range(3):
         observe(method, 5, seed=round_)
         method.adopt(sleep(method))
-        totals.append(sum(float(weight.sum()) for weight in method.information.weights))
+        totals.append(sum(float(weight.sum()) for weight in method.fisher.weights))
         assert int(method.batches) == 0
-        assert not any(weight.any() for weight in method.gathered.weights)
+        assert not any(weight.any() for weight in method.new_fisher.weights)
     assert totals[0] < totals[1] < totals[2]

@@ -19,22 +19,22 @@ def dual(**more: Any) -> GenerativeDualMemory:
 def test_each_task_has_a_memory_of_its_own_and_a_known_one_goes_to_it() -> None:
     method = dual()
     observe(method, 4, tasks=2)
-    assert [len(method.hippocampus.held()), method.fullness] == [2, 0]
-    untouched = state(method.hippocampus.of(2))
+    assert [len(method.hippocampus.memories()), method.fullness] == [2, 0]
+    untouched = state(method.hippocampus.memory_of(2))
     method.observe(TINY.experience([0, 2], seed=90, tasks=[0, 0]))
-    assert len(method.hippocampus.held()) == 2
-    assert state(method.hippocampus.of(2)) == untouched
+    assert len(method.hippocampus.memories()) == 2
+    assert state(method.hippocampus.memory_of(2)) == untouched
 
 
 def test_without_names_a_label_is_a_task_or_a_period_between_sleeps() -> None:
     by_label, by_period = dual(), dual(method__generative_dual_memory__task_from="period")
     for method in (by_label, by_period):
         observe(method, 4)
-    assert len(by_label.hippocampus.held()) == 4
-    assert len(by_period.hippocampus.held()) == 1
+    assert len(by_label.hippocampus.memories()) == 4
+    assert len(by_period.hippocampus.memories()) == 1
     by_period.adopt(sleep(by_period))
     observe(by_period, 1)
-    assert by_period.neocortex.tasks.keys().isdisjoint(by_period.hippocampus.held())
+    assert by_period.neocortex.tasks.keys().isdisjoint(by_period.hippocampus.memories())
 
 
 def test_it_is_full_when_one_task_too_many_comes_and_sleep_frees_those_learned_before() -> None:
@@ -46,7 +46,7 @@ def test_it_is_full_when_one_task_too_many_comes_and_sleep_frees_those_learned_b
     method.adopt(sleep(method))
     assert not method.fullness
     assert list(method.neocortex.tasks) == [1, 3, 5]  # labels 0, 1, 2
-    assert list(method.hippocampus.held()) == [7]  # label 3 has only begun
+    assert list(method.hippocampus.memories()) == [7]  # label 3 has only begun
 
 
 def test_it_is_fuller_with_each_task_that_comes_while_no_sleep_is_adopted() -> None:
@@ -72,7 +72,7 @@ def test_a_memory_that_learned_while_asleep_stays() -> None:
     candidate = sleep(method)
     method.observe(TINY.experience([2], seed=91))
     method.adopt(candidate)
-    assert [memory.tasks for memory in method.hippocampus.held().values()] == [{5: 1}]  # label 2
+    assert [memory.tasks for memory in method.hippocampus.memories().values()] == [{5: 1}]  # label 2
 
 
 def test_after_a_long_sleep_the_long_term_memory_alone_knows_the_tasks() -> None:
@@ -95,7 +95,7 @@ def test_a_task_that_is_revised_is_answered_as_well_as_before_while_its_memory_i
 
     before = right()
     method.observe(TINY.experience([0, 1], seed=90, tasks=[0, 0]))
-    assert list(method.hippocampus.held()) == [0]
+    assert list(method.hippocampus.memories()) == [0]
     assert before > 0.7, before
     assert right() > 0.95 * before
 
@@ -113,18 +113,18 @@ def test_a_known_task_is_revised_with_what_the_long_term_memory_says_of_it() -> 
     for one in (method, other):
         observe(one, 3)
         one.adopt(sleep(one))
-    other.neocortex.met.zero_()  # as if it knew no task
+    other.neocortex.task_counts.zero_()  # as if it knew no task
     shown = TINY.experience([1, 1], seed=92)
     for one in (method, other):
         one.observe(shown)
-    revised, fresh = (one.hippocampus.of(3).state_dict() for one in (method, other))
+    revised, fresh = (one.hippocampus.memory_of(3).state_dict() for one in (method, other))
     assert any(exactly(revised[name]) != exactly(fresh[name]) for name in fresh)
 
 
 def test_generated_inputs_look_like_inputs() -> None:
     method = dual()
     observe(method, 5)
-    samples = method.hippocampus.of(1).generate(7, 4, chance=torch.Generator().manual_seed(0))
+    samples = method.hippocampus.memory_of(1).generate(7, 4, rng=torch.Generator().manual_seed(0))
     assert samples.inputs.shape == (7, *TINY.shape)
     assert 0.0 <= float(samples.inputs.min()) <= float(samples.inputs.max()) <= 1.0
     assert samples.targets.shape == (7, 4)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from streamlearner.methods.masked_generator import MaskedGenerator
-from tests.support.arms import KINDS, TINY, accuracy, chance, make, sleep, state
+from tests.support.arms import KINDS, TINY, accuracy, make, rng, sleep, state
 
-LATENTS = torch.randn(4, 32, generator=chance(4))
+LATENTS = torch.randn(4, 32, generator=rng(4))
 
 
 def masked(**more: object) -> MaskedGenerator:
@@ -90,7 +90,7 @@ def test_a_named_task_is_remembered_with_what_is_generated() -> None:
     for batch in range(3):
         method.observe(TINY.experience([0, 1] * 5, seed=batch, tasks=[0, 1] * 5))
     slept(method)
-    recalled = method._recalled(20, chance(0))
+    recalled = method._recalled(20, rng(0))
     assert recalled.remembered == 0
     assert torch.equal(recalled.tasks, recalled.labels)
 

@@ -55,7 +55,7 @@ def test_its_cells_begin_anew_after_the_horizon_and_after_a_sleep() -> None:
     observe(method, 1)
     method.adopt(sleep(method))
     assert not method.state.any()
-    assert int(method.since) == 0
+    assert int(method.steps_since_reset) == 0
 
 
 def test_the_gate_itself_never_moves() -> None:

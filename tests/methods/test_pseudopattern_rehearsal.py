@@ -43,7 +43,7 @@ def test_noise_for_features_is_on_their_scale() -> None:
     method = make("pseudopattern_rehearsal", features)
     assert isinstance(method, PseudopatternRehearsal)
     inputs = 1000.0 + 50.0 * features.inputs([0, 1] * 100, seed=3)
-    method.hippocampus.meet(inputs)
+    method.hippocampus.update_input_statistics(inputs)
     method.slept += 1
     method.recollections_per_step = 400
     noise = method._pseudopatterns(inputs)

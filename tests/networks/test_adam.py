@@ -49,16 +49,6 @@ def test_a_state_loads_into_a_fresh_one_which_goes_on_bit_for_bit() -> None:
     assert all(torch.equal(one, other) for one, other in zip(parameters, copied, strict=True))
 
 
-def test_a_state_under_the_names_of_version_0_1_loads_exactly() -> None:
-    optimiser = Adam(count=COUNT)
-    follow(optimiser, drawn(0), range(5))
-    state = optimiser.state_dict()
-    former = {"moment": state["exp_avg"], "scale": state["exp_avg_sq"], "updates": state["steps"]}
-    fresh = Adam(count=COUNT)
-    fresh.load_state_dict(former)
-    assert all(torch.equal(value, state[name]) for name, value in fresh.state_dict().items())
-
-
 def test_a_value_without_gradient_stays_bit_for_bit() -> None:
     parameters = drawn(0)
     before = copy.deepcopy(parameters)

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import (
     HEAD_BLOCK,
-    LONGEST_GRADIENT,
-    AveragedNetwork,
+    MAX_GRADIENT_NORM,
     Network,
     OpenHead,
     Standardisation,
-    descend,
+    sgd_step,
 )
 from streamlearner.networks.by_name import build, mlp
 
@@ -29,16 +29,16 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def make(name: str = "mlp", shape: tuple[int, ...] = (5,), seed: int = 0) -> Network:
-    return build(name=name, input_shape=shape, generator=chance(seed))
+    return build(name=name, input_shape=shape, generator=rng(seed))
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(shape, generator=chance(seed))
+    return torch.rand(shape, generator=rng(seed))
 
 
 # the open head
@@ -151,7 +151,7 @@ def test_a_descent_is_torchs_plain_gradient_step_and_frees_the_gradients() -> No
     optimiser = torch.optim.SGD(twin.parameters(), lr=0.3)
     for _ in range(3):
         a_step(network)
-        descend(network, learning_rate=0.3, loss=1.0)
+        sgd_step(network, learning_rate=0.3, loss=1.0)
         assert all(p.grad is None for p in network.parameters())
         optimiser.zero_grad()
         a_step(twin)
@@ -164,13 +164,13 @@ def test_a_descent_is_torchs_plain_gradient_step_and_frees_the_gradients() -> No
 def moved(network: Network, *, scale: float) -> Tensor:
     before = [p.detach().clone() for p in network.parameters()]
     a_step(network, scale=scale)
-    descend(network, learning_rate=0.1, loss=float("inf"))
+    sgd_step(network, learning_rate=0.1, loss=float("inf"))
     return torch.cat([(p - q).flatten() for p, q in zip(network.parameters(), before, strict=True)]).detach()
 
 
 def test_an_absurdly_long_gradient_is_shortened_and_keeps_its_direction() -> None:
     usual, absurd = moved(make(), scale=1.0), moved(make(), scale=1e6)
-    assert float(absurd.norm()) == pytest.approx(0.1 * LONGEST_GRADIENT, rel=1e-3)
+    assert float(absurd.norm()) == pytest.approx(0.1 * MAX_GRADIENT_NORM, rel=1e-3)
     assert float(F.cosine_similarity(usual, absurd, dim=0)) > 0.9999
 
 
@@ -186,28 +186,31 @@ def test_the_average_follows_by_its_pace_and_copies_the_statistics() -> None:
         fast.head.bias.add_(1.0)
     fast(drawn(4, 3, 16, 16))  # batch normalisation has met something
     expected = [0.75 * a + 0.25 * b for a, b in zip(slow.parameters(), fast.parameters(), strict=True)]
-    pair.follow(pace=0.25)
+    pair.update_average(decay=0.75)
     assert all(torch.allclose(p, q, atol=1e-6) for p, q in zip(slow.parameters(), expected, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(slow.buffers(), fast.buffers(), strict=True))
     assert not any(a.data_ptr() == b.data_ptr() for a, b in zip(slow.buffers(), fast.buffers(), strict=True))
 
 
 def test_an_average_with_its_own_statistics_gathers_them_as_it_teaches() -> None:
-    pair = AveragedNetwork(make("resnet18_reduced", (3, 16, 16)), own_statistics=True)
+    pair = AveragedNetwork(make("resnet18_reduced", (3, 16, 16)), own_batch_statistics=True)
     before = [buffer.clone() for buffer in pair.average.buffers()]
     pair.network(drawn(4, 3, 16, 16))
-    pair.follow(pace=0.25)
+    pair.update_average(decay=0.75)
     assert all(torch.equal(a, b) for a, b in zip(pair.average.buffers(), before, strict=True))
-    pair.teach(drawn(4, 3, 16, 16))
+    pair.teacher_logits(drawn(4, 3, 16, 16))
     assert not all(torch.equal(a, b) for a, b in zip(pair.average.buffers(), before, strict=True))
-    assert not pair.teach(drawn(2, 3, 16, 16)).requires_grad
+    assert not pair.teacher_logits(drawn(2, 3, 16, 16)).requires_grad
 
 
 def test_an_average_with_its_own_statistics_still_takes_over_the_scale_of_features() -> None:
-    pair = AveragedNetwork(make("mlp", (3,)), own_statistics=True)
-    pair.network.meet(drawn(50, 3) * 100)
-    pair.follow(pace=0.25)
-    assert all(torch.equal(a, b) for a, b in zip(pair.average.scales, pair.network.scales, strict=True))
+    pair = AveragedNetwork(make("mlp", (3,)), own_batch_statistics=True)
+    pair.network.update_input_statistics(drawn(50, 3) * 100)
+    pair.update_average(decay=0.75)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(pair.average.input_statistics, pair.network.input_statistics, strict=True)
+    )
 
 
 def test_a_network_of_other_widths_can_be_made_by_hand() -> None:
@@ -220,7 +223,7 @@ def test_feature_vectors_of_any_scale_are_standardised_by_what_was_met() -> None
         torch.randn(400, 3, generator=torch.Generator().manual_seed(3)) * torch.tensor([1e-3, 1.0, 1e4]) + 5.0
     )
     for part in torch.split(stream, 7):
-        scale.meet(part)
+        scale.update(part)
     assert torch.allclose(scale.mean, stream.mean(0), rtol=1e-3, atol=1e-4)
     assert torch.allclose(scale.variance, stream.var(0, correction=0), rtol=1e-2)
     seen = scale(stream)
@@ -230,5 +233,5 @@ def test_feature_vectors_of_any_scale_are_standardised_by_what_was_met() -> None
 
 def test_a_constant_feature_and_a_batch_of_one_stay_finite() -> None:
     scale = Standardisation(features=2)
-    scale.meet(torch.tensor([[4.0, 4.0]]))
+    scale.update(torch.tensor([[4.0, 4.0]]))
     assert scale(torch.tensor([[4.0, 5.0]])).isfinite().all()

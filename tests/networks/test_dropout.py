@@ -32,7 +32,7 @@ def test_dropout_repeats_its_chance_after_a_restart_and_answers_without_it() -> 
 
 
 def test_dropout_keeps_the_mean() -> None:
-    layer = Dropout(share=0.25, seed=0)
+    layer = Dropout(rate=0.25, seed=0)
     values = layer(torch.ones(200, 200))
     assert float((values == 0).float().mean()) == pytest.approx(0.25, abs=0.02)
     assert float(values.mean()) == pytest.approx(1.0, abs=0.02)

@@ -16,7 +16,8 @@ from streamlearner.app.learning import make_method, make_network
 from streamlearner.config.loading import load
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Experience
-from streamlearner.networks.base import HEAD_BLOCK, AveragedNetwork, Network, descend
+from streamlearner.networks.averaged import AveragedNetwork
+from streamlearner.networks.base import HEAD_BLOCK, Network, sgd_step
 from streamlearner.networks.by_name import build, resolve
 from streamlearner.networks.precision import choose
 from streamlearner.registry.networks import NETWORKS
@@ -29,18 +30,18 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def drawn(*shape: int) -> Tensor:
-    return torch.rand(shape, generator=chance())
+    return torch.rand(shape, generator=rng())
 
 
 def step(network: Network, inputs: Tensor) -> None:
     loss = F.cross_entropy(network.train()(inputs), torch.arange(len(inputs)))
     loss.backward()  # type: ignore[no-untyped-call]
-    descend(network, learning_rate=network.learning_rate, loss=float(loss.detach()))
+    sgd_step(network, learning_rate=network.learning_rate, loss=float(loss.detach()))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -49,7 +50,7 @@ def test_a_model_learns_from_a_batch_of_any_size_and_draws_from_nothing_global(
     name: str, shape: tuple[int, ...]
 ) -> None:
     before = torch.get_rng_state()
-    network = build(name=name, input_shape=shape, generator=chance())
+    network = build(name=name, input_shape=shape, generator=rng())
     for count in (1, 3):
         step(network, drawn(count, *shape))
     assert torch.equal(torch.get_rng_state(), before)
@@ -60,17 +61,17 @@ def test_a_model_learns_from_a_batch_of_any_size_and_draws_from_nothing_global(
 
 def test_the_weights_follow_from_the_generator() -> None:
     one, same, other = (
-        build(name=SMALL[1], input_shape=(3, 32, 32), generator=chance(seed)) for seed in (0, 0, 1)
+        build(name=SMALL[1], input_shape=(3, 32, 32), generator=rng(seed)) for seed in (0, 0, 1)
     )
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
 def test_a_copy_an_average_and_a_restart_answer_alike() -> None:
-    pair = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=chance()))
+    pair = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=rng()))
     step(pair.network, drawn(4, 3, 32, 32))
-    pair.follow(pace=0.5)
-    restored = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=chance(1)))
+    pair.update_average(decay=0.5)
+    restored = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=rng(1)))
     restored.load_state_dict(pair.state_dict())
     frozen = copy.deepcopy(pair)
     answers = [each.average.eval()(drawn(2, 3, 32, 32)) for each in (pair, restored, frozen)]
@@ -79,7 +80,7 @@ def test_a_copy_an_average_and_a_restart_answer_alike() -> None:
 
 
 def test_either_precision_computes() -> None:
-    network = build(name=SMALL[1], input_shape=(3, 16, 16), generator=chance())
+    network = build(name=SMALL[1], input_shape=(3, 16, 16), generator=rng())
     assert choose(network, setting="auto", input_shape=(3, 16, 16), clock=time.perf_counter) in (True, False)
     network.half_precision = True
     step(network, drawn(2, 3, 16, 16))
@@ -102,7 +103,7 @@ def test_a_method_learns_with_one() -> None:
 @pytest.mark.parametrize("name", [part.name for part in NETWORKS.shipped])
 def test_a_shipped_network_is_no_model_of_torchvision(name: str) -> None:
     assert not load(path=None, settings={"network.name": name}, environ={}).network.is_of_torchvision
-    assert isinstance(build(name=name, input_shape=(1, 28, 28), generator=chance()), Network)
+    assert isinstance(build(name=name, input_shape=(1, 28, 28), generator=rng()), Network)
 
 
 def test_a_name_means_itself_and_a_wrong_one_names_the_nearest() -> None:
@@ -117,7 +118,7 @@ def test_a_name_means_itself_and_a_wrong_one_names_the_nearest() -> None:
 @pytest.mark.parametrize(("shape", "mend"), [((5,), "use mlp"), ((2, 32, 32), "use resnet18_reduced")])
 def test_inputs_that_no_model_takes_are_refused(shape: tuple[int, ...], mend: str) -> None:
     with pytest.raises(ValueError, match=rf"resnet18 needs images .*found inputs of shape \[.*{mend}"):
-        build(name="resnet18", input_shape=shape, generator=chance())
+        build(name="resnet18", input_shape=shape, generator=rng())
 
 
 def test_weights_belong_to_a_model_of_torchvision() -> None:

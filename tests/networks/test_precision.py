@@ -19,11 +19,11 @@ class Clock:
 
     def __init__(self, network: Network, *, half_s: float, disturbed: float) -> None:
         self.network, self.half_s, self.disturbed = network, half_s, disturbed
-        self.now, self.chance = 0.0, random.Random(3)
+        self.now, self.rng = 0.0, random.Random(3)
 
     def __call__(self) -> float:
         self.now += self.half_s if self.network.half_precision else 1.0
-        self.now += 10.0 * (self.chance.random() < self.disturbed)
+        self.now += 10.0 * (self.rng.random() < self.disturbed)
         return self.now
 
 

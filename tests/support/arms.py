@@ -58,13 +58,13 @@ class Kind:
     def mean(self, label: int) -> Tensor:
         """Coarse squares of black and white, or zeros and ones."""
         if len(self.shape) == 1:
-            return torch.rand(self.shape, generator=chance(900 + label)).round()
-        squares = torch.rand(1, self.shape[0], 4, 4, generator=chance(900 + label)).round()
+            return torch.rand(self.shape, generator=rng(900 + label)).round()
+        squares = torch.rand(1, self.shape[0], 4, 4, generator=rng(900 + label)).round()
         return F.interpolate(squares, self.shape[1:])[0]
 
     def inputs(self, labels: Sequence[int], *, seed: int) -> Tensor:
         """[n, *shape], the same for the same seed; two calls with different seeds share no example."""
-        noise = torch.randn(len(labels), *self.shape, generator=chance(seed))
+        noise = torch.randn(len(labels), *self.shape, generator=rng(seed))
         values = torch.stack([self.mean(label) for label in labels]) + 0.25 * noise
         if self.dtype == torch.float32:
             return values
@@ -86,7 +86,7 @@ KINDS = {
 TINY = KINDS["tiny images"]
 
 
-def chance(seed: int) -> torch.Generator:
+def rng(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
@@ -109,7 +109,7 @@ def observe(
 ) -> None:
     """A stable stream of `classes` in equal parts; with `tasks`, class k belongs to task k mod tasks."""
     for step in range(steps):
-        labels = torch.randint(classes, (size,), generator=chance(seed * 1000 + step)).tolist()
+        labels = torch.randint(classes, (size,), generator=rng(seed * 1000 + step)).tolist()
         named = [label % tasks for label in labels] if tasks else None
         method.observe(kind.experience(labels, seed=seed * 1000 + step, tasks=named))
 

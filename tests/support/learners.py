@@ -16,7 +16,7 @@ from streamlearner.evaluation.prequential import Prequential
 from streamlearner.learning.consolidation import ConsolidationResult
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import DualMemory, Experience, Observation
-from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.stream import Label
 from tests.support.arms import TINY, exactly, make
 
@@ -39,12 +39,12 @@ class Oracle(DualMemory):
 
     def __init__(self, *, retains: int) -> None:
         super().__init__()
-        self.hippocampus, self.neocortex, self.curriculum = Skill(), Skill(), Curriculum()
+        self.hippocampus, self.neocortex, self.seen_classes = Skill(), Skill(), SeenClasses()
         self.retains = retains
         self.observed: list[int] = []
 
     def observe(self, experience: Experience) -> Observation:
-        self.curriculum.meet(experience.labels, experience.tasks)
+        self.seen_classes.register(experience.labels, experience.tasks)
         predicted = self.predict_proba(experience.inputs, experience.tasks).argmax(1)
         self.hippocampus.known.fill_(self.classes)
         self.observed += experience.labels.tolist()

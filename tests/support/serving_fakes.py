@@ -16,7 +16,7 @@ from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.methods.base import DualMemory, Experience, Observation
-from streamlearner.methods.seen_classes import Curriculum
+from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
 
 SHAPE = (1, 4, 4)
@@ -29,14 +29,14 @@ class Brightness(DualMemory):
         super().__init__()
         self.hippocampus = nn.Linear(1, 1, bias=False)
         self.neocortex = nn.Identity()
-        self.curriculum = Curriculum()
+        self.seen_classes = SeenClasses()
         self.bias = nn.Parameter(torch.zeros(1))
         self.scale = scale
         if classes:
-            self.curriculum.meet(torch.arange(classes), None)
+            self.seen_classes.register(torch.arange(classes), None)
 
     def observe(self, experience: Experience) -> Observation:
-        self.curriculum.meet(experience.labels, experience.tasks)
+        self.seen_classes.register(experience.labels, experience.tasks)
         with torch.no_grad():
             self.bias += 1.0
         return Observation(predicted=experience.labels, loss=0.0)
@@ -53,7 +53,7 @@ class Brightness(DualMemory):
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         level = inputs.to(torch.float32).flatten(1).mul(self.scale).mean(1, keepdim=True) + self.bias
         distance = (level - torch.arange(self.classes, dtype=torch.float32)) ** 2
-        allowed = self.curriculum.allowed(tasks, len(inputs))
+        allowed = self.seen_classes.allowed(tasks, len(inputs))
         return torch.softmax(-distance.masked_fill(~allowed, torch.inf), dim=1)
 
     def features(self, inputs: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def tiny_predictor(
     """Answers label i for a picture of which every byte is i. Task `odd` has only seen `one`."""
     method = Brightness(classes=len(labels), scale=scale)
     if len(labels) > 1:
-        method.curriculum.meet(torch.tensor([1]), torch.tensor([0]))
+        method.seen_classes.register(torch.tensor([1]), torch.tensor([0]))
     return Predictor(
         method=method,
         labels=LabelSpace(labels),

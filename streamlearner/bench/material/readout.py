@@ -22,7 +22,7 @@ from streamlearner.gates.meta_learning import (
     task_cross_entropy,
 )
 from streamlearner.gates.update_gate import UpdateGate
-from streamlearner.networks.base import Network, descend
+from streamlearner.networks.base import Network, sgd_step
 from streamlearner.networks.by_name import lenet
 
 BATCH = 32
@@ -232,7 +232,7 @@ def _trained(
         if extra is not None:
             loss = loss + extra(student, examples.inputs, logits)
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(student, learning_rate=learning_rate, loss=float(loss.detach()))
+        sgd_step(student, learning_rate=learning_rate, loss=float(loss.detach()))
     return student
 
 

@@ -18,7 +18,7 @@ from streamlearner.bench.material.transfer_memory import probabilities
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import lenet
-from streamlearner.networks.distillation import Draw, teach
+from streamlearner.networks.distillation import DrawTargets, distill, distillation_loss
 
 SHAPE = (1, 28, 28)
 CLASSES = 10
@@ -63,7 +63,7 @@ class TransferSetup(NamedTuple):
         return float((predicted == self.test_labels).double().mean())
 
 
-def draw_from(inputs: Tensor, targets: Tensor, generator: torch.Generator) -> Draw:
+def draw_from(inputs: Tensor, targets: Tensor, generator: torch.Generator) -> DrawTargets:
     def draw(n: int) -> tuple[Tensor, Tensor]:
         places = torch.randint(len(inputs), (n,), generator=generator)
         return inputs[places], targets[places]
@@ -71,19 +71,36 @@ def draw_from(inputs: Tensor, targets: Tensor, generator: torch.Generator) -> Dr
     return draw
 
 
-def train(network: Network, draw: Draw, *, sgd: SgdSettings, examples: int, candidates: int = 1) -> float:
-    """Trains the network on `examples`; the seconds it took."""
+def train(
+    network: Network, draw: DrawTargets, *, sgd: SgdSettings, examples: int, candidates: int = 1
+) -> float:
+    """Trains the network on `examples`; the seconds it took. `candidates`: see `hardest`."""
     started = time.perf_counter()
-    for _ in teach(
+    if candidates > 1:
+        draw = hardest(network, draw, candidates=candidates)
+    for _ in distill(
         network,
         draw=draw,
         steps=max(1, examples // sgd.batch_size),
         batch_size=sgd.batch_size,
         learning_rate=sgd.learning_rate,
-        candidates=candidates,
     ):
         pass
     return time.perf_counter() - started
+
+
+def hardest(student: Network, draw: DrawTargets, *, candidates: int) -> DrawTargets:
+    """The paper's active sampling: draws `candidates` for each recollection, and takes the one on which the
+    student's loss is largest."""
+
+    @torch.no_grad()
+    def draw_hardest(n: int) -> tuple[Tensor, Tensor]:
+        inputs, targets = draw(n * candidates)
+        losses = distillation_loss(student.eval(), inputs, targets).view(n, candidates)
+        chosen = losses.argmax(1) + torch.arange(n) * candidates
+        return inputs[chosen], targets[chosen]
+
+    return draw_hardest
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.augmentation import Augmentation
-from streamlearner.networks.base import descend
+from streamlearner.networks.base import sgd_step
 from streamlearner.networks.by_name import build
 
 BATCH = 10
@@ -160,7 +160,7 @@ class ExperienceReplay(PeerNetwork):
         first, *others = torch.split(logits, [len(new), *(len(items.labels) for items in old)])
         loss = self._loss(first, labels, others, old)
         loss.backward()  # type: ignore[no-untyped-call]
-        descend(self.network, learning_rate=self.learning_rate, loss=float(loss.detach()))
+        sgd_step(self.network, learning_rate=self.learning_rate, loss=float(loss.detach()))
         self.memory.insert(Items(new, labels, first.detach()))
 
     def _replayed(self) -> Items:

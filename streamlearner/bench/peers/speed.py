@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from streamlearner.bench.peers.mammoth import BATCH, INPUT_SHAPE, PACKED, PeerNetwork
 from streamlearner.methods.base import unit_interval
-from streamlearner.networks.base import descend
+from streamlearner.networks.base import sgd_step
 
 PARTS = 10
 BASELINE_ONE_IN = 5
@@ -63,7 +63,7 @@ class BareReplay(PeerNetwork):
             logits = self.logits(unit_interval(torch.cat([new, self.images[old]])))
             loss = F.cross_entropy(logits, torch.cat([targets, self.labels[old].long()]))
             loss.backward()  # type: ignore[no-untyped-call]
-            descend(self.network, learning_rate=self.learning_rate, loss=float(loss.detach()))
+            sgd_step(self.network, learning_rate=self.learning_rate, loss=float(loss.detach()))
             self._remember(new, targets)
 
     def _remember(self, images: Tensor, labels: Tensor) -> None:

@@ -14,16 +14,16 @@ from streamlearner.bench.kit.experiment import Trial, trial_rows
 from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.kit.results import Row
 from streamlearner.bench.kit.retention_curve import to_tensor
-from streamlearner.generative.mask_learning import Course, Old, learn_class
+from streamlearner.generative.mask_learning import ClassTraining, OldExamples, learn_class
 from streamlearner.generative.masked_network import MaskedNetwork
 
 EVERY = 20
 """Steps between two points."""
-COURSE = Course(
+TRAINING = ClassTraining(
     steps=500,
     batch_size=64,
     learning_rate=2e-3,
-    sharpest=100.0,
+    s_max=100.0,
     sparsity=0.03,
     gradient_penalty=1.0,
     hidden=256,
@@ -34,15 +34,15 @@ COURSE = Course(
 def mask_rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
     """Learns the first two classes by themselves, without a daemon, and measures the masks of the second."""
     rng = torch.Generator().manual_seed(trial.seed)
-    network = MaskedNetwork(input_shape=(1, 28, 28), latents=32, units=(128, 256), chance=rng)
+    network = MaskedNetwork(input_shape=(1, 28, 28), latents=32, units=(128, 256), rng=rng)
     images, labels = to_tensor(training).flatten(1).float().div_(255), [int(k) for k in training.labels]
-    course = replace(COURSE, steps=EVERY) if quick else COURSE
+    class_training = replace(TRAINING, steps=EVERY) if quick else TRAINING
     started, measured = time.perf_counter(), dict[str, float]()
 
-    def old(n: int) -> Old | None:
+    def old(n: int) -> OldExamples | None:
         if not network.known:
             return None
-        return Old(network.generate(0, n, chance=rng).flatten(1), torch.zeros(n, dtype=torch.int64))
+        return OldExamples(network.generate(0, n, rng=rng).flatten(1), torch.zeros(n, dtype=torch.int64))
 
     for label in (0, 1):
         own = images[torch.tensor([k == label for k in labels])]
@@ -52,8 +52,8 @@ def mask_rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
             draw=partial(sample, own, rng=rng),
             draw_old=old,
             classes=2,
-            course=course,
-            chance=rng,
+            training=class_training,
+            rng=rng,
         )
         for step, masks in enumerate(steps, start=1):
             if label and step % EVERY == 0:
@@ -63,7 +63,7 @@ def mask_rows(trial: Trial, training: Dataset, *, quick: bool) -> Iterator[Row]:
         measured,
         parameter_bits=sum(tensor.nbytes * 8 for tensor in network.state_dict().values()),
         seconds=time.perf_counter() - started,
-        examples=2 * course.steps * course.batch_size,
+        examples=2 * class_training.steps * class_training.batch_size,
     )
 
 
