@@ -8,10 +8,13 @@
 #   comes then. A generator of the sampler's own, seeded alike in the new process, hides it in the first epoch, and in
 #   no other. No error and no warning; the epoch has its full length.
 # Seen (Python 3.11, Linux x86-64, November 2026):
-#   restarted after 30 of 100 examples:
-#     shuffle=True: 100 examples, 0 never, 0 twice
-#     SubsetRandomSampler: 100 examples, 17 never, 17 twice
-#     SubsetRandomSampler with a generator: 100 examples, 0 never, 0 twice
+#   restarted after 30 of 100 examples of an epoch:
+#     shuffle=True, epoch 1: 100 examples, 0 never, 0 twice
+#     shuffle=True, epoch 2: 100 examples, 0 never, 0 twice
+#     SubsetRandomSampler, epoch 1: 100 examples, 17 never, 17 twice
+#     SubsetRandomSampler, epoch 2: 100 examples, 23 never, 23 twice
+#     SubsetRandomSampler, seeded generator, epoch 1: 100 examples, 0 never, 0 twice
+#     SubsetRandomSampler, seeded generator, epoch 2: 100 examples, 19 never, 19 twice
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
