@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, RetriableError, UnknownTopicOrPartitionError, for_code
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
+
+from streamlearner.connectors.kafka.client import build_admin
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ class MetadataPoller:
         group_id: str | None,
         every_s: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
-        build: Callable[..., Any] = KafkaAdminClient,
+        build: Callable[..., Any] = build_admin,
     ) -> None:
         self._topic = topic
         self._isolation = IsolationLevel.build_from(isolation_level)
