@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from streamlearner.errors import ConfigError
-
-Client = TypeVar("Client", KafkaAdminClient, KafkaConsumer, KafkaProducer)
 
 DEFAULTS: Mapping[str, Any] = {
     "client_id": "streamlearner",
@@ -79,36 +77,6 @@ def servers(bootstrap_servers: str) -> list[str]:
 def admin_options(consumer: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the consumer's options that an admin client of the same cluster takes."""
     return {name: value for name, value in consumer.items() if name in KafkaAdminClient.DEFAULT_CONFIG}
-
-
-def build_consumer(**options: Any) -> KafkaConsumer:
-    return _built(KafkaConsumer, options)
-
-
-def build_producer(**options: Any) -> KafkaProducer:
-    return _built(KafkaProducer, options)
-
-
-def build_admin(**options: Any) -> KafkaAdminClient:
-    return _built(KafkaAdminClient, options)
-
-
-def _built(kind: type[Client], options: Mapping[str, Any]) -> Client:
-    """A client; of one that cannot be built nothing goes on. Where a constructor of the library raises, as
-    3.0.12 does without a broker in time, it leaves the thread of the attempt and its sockets behind, and a
-    start-up makes an attempt every few seconds."""
-    networks: list[Any] = []
-
-    def network(**config: Any) -> Any:
-        networks.append(kind.DEFAULT_CONFIG["kafka_client"](**config))
-        return networks[-1]
-
-    try:
-        return kind(**options, kafka_client=network)
-    except BaseException:
-        for one in networks:
-            one.close()
-        raise
 
 
 def producer_options(bootstrap_servers: str, client: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streamlearner.connectors.dead_letters import DeadLetters, DeadLettersNotDurable, oversized
-from streamlearner.connectors.kafka.client import build_producer, producer_options
+from streamlearner.connectors.kafka.client import producer_options
 from streamlearner.errors import SourceUnreachable
 from streamlearner.registry.dead_letters import KafkaDeadLettersSection
 from streamlearner.stream import Reject, Surroundings
@@ -42,7 +43,7 @@ class KafkaDeadLetters(DeadLetters):
         max_body_bytes: int = 900_000,
         start_timeout_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
-        build: Callable[..., Any] = build_producer,
+        build: Callable[..., Any] = KafkaProducer,
     ) -> None:
         self._topic = topic
         self._max_body_bytes = max_body_bytes

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
-from streamlearner.connectors.kafka.client import build_consumer
 from streamlearner.connectors.kafka.merge import Record
 from streamlearner.connectors.kafka.watchdog import Watchdog
 
@@ -49,7 +48,7 @@ class Fetch:
         topic: str,
         options: Mapping[str, Any],
         watchdog: Watchdog,
-        build: Callable[..., Any] = build_consumer,
+        build: Callable[..., Any] = KafkaConsumer,
     ) -> None:
         self._topic = topic
         self._options = dict(options)

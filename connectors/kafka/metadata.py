@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import TopicPartition
+from kafka import KafkaAdminClient, TopicPartition
 from kafka.errors import KafkaError, RetriableError, UnknownTopicOrPartitionError, for_code
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
-
-from streamlearner.connectors.kafka.client import build_admin
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ class MetadataPoller:
         group_id: str | None,
         every_s: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
-        build: Callable[..., Any] = build_admin,
+        build: Callable[..., Any] = KafkaAdminClient,
     ) -> None:
         self._topic = topic
         self._isolation = IsolationLevel.build_from(isolation_level)

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from streamlearner.connectors.kafka.client import (
-    admin_options,
-    build_admin,
-    build_producer,
-    consumer_options,
-    producer_options,
-)
+from streamlearner.connectors.kafka.client import admin_options, consumer_options, producer_options
 from streamlearner.errors import SourceError, SourceUnreachable
 from streamlearner.stream import Message
 
@@ -44,7 +39,7 @@ class KafkaWriter:
         self._failures: list[BaseException] = []
         try:
             self._create(consumer_options(bootstrap_servers, client), partitions)
-            self._producer = build_producer(**options)
+            self._producer = KafkaProducer(**options)
             self._partitions = sorted(self._producer.partitions_for(topic))
         except KafkaError as error:
             raise SourceUnreachable(
@@ -52,7 +47,7 @@ class KafkaWriter:
             ) from error
 
     def _create(self, options: Mapping[str, Any], partitions: int) -> None:
-        admin = build_admin(**admin_options(options))
+        admin = KafkaAdminClient(**admin_options(options))
         try:
             admin.create_topics([NewTopic(self._topic, partitions, replication_factor=1)])
         except TopicAlreadyExistsError:

@@ -77,6 +77,7 @@ def make_method(
         augmentation=make_augmentation(config, input_shape=input_shape),
         recollections_per_step=config.method.recollections_per_step,
         steps=config.method.steps,
+        budget_bits=config.memory.budget_bits,
         sleep=Sleep(config.sleep.steps, config.sleep.batch_size, config.sleep.learning_rate),
         seed=seed_of(config, "method"),
         make_association=lambda rng: make_association(config, input_shape=input_shape, dtype=dtype, rng=rng),

@@ -35,7 +35,8 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and value of each line."""
     now, kept, memory = answers["status"], answers["retention"], answers["memory"]
     examples, sleeps, budget = now["examples"], now["sleeps"], memory["budget_bits"]
-    stored = memory["stored_bits"].get("recollections", 0)
+    stored = {name: memory["stored_bits"].get(name, 0) for name in ("recollections", "statistics")}
+    kind = "of statistics" if stored["statistics"] else f"in {memory['recollections']:,} recollections"
     rejects = ", ".join(f"{count:,} {reason}" for reason, count in now["rejects"].items())
     return [
         ("model", f"version {now['model_version']} of {now['method']}{', asleep' if now['asleep'] else ''}"),
@@ -48,7 +49,7 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("prequential", f"{percent(now['prequential_accuracy'])} answered rightly before they were learned"),
         ("retention", f"{percent(kept['overall'])} of {kept['exam']:,} exam examples"),
         ("forgetting", forgetting(kept)),
-        ("memory", f"{stored:,} of {budget:,} bits in {memory['recollections']:,} recollections"),
+        ("memory", f"{sum(stored.values()):,} of {budget:,} bits {kind}"),
         ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
         ("sleeps", f"{sleeps['adopted']} adopted, {sleeps['refused']} refused"),
     ]

@@ -79,9 +79,10 @@ class Config(Section):
 
     def digest(self) -> str:
         """SHA-256 of what shapes learning: two runs with equal digests on equal streams learn the same."""
-        return hashlib.sha256(
-            json.dumps(under_old_keys(self.learning()), sort_keys=True).encode()
-        ).hexdigest()
+        counted = under_old_keys(self.learning())
+        for later in _LATER_METHODS - {self.method.name}:
+            counted["method"].pop(later, None)
+        return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
     def learning(self) -> dict[str, Any]:
         """The settings that shape learning, as JSON. No secret is among them."""
@@ -94,6 +95,8 @@ class Config(Section):
 
 
 _NOT_LEARNING = {"state_dir", "source", "serving", "dead_letters", "checkpoint"}
+_LATER_METHODS = {"streaming_statistics"}
+"""Their settings count only where they learn, so that a method that is added changes no former digest."""
 
 
 def load(

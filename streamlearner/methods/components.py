@@ -29,10 +29,10 @@ class Sleep(NamedTuple):
 class Components:
     """Parts and settings for raw inputs of `dtype` [n, *input_shape]. A method takes what it needs.
 
-    `network.learning_rate` is the one of wake learning. `recollections_per_step` and `steps` (optimiser steps
-    on each batch) are settings that several methods share. `make_association` and `make_memory` make a new
-    object at each call; an association may draw from the method's random generator when it is made, so always
-    call them in the same order.
+    `network.learning_rate` is the one of wake learning. `recollections_per_step`, `steps` (optimiser steps on
+    each batch) and `budget_bits` (memory.budget_bits) are settings that several methods share.
+    `make_association` and `make_memory` make a new object at each call; an association may draw from the
+    method's random generator when it is made, so always call them in the same order.
     """
 
     input_shape: tuple[int, ...]
@@ -41,6 +41,7 @@ class Components:
     augmentation: Augmentation
     recollections_per_step: int
     steps: int
+    budget_bits: int
     sleep: Sleep
     seed: int
     make_association: Callable[[Rng], Association]

@@ -117,12 +117,25 @@ class MetaLearnedUpdateSection(Section):
     `streamlearner meta-train --horizon`"""
 
 
+class StreamingStatisticsSection(Section):
+    """Sums of each class and a linear discriminant: no gradient, nothing of an input is kept."""
+
+    directions: Count | None = Field(default=None, examples=[160])
+    """numbers that an input is told by, at most; fewer where memory.budget_bits asks for it. null: 256"""
+
+
 METHODS.register(
     "recollection_replay",
     "streamlearner.methods.recollection_replay:RecollectionReplay",
     "replays decoded codes",
     settings=RecollectionReplaySection,
     under="",
+)
+METHODS.register(
+    "streaming_statistics",
+    "streamlearner.methods.streaming_statistics:StreamingStatistics",
+    "sums of each class, and a linear discriminant",
+    settings=StreamingStatisticsSection,
 )
 METHODS.register(
     "active_long_term",

@@ -27,6 +27,7 @@ BASELINES = (
     "finetune",
     "pseudopattern_rehearsal",
     "rehearsal",
+    "streaming_statistics",  # no baseline, but none of the five papers' either
 )
 """Their restarts are compared byte for byte in one process (tests/methods/test_contract_state.py)."""
 Make = Callable[..., str]

@@ -16,7 +16,7 @@ from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.results import Curve, Row, Sheet
 from streamlearner.bench.kit.summary import Summary
-from streamlearner.bench.peers.turns import TurnSource, run_turn, seconds_of, start_in_turns
+from streamlearner.bench.peers.turns import TurnSource, run_turn, seconds_of
 from streamlearner.bench.plots import choices as choice_plot
 from streamlearner.bench.streams.continual import QUARTER, Arm
 
@@ -106,7 +106,13 @@ def speed_ratios(
     finetune = {**NETWORK, "method.name": "finetune", "sleep.every_examples": None, "seed": settings["seed"]}
     messages = fixture.messages(stream, tasks=stream.tasks)
     with fixture.daemon(settings, messages) as ours, fixture.daemon(finetune, messages) as bare:
-        turns = [(daemon, start_in_turns(daemon)) for daemon in (ours, bare)]
+        turns = []
+        for daemon in (ours, bare):
+            source = TurnSource(daemon.state.source)
+            daemon.state.intake.source = source
+            daemon.serving.start()
+            source.open(None)
+            turns.append((daemon, source))
         speeds: list[list[float]] = []
         for _ in range(TURNS):
             speeds.append([turn_speed(daemon, source, turn_examples) for daemon, source in turns])

@@ -118,8 +118,8 @@ class ClassMonitor:
     def evaluate(self) -> None:
         """Tests on the classes seen so far and keeps a recollection of each."""
         started, learner, done = time.perf_counter(), self.daemon.learner, len(self.history.accuracies)
-        of_seen = np.flatnonzero([label in self.seen[done] for label in self.test.labels])
-        self.history.accuracies.append(accuracy(learner, self.test.select(of_seen), names_tasks=False))
+        known = np.flatnonzero([label in self.seen[done] for label in self.test.labels])
+        self.history.accuracies.append(accuracy(learner, self.test.select(known), names_tasks=False))
         shown = learner.method.recollect(1)
         stage = [inputs[0] for index, inputs in shown if learner.labels.label(index) in self.seen[done]]
         if stage:

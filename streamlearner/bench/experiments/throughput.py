@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.peers.turns import run_turn, seconds_of, start_in_turns
+from streamlearner.bench.peers.turns import TurnSource, run_turn, seconds_of
 from streamlearner.methods.base import Experience
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.by_name import lenet
@@ -78,17 +78,22 @@ def daemon_ratios(
     bare = BareSteps(seed=seed)
     messages = fixture.messages(dataset)
     with fixture.daemon({**SETTINGS, "seed": seed}, messages) as daemon:
-        source = start_in_turns(daemon, fixture.build_kafka_source(messages, kafka) if kafka else None)
+        source = TurnSource(fixture.build_kafka_source(messages, kafka) if kafka else daemon.state.source)
+        daemon.state.intake.source = source
+        daemon.serving.start()
+        source.open(None)
         observer = None
         speeds: dict[str, list[float]] = {"daemon": [], "bare": [], "observe": []}
         for turn in range(turns):
             part = slice(turn * turn_examples, (turn + 1) * turn_examples)
-            batches = images[part], labels[part]
+            part_and_labels = images[part], labels[part]
             source.left = turn_examples
             speeds["daemon"].append(turn_examples / seconds_of(partial(run_turn, daemon, source)))
-            speeds["bare"].append(turn_examples / seconds_of(partial(bare.learn, *batches)))
+            speeds["bare"].append(turn_examples / seconds_of(partial(bare.learn, *part_and_labels)))
             observer = observer or daemon.learner.method.clone()
-            speeds["observe"].append(turn_examples / seconds_of(partial(observe_all, observer, *batches)))
+            speeds["observe"].append(
+                turn_examples / seconds_of(partial(observe_all, observer, *part_and_labels))
+            )
         daemon.close()
     speed = round(statistics.median(speeds["daemon"]), 1)
     for other in ("bare", "observe"):

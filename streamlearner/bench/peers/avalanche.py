@@ -69,8 +69,9 @@ class AvalancheLearner(PeerNetwork):
             "train_mb_size": BATCH,
             "evaluator": training.plugins.EvaluationPlugin(),
         }
-        # asked for more than the buffer can hold, the library replays nothing at all
-        replayed = min(BATCH, self.capacity)
+        replayed = min(
+            BATCH, self.capacity
+        )  # asked for more than the buffer holds, Avalanche replays nothing
         if name == "er":
             reservoir = training.storage_policy.ReservoirSamplingBuffer(self.capacity)
             replay = training.plugins.ReplayPlugin(
@@ -98,8 +99,9 @@ class AvalancheLearner(PeerNetwork):
             whole = benchmarks.benchmark_from_datasets(train=[self._dataset(images, labels)])
             split = benchmarks.scenarios.online.split_online_stream
             for experience in split(whole.train_stream, experience_size=BATCH, shuffle=False):
-                # counted on from call to call: at 0 the library would start over
-                experience.current_experience = self._steps
+                experience.current_experience = (
+                    self._steps
+                )  # counted on: else each call of learn would start over
                 self._steps += 1
                 self._strategy.train(experience)
             self._rng_state = torch.get_rng_state()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.peers.mammoth import BATCH
-from streamlearner.bench.peers.turns import TurnSource, run_turn, start_in_turns
+from streamlearner.bench.peers.turns import TurnSource, run_turn
 
 SETTINGS: Settings = {
     "network.name": "mlp",
@@ -59,7 +59,11 @@ def ours(
     """A daemon that waits for this stream, with a temporary state folder."""
     own = {"memory.budget_bits": budget_bits, "method.learning_rate": learning_rate, "seed": seed}
     with fixture.daemon({**SETTINGS, **own}, fixture.messages(stream)) as daemon:
+        source = TurnSource(daemon.state.source)
+        daemon.state.intake.source = source
         try:
-            yield Ours(daemon, start_in_turns(daemon))
+            daemon.serving.start()
+            source.open(None)
+            yield Ours(daemon, source)
         finally:
             daemon.close()

@@ -44,15 +44,6 @@ class TurnSource(Source):
         self.inner.close()
 
 
-def start_in_turns(daemon: Any, inner: Source | None = None) -> TurnSource:
-    """Starts the daemon on a TurnSource over `inner` (None: over its own source), without its loop."""
-    source = TurnSource(daemon.state.source if inner is None else inner)
-    daemon.state.intake.source = source
-    daemon.serving.start()
-    source.open(None)
-    return source
-
-
 def run_turn(daemon: Any, source: TurnSource) -> None:
     """The daemon's loop until the source has nothing left for this turn."""
     while source.left:

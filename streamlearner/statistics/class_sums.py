@@ -1,0 +1,128 @@
+"""Exact sums: how many examples of each class there were, their sum, and the scatter that all share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+BITS = 32
+"""Of each number held."""
+HIGHEST = 31
+"""The numbers that are summed lie within this of 0: five bits and a sign. More changes no answer (measured by
+others down to four bits), and 32-bit sums of their products hold 2.2 million examples."""
+FULL = 2**31 - 1 - 1_024 * HIGHEST**2
+"""A sum beyond which a batch of 1,024 might not fit any more."""
+
+
+class ClassSums(nn.Module):
+    """Sums of whole numbers from -HIGHEST to HIGHEST along `directions`, by class.
+
+    `counts` [classes], `sums` [classes, directions], `scatter` [directions * (directions + 1) / 2] (the upper
+    triangle, row by row), all int32. What was added and then subtracted leaves no trace, and shards that are
+    merged hold what one would that saw all. Once a sum might not fit 32 bits, after 2.2 million examples at
+    least, all are halved: from then on what is subtracted counts twice, and the sums are no longer exact.
+    """
+
+    counts: Tensor
+    sums: Tensor
+    scatter: Tensor
+
+    def __init__(self, directions: int) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(0, dtype=torch.int32))
+        self.register_buffer("sums", torch.zeros(0, directions, dtype=torch.int32))
+        self.register_buffer("scatter", torch.zeros(triangle(directions), dtype=torch.int32))
+
+    @property
+    def classes(self) -> int:
+        return len(self.counts)
+
+    @property
+    def directions(self) -> int:
+        return self.sums.shape[1]
+
+    @property
+    def stored_bits(self) -> int:
+        return BITS * (self.counts.numel() + self.sums.numel() + self.scatter.numel())
+
+    def grow(self, classes: int) -> None:
+        """Places for classes up to `classes`, of which nothing was seen yet."""
+        if (more := classes - self.classes) > 0:
+            self.counts = torch.cat([self.counts, self.counts.new_zeros(more)])
+            self.sums = torch.cat([self.sums, self.sums.new_zeros(more, self.directions)])
+
+    def keep(self, directions: int) -> None:
+        """Forgets all directions but the first ones; what is left is as if the others had never been."""
+        if directions < self.directions:
+            square = self.square()[:directions, :directions]
+            self.sums = self.sums[:, :directions].clone()
+            self.scatter = square[upper(directions)]
+
+    def add(self, numbers: Tensor, labels: Tensor) -> None:
+        """Examples: `numbers` [n, directions] int, `labels` [n] int64 below `classes`."""
+        self._add(numbers, labels, sign=1)
+
+    def subtract(self, numbers: Tensor, labels: Tensor) -> None:
+        """As if these examples, which were added, had never been."""
+        self._add(numbers, labels, sign=-1)
+
+    def merge(self, other: ClassSums) -> None:
+        """What the two would hold as one. Raises ValueError where they have other directions."""
+        if other.directions != self.directions:
+            raise ValueError(f"sums along {other.directions} directions: expected {self.directions}")
+        self.grow(other.classes)
+        self._make_room(int(other.scatter.abs().max()) if other.scatter.numel() else 0)
+        self.counts[: other.classes] += other.counts
+        self.sums[: other.classes] += other.sums
+        self.scatter += other.scatter
+
+    def halve(self) -> None:
+        """What was seen so far counts half from now on."""
+        for part in (self.counts, self.sums, self.scatter):
+            part.copy_(torch.div(part, 2, rounding_mode="trunc"))
+
+    def square(self) -> Tensor:
+        """The scatter [directions, directions], both triangles."""
+        whole = self.scatter.new_zeros(self.directions, self.directions)
+        whole[upper(self.directions)] = self.scatter
+        return whole + whole.triu(1).T
+
+    def _add(self, numbers: Tensor, labels: Tensor, *, sign: int) -> None:
+        exact = numbers.double()  # products of small whole numbers are exact in float64
+        self.counts += sign * torch.bincount(labels, minlength=self.classes).int()
+        self.sums.index_add_(0, labels, sign * numbers.int())
+        self.scatter += sign * (exact.T @ exact)[upper(self.directions)].int()
+        self._make_room(0)
+
+    def _make_room(self, coming: int) -> None:
+        held = int(self.scatter.abs().max()) if self.scatter.numel() else 0
+        if held + coming > FULL:
+            self.halve()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        for name in ("counts", "sums", "scatter"):
+            if prefix + name in state_dict:
+                setattr(self, name, torch.zeros_like(state_dict[prefix + name]))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def triangle(directions: int) -> int:
+    """Numbers in the upper triangle of a square."""
+    return directions * (directions + 1) // 2
+
+
+def upper(directions: int) -> tuple[Tensor, Tensor]:
+    """Where they are, row by row."""
+    row, column = torch.triu_indices(directions, directions)
+    return row, column
+
+
+def bits_of(directions: int, classes: int) -> int:
+    """Bits that sums along so many directions take."""
+    return BITS * (triangle(directions) + classes * (directions + 1))
+
+
+def directions_within(budget_bits: int, *, classes: int, most: int) -> int:
+    """As many directions, up to `most`, as fit the budget with so many classes; 0 where none does."""
+    fitting = (d for d in range(most, 0, -1) if bits_of(d, classes) <= budget_bits)
+    return next(fitting, 0)
