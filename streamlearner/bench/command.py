@@ -164,7 +164,7 @@ def find_experiment(name: str) -> Experiment:
 
 
 def default_folder(*, quick: bool, held_out: bool) -> Path:
-    """Where results go that are not told to go elsewhere; never the committed ones."""
+    """Where results go without --out: never among the committed ones."""
     return RESULTS / QUICK if quick else RESULTS / HELD_OUT if held_out else RESULTS
 
 

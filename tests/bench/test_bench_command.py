@@ -43,7 +43,7 @@ def stopped(*words: str, tiny: TinyBench) -> bool:
 
 
 def refused(*words: str) -> str:
-    """What a wrong use is told, as one line without the frame around it."""
+    """What a wrong use prints, as one line without the frame around it."""
     done = CliRunner().invoke(bench, words, obj=TinyBench())
     assert done.exit_code == 2
     return " ".join(done.output.replace("│", " ").split())
@@ -98,12 +98,12 @@ def test_an_experiment_is_registered_under_its_own_name() -> None:
 
 
 def test_the_list_needs_no_torch() -> None:
-    told = (
+    script = (
         "import sys; from typer.testing import CliRunner; from streamlearner.bench.command import bench\n"
         "assert 'mnist-split' in CliRunner().invoke(bench, ['list']).output\n"
         "print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr
 
 
@@ -243,10 +243,10 @@ def test_data_is_looked_for_beside_the_repository_then_in_it(
 
 
 def test_the_command_line_starts_without_torch() -> None:
-    told = (
+    script = (
         "import sys, streamlearner.commands.main; print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr
 
 

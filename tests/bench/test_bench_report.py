@@ -1,4 +1,4 @@
-"""RESULTS.md and its pictures."""
+"""RESULTS.md and its plots."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_every_setting_of_every_arm_exists(experiment: ContinualExperiment) -> N
 
 
 class Recorder:
-    """A learner that answers with the first class of the task it is told."""
+    """A learner that predicts the first class of the task that is named."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, str | None]] = []

@@ -1,4 +1,4 @@
-"""Distortion against compression: the paper's curve, JPEG without its header, rows and picture."""
+"""Distortion against compression: the paper's curve, JPEG without its header, rows and plot."""
 
 from __future__ import annotations
 

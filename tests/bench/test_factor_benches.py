@@ -63,9 +63,11 @@ def test_grey_digits_get_a_margin_and_three_equal_channels() -> None:
 
 def test_a_phase_names_only_its_factors() -> None:
     stream = turned(dataset("MNIST", True))
-    told = phase_stream(thirds(stream, multi_task=False)).labels
-    assert [set(label) for label in told] == [{"category"}] * 40 + [{"viewpoint"}] * 40 + [{"category"}] * 40
-    assert told[45] == {"viewpoint": stream.labels[45]["viewpoint"]}
+    labels = phase_stream(thirds(stream, multi_task=False)).labels
+    assert [set(label) for label in labels] == [{"category"}] * 40 + [{"viewpoint"}] * 40 + [
+        {"category"}
+    ] * 40
+    assert labels[45] == {"viewpoint": stream.labels[45]["viewpoint"]}
     both = phase_stream(thirds(stream, multi_task=True)).labels
     assert all(set(label) == {"category", "viewpoint"} for label in both)
     mixed = phase_stream([Phase("x", ("category", "wild"), Dataset(stream.images[:1], [{"wild": 3}]))])
@@ -79,7 +81,7 @@ def test_the_turntable_tests_both_factors_after_each_third() -> None:
             for when in ("awake", "after"):
                 assert 0.0 <= rows[f"{factor}_{when}_{phase}"].value <= 1.0
         assert f"{factor}_of_neocortex" in rows
-    assert rows["viewpoint_after_category"].value == 0.0  # never told of it yet
+    assert rows["viewpoint_after_category"].value == 0.0  # no label of it yet
     assert rows["category_after_category"].stored_bits > 0
     assert sum(name.startswith("category_at_") for name in rows) > 5
 

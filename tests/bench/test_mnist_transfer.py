@@ -69,7 +69,9 @@ def test_a_budget_is_a_fraction_of_the_papers_images(compression: int) -> None:
 
 def test_figures_stand_beside_the_papers() -> None:
     def paper(student: str, sampling: str, column: str, episodes: int) -> float | None:
-        return transfer_tables.figure(student=student, sampling=sampling, column=column, episodes=episodes)
+        return transfer_tables.paper_accuracy(
+            student=student, sampling=sampling, column=column, episodes=episodes
+        )
 
     assert paper("cnn", "active", "codes 10", 100_000) == 0.9918
     assert paper("mlp", "random", "lossless 100", 1_000) == 0.7776

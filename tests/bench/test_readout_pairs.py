@@ -126,20 +126,20 @@ def test_a_probe_without_examples_is_an_error() -> None:
 def test_a_probe_answers_for_examples_that_it_did_not_see() -> None:
     features = torch.randn(200, 5, generator=rng())
     labels = (features[:, 0] > 0).long() * 3
-    share = readout_accuracy(
+    value = readout_accuracy(
         features[:100], labels[:100], test_features=features[100:], test_labels=labels[100:]
     )
-    assert share > 0.85
+    assert value > 0.85
 
 
 def test_what_a_gate_gives_is_told_in_shares_and_drawn(tmp_path: Path) -> None:
     bench = TinyBench()(data=Path("nowhere"), download=False)
     rows = list(MNIST_READOUT.run(Trial("gate_outputs", 0, 0), fixture=bench, scope=QUICK))
-    told = {row.metric: row.value for row in rows}
+    values = {row.metric: row.value for row in rows}
     for layer in (1, 2, 3):
-        shares = [told[f"share_of_layer_{layer}_at_{place}"] for place in range(60)]
-        assert sum(shares) == pytest.approx(1.0)
-        assert told[f"mean_of_layer_{layer}"] == pytest.approx(1.0, abs=0.2)  # hardly trained
+        proportions = [values[f"share_of_layer_{layer}_at_{place}"] for place in range(60)]
+        assert sum(proportions) == pytest.approx(1.0)
+        assert values[f"mean_of_layer_{layer}"] == pytest.approx(1.0, abs=0.2)  # hardly trained
     result = Result(tmp_path, name=MNIST_READOUT.name, protocol=MNIST_READOUT.protocol, quick=True)
     more = [
         dataclasses.replace(rows[0], arm=arm, metric=f"readout_{part}", value=0.9)

@@ -88,11 +88,13 @@ def test_a_stream_of_epochs_has_every_message_once_in_each_and_no_offset_twice()
 
 def test_each_harm_is_a_point_of_a_curve_and_reconstructions_are_shown(tmp_path: Path) -> None:
     found = ran(NOISE_AND_OCCLUSION, "deep_generative_replay")
-    told = values_by_metric(found)
-    curve = [value for name, value in told.items() if name.startswith("accuracy_under_noise_at_")]
+    values = values_by_metric(found)
+    curve = [value for name, value in values.items() if name.startswith("accuracy_under_noise_at_")]
     assert len(curve) == 9
-    assert told["accuracy_under_noise"] == pytest.approx(sum(curve) / 9)
-    assert told["accuracy_under_noise_at_0"] == told["accuracy"] == told["accuracy_under_occlusion_at_0"]
+    assert values["accuracy_under_noise"] == pytest.approx(sum(curve) / 9)
+    assert (
+        values["accuracy_under_noise_at_0"] == values["accuracy"] == values["accuracy_under_occlusion_at_0"]
+    )
     (sheet,) = [entry for entry in found if isinstance(entry, Sheet)]
     assert sheet.pixels.shape == (6 * 28, 10 * 28)
     result = Result(tmp_path, name="noise-and-occlusion", protocol="", quick=True)

@@ -214,7 +214,9 @@ def student_row(trial: Trial, run: StudentRun, found: Recollected, *, accuracy: 
         seed=trial.seed,
         metric=f"{student}_{compression}x_{sampling}_{episodes}",
         value=accuracy,
-        paper=transfer_tables.figure(student=student, sampling=sampling, column=column, episodes=episodes),
+        paper=transfer_tables.paper_accuracy(
+            student=student, sampling=sampling, column=column, episodes=episodes
+        ),
         seconds=round(seconds, 2),
         examples_per_s=round(episodes / seconds, 1),
     )

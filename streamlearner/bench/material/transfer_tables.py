@@ -41,7 +41,7 @@ TABLES: Mapping[tuple[str, str], tuple[tuple[float, ...], ...]] = {
 }
 
 
-def figure(*, student: str, sampling: str, column: str, episodes: int) -> float | None:
+def paper_accuracy(*, student: str, sampling: str, column: str, episodes: int) -> float | None:
     """The paper's accuracy as a fraction, or None where it has none. `column`: one of `COLUMNS`."""
     if column not in COLUMNS or episodes not in EPISODES:
         return None

@@ -38,7 +38,7 @@ def draw(found: Sequence[Summary], *, title: str, quick: bool, path: Path) -> No
         of = [each for each in shown if each.arm.endswith(CIFAR) == cifar]
         for line in (line for line in arms if line in {line_of(each.arm) for each in of}):
             draw_line(panel, [each for each in of if line_of(each.arm) == line], places, arms[line])
-        fit(panel)
+        fit_axes(panel)
     drawing.save(path)
 
 
@@ -85,7 +85,7 @@ def by_compression(by_bits: Mapping[int, float]) -> dict[float, float]:
     return {IMAGE_BITS / bits: distortion for bits, distortion in by_bits.items()}
 
 
-def fit(panel: Any) -> None:
+def fit_axes(panel: Any) -> None:
     """The axes about what was drawn, and the names below."""
     panel.set_xscale("log")
     panel.autoscale(axis="x")
