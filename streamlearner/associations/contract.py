@@ -17,7 +17,7 @@ from torch import Tensor, nn
 class CodingContext:
     """What an association is built for: raw inputs of this shape and `dtype` (uint8 images or float32
     features), codes of `code_bits` (those of the configuration, else chosen by shape and budget), and the
-    method's `generator`, for all chance."""
+    method's `generator`, for all random draws."""
 
     input_shape: tuple[int, ...]
     dtype: torch.dtype

@@ -54,6 +54,12 @@ def test_the_autoencoder_decodes_with_frozen_weights() -> None:
         assert not torch.equal(association.decode(symbols), before)
 
 
+def test_another_seed_makes_another_autoencoder() -> None:
+    stream = digits(200)
+    one, other = (follow(gumbel((1, 16, 16), seed=seed), stream) for seed in (0, 1))
+    assert not torch.equal(one.encode(stream), other.encode(stream))
+
+
 def test_a_restored_autoencoder_goes_on_bit_for_bit() -> None:
     stream = digits(400)
     kept = gumbel((1, 16, 16))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from streamlearner.app.learning import make_method, make_network
 from streamlearner.config.loading import load
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Experience
-from streamlearner.networks.averaged import AveragedNetwork
-from streamlearner.networks.base import HEAD_BLOCK, Network, sgd_step
+from streamlearner.networks.base import Network, sgd_step
 from streamlearner.networks.by_name import build, resolve
 from streamlearner.networks.precision import choose
 from streamlearner.registry.networks import NETWORKS
@@ -42,41 +40,6 @@ def step(network: Network, inputs: Tensor) -> None:
     loss = F.cross_entropy(network.train()(inputs), torch.arange(len(inputs)))
     loss.backward()  # type: ignore[no-untyped-call]
     sgd_step(network, learning_rate=network.learning_rate, loss=float(loss.detach()))
-
-
-@pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
-def test_a_model_learns_from_a_batch_of_any_size_and_draws_from_nothing_global(
-    name: str, shape: tuple[int, ...]
-) -> None:
-    before = torch.get_rng_state()
-    network = build(name=name, input_shape=shape, generator=rng())
-    for count in (1, 3):
-        step(network, drawn(count, *shape))
-    assert torch.equal(torch.get_rng_state(), before)
-    assert all(parameter.isfinite().all() for parameter in network.parameters())
-    assert network.features(drawn(2, *shape)).shape == (2, network.head.in_features)
-    assert network(drawn(2, *shape)).shape == (2, HEAD_BLOCK)
-
-
-def test_the_weights_follow_from_the_generator() -> None:
-    one, same, other = (
-        build(name=SMALL[1], input_shape=(3, 32, 32), generator=rng(seed)) for seed in (0, 0, 1)
-    )
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
-
-
-def test_a_copy_an_average_and_a_restart_answer_alike() -> None:
-    pair = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=rng()))
-    step(pair.network, drawn(4, 3, 32, 32))
-    pair.update_average(decay=0.5)
-    restored = AveragedNetwork(build(name=SMALL[0], input_shape=(3, 32, 32), generator=rng(1)))
-    restored.load_state_dict(pair.state_dict())
-    frozen = copy.deepcopy(pair)
-    answers = [each.average.eval()(drawn(2, 3, 32, 32)) for each in (pair, restored, frozen)]
-    assert torch.equal(answers[0], answers[1])
-    assert torch.equal(answers[0], answers[2])
 
 
 def test_either_precision_computes() -> None:

@@ -10,6 +10,19 @@ from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.associations.trellis import TrellisAssociation
+from streamlearner.testing.associations import follow
+
+__all__ = [
+    "SHAPES",
+    "digits",
+    "distortion",
+    "follow",
+    "gumbel",
+    "inputs_of",
+    "textures",
+    "transform",
+    "trellis",
+]
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (2, 9, 14), (1, 5, 5), (3, 1, 1), (64,), (1,)]
 
@@ -28,14 +41,6 @@ def inputs_of(shape: tuple[int, ...], count: int = 40, seed: int = 0) -> Tensor:
         return torch.randn(count, *shape, generator=generator)
     smooth = torch.rand(count, *[min(s, 4) for s in shape], generator=generator)
     return torch.nn.functional.interpolate(smooth, size=shape[1:]).expand(count, *shape).contiguous()
-
-
-def follow(association: Association, stream: Tensor, *, batch: int = 10) -> Association:
-    """Learn a stream, renewing when it is time."""
-    for inputs in torch.split(stream, batch):
-        association.learn(inputs, None)
-        association = association.renew() or association
-    return association
 
 
 def distortion(association: Association, inputs: Tensor) -> float:

@@ -1,10 +1,8 @@
-"""The outside worlds of the conformance suite: for every connector a backlog of COUNT messages."""
+"""A backlog of COUNT messages for every connector, as the conformance suite takes it."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,63 +14,22 @@ from streamlearner.connectors.files import DatasetSource, ImageFolderSource, Jso
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.stream import Message, Position, Source
+from streamlearner.testing.sources import Backlog
 
 COUNT = 23
 NAP_S = 0.01
 
 
-@dataclass
-class Outside:
-    """A backlog of COUNT messages in the outside world. `connect` makes one more Source over it, unopened."""
-
-    connect: Callable[[], Source]
-    alien: Position  # a position of the same connector that means nothing here
-    finite: bool = True
-    timeout_s: float = NAP_S  # of one poll
-    cleanup: Callable[[], None] = lambda: None
-    sources: list[Source] = field(default_factory=list)
-
-    def open(self, position: Position | None = None) -> Source:
-        source = self.connect()
-        self.sources.append(source)
-        source.open(position)
-        return source
-
-    def polls(self, source: Source, max_messages: int) -> Iterator[list[Message]]:
-        """Polls that gave something, until one is empty with nothing left: a broker may answer late."""
-        for _ in range(1000):
-            if polled := source.poll(max_messages, self.timeout_s):
-                yield polled
-            elif not any(source.lag().values()):
-                return
-
-    def drain(self, source: Source, max_messages: int = COUNT) -> list[Message]:
-        """All that follows."""
-        return list(itertools.chain.from_iterable(self.polls(source, max_messages)))
-
-    def take(self, source: Source, count: int) -> list[Message]:
-        """The next `count` messages, however many polls they take."""
-        messages: list[Message] = []
-        for polled in self.polls(source, 1):
-            messages += polled
-            if len(messages) == count:
-                break
-        return messages
-
-    def close(self) -> None:
-        for source in self.sources:
-            source.close()
-        self.cleanup()
-
-
-def memory(folder: Path) -> Outside:
+def memory(folder: Path) -> Backlog:
     messages = [Message(f"{i}".encode(), "memory", 0, i) for i in range(COUNT)]
-    return Outside(lambda: MemorySource(messages), alien={"index": COUNT + 1})
+    return Backlog(lambda: MemorySource(messages), count=COUNT, alien={"index": COUNT + 1})
 
 
-def memory_endless(folder: Path) -> Outside:
+def memory_endless(folder: Path) -> Backlog:
     messages = [Message(f"{i}".encode(), "memory", 0, i) for i in range(COUNT)]
-    return Outside(lambda: MemorySource(messages, finite=False), alien={"index": -1}, finite=False)
+    return Backlog(
+        lambda: MemorySource(messages, finite=False), count=COUNT, alien={"index": -1}, finite=False
+    )
 
 
 def write_lines(folder: Path) -> Position:
@@ -84,32 +41,35 @@ def write_lines(folder: Path) -> Position:
     return {"current": "a.jsonl", "files": {"a.jsonl": state}}
 
 
-def json_lines(folder: Path) -> Outside:
+def json_lines(folder: Path) -> Backlog:
     alien = write_lines(folder)
-    return Outside(lambda: JsonLinesSource(folder / "*.jsonl"), alien=alien)
+    return Backlog(lambda: JsonLinesSource(folder / "*.jsonl"), count=COUNT, alien=alien)
 
 
-def json_lines_followed(folder: Path) -> Outside:
+def json_lines_followed(folder: Path) -> Backlog:
     alien = write_lines(folder)
-    return Outside(
+    return Backlog(
         lambda: JsonLinesSource(folder / "*.jsonl", follow=True, look_every_s=NAP_S),
+        count=COUNT,
         alien=alien,
         finite=False,
     )
 
 
-def images(folder: Path) -> Outside:
+def images(folder: Path) -> Backlog:
     for i in range(COUNT):
         path = folder / f"class {i % 3}" / f"{i:03}.png"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"\x89PNG" + bytes([i]))
-    return Outside(
-        lambda: ImageFolderSource(folder, order="shuffled", seed=3), alien={"manifest": "0", "index": 3}
+    return Backlog(
+        lambda: ImageFolderSource(folder, order="shuffled", seed=3),
+        count=COUNT,
+        alien={"manifest": "0", "index": 3},
     )
 
 
-def parquet_in(order: str, **limits: int) -> Callable[[Path], Outside]:
-    def make(folder: Path) -> Outside:
+def parquet_in(order: str, **limits: int) -> Callable[[Path], Backlog]:
+    def make(folder: Path) -> Backlog:
         for name, rows in (("a", range(9)), ("b", range(9, COUNT))):
             table = pa.table(
                 {
@@ -130,7 +90,7 @@ def parquet_in(order: str, **limits: int) -> Callable[[Path], Outside]:
                 **limits,
             )
 
-        return Outside(connect, alien={"manifest": "0", "index": 3})
+        return Backlog(connect, count=COUNT, alien={"manifest": "0", "index": 3})
 
     return make
 
@@ -147,21 +107,23 @@ class Digits:
         return np.full((2, 2), index, dtype=np.uint8), self.targets[index]
 
 
-def dataset(folder: Path) -> Outside:
-    return Outside(
-        lambda: DatasetSource(Digits(), name="digits", order="label"), alien={"manifest": "0", "index": 3}
+def dataset(folder: Path) -> Backlog:
+    return Backlog(
+        lambda: DatasetSource(Digits(), name="digits", order="label"),
+        count=COUNT,
+        alien={"manifest": "0", "index": 3},
     )
 
 
-def push(folder: Path) -> Outside:
+def push(folder: Path) -> Backlog:
     log = PushLog(folder / "push.sqlite")
     headers = (("label", b"\xff\x00"),)
     log.append([PushRecord(f"{i}".encode(), key=b"k", headers=headers, id=f"id {i}") for i in range(COUNT)])
     alien = {"log": "another", "offset": 3}
-    return Outside(lambda: PushSource(log), alien=alien, finite=False, cleanup=log.close)
+    return Backlog(lambda: PushSource(log), count=COUNT, alien=alien, finite=False, cleanup=log.close)
 
 
-LOCAL: dict[str, Callable[[Path], Outside]] = {
+LOCAL: dict[str, Callable[[Path], Backlog]] = {
     "memory": memory,
     "memory_endless": memory_endless,
     "json_lines": json_lines,
