@@ -33,8 +33,8 @@ REFUSED: Mapping[str, str] = {
     "group_instance_id": "the source reads every partition itself and is in no consumer group",
     "enable_auto_commit": "a committed offset that no checkpoint covers would lose messages",
     "auto_offset_reset": "a silent reset would lose or repeat messages; set start and on_gap instead",
-    "key_deserializer": "an exception in it makes every later poll hang; the codec decodes",
-    "value_deserializer": "an exception in it makes every later poll hang; the codec decodes",
+    "key_deserializer": "keys and values come as bytes: the codec decodes, and rejects what it cannot",
+    "value_deserializer": "keys and values come as bytes: the codec decodes, and rejects what it cannot",
     "kafka_client": "the source depends on the library's own client",
 }
 NUMBERS = (int, float)

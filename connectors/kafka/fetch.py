@@ -37,9 +37,9 @@ class BrokenBatch:
 class Fetch:
     """The consumer, or none after a failure: `start` builds it, any exception of `poll` closes it.
 
-    After `poll` raised (bad CRC, missing codec) the next `poll` of the same consumer spins for ever, so none
-    is ever polled again. Records before the exception were delivered: the owner starts the next one behind
-    them.
+    A consumer ends with its first exception: no rule says what state that leaves it in. Records before it
+    were delivered, and the owner starts the next consumer behind them. For a `poll` that hangs, as this
+    library's was seen to, there is the watchdog.
     """
 
     def __init__(

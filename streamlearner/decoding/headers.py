@@ -35,7 +35,7 @@ _ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-ty
     prefix + name: name for name in ("shape", "dtype", "label", "task", "id") for prefix in ("", "ce_")
 }
 _MSGPACK_LIST_ITEMS = 2**16
-"""msgpack reserves a list as long as its header claims, at each of 1,024 levels. Longer ones: as bytes."""
+"""The longest list that MessagePack may hold: a bound on what its parser reserves. Longer ones: as bytes."""
 
 
 @dataclass(frozen=True, slots=True)

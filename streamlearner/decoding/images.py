@@ -75,7 +75,7 @@ def _open(data: bytes, *, max_pixels: int) -> ImageFile:
     if data.startswith(_JPEG_SIGNATURE):
         return _PlainJpeg(BytesIO(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        # The WebP decoder asks for the whole canvas when it is built, so its claim is checked before.
+        # The claim is checked here: the decoder is built only for a picture that may be decoded.
         _check_size(*_webp_size(data), max_pixels)
         image = WebPImageFile(BytesIO(data))
         if getattr(image, "n_frames", 1) > 1:

@@ -66,7 +66,7 @@ REJECTS: list[tuple[str, Message]] = [
             msgpack.packb({**GOOD_BODY, "x": msgpack.ExtType(5, b"x")}), content_type="application/msgpack"
         ),
     ),
-    ("msgpack", message(b"\xdd\xff\xff\xff\xff" * 100, content_type="application/msgpack")),
+    ("msgpack", message(b"\xdd\xff\xff\xff\xff", content_type="application/msgpack")),
     ("msgpack", message(msgpack.packb({1: 2, "input": [1]}), content_type="application/msgpack")),
     ("image", message(b"GIF89a", content_type="image/png", label="1")),
     ("pixels", message(png(11, 10), content_type="image/png", label="1")),
@@ -103,6 +103,24 @@ def test_every_reason_but_schema_is_shown_by_an_example_above() -> None:
 def test_a_header_without_a_value_is_an_empty_one() -> None:
     record = Message(b"1", "t", 0, 0, headers=(("shape", b"1"), ("label", None)))  # type: ignore[arg-type]
     assert rejected(record, Codec()).reason == "label"
+
+
+def test_messagepack_holds_no_list_longer_than_65_536() -> None:
+    def packed(items: int) -> Message:
+        body = msgpack.packb({"input": [7] * items, "label": 1})
+        return message(body, content_type="application/msgpack")
+
+    batch, rejects = Codec().decode([packed(2**16)])
+    assert (len(batch), rejects) == (1, [])
+    assert rejected(packed(2**16 + 1), Codec()).reason == "msgpack"
+
+
+def test_messagepack_is_parsed_with_no_list_longer_than_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(msgpack, "unpackb", lambda value, **options: given.update(options) or GOOD_BODY)
+    batch, _ = Codec().decode([message(b"\xdd" + bytes(9), content_type="application/msgpack")])
+    assert len(batch) == 1
+    assert (given["max_array_len"], given["max_map_len"]) == (10, 10)
 
 
 def test_json_nested_beyond_any_stack_is_rejected() -> None:

@@ -33,7 +33,7 @@ REASONS = {
     "other_shape": {"schema", "shape"},
     "other_dtype": {"dtype", "shape"},
     "other_pixels": {"shape", "value", "json"},
-    "bomb": {"msgpack", "json", "pixels", "value"},
+    "overclaim": {"msgpack", "json", "pixels", "value"},
     "noise": {"msgpack", "image", "json", "empty"},
     "no_headers": {"headers"},
 }

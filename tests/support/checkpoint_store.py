@@ -87,7 +87,7 @@ def survives(child: Callable[[], None], *, killed_by: signal.Signals = signal.SI
     if pid == 0:
         code = 1
         try:
-            torch.set_num_threads(1)  # a fork has none of the parent's worker threads: waiting for them hangs
+            torch.set_num_threads(1)  # the fork computes by itself: torch was seen to hang otherwise
             child()
             code = 0
         finally:

@@ -137,8 +137,8 @@ def other_pixels(dice: random.Random, wire: Wire) -> Wire:
     return json.dumps({"input": nested, "label": 1}).encode(), typed("application/json")
 
 
-def bomb(dice: random.Random, wire: Wire) -> Wire:
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+def overclaim(dice: random.Random, wire: Wire) -> Wire:
+    header = struct.pack(">IIBBBBB", 2_100, 2_100, 8, 2, 0, 0, 0)  # a little more pixels than are allowed
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(10_000))), (b"IEND", b"")]
     png = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -153,8 +153,8 @@ def bomb(dice: random.Random, wire: Wire) -> Wire:
                 typed("application/json"),
             ),
             (b'{"label":1,"input":' + b"[" * 50_000 + b"]" * 50_000 + b"}", typed("application/json")),
-            (b"\xdd\x7f\xff\xff\xff" * 500, typed("application/msgpack")),
-            (b"\xdd\x00\x00\xff\xff" * 900 + bytes(70_000), typed("application/msgpack")),
+            (b"\xdd\x7f\xff\xff\xff", typed("application/msgpack")),
+            (b"\xdd\x00\x01\x00\x01" + bytes(70_000), typed("application/msgpack")),
             (b"\x91" * 5000, typed("application/msgpack")),
             (b"\xc6\xff\xff\xff\xff", typed("application/msgpack")),
             (b"9" * 10_000, typed("application/json")),
@@ -174,7 +174,7 @@ def no_headers(dice: random.Random, wire: Wire) -> Wire:
 
 BAD: list[Callable[[random.Random, Wire], Wire]] = [
     *(other_label, other_header_label, truncation, trailer, other_content_type, other_shape, other_dtype),
-    *(other_pixels, bomb, noise, no_headers),
+    *(other_pixels, overclaim, noise, no_headers),
 ]
 
 
