@@ -60,14 +60,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminals]:
     made.close()
 
 
-def starts_its_own(page: Path) -> bool:
-    return any(block.mark == FIRST_TERMINAL for block in scripts(page))
+def runs_a_daemon(page: Path) -> bool:
+    return any("streamlearner run" in block.text for block in scripts(page))
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if starts_its_own(page) and not on_kafka(page)], ids=str
+    "page", [page for page in PAGES if runs_a_daemon(page) and not on_kafka(page)], ids=str
 )
-def test_a_page_that_starts_a_daemon_can_be_followed(page: Path, terminals: Terminals) -> None:
+def test_a_page_that_runs_a_daemon_can_be_followed(page: Path, terminals: Terminals) -> None:
     read(page, terminals)
     terminals.stop()
 
@@ -83,7 +83,7 @@ def test_a_page_with_a_broker_can_be_followed(
     terminals.stop()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not starts_its_own(page)], ids=str)
+@pytest.mark.parametrize("page", [page for page in PAGES if not runs_a_daemon(page)], ids=str)
 def test_a_page_about_a_running_daemon_can_be_followed(page: Path, running: Terminals) -> None:
     read(page, running, but=ALREADY_RUN)
     ALREADY_RUN.update(block.text for block in scripts(page))
