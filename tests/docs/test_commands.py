@@ -15,12 +15,16 @@ from streamlearner.config.loading import load, parse_settings
 from tests.support import doc_pages
 from tests.support.doc_pages import Block
 
-COMMANDS = [line for block in doc_pages.of_kind("sh") for line in doc_pages.commands(block)]
+COMMANDS = {line: block.page for block in doc_pages.of_kind("sh") for line in doc_pages.commands(block)}
 
 
-@pytest.mark.parametrize("line", dict.fromkeys(COMMANDS))
+@pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_shown_is_one(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for block in doc_pages.blocks(COMMANDS[line]):
+        if block.file:  # a part of one's own that the command names
+            (tmp_path / block.file).write_text(block.text)
+            monkeypatch.syspath_prepend(str(tmp_path))
     for name in ("four.png", "production.yaml"):
         Path(name).touch()
     words = shlex.split(line.split(" > ")[0], comments=True)
