@@ -1,1 +1,1 @@
-"""Associations: an input to a short discrete code and back."""
+"""Associations: they encode an input as a short discrete code, and decode it."""

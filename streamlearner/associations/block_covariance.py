@@ -1,4 +1,4 @@
-"""Running covariances of coefficients, block by block, and the directions in which they vary."""
+"""Running block-diagonal covariances of coefficients, and their principal directions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _MOST_IN_BLOCK = 16  # 0.5 to 1 % more error than 48, in a third of the paramete
 
 
 class Directions(NamedTuple):
-    """Orthonormal `rows` [d, b] over the b places of their `block` [d], and the `variance` [d] along each."""
+    """Principal directions: orthonormal `rows` [d, b] over the b coefficients of their `block` int64 [d],
+    with the `variance` [d] along each."""
 
     rows: Tensor
     block: Tensor
@@ -21,9 +22,10 @@ class Directions(NamedTuple):
 
 
 class BlockCovariance(nn.Module):
-    """Mean [m] of coefficients, and their covariances inside blocks: blocks are taken to be uncorrelated.
+    """Running mean [m] and block-diagonal covariance of coefficients: different blocks are assumed to be
+    uncorrelated.
 
-    Running means of deviations from `centre`, the mean of the first batch, for float32's sake.
+    Deviations are taken from `centre`, the mean of the first batch, for float32's precision.
     """
 
     places: Tensor
@@ -33,8 +35,8 @@ class BlockCovariance(nn.Module):
     product: Tensor
 
     def __init__(self, *, mean: Tensor, variance: Tensor, blocks: Tensor) -> None:
-        """Start from a prior: `mean` and `variance` [m], nothing correlated. `blocks` int64 [m] numbers each
-        coefficient's block."""
+        """Starts from a prior: `mean` and `variance` [m], no correlations. `blocks` int64 [m]: the block of
+        each coefficient."""
         super().__init__()
         members = [(blocks == number).nonzero().flatten() for number in sorted(set(blocks.tolist()))]
         places = nn.utils.rnn.pad_sequence(members, batch_first=True, padding_value=len(mean))
@@ -46,11 +48,11 @@ class BlockCovariance(nn.Module):
 
     @property
     def mean(self) -> Tensor:
-        """Mean [m] of all values counted; the prior's before."""
+        """Mean [m] of all coefficients so far; the prior's before any."""
         return self.centre + self.shift
 
-    def count(self, values: Tensor) -> None:
-        """Take in coefficients [n, m]."""
+    def update(self, values: Tensor) -> None:
+        """Adds coefficients [n, m] to the running statistics."""
         if not self.examples:
             self.centre.copy_(values.mean(0))
         self.examples += len(values)
@@ -61,9 +63,10 @@ class BlockCovariance(nn.Module):
         self.product.lerp_(placed.transpose(1, 2) @ placed / len(values), weight)
 
     def directions(self) -> Directions:
-        """All directions in which the coefficients vary independently: eigenvectors of each block.
+        """The eigenvectors of each block, with their variances.
 
-        With n examples and blocks of b, covariances count n / (n + b): few examples are correlated by chance.
+        With n examples and blocks of b, covariances are multiplied by n / (n + b) (shrinkage): with few
+        examples correlations arise by chance.
         """
         shift = self._placed(self.shift[None])
         covariance = self.product - shift.transpose(1, 2) @ shift
@@ -76,23 +79,24 @@ class BlockCovariance(nn.Module):
         rows = vectors.transpose(1, 2).reshape(-1, size).float()
         return Directions(rows, block, found.flatten().float().clamp_min_(0.0))
 
-    def spread(self, rows: Tensor, block: Tensor) -> Tensor:
+    def dense_rows(self, rows: Tensor, block: Tensor) -> Tensor:
         """Directions `rows` [d, b] of `block` [d] as rows over all coefficients [d, m]."""
         dense = rows.new_zeros(len(rows), len(self.centre) + 1)
         dense.scatter_(1, self.places[block], rows)
         return dense[:, :-1].contiguous()
 
     def _placed(self, values: Tensor) -> Tensor:
-        """`values` [n, m] by block: [blocks, n, b], zero where a block is smaller."""
+        """`values` [n, m] by block, [blocks, n, b]; zeros where a block is smaller."""
         padded = functional.pad(values, (0, 1))
         return padded[:, self.places].transpose(0, 1)
 
 
 def blocks_of(order: Tensor, *, input_shape: tuple[int, ...]) -> Tensor:
-    """The block of each coefficient of `order` [m] (places in the flat input): int64 [m].
+    """The block of each coefficient, int64 [m]; `order` [m] are the coefficients' positions in the flattened
+    transform.
 
-    Coefficients of other channels, or of other symmetry (even or odd row and column frequencies), hardly
-    correlate in natural images; of the others, those next to each other in order do most.
+    In natural images coefficients of different channels, or of different symmetry (even or odd row and column
+    frequencies), are hardly correlated; of the others, those next to each other in `order` are most.
     """
     if len(input_shape) == 1:
         return order // _FEATURES_IN_BLOCK

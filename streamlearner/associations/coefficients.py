@@ -1,4 +1,4 @@
-"""Coefficients of an input: an orthonormal separable transform, with a prior of which of them vary most."""
+"""Coefficients of an input in an orthonormal separable transform, with a prior of their variances."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from torch.nn import functional
 
 
 class SeparableTransform(nn.Module):
-    """An orthonormal, separable map from inputs to k candidate coefficients, the most variable first.
+    """An orthonormal, separable transform from inputs to k coefficients, in the order of falling prior
+    variance.
 
-    Images: grey 0.5 on average, and variance falling with the square of the frequency, as natural images'
-    does (Field, 1987). Features: themselves, of mean 0 and variance 1.
+    Images: mean grey 0.5, and variance falling with the square of the frequency, as in natural images (Field,
+    1987). Feature vectors: the identity, mean 0 and variance 1.
     """
 
     colour: Tensor
@@ -24,10 +25,9 @@ class SeparableTransform(nn.Module):
     variance: Tensor
 
     def __init__(self, *, input_shape: tuple[int, ...], candidates: int, thumbnail_pixels: int) -> None:
-        """`candidates`: k, or all if there are fewer. `thumbnail_pixels`: 0 for cosines, else a block's side.
-
-        `mean` and `variance`, both float32 [k], are the prior of the coefficients.
-        """
+        """`candidates`: k, or all coefficients where there are fewer. `thumbnail_pixels`: 0 for the cosine
+        transform, else the side of the blocks whose means are the coefficients. `mean` and `variance`,
+        float32 [k], are the prior."""
         super().__init__()
         self.image = len(input_shape) == 3
         if self.image:
@@ -52,13 +52,13 @@ class SeparableTransform(nn.Module):
         return values.flatten(1).index_select(1, self.order)
 
     def inverse(self, values: Tensor) -> Tensor:
-        """Inputs [n, *input_shape] of coefficients [n, k], the others zero; images clamped to [0, 1]."""
+        """Inputs [n, *input_shape] of coefficients [n, k], all others 0; images are clamped to [0, 1]."""
         return self.synthesis(values).clamp_(0.0, 1.0) if self.image else values
 
     def synthesis(self, values: Tensor) -> Tensor:
-        """The same without the clamp: linear in `values`."""
+        """`inverse` without the clamp: linear in `values` [n, k]."""
         if not self.image:
-            return values  # all features are candidates, in their own order
+            return values  # all features are candidates, in their order
         high, wide, colours = self.down.shape[0], self.across.shape[0], self.colour.shape[0]
         spread = values.new_zeros(len(values), colours * high * wide)
         spread[:, self.order] = values

@@ -1,7 +1,8 @@
-"""The contract of an association: an input to a short discrete code and back.
+"""The contract of an association: it encodes an input as a short discrete code, and decodes the code.
 
-`TransformAssociation` codes a few coefficients of a fixed transform, `GumbelAssociation` is the discrete
-autoencoder of paper 003 (Riemer et al., 2018), and `RawAssociation` keeps every byte.
+`TransformAssociation` codes a few coefficients of a fixed transform, `TrellisAssociation` those of transforms
+fitted to the stream, `GumbelAssociation` is the discrete autoencoder of paper 003 (Riemer et al., 2018), and
+`RawAssociation` stores every byte.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class CodingContext:
-    """What an association is built for: raw inputs of this shape and `dtype` (uint8 images or float32
-    features), codes of `code_bits` (those of the configuration, else chosen by shape and budget), and the
-    method's `generator`, for all random draws."""
+    """What an association is built for: raw inputs of `input_shape` and `dtype` (uint8 images or float32
+    features), codes of at most `code_bits` bits (configured, or chosen by shape and budget), and the method's
+    random `generator`."""
 
     input_shape: tuple[int, ...]
     dtype: torch.dtype
@@ -26,18 +27,22 @@ class CodingContext:
 
 
 class Association(nn.Module):
-    """What turns an input into a code of discrete symbols, and a code back into an input.
+    """Encodes inputs as codes of discrete symbols, and decodes them: the base class, and the contract for its
+    implementer.
 
-    For its implementer. All calls come from the one learning thread. For each incoming batch the owner
-    calls, in this order: `decode` (recollections), `learn`, `renew`, `encode` (codes of the new inputs, for
-    the memory). Serving may call `decode` on a frozen copy.
+    When it is called. All calls come from the one learning thread; serving may call `decode` of a frozen
+    copy. For each incoming batch the owner calls, in this order: `encode` of the new inputs and `decode` of
+    recollections, as often as the method needs them; `learn`; `renew`. Where `renew` returns a new
+    association, all codes in memory are encoded anew with it, and the new inputs, too, before they are
+    stored; the old one is then dropped.
 
-    Guaranteed to you: inputs are finite float32, [n, *input_shape] with n >= 1; images are channel-first
-    with values in [0, 1]; symbols are int64 [n, c] with 0 <= symbol < radix, of the radices that you
-    announced. You guarantee: `radices` changes only by renewal; equal state, equal inputs and equal
-    generators give equal bits; everything learned is in `state_dict` as tensors, and loads into a freshly
-    constructed object of the same arguments even where renewals changed shapes. No call keeps a reference
-    to what it was given. Nothing draws from a global.
+    Guaranteed to you: inputs are finite float32, [n, *input_shape] with n >= 1; images are channel-first with
+    values in [0, 1]; symbols are int64 [n, c] with 0 <= symbol < radix, of the radices that you announced.
+
+    What you guarantee: `radices` changes only by renewal; equal state, equal inputs and equal generators give
+    equal bits; everything learned is in `state_dict` as tensors, and loads into a newly built object with the
+    same arguments even where renewals changed shapes. No call keeps a reference to its arguments, or draws
+    from a global random generator.
     """
 
     def __init__(self, *, input_shape: tuple[int, ...]) -> None:
@@ -49,25 +54,27 @@ class Association(nn.Module):
 
     @classmethod
     def build(cls, settings: Any, context: CodingContext) -> Self:
-        """A fresh one: `settings` are its own (an object of the class `Settings` in its class, None where it
-        has none); here they are arguments of the constructor, beside `input_shape` and `code_bits`."""
+        """A new association. `settings` are its own (an object of the class `Settings` in its class, None
+        where it has none); by default they are arguments of the constructor, beside `input_shape` and
+        `code_bits`."""
         arguments = {"code_bits": context.code_bits} | dict(settings or ())
         return cls(input_shape=context.input_shape, **arguments)
 
     @property
     def radices(self) -> tuple[int, ...]:
-        """Levels of each of the c symbols of a code; constant until renewed."""
+        """Number of levels of each of the c symbols of a code."""
         raise NotImplementedError
 
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
-        """Adapt to new `inputs` [n, *input_shape] and, if any, decoded `recollections` [m, *input_shape]."""
+        """Adapts to new `inputs` [n, *input_shape] and, if there are any, decoded `recollections` [m,
+        *input_shape]."""
         raise NotImplementedError
 
     def renew(self) -> Association | None:
-        """A new association to replace this one, or None where too little came in since the last.
+        """A new association to replace this one, or None: it has seen too little since the last renewal.
 
-        The caller recodes its memory with `new.encode(old.decode(symbols))`, then forgets this one, which
-        is unchanged.
+        The caller recodes its memory with `new.encode(old.decode(symbols))`. This association must not
+        change.
         """
         return None
 
@@ -76,9 +83,9 @@ class Association(nn.Module):
         raise NotImplementedError
 
     def decode(self, symbols: Tensor) -> Tensor:
-        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c]; images within [0, 1]."""
+        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c]; images with values in [0, 1]."""
         raise NotImplementedError
 
     def parameter_bits(self) -> int:
-        """Bits of all tensors that a checkpoint must hold: weights, tables and running statistics."""
+        """Bits of the state dict: weights, tables and running statistics."""
         return sum(t.numel() * t.element_size() * 8 for t in self.state_dict().values())

@@ -20,18 +20,18 @@ may come from a file without a format (`association.from_checkpoint`): so it is 
 
 
 class GumbelAssociation(Association):
-    """The discrete autoencoder of paper 003: c variables of l levels, learned online by gradient steps.
+    """The discrete autoencoder of paper 003: c variables of l levels, trained online by gradient steps.
 
-    Encoder: three convolutions (kernel 5, stride 2, c*l/4 filters) and a linear map to c*l logits; decoder:
-    the mirror image, ending in a sigmoid. Feature vectors: three linear maps of width c*l each way, without
-    the sigmoid. Training: straight-through Gumbel-softmax (Jang et al., 2017), mean squared error, Adam;
-    `steps` steps a batch. Recollections are decoded by frozen weights: those right before the incoming
-    batch, as `learn` ends by `freeze`.
+    Encoder: three convolutions (kernel 5, stride 2, c*l/4 filters) and a linear layer to c*l logits; decoder:
+    the mirror image, with a final sigmoid. Feature vectors: three linear layers of width c*l each way,
+    without the sigmoid. Training: straight-through Gumbel-softmax (Jang et al., 2017), mean squared error,
+    Adam; `steps` steps a batch. Recollections are decoded by frozen weights, those from before the incoming
+    batch, as `learn` ends with `freeze`.
 
     Differs from the paper in that encoding takes the most likely level instead of a sample, in the linear
-    maps (the paper does not say how its convolutions meet the code), and in that the decoder of images
-    starts at the mean colour of the first batch. From mid-grey, the way to the dark mean of MNIST kills its
-    rectifiers, and some sizes show the mean image for ever: mean absolute error of held-out digits after
+    layers (the paper does not say how its convolutions are connected to the code), and in that the decoder of
+    images starts at the mean colour of the first batch. From mid-grey, the way to the dark mean of MNIST
+    kills its ReLUs, and some sizes show the mean image for ever: mean absolute error of held-out digits after
     20,000 others, with this start (without): 8 variables of six levels 0.088 (0.151, the mean image), 10 of
     twenty 0.071 (0.153), 38 of two, three seeds, 0.069 (0.073), but 6 of two 0.146 (0.135). Riemer et al.,
     2018, sections 4 and A.
@@ -50,7 +50,7 @@ class GumbelAssociation(Association):
     ) -> None:
         """`generator` draws initial weights and Gumbel noise; its owner checkpoints it, not this module.
 
-        ValueError where a code has no variable, or a variable fewer than two levels.
+        Raises ValueError for a code without variables, or a variable of fewer than two levels.
         """
         super().__init__(input_shape=input_shape)
         if variables < 1 or levels < 2 or steps < 1 or learning_rate <= 0.0 or temperature <= 0.0:
@@ -64,7 +64,7 @@ class GumbelAssociation(Association):
         self.learning_rate = learning_rate
         self.temperature = temperature
         self._generator = generator
-        with torch.device("meta"):  # no weights yet, and so none from the global generator
+        with torch.device("meta"):  # weights follow, from `generator` and not from the global one
             encoder, decoder = _autoencoder(self.input_shape, width=variables * levels)
         self.encoder, self.decoder = (m.to_empty(device=generator.device) for m in (encoder, decoder))
         for parameter in self.parameters():
@@ -103,7 +103,7 @@ class GumbelAssociation(Association):
 
     @torch.no_grad()
     def freeze(self) -> None:
-        """Take the present decoder as the one that `decode` uses until the next call."""
+        """Copies the decoder: `decode` uses the copy until the next call."""
         for frozen, live in zip(self.frozen_decoder.parameters(), self.decoder.parameters(), strict=True):
             frozen.copy_(live)
 
@@ -121,7 +121,8 @@ class GumbelAssociation(Association):
         return output.view(len(symbols), *self.input_shape)
 
     def _sample(self, logits: Tensor) -> Tensor:
-        """Straight-through samples [n, c*l]: one-hot forwards, the gradient of the soft sample backwards."""
+        """Straight-through samples [n, c*l]: one-hot in the forward pass, with the gradient of the soft
+        sample."""
         logits = logits.view(-1, self.variables, self.levels)
         uniform = torch.rand(logits.shape, generator=self._generator, device=logits.device)
         noise = -torch.log(-torch.log(uniform.clamp(1e-20, 1.0 - 1e-7)))
@@ -141,16 +142,16 @@ class GumbelAssociation(Association):
 
 @torch.no_grad()
 def start_at_mean(decoder: nn.Sequential, images: Tensor) -> None:
-    """Let a decoder that ends in a sigmoid begin at the mean of `images` [n, C, H, W] in [0, 1], channel by
-    channel. One of feature vectors stays as it is: they may be of any size."""
+    """Sets the last bias of a decoder that ends in a sigmoid so that it starts at the mean of `images` [n, C,
+    H, W] in [0, 1], by channel. Does nothing for feature vectors, which may have any scale."""
     last = decoder[-2]
     if isinstance(decoder[-1], nn.Sigmoid) and isinstance(last, nn.ConvTranspose2d) and last.bias is not None:
         last.bias.copy_(images.mean((0, 2, 3)).clamp(0.01, 0.99).logit())
 
 
 def parameter_bits(*, input_shape: tuple[int, ...], variables: int, levels: int) -> int:
-    """Bits that a `GumbelAssociation` of this size holds, without making one: weights, the frozen decoder's,
-    two moments of each learned weight, and the number of updates."""
+    """Bits of the state of a `GumbelAssociation` of this size, without building one: weights, those of the
+    frozen decoder, two moving averages for each learned weight, and the number of steps."""
     with torch.device("meta"):
         encoder, decoder = _autoencoder(input_shape, width=variables * levels)
     learned, frozen = (
@@ -160,7 +161,7 @@ def parameter_bits(*, input_shape: tuple[int, ...], variables: int, levels: int)
 
 
 def _autoencoder(input_shape: tuple[int, ...], *, width: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """Encoder to, and decoder from, `width` = c*l values; layers of width / 4 filters, at least 4."""
+    """Encoder to, and decoder from, `width` = c*l values; convolutions have width / 4 filters, at least 4."""
     if len(input_shape) == 1:
         return _linear_stack(input_shape[0], width, width), _linear_stack(width, width, input_shape[0])
     channels, *size = input_shape
@@ -173,7 +174,10 @@ def _autoencoder(input_shape: tuple[int, ...], *, width: int) -> tuple[nn.Sequen
     up: list[nn.Module] = [nn.Linear(width, inner), nn.ReLU(), nn.Unflatten(1, (filters, *sides[3]))]
     for i in range(3):
         down += [nn.Conv2d(filters if i else channels, filters, 5, stride=2, padding=2), nn.ReLU()]
-        odd = (1 - sides[2 - i][0] % 2, 1 - sides[2 - i][1] % 2)  # the side that the convolution had halved
+        odd = (
+            1 - sides[2 - i][0] % 2,
+            1 - sides[2 - i][1] % 2,
+        )  # of the side before the convolution halved it
         out = channels if i == 2 else filters
         deconvolution = nn.ConvTranspose2d(filters, out, 5, stride=2, padding=2, output_padding=odd)
         up += [deconvolution, nn.Sigmoid() if i == 2 else nn.ReLU()]

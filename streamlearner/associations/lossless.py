@@ -1,4 +1,4 @@
-"""The association that loses nothing: a code is the raw input. For the rehearsal baseline, at equal bits."""
+"""The association without loss: a code is the raw input. For the rehearsal baseline, at equal bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scalar quantisers of coefficients: which gets how many bits, and with which levels."""
+"""Scalar quantisers of coefficients: allocation of bits, and levels."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LEAST_IN_CELL = 5  # examples; below, a cell's mean says less than the parametric quantiser
+LEAST_IN_CELL = 5  # examples; the mean of fewer is a worse level than that of the parametric quantiser
 
 
 def fitted(
     mean: Tensor, variance: Tensor, peaked: Tensor, *, code_bits: int, most_bits: int
 ) -> tuple[Tensor, Tensor]:
-    """The coefficients worth a symbol, int64 [c], and their levels, float32 [c, 2 ** most bits given].
+    """The coefficients that get a symbol, int64 [c], and their levels, float32 [c, 2 ** most bits given].
 
-    `mean`, `variance` float32 [k] and `peaked` bool [k] (rather a Laplacian than a Gaussian) are of all k
-    coefficients. Their bits add up to at most `code_bits`, none has more than `most_bits` (1 to 6). Levels
+    `mean`, `variance` float32 [k] and `peaked` bool [k] (True: Laplacian, else Gaussian) describe all k
+    coefficients. Their bits sum to at most `code_bits`; none has more than `most_bits` (1 to 6). Levels
     ascend, and are infinite where a symbol has fewer.
     """
     shape = peaked.long()
@@ -30,10 +30,11 @@ def fitted(
 def iterate_lloyd(
     table: Tensor, index: Tensor, *, former: Tensor, former_index: Tensor, count: Tensor, total: Tensor
 ) -> None:
-    """Where a coefficient keeps its levels and all its cells were met, fill its row with their means.
+    """One Lloyd iteration, in place: where a coefficient keeps its number of levels and each of its cells
+    holds enough examples, its row of `table` becomes the means of the cells.
 
-    `table` [c, levels] of coefficients `index` [c] is changed in place. `former` [d, levels] of
-    `former_index` [d] is the table that cut the cells; its cells hold `count` examples, of sum `total`.
+    `table` [c, levels] is of coefficients `index` [c]; `former` [d, levels] of `former_index` [d] defined the
+    cells, which hold `count` examples with the sum `total`, both [d, levels].
     """
     means = (total / count).nan_to_num(nan=math.inf).sort(1).values
     least = count.masked_fill(former.isinf(), math.inf).amin(1)
@@ -46,17 +47,18 @@ def iterate_lloyd(
 
 
 def levels_of(table: Tensor) -> tuple[int, ...]:
-    """How many levels each symbol of a `table` [c, levels] has."""
+    """The number of levels of each symbol of a `table` [c, levels]."""
     return tuple(table.isfinite().sum(1).tolist())
 
 
 def _allocate(variance: Tensor, shape: Tensor, *, code_bits: int, most_bits: int) -> Tensor:
-    """Bits [k] of each coefficient, given one by one to where distortion falls most, of sum <= `code_bits`.
+    """Bits int64 [k] of each coefficient, with a sum of at most `code_bits`, given one by one where
+    distortion falls most.
 
-    A gain is a variance times how much a unit quantiser of that `shape` (0 Gaussian, 1 Laplacian) improves
-    by one more bit; gains fall with each bit, so taking the largest `code_bits` gains is the greedy, and
-    best, allocation. A coefficient that never varied gets none; where none varied, the first gets one, so
-    that there is always a symbol.
+    The gain of a bit is the variance times the fall of a unit quantiser's distortion, of this `shape` (0
+    Gaussian, 1 Laplacian). As gains fall with each bit, the `code_bits` largest are the greedy and the
+    optimal allocation. A coefficient of variance 0 gets none; where all are, the first gets one bit, so that
+    there is a symbol.
     """
     distortion = unit_quantisers()[1].to(variance.device)[:, : most_bits + 1]
     gains = -distortion.diff(dim=1)[shape] * variance[:, None]
@@ -70,7 +72,7 @@ def _allocate(variance: Tensor, shape: Tensor, *, code_bits: int, most_bits: int
 def _parametric_table(mean: Tensor, deviation: Tensor, shape: Tensor, bits: Tensor) -> Tensor:
     """Levels [c, 2 ** most bits] of Lloyd-Max quantisers, ascending, infinite where a symbol has fewer."""
     unit = unit_quantisers()[0].to(mean.device)[shape, bits, : 2 ** int(bits.max())]
-    spread = deviation.clamp_min(1e-4)[:, None]  # levels stay apart where nothing varies
+    spread = deviation.clamp_min(1e-4)[:, None]  # keeps levels apart where the variance is 0
     return mean[:, None] + spread * unit
 
 
@@ -91,7 +93,7 @@ def unit_quantisers() -> tuple[Tensor, Tensor]:
 
 def _lloyd(value: Tensor, density: Tensor, *, levels: int) -> tuple[Tensor, float]:
     """Lloyd-Max levels [levels] of a `density` [g] at `value` [g], and their mean squared error."""
-    # the best companding for many levels (Panter and Dite, 1951) is a good start
+    # starts from the companding that is optimal for many levels (Panter and Dite, 1951)
     spread = density.pow(1 / 3).cumsum(0)
     wanted = (torch.arange(levels, dtype=torch.float64) + 0.5) / levels * spread[-1]
     level = value[torch.searchsorted(spread, wanted)]

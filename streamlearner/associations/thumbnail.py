@@ -1,4 +1,4 @@
-"""The association that keeps a coarse picture: one bit for the mean of each block."""
+"""The association of coarse images: one bit for the mean of each block of pixels."""
 
 from __future__ import annotations
 

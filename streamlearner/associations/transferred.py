@@ -1,4 +1,4 @@
-"""An association that starts from what another learned: transfer, as in Table 4 of paper 003."""
+"""Starts an association from the state of another: transfer, as in Table 4 of paper 003."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _FILE, _PREFIX = "method.safetensors", "association."
 
 
 def transfer(association: Association, path: Path) -> None:
-    """Let a fresh `association` start from the state found at `path`: its fits, tables and statistics.
+    """Loads the state found at `path`, all that the association there learned, into a fresh `association`.
 
     `path` is a checkpoint's directory, whose manifest is then checked, or a safetensors file: of a method
     (tensors named `association.*`) or of the association alone. Raises ConfigError where it cannot be read,
-    or holds an association of another kind, input shape or length of code. Codes that the other one wrote
-    stay with it.
+    or holds an association of another kind, input shape or length of code. Codes written by the other
+    association are not transferred.
     """
     state = _state(path)
     room = _code_bits(association)
     try:
         association.load_state_dict(state)
-    except (RuntimeError, IndexError) as error:  # torch's of names and shapes; ours, deriving from them
+    except (RuntimeError, IndexError) as error:  # of names and shapes; of what is derived from them
         raise ConfigError(
             f"{SETTING}: {path} holds another kind of association than {type(association).__name__}, or one "
             f"of other inputs or another association.code_bits ({_brief(error)}): name one that was made "

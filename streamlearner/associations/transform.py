@@ -1,4 +1,4 @@
-"""The association of a few coefficients of a fixed transform, with quantisers fitted to the stream."""
+"""Codes a few coefficients of a fixed transform, with quantisers fitted to the stream."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from streamlearner.associations.coefficients import SeparableTransform
 from streamlearner.associations.contract import Association
 from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
 
-_CANDIDATES_PER_BIT = 4  # coefficients watched; of CIFAR-100's 240 bits, 107 coefficients had a use
-_MOST_MATRIX_ENTRIES = 250_000  # 1 MB: stays in a core's cache
-_COUNT_ALL = 2_000  # examples; the statistics are settled by then, and counting takes longer than coding
-_COUNT_ONE_IN = 4  # batches after that
+_CANDIDATES_PER_BIT = 4  # coefficients with statistics; of CIFAR-100, 107 got some of 240 bits
+_MOST_MATRIX_ENTRIES = 250_000  # 1 MB: fits a core's cache
+_COUNT_ALL = 2_000  # examples; then statistics hardly change, and updating them takes longer than coding
+_COUNT_ONE_IN = 4  # batches, afterwards
 
 
 class TransformAssociation(Association):
-    """Codes the coefficients that vary most, each with as many levels as its variance deserves.
+    """Quantises the coefficients that vary most, each with as many levels as its variance deserves.
 
     Images: orthonormal colour transform (three channels only) and 2-D cosine transform, or, with
-    `thumbnail_pixels`, the mean of square blocks; feature vectors: the identity. Bits are given greedily,
+    `thumbnail_pixels`, means of square blocks; feature vectors: the identity. Bits are allocated greedily,
     one at a time, to the coefficient whose distortion falls most. A coefficient's quantiser starts as the
     Lloyd-Max quantiser (Lloyd, 1982) of a Gaussian or Laplacian of its mean and variance; each renewal is
-    then one Lloyd iteration, with the cell means seen since.
+    then one Lloyd iteration, with the means of the cells since the last.
 
-    It starts from a prior that needs no data (variance falling with frequency), and is renewed after
-    `first_fit_examples` examples and then each time the examples counted have grown by `growth`.
+    It starts from a prior without data (variance falling with frequency), and is renewed after
+    `first_fit_examples` examples and then each time the number of counted examples has grown by the factor
+    `growth`.
 
     Measured (normalised mean squared error on unseen images, fitted to the stream alone): CIFAR-100, cosine
     transform, 240 bits 0.125, 600 bits 0.066; MNIST at 100 bits, cosine 0.44, one-bit thumbnails of 2 pixels
@@ -96,10 +97,11 @@ class TransformAssociation(Association):
 
     @torch.no_grad()
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
-        """Count `inputs` [n, *input_shape] in the running statistics; recollections were counted when new.
+        """Adds `inputs` [n, *input_shape] to the running statistics. Recollections are ignored: they were
+        counted when new.
 
-        After 2,000 examples (`_COUNT_ALL`) only one batch in four (`_COUNT_ONE_IN`) is counted: the figures
-        are settled by then, and counting takes longer than coding. Renewals go by the examples counted.
+        After 2,000 examples (`_COUNT_ALL`) only one batch in four (`_COUNT_ONE_IN`) is counted. Renewals go
+        by the number of counted examples.
         """
         self.batches += 1
         if int(self.examples) >= _COUNT_ALL and int(self.batches) % _COUNT_ONE_IN:
@@ -117,7 +119,8 @@ class TransformAssociation(Association):
 
     @torch.no_grad()
     def renew(self) -> TransformAssociation | None:
-        """One with tables fitted to all inputs so far, or None before the next scheduled number of them."""
+        """A copy with tables fitted to all inputs so far; None before the next scheduled number of
+        examples."""
         last = int(self.fit_examples)
         due = math.ceil(last * self.growth) if last else self.first_fit_examples
         if int(self.examples) < due:
@@ -128,14 +131,16 @@ class TransformAssociation(Association):
 
     @torch.no_grad()
     def encode(self, inputs: Tensor) -> Tensor:
-        """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape]: each coefficient's cell."""
+        """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape]: the quantiser cell of each
+        coefficient."""
         if len(self.matrix):
             return self._symbols(inputs.flatten(1) @ self.matrix.T)
         return self._symbols(self.transform(inputs).index_select(1, self.index))
 
     @torch.no_grad()
     def decode(self, symbols: Tensor) -> Tensor:
-        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c]: cell means, transformed back."""
+        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c]: the inverse transform of cell
+        means."""
         means = self.table.view(-1)[symbols + self.base]
         if len(self.matrix):
             flat = torch.addmm(self.background, means, self.matrix).clamp_(0.0, 1.0)
@@ -145,11 +150,11 @@ class TransformAssociation(Association):
         return self.transform.inverse(values)
 
     def _symbols(self, values: Tensor) -> Tensor:
-        """Cells int64 [n, c] of coefficients [n, c]."""
+        """Quantiser cells int64 [n, c] of coefficients [n, c]."""
         return (values.unsqueeze(-1) > self.thresholds).sum(-1)
 
     def _count_cells(self, values: Tensor) -> None:
-        """Add retained coefficients [n, c] to the means of their cells."""
+        """Adds coefficients [n, c] to the counts and sums of their cells."""
         cells = (self._symbols(values) + self.base).view(-1)
         self.cell_count.view(-1).index_add_(0, cells, torch.ones_like(values).view(-1))
         self.cell_total.view(-1).index_add_(0, cells, values.reshape(-1))
@@ -171,7 +176,8 @@ class TransformAssociation(Association):
         return fitted(mean, variance, peaked, code_bits=self.code_bits, most_bits=self.most_symbol_bits)
 
     def _create_statistics(self, centre: Tensor) -> None:
-        """Empty means of deviations from `centre` [k], for float32's sake, their squares and magnitudes."""
+        """Running means of deviations from `centre` [k] (for float32's precision), of their squares and of
+        their magnitudes."""
         for name in ("examples", "batches", "fit_examples"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", centre)
@@ -179,7 +185,7 @@ class TransformAssociation(Association):
             self.register_buffer(name, torch.zeros_like(centre))
 
     def _adopt(self, index: Tensor, table: Tensor, mean: Tensor) -> None:
-        """Take `table` [c, levels] for coefficients `index` [c], and `mean` [k] for the rest."""
+        """Uses `table` [c, levels] for coefficients `index` [c], and the `mean` [k] of all others."""
         self.register_buffer("index", index)
         self.register_buffer("table", table)
         self.register_buffer("cell_count", torch.zeros_like(table))
@@ -190,7 +196,7 @@ class TransformAssociation(Association):
         self._derive()
 
     def _derive(self) -> None:
-        """What follows from the state, for speed: kept out of the state dict."""
+        """Tensors computed from the state, for speed; not in the state dict."""
         levels = self.table.shape[1]
         rows = torch.arange(self.table.shape[0], device=self.table.device)
         self._radices = levels_of(self.table)
@@ -199,7 +205,8 @@ class TransformAssociation(Association):
         self._derive_matrix()
 
     def _derive_matrix(self) -> None:
-        """For small images one matrix [c, pixels] codes and decodes: a third of the separable maps' time."""
+        """For small images one matrix [c, pixels] that encodes and decodes, in a third of the time of the
+        separable transform."""
         pixels = math.prod(self.input_shape)
         small = self.transform.image and len(self.index) * pixels <= _MOST_MATRIX_ENTRIES
         units = torch.zeros(len(self.index) if small else 0, len(self.centre), device=self.centre.device)
@@ -219,7 +226,7 @@ class TransformAssociation(Association):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Take the shapes of the state that is loaded: a renewal may have changed the number of symbols."""
+        """Takes over the shapes of the loaded state: renewals may have changed the number of symbols."""
         for name in ("index", "table", "cell_count", "cell_total"):
             found = state_dict.get(prefix + name)
             if found is not None:

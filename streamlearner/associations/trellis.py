@@ -1,4 +1,4 @@
-"""The association of coefficients along the directions in which the stream varies, coded along a trellis."""
+"""Codes coefficients along principal directions of the stream, with trellis-coded quantisation."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from streamlearner.associations.coefficients import SeparableTransform
 from streamlearner.associations.contract import Association
 from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
 
-_CANDIDATES_PER_BIT = 3  # of CIFAR-100, half as many do; where colours vary more than the prior expects, not
+_CANDIDATES_PER_BIT = 3  # for CIFAR-100 half is enough, not where colours vary more than in the prior
 _GENERATIONS = 4
 _LEAST_BITS_FOR_GENERATIONS = 64
-_SETTLED = 500  # examples of a fit; before, codes are few and fits are poor: a better one recodes them
-_COUNT_ALL = 5_000  # examples; the statistics are settled by then, and counting takes longer than coding
-_COUNT_ONE_IN = 4  # batches after that
-_COUNT_LEVELS = 1_000  # examples; after, levels count one batch in four
-_SETTLE_EVERY = 50  # batches between two moves of the levels
-_MOST_MATRIX_ENTRIES = 1_500_000  # 6 MB: above, the separable maps are faster
+_RELIABLE_FIT = 500  # examples of a fit; of fewer, a fit is poor and codes are few: a better fit recodes them
+_COUNT_ALL = 5_000  # examples; then statistics hardly change, and updating them takes longer than coding
+_COUNT_ONE_IN = 4  # batches, afterwards
+_COUNT_LEVELS = 1_000  # examples; afterwards levels count one batch in four
+_UPDATE_LEVELS_EVERY = 50  # batches
+_MOST_MATRIX_ENTRIES = 1_500_000  # 6 MB; above, the separable transform is faster
 
 
 class TrellisAssociation(Association):
-    """Codes what varies most, along the stream's own principal directions, with trellis-coded quantisation.
+    """Codes the coefficients along the stream's own principal directions, with trellis-coded quantisation.
 
     Images: the coefficients of the cosine transform (`SeparableTransform`) are decorrelated inside each
     colour channel and each kind of symmetry (even or odd row and column frequencies), by eigenvectors of
-    their running covariance: small blocks (Karhunen-Loeve transform) that a few hundred examples settle.
-    Feature vectors: blocks of 256 features. Bits go one by one where distortion falls most;
-    `TrellisQuantiser` turns values into symbols.
+    their running covariance (Karhunen-Loeve transform) in blocks so small that a few hundred examples
+    determine them. Feature vectors: blocks of 256 features. Bits are allocated one by one where distortion
+    falls most; `TrellisQuantiser` turns values into symbols.
 
-    It is fitted after `first_fit_examples` examples, and again each time the examples counted have grown by
-    `growth`. The first fits renew it (codes are recoded). Later ones begin a new generation instead: a code
-    names the fit that it was written with (one symbol of four values), and is recoded only once all four are
-    taken, as coding anew what was decoded adds a third to the error. Short codes, of less than 64 bits, are
-    recoded each time.
+    It is fitted after `first_fit_examples` examples, and again each time the number of counted examples has
+    grown by the factor `growth`. The first fits are renewals (codes are recoded). Later ones begin a new
+    generation: a code names the fit that it was written with (one symbol of four values), and is recoded only
+    when all four are taken, as encoding anew what was decoded adds a third to the error. Short codes, of less
+    than 64 bits, have no generations and are recoded each time.
 
     Measured on CIFAR-100 (by coarse class, one pass, three orders; normalised mean squared error of images
     held out of the training set, and, in brackets, of every 24th batch written on the way, as it decodes at
     the end): 120 bits 0.156 (0.172), 240 bits 0.102 (0.112), 600 bits 0.049 (0.058); `TransformAssociation`
-    0.183 (0.197), 0.124 (0.137), 0.065 (0.077). Symbols carry 97 % of their bits as entropy: coding them
-    with variable length could gain no more than 3 %. In exchange it takes about 3 ms of a core for a batch
-    of 10 and its recollections at 240 bits, and 5 ms at 600 (the transform less than 1).
+    0.183 (0.197), 0.124 (0.137), 0.065 (0.077). Symbols carry 97 % of their bits as entropy: variable-length
+    coding could gain no more than 3 %. A batch of 10 and its recollections take about 3 ms of a core at 240
+    bits, and 5 ms at 600 (the transform less than 1).
     """
 
     batches: Tensor
@@ -64,8 +64,8 @@ class TrellisAssociation(Association):
         first_fit_examples: int = 20,
         growth: float = 3.0,
     ) -> None:
-        """Start from a prior that needs no data. `code_bits`: bits of a code, at least 1. ValueError for
-        anything else."""
+        """Starts from a prior without data. `code_bits`: bits of a code, at least 1. ValueError for anything
+        else."""
         super().__init__(input_shape=input_shape)
         if code_bits < 1 or first_fit_examples < 1 or growth <= 1.0:
             raise ValueError(
@@ -99,10 +99,11 @@ class TrellisAssociation(Association):
 
     @torch.no_grad()
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
-        """Count `inputs` [n, *input_shape]; recollections were counted when new.
+        """Adds `inputs` [n, *input_shape] to the running statistics. Recollections are ignored: they were
+        counted when new.
 
-        After 5,000 examples (`_COUNT_ALL`) one batch in four is counted: fits go by the examples counted.
-        May begin a new generation: `encode` changes, and codes written before stay what they are.
+        After 5,000 examples (`_COUNT_ALL`) one batch in four is counted; fits go by the number of counted
+        examples. May begin a new generation: `encode` changes, and codes written before keep their meaning.
         """
         self.batches += 1
         fourth = int(self.batches) % _COUNT_ONE_IN == 0
@@ -110,18 +111,18 @@ class TrellisAssociation(Association):
         if seen >= _COUNT_ALL and not fourth:
             return
         values: Tensor = self.transform(inputs)
-        self.covariance.count(values)
+        self.covariance.update(values)
         if int(self.fit_examples) and (fourth or seen < _COUNT_LEVELS):
             self._count_levels(values)
-        if int(self.batches) % _SETTLE_EVERY == 0:
+        if int(self.batches) % _UPDATE_LEVELS_EVERY == 0:
             self.quantiser.update_levels()
         if self._due and self._may_continue:
             self._begin_generation()
 
     @torch.no_grad()
     def renew(self) -> TrellisAssociation | None:
-        """One fitted to all inputs so far, or None: before the first scheduled fits, and while generations
-        are left."""
+        """A copy fitted to all inputs so far; None while no fit is due, or it can be a new generation
+        instead."""
         if not self._due:
             return None
         renewed = copy.deepcopy(self)
@@ -131,7 +132,7 @@ class TrellisAssociation(Association):
 
     @torch.no_grad()
     def encode(self, inputs: Tensor) -> Tensor:
-        """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape], of the present generation."""
+        """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape], of the latest generation."""
         present = len(self.rows) - 1
         if matrix := self._matrices[present : present + 1]:
             values = (inputs.flatten(1) - self._backgrounds[present]) @ matrix[0].T
@@ -144,7 +145,7 @@ class TrellisAssociation(Association):
 
     @torch.no_grad()
     def decode(self, symbols: Tensor) -> Tensor:
-        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c] of any generation."""
+        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c] of any generations."""
         if self.most_generations == 1:
             return self._decoded(self.quantiser.decode(symbols, bits=self.bits), generation=0)
         values = self.quantiser.decode(symbols[:, 1:], bits=self.bits)
@@ -156,23 +157,23 @@ class TrellisAssociation(Association):
         return recollections
 
     def _decoded(self, values: Tensor, *, generation: int) -> Tensor:
-        """Inputs [n, *input_shape] of unit values [n, c]."""
+        """Inputs [n, *input_shape] of values [n, c] of unit variance."""
         values = values * self.deviation[generation]
         if self._matrices:
             matrix, background = self._matrices[generation], self._backgrounds[generation]
             return torch.addmm(background, values, matrix).clamp_(0.0, 1.0).view(-1, *self.input_shape)
-        dense = self.covariance.spread(self.rows[generation], self.block[generation])
+        dense = self.covariance.dense_rows(self.rows[generation], self.block[generation])
         return self.transform.inverse(self.means[generation] + values @ dense)
 
     def _along(self, values: Tensor) -> Tensor:
-        """Coefficients [n, m] along the present directions: [n, c]."""
-        return (values - self.means[-1]) @ self.covariance.spread(self.rows[-1], self.block[-1]).T
+        """Coefficients [n, m] projected onto the latest directions: [n, c]."""
+        return (values - self.means[-1]) @ self.covariance.dense_rows(self.rows[-1], self.block[-1]).T
 
     def _count_levels(self, values: Tensor) -> None:
-        """Count coefficients [n, m] in the cells that they fall into."""
+        """Adds coefficients [n, m] to the statistics of the quantiser's cells."""
         unit = self._along(values) / self.deviation[-1]
         symbols = self.quantiser.encode(unit, bits=self.bits, weight=self._weight)
-        self.quantiser.count(unit, symbols, bits=self.bits)
+        self.quantiser.update(unit, symbols, bits=self.bits)
 
     @property
     def _due(self) -> bool:
@@ -182,10 +183,10 @@ class TrellisAssociation(Association):
 
     @property
     def _may_continue(self) -> bool:
-        return int(self.fit_examples) >= _SETTLED and len(self.rows) < self.most_generations
+        return int(self.fit_examples) >= _RELIABLE_FIT and len(self.rows) < self.most_generations
 
     def _fit(self) -> None:
-        """The first generation: which directions are coded, and with how many bits each."""
+        """The first generation: which directions are coded, with how many bits each."""
         found = self.covariance.directions()
         room = self.code_bits - (self.most_generations - 1).bit_length()
         bits, chosen = allocate(found.variance, code_bits=room)
@@ -195,7 +196,8 @@ class TrellisAssociation(Association):
         self._derive()
 
     def _begin_generation(self) -> None:
-        """As many directions as ever, the weakest with the fewest bits, as they are now."""
+        """As many directions as before, from the latest statistics, the one of least variance with the fewest
+        bits."""
         self.quantiser.update_levels()
         found = self.covariance.directions()
         chosen = found.variance.argsort(stable=True)[-len(self.bits) :]
@@ -204,7 +206,7 @@ class TrellisAssociation(Association):
         self._derive()
 
     def _generation(self, found: Directions, chosen: Tensor) -> dict[str, Tensor]:
-        """What a generation consists of, of the `chosen` [c] directions."""
+        """The tensors of a generation of the `chosen` [c] directions."""
         self.fit_examples.copy_(self.covariance.examples)
         return {
             "rows": found.rows[chosen],
@@ -214,7 +216,7 @@ class TrellisAssociation(Association):
         }
 
     def _derive(self) -> None:
-        """What follows from the state, for speed: kept out of the state dict."""
+        """Tensors computed from the state, for speed; not in the state dict."""
         first = (self.most_generations,) if self.most_generations > 1 else ()
         self._radices = (*first, *(1 << self.bits).tolist())
         self._weight = self.deviation[-1].square()
@@ -223,7 +225,8 @@ class TrellisAssociation(Association):
         if not self.transform.image or len(self.bits) * math.prod(self.input_shape) > _MOST_MATRIX_ENTRIES:
             return
         for rows, block, mean in zip(self.rows, self.block, self.means, strict=True):
-            self._matrices.append(self.transform.synthesis(self.covariance.spread(rows, block)).flatten(1))
+            dense = self.covariance.dense_rows(rows, block)
+            self._matrices.append(self.transform.synthesis(dense).flatten(1))
             self._backgrounds.append(self.transform.synthesis(mean[None]).flatten(1))
 
     def _load_from_state_dict(  # torch's own signature
@@ -236,7 +239,7 @@ class TrellisAssociation(Association):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Take the shapes of the state that is loaded: fits may have changed the number of symbols."""
+        """Takes over the shapes of the loaded state: fits may have changed the number of symbols."""
         for name in ("bits", "rows", "block", "deviation", "means"):
             found = state_dict.get(prefix + name)
             if found is not None:

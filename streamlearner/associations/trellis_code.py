@@ -1,4 +1,4 @@
-"""Trellis-coded quantisation: as many bits as scalar quantisers, and a fifth to a third less distortion.
+"""Trellis-coded quantisation: a fifth to a third less distortion than scalar quantisers of the same bits.
 
 After Marcellin and Fischer, "Trellis coded quantization of memoryless and Gauss-Markov sources" (1990).
 """
@@ -14,26 +14,26 @@ MOST_BITS = 5
 """Most bits of a symbol."""
 
 DISTORTION = (1.0, 0.31, 0.085, 0.0229, 0.0061, 0.0017)
-"""Mean squared error of a unit Gaussian at 0 to 5 bits a symbol, as measured (Lloyd-Max: 1, 0.363, 0.118,
+"""Measured mean squared error for a unit Gaussian at 0 to 5 bits a symbol (Lloyd-Max: 1, 0.363, 0.118,
 0.0345, 0.0095, 0.0025)."""
 
 _MEMORY = 4  # bits that choose the state: 16 states were 1 to 2 % better than 8 on CIFAR-100's coefficients
 _STATES = 2**_MEMORY
 _WINDOWS = 2 * _STATES
 _PARITIES = (0o23, 0o04)  # Ungerboeck's code of 16 states (1982), as the sums of the bits of a window
-_STRANDS = 4  # of a long row, coded beside each other: a third of the time for 0.4 % more error
-_LONG = 64  # values; in a shorter row the few levels at the beginning of each strand would weigh too much
-_INERTIA = 5.0  # values that a level's place so far counts for
-_OUTLIER = 6.0  # standard deviations, further out is counted as that far
+_STRANDS = 4  # interleaved paths that code a long row: a third of the time, for 0.4 % more error
+_LONG = 64  # values; in a shorter row the few levels at the start of each strand would matter too much
+_PRIOR_COUNT = 5.0  # how many values a level's present position counts for
+_OUTLIER = 6.0  # standard deviations; values further out are counted as these
 _ENTRIES = [_WINDOWS * 2 ** (bits - 1) for bits in range(1, MOST_BITS + 1)]
 _STARTS = [sum(_ENTRIES[:place]) for place in range(MOST_BITS)]
 
 
 def allocate(variance: Tensor, *, code_bits: int) -> tuple[Tensor, Tensor]:
-    """Bits int64 [c], ascending, of the values worth some, and which those are, int64 [c].
+    """Bits int64 [c], ascending, of the values that get any, and the indices int64 [c] of those.
 
-    Bits are given one by one to that value of `variance` [k] whose distortion falls most. A value that never
-    varied gets none; where none varied, the last gets one, so that there is always a symbol.
+    Bits are given one by one to the value of `variance` [k] whose distortion falls most. A value of variance
+    0 gets none; where all are, the last gets one bit, so that there is a symbol.
     """
     gains = -torch.tensor(DISTORTION, device=variance.device).diff() * variance[:, None]
     given = gains.flatten().argsort(descending=True, stable=True)[:code_bits]
@@ -47,15 +47,15 @@ def allocate(variance: Tensor, *, code_bits: int) -> tuple[Tensor, Tensor]:
 
 
 class TrellisQuantiser(nn.Module):
-    """Quantises rows of c values of variance 1, each with 1 to 5 bits of its own, in ascending order of bits.
+    """Quantises rows of c values of unit variance, each with 1 to 5 bits of its own, in ascending order of
+    bits.
 
-    Twice as many levels as the bits could tell apart are cut into four sets, and the bits of the values
-    before (a window of the last five first bits) say which two sets are open to this one: so each value has
-    finer levels, and the best way through them is found by dynamic programming. Each window has levels of
-    its own, shared by all values of as many bits, which move to the means of their cells as `count` shows
-    them values.
+    There are twice as many levels as the bits could index, in four subsets; the previous values (a window of
+    the last five first bits) determine which two subsets a value may use. So levels are finer, and dynamic
+    programming finds the best sequence. Each window has levels of its own, shared by all values with as many
+    bits; `update_levels` moves them to the means of their cells, as counted by `update`.
 
-    The first few values of a row have fewer levels open to them: put those that matter least there.
+    The first few values of a row can use fewer levels: put there the ones that matter least.
     """
 
     start: Tensor
@@ -64,7 +64,7 @@ class TrellisQuantiser(nn.Module):
     cell_total: Tensor
 
     def __init__(self) -> None:
-        """Levels as for a Gaussian. The state: `table`, and counts and sums of its cells, [992] each."""
+        """Levels for a unit Gaussian. The state: `table`, and counts and sums of its cells, each [992]."""
         super().__init__()
         levels = [_levels(bits).flatten() for bits in range(1, MOST_BITS + 1)]
         self.register_buffer("table", torch.cat(levels))
@@ -73,9 +73,10 @@ class TrellisQuantiser(nn.Module):
         self.register_buffer("start", torch.tensor(_STARTS), persistent=False)
 
     def encode(self, values: Tensor, *, bits: Tensor, weight: Tensor) -> Tensor:
-        """Symbols int64 [n, c], below 2 ** `bits` [c], of `values` [n, c] whose errors count `weight` [c].
+        """Symbols int64 [n, c], each below 2 ** `bits` [c], of `values` [n, c]; squared errors are weighted
+        by `weight` [c].
 
-        The uppermost bit of a symbol is the one that the trellis remembers; the others pick a level.
+        The highest bit of a symbol is the one that enters the window; the others index a level.
         """
         groups = self._groups(bits)
         cost = torch.cat([self._least_errors(values[:, part], levels) for part, levels in groups], 1)
@@ -91,24 +92,25 @@ class TrellisQuantiser(nn.Module):
         """Values [n, c] of `symbols` int64 [n, c] of `bits` [c]."""
         return self.table[self._cells(symbols, bits=bits)]
 
-    def count(self, values: Tensor, symbols: Tensor, *, bits: Tensor) -> None:
-        """Add `values` [n, c], coded as `symbols` [n, c], to the means of their cells."""
+    def update(self, values: Tensor, symbols: Tensor, *, bits: Tensor) -> None:
+        """Adds `values` [n, c], encoded as `symbols` [n, c], to the counts and sums of their cells."""
         cells = self._cells(symbols, bits=bits).flatten()
         values = values.clamp(-_OUTLIER, _OUTLIER).flatten()
         self.cell_count.index_add_(0, cells, torch.ones_like(values))
         self.cell_total.index_add_(0, cells, values)
 
     def update_levels(self) -> None:
-        """One Lloyd iteration: levels move towards the means of their cells; counting starts again.
+        """One Lloyd iteration: moves levels towards the means of their cells, and resets the counts.
 
-        Codes stay decodable, and on the whole decode to something nearer.
+        Codes stay decodable; on average they decode to nearer values.
         """
-        self.table += (self.cell_total - self.cell_count * self.table) / (self.cell_count + _INERTIA)
+        self.table += (self.cell_total - self.cell_count * self.table) / (self.cell_count + _PRIOR_COUNT)
         self.cell_count.zero_()
         self.cell_total.zero_()
 
     def _groups(self, bits: Tensor) -> list[tuple[slice, Tensor]]:
-        """For each number of bits in use, which values have it, and the levels [windows, 2 ** (bits - 1)]."""
+        """For each number of bits in use, the slice of values that have it, and their levels [windows, 2 **
+        (bits - 1)]."""
         groups, end = [], 0
         for size, count in enumerate(bits.bincount().tolist()):
             if count:
@@ -120,13 +122,13 @@ class TrellisQuantiser(nn.Module):
 
     @staticmethod
     def _least_errors(values: Tensor, levels: Tensor) -> Tensor:
-        """Squared errors [n, d, windows] of `values` [n, d] at the nearest of each window's `levels`."""
+        """Squared errors [n, d, windows] of `values` [n, d] to the nearest level of each window."""
         if levels.shape[1] == 1:
             return (values[:, :, None] - levels[:, 0]).square_()
         return (values[:, :, None, None] - levels).abs_().amin(3).square_()
 
     def _cells(self, symbols: Tensor, *, bits: Tensor) -> Tensor:
-        """Entries of the table, int64 [n, c]."""
+        """Indices into the table, int64 [n, c]."""
         first, strands = symbols >> (bits - 1), _strands(len(bits))
         window = first.clone()
         for back in range(1, min(_MEMORY, (len(bits) - 1) // strands) + 1):
@@ -139,10 +141,11 @@ def _strands(values: int) -> int:
 
 
 def _best_path(cost: Tensor, *, strands: int) -> Tensor:
-    """Windows int64 [n, c] of the cheapest paths through branches of `cost` [n, c, windows] (Viterbi, 1967).
+    """Windows int64 [n, c] of the paths of least cost, where branches cost `cost` [n, c, windows] (Viterbi,
+    1967).
 
-    A window is the state before (its last four first bits) with the new bit below; without its uppermost
-    bit it is the next state. Paths start in state 0.
+    A window is the previous state (the last four first bits) followed by the new bit; without its highest bit
+    it is the next state. Paths start in state 0.
     """
     n, values, _ = cost.shape
     steps = -(-values // strands)
@@ -163,8 +166,8 @@ def _best_path(cost: Tensor, *, strands: int) -> Tensor:
 
 
 def _traced_back(state: Tensor, upper: Tensor) -> Tensor:
-    """Windows int64 [steps, paths, 1] on the way to the last `state` [paths, 1], where `upper` [steps, paths,
-    states] says of each state whether it was reached from a window of the upper half."""
+    """Windows int64 [steps, paths, 1] that lead to the last `state` [paths, 1]. `upper` bool [steps, paths,
+    states]: whether each state was reached from a window of the upper half."""
     windows = state.new_empty(*upper.shape[:2], 1)
     for step in range(len(upper) - 1, -1, -1):
         torch.add(state, upper[step].gather(1, state), alpha=_STATES, out=windows[step])
@@ -173,7 +176,8 @@ def _traced_back(state: Tensor, upper: Tensor) -> Tensor:
 
 
 def _levels(bits: int) -> Tensor:
-    """The first levels [windows, 2 ** (bits - 1)]: every fourth of a Lloyd-Max quantiser of one bit more."""
+    """Initial levels [windows, 2 ** (bits - 1)]: every fourth level of a Lloyd-Max quantiser with one bit
+    more."""
     levels = unit_quantisers()[0][0, bits + 1, : 2 ** (bits + 1)]
     sets = torch.stack([levels[which::4] for which in range(4)])
     window = torch.arange(_WINDOWS)
@@ -182,6 +186,6 @@ def _levels(bits: int) -> Tensor:
 
 
 def _parity(numbers: Tensor) -> Tensor:
-    """Sum modulo 2 of the bits of `numbers` int64 below 32."""
+    """Parity of the bits of `numbers`, int64 below 32."""
     places = torch.arange(_MEMORY + 1)
     return ((numbers[:, None] >> places) & 1).sum(1) % 2

@@ -36,10 +36,10 @@ def association_for(name: str, *, input_shape: Sequence[int]) -> str:
 def code_bits_for(association: str, *, input_shape: Sequence[int], budget_bits: int) -> int:
     """Bits of a code of `association` (no `auto`, and none whose code has its own settings).
 
-    Thumbnails: 100, in larger budgets 140. Colour images: 160 to 400, in straight lines between
-    `COLOUR_BITS`. Feature vectors and small grey images: 2 bits a value, at most 256.
+    thumbnail and karhunen_loeve: 100, in larger budgets 140. Colour images: 160 to 400, in straight lines
+    between `COLOUR_BITS`. Feature vectors and small grey images: 2 bits a value, at most 256.
     """
-    if association == "thumbnail":
+    if association in ("thumbnail", "karhunen_loeve"):
         return FEW_GREY_BITS if budget_bits < GREY_BUDGET else MANY_GREY_BITS
     if is_image(input_shape) and input_shape[0] > 1:
         budgets, bits = zip(*COLOUR_BITS, strict=True)

@@ -23,6 +23,16 @@ class GumbelSection(Section):
     """gumbel: step size of Adam"""
 
 
+class KarhunenLoeveSection(Section):
+    """Of karhunen_loeve, for small images that are aligned, such as handwriting."""
+
+    hidden: Count = 400
+    """hidden units of the network that corrects decoded images: about 128 bits of parameters for each pixel
+    and unit"""
+    growth: float = Field(default=3.0, gt=1)
+    """principal components are fitted anew each time the examples have grown by this factor, from 20 on"""
+
+
 ASSOCIATIONS.register(
     "trellis",
     "streamlearner.associations.trellis:TrellisAssociation",
@@ -44,6 +54,12 @@ ASSOCIATIONS.register(
     "the paper's discrete autoencoder",
     settings=GumbelSection,
     under="",
+)
+ASSOCIATIONS.register(
+    "karhunen_loeve",
+    "streamlearner.associations.karhunen_loeve:KarhunenLoeveAssociation",
+    "principal components of a small image, with a trained correction of what is decoded",
+    settings=KarhunenLoeveSection,
 )
 ASSOCIATIONS.register(
     "raw",

@@ -13,7 +13,7 @@ def counted(values: Tensor, blocks: Tensor, *, batch: int = 10) -> BlockCovarian
     width = values.shape[1]
     covariance = BlockCovariance(mean=torch.zeros(width), variance=torch.ones(width), blocks=blocks)
     for part in values.split(batch):
-        covariance.count(part)
+        covariance.update(part)
     return covariance
 
 
@@ -38,7 +38,7 @@ def test_directions_are_orthonormal_and_stay_inside_their_block() -> None:
     covariance = counted(torch.randn(500, 5, generator=torch.Generator().manual_seed(1)), blocks)
     found = covariance.directions()
     real = found.variance > 0  # a block of two is padded to three
-    dense = covariance.spread(found.rows[real], found.block[real])
+    dense = covariance.dense_rows(found.rows[real], found.block[real])
     torch.testing.assert_close(dense @ dense.T, torch.eye(5), atol=1e-5, rtol=0.0)
     assert all(len(set(blocks[row.abs() > 1e-6].tolist())) == 1 for row in dense)
 

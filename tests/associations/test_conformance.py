@@ -15,6 +15,9 @@ TestThumbnail = AssociationConformance.of("thumbnail", shapes=IMAGES, associatio
 TestGumbel = AssociationConformance.of(
     "gumbel", inputs=1500, association__variables=16, association__levels=4, association__learning_rate=0.005
 )
+TestKarhunenLoeve = AssociationConformance.of(
+    "karhunen_loeve", shapes=IMAGES, association__code_bits=70, association__karhunen_loeve__hidden=32
+)
 TestRaw = AssociationConformance.of("raw")
 
 

@@ -20,7 +20,7 @@ def gaussian(count: int, values: int, *, seed: int = 0) -> Tensor:
 def fitted(quantiser: TrellisQuantiser, values: Tensor, bits: Tensor, *, rounds: int) -> TrellisQuantiser:
     for part in values.split(len(values) // rounds):
         symbols = quantiser.encode(part, bits=bits, weight=torch.ones(len(bits)))
-        quantiser.count(part, symbols, bits=bits)
+        quantiser.update(part, symbols, bits=bits)
         quantiser.update_levels()
     return quantiser
 

@@ -29,7 +29,7 @@ BASELINES = (
     "rehearsal",
     "streaming_statistics",  # no baseline, but none of the five papers' either
 )
-"""Their restarts are compared byte for byte in one process (tests/methods/test_contract_state.py)."""
+"""Their restarts are compared byte for byte in one process (streamlearner/testing/method_state.py)."""
 Make = Callable[..., str]
 Launch = Callable[..., DaemonProcess]
 

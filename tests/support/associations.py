@@ -8,6 +8,7 @@ from torch import Tensor
 
 from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation
+from streamlearner.associations.karhunen_loeve import KarhunenLoeveAssociation
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.associations.trellis import TrellisAssociation
 from streamlearner.testing.associations import follow
@@ -66,6 +67,13 @@ def gumbel(shape: tuple[int, ...], *, seed: int = 0, steps: int = 1) -> GumbelAs
 
 def trellis(shape: tuple[int, ...], bits: int, *, growth: float = 3.0) -> TrellisAssociation:
     return TrellisAssociation(input_shape=shape, code_bits=bits, first_fit_examples=20, growth=growth)
+
+
+def karhunen_loeve(
+    shape: tuple[int, ...], bits: int, *, seed: int = 0, hidden: int = 64
+) -> KarhunenLoeveAssociation:
+    generator = torch.Generator().manual_seed(seed)
+    return KarhunenLoeveAssociation(input_shape=shape, code_bits=bits, generator=generator, hidden=hidden)
 
 
 def textures(count: int, *, seed: int = 0) -> Tensor:

@@ -48,8 +48,8 @@ class CodingArm:
 
 
 def karhunen_loeve(shape: tuple[int, ...], bits: int, generator: torch.Generator) -> Association:
-    """With `growth` 16 the components are fitted for the last time after 5,120 examples, so that the
-    correction learns for one set of components."""
+    """`association.name: karhunen_loeve`. With `growth` 16 the components are fitted for the last time after
+    5,120 examples, so that the correction learns for one set of components."""
     return KarhunenLoeveAssociation(
         input_shape=shape, code_bits=bits, generator=generator, hidden=HIDDEN, growth=16.0
     )
