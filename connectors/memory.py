@@ -34,7 +34,7 @@ class MemorySource(Source):
 
     `append` may be called from any thread; the rest, as for every Source, from one. With `finite=False` a
     poll waits for what `append` brings. `outage = True` plays a lost broker: polls are empty, `connected`
-    is False. `committed` and `released` hold the last positions that were told, for a test to look at.
+    is False. `committed` and `released` hold the last positions that were passed, for a test to look at.
     """
 
     def __init__(

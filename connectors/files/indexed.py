@@ -18,7 +18,7 @@ class IndexedSource(Source):
     """A finite, ordered backlog; position `{"manifest": digest, "index": messages taken}`.
 
     The digest covers all that decides which message stands at an index: the content as far as it
-    can be told cheaply, the order, the seed. An implementer gives `_load` (called by `open`) and `_read`.
+    can be read cheaply, the order, the seed. An implementer gives `_load` (called by `open`) and `_read`.
     Timestamps are 0, so that a replay gives the same messages bit for bit.
     """
 

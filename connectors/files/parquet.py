@@ -23,7 +23,7 @@ _ORDERS = ("stored", "label", "task", "shuffled")
 class ParquetSource(IndexedSource):
     """One message for each row of the files `paths` (paths or globs; a glob's files in sorted order).
 
-    `image_column` holds struct{bytes, path} or bytes (sent as they are, content-type told from their first
+    `image_column` holds struct{bytes, path} or bytes (sent as they are, content-type read from their first
     bytes) or lists of numbers (sent as raw little-endian float32 with shape and dtype). The label is the
     column's value, or with `label_names` the class name that the schema's metadata gives it. A null becomes
     a missing header or value, for the codec to reject.

@@ -34,7 +34,7 @@ class TopicMetadata:
 
 
 class MetadataPoller:
-    """The state of one topic as the broker last told it.
+    """The state of one topic as the broker last described it.
 
     An admin client of its own: a fetch keeps its connection busy for up to fetch_max_wait_ms, and a consumer
     that hangs or is being rebuilt must not silence it. `ask` is called by the owner before `start`, by the

@@ -87,7 +87,7 @@ class PushLog:
         self._remembered_ids = remembered_ids
         self._store = PushStore(Path(path))
         self._queue: list[_Ticket] = []
-        self._writing = False  # somebody leads, or was told to
+        self._writing = False  # some thread writes, or was asked to
         self._queue_lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._read_lock = threading.Lock()

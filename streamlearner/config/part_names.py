@@ -81,7 +81,7 @@ class PartSection(Section):
     def _chosen_is_usable(self) -> PartSection:
         try:
             part = self.registry.find(getattr(self, self.chooser))
-        except ConfigError:  # `auto`, or a name that is told about elsewhere
+        except ConfigError:  # `auto`, or a name that is reported elsewhere
             return self
         if isinstance(own := getattr(self, part.under, None), Section):
             own.usable()

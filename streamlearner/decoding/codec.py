@@ -1,6 +1,6 @@
 """The codec: messages from a stream, or bodies from HTTP, to validated examples.
 
-Four wire formats, told apart by the header `content-type` (its CloudEvents forms included):
+Four wire formats, distinguished by the header `content-type` (its CloudEvents forms included):
 
 - application/octet-stream, or none: raw bytes with headers `shape` and `dtype`. The default: 1 us a message.
 - image/png, image/jpeg, image/webp: the rules are in `images`.

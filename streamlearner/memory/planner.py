@@ -110,7 +110,7 @@ class Planner:
 
     @property
     def fields(self) -> tuple[int, int]:
-        """Widths of label and task, once all were met: the memory widens them as they come."""
+        """Widths of label and task, once all are known: the memory widens them as new ones come."""
         return max(1, (self.classes - 1).bit_length()), self.tasks.bit_length()
 
     def plan(

@@ -174,7 +174,7 @@ class Records:
     def repack(self, packing: Packing, translate: Callable[[Tensor], Tensor] | None = None) -> None:
         """Re-writes every record under `packing`, in place; the caller has made room for it by `drop`.
 
-        If `translate` raises after some records were written, none can be told from another: all are dropped.
+        If `translate` raises after some records were written, old and new look alike: all are dropped.
         """
         width, old = packing.record_bits, self.packing
         wider = width > old.record_bits

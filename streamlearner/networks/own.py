@@ -30,8 +30,8 @@ def wrapped(part: Part, *, input_shape: tuple[int, ...], settings: Any) -> Netwo
     try:
         body = make(input_shape=input_shape, **dict(settings or ()))
     except Exception as error:  # it is someone's code, and may raise anything
-        told = f"{type(error).__name__}: {error}"
-        raise BrokenPart(f"{part}: called with input_shape={input_shape}, it ended with {told}") from error
+        failure = f"{type(error).__name__}: {error}"
+        raise BrokenPart(f"{part}: called with input_shape={input_shape}, it ended with {failure}") from error
     if isinstance(body, Network):
         return body
     if not isinstance(body, nn.Module):
@@ -61,8 +61,8 @@ def _features(part: Part, body: nn.Module, input_shape: tuple[int, ...]) -> int:
     try:
         made = body.eval()(torch.zeros(2, *input_shape))
     except Exception as error:
-        told = f"given inputs of shape {[2, *input_shape]}, it ended with {type(error).__name__}: {error}"
-        raise BrokenPart(f"{part}: {told}") from error
+        failure = f"given inputs of shape {[2, *input_shape]}, it ended with {type(error).__name__}: {error}"
+        raise BrokenPart(f"{part}: {failure}") from error
     body.train(was_training)
     if not (isinstance(made, torch.Tensor) and made.ndim == 2 and len(made) == 2):
         found = list(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__

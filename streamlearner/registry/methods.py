@@ -121,7 +121,7 @@ class StreamingStatisticsSection(Section):
     """Sums of each class and a linear discriminant: no gradient, nothing of an input is kept."""
 
     directions: Count | None = Field(default=None, examples=[160])
-    """numbers that an input is told by, at most; fewer where memory.budget_bits asks for it. null: 256"""
+    """numbers that describe an input, at most; fewer where memory.budget_bits asks for it. null: 256"""
 
 
 METHODS.register(

@@ -177,8 +177,8 @@ def resolve(target: str) -> Any:
         mend = f"install what has it into this Python, or put its folder into PYTHONPATH, for {target}"
         raise ConfigError(f"there is no module {missing}; {mend}") from error
     except Exception as error:  # it is someone's code, and may raise anything
-        told = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"the import of {module_name} ended with {told}") from error
+        failure = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the import of {module_name} ended with {failure}") from error
     for attribute in name.split("."):
         if not hasattr(found, attribute):
             near = difflib.get_close_matches(attribute, dir(found), n=1)

@@ -17,7 +17,7 @@ and 200 digits of 8 x 8: 92.5 % both."""
 PROJECTED = 1_024
 """Values of an image that random features look at: larger ones are averaged over blocks first."""
 STEPS_PER_DEVIATION = 8
-"""How finely a random feature is told: an eighth of its deviation."""
+"""How finely a random feature is quantised: in eighths of its deviation."""
 LEVELS = 15
 """Steps from black to white."""
 
@@ -32,7 +32,7 @@ class Directions(nn.Module):
       Prabhu et al., 2024). An image is first taken in units of its own mean and deviation.
 
     A vector's column is measured from its median in the first batch, rounded, in units of how far it first
-    leaves that, and told on a scale that is linear near 0 and logarithmic far from it (asinh), so that wild
+    leaves that, on a scale that is linear near 0 and logarithmic far from it (asinh), so that wild
     scales and absurd values do no harm. `centre` and `unit` [d] float32 are that rule; images need none.
     """
 
@@ -80,8 +80,8 @@ class Directions(nn.Module):
     def _of_vectors(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         unit = torch.where(self.unit.isnan(), 1.0, self.unit).double()
         centre = torch.where(self.centre.isnan(), 0.0, self.centre).double()
-        told = torch.asinh((_finite(inputs).double() - centre) / unit)
-        return told * STEPS_PER_DEVIATION, told
+        scaled = torch.asinh((_finite(inputs).double() - centre) / unit)
+        return scaled * STEPS_PER_DEVIATION, scaled
 
     def _of_images(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         light = inputs.double() / 255.0

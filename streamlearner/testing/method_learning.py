@@ -43,9 +43,9 @@ class LearningPromises:
         method = subject.make()
         observe(method, 30)
         inputs, labels, twin = TINY.inputs([0, 1, 2, 3], seed=4), torch.tensor([0, 1, 2, 3]), method.clone()
-        told = method.observe(Experience(inputs=inputs, labels=labels)).predicted
-        told_otherwise = twin.observe(Experience(inputs=inputs, labels=labels.flip(0))).predicted
-        assert torch.equal(told, told_otherwise)
+        predicted = method.observe(Experience(inputs=inputs, labels=labels)).predicted
+        with_other_labels = twin.observe(Experience(inputs=inputs, labels=labels.flip(0))).predicted
+        assert torch.equal(predicted, with_other_labels)
         assert differing(method, twin) != []
 
     @every_kind
@@ -93,7 +93,7 @@ class LearningPromises:
 
     def test_features_of_any_scale_are_learned(self, subject: Subject) -> None:
         if subject.varies:
-            pytest.skip("a promise of methods as they come")
+            pytest.skip("a promise of methods with default settings")
         kind = KINDS["features"]
         method = subject.make(kind)
         for step in range(60):

@@ -69,7 +69,7 @@ class TransplantPromises:
         self, subject: Subject
     ) -> None:
         if subject.varies or not subject.kind.can_transplant:
-            pytest.skip("a promise of methods as they come, if they remember inputs")
+            pytest.skip("a promise of methods with default settings, if they remember inputs")
         method = subject.make()
         observe(method, 40)
         method.switch(taught(method, steps=150).neocortex)

@@ -51,13 +51,13 @@ def test_status_shows_on_one_screen_what_a_person_asks_first(ended: Callable[...
     code, out, _ = status_of(ended)
     assert code == 0
     assert len(out.splitlines()) < 30
-    for told in (
+    for line in (
         "version 4.12345 of recollection_replay, asleep", "1 d 2 h", "12,345 learned, 20 withheld, 3",
         "2 label, 1 [bold]", "5 messages in 1 of 2 partitions", "90.0% of 20 exam examples",
         "2.0%, backward transfer -1.0%", "500,000 of 524,288 bits in 4,000 recollections", "40.5 bits",
         "4 adopted, 1 refused", "[red]cat  ", "80.0%",
     ):  # fmt: skip
-        assert told in out
+        assert line in out
     assert "trouble" not in out
 
 

@@ -24,8 +24,8 @@ def plan(*words: str) -> Result:
 
 
 def test_the_numbers_are_printed_with_what_they_mean() -> None:
-    told = plan("--budget", "62720", "--shape", "1,28,28", "--examples", "10000").output
-    lines = {" ".join(line.split()) for line in told.splitlines()}
+    said = plan("--budget", "62720", "--shape", "1,28,28", "--examples", "10000").output
+    lines = {" ".join(line.split()) for line in said.splitlines()}
     assert "budget 62,720 bits, 7,840 bytes" in lines
     assert "code 100 bits; the raw input takes 6,272" in lines
     assert "record 104 bits: code, 4 bits of label" in lines

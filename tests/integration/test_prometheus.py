@@ -136,16 +136,18 @@ def test_what_became_of_the_examples_is_what_the_status_says(
 
 
 def test_retention_is_what_the_exam_says(daemon: DaemonProcess, prometheus: Prometheus) -> None:
-    told, status = daemon.ask("/v1/retention"), daemon.ask("/v1/status")
+    document, status = daemon.ask("/v1/retention"), daemon.ask("/v1/status")
     shown = prometheus.values("streamlearner_retention_ratio", "slice")
-    assert 0 < told["overall"] == shown["overall"]
-    assert {name: shown[f"class:{name}"] for name in told["by_class"]} == told["by_class"]
-    assert len(told["by_class"]) == 10
-    periods = {f"period:{i}": share for i, share in enumerate(told["by_period"]) if share is not None}
+    assert 0 < document["overall"] == shown["overall"]
+    assert {name: shown[f"class:{name}"] for name in document["by_class"]} == document["by_class"]
+    assert len(document["by_class"]) == 10
+    periods = {f"period:{i}": share for i, share in enumerate(document["by_period"]) if share is not None}
     assert {name: shown[name] for name in periods} == periods and len(periods) >= 3
     for name in ("forgetting", "backward_transfer"):
-        assert prometheus.values(f"streamlearner_{name}_ratio", "") == {"": told[name]}
-    assert prometheus.values("streamlearner_readout_ratio", "slice")["overall"] == told["readout"]["overall"]
+        assert prometheus.values(f"streamlearner_{name}_ratio", "") == {"": document[name]}
+    assert (
+        prometheus.values("streamlearner_readout_ratio", "slice")["overall"] == document["readout"]["overall"]
+    )
     assert prometheus.values("streamlearner_prequential_accuracy_ratio", "") == {
         "": status["prequential_accuracy"]
     }
@@ -157,18 +159,20 @@ def test_retention_is_what_the_exam_says(daemon: DaemonProcess, prometheus: Prom
 def test_bits_held_are_those_of_the_memory_report_and_within_the_budget(
     daemon: DaemonProcess, prometheus: Prometheus
 ) -> None:
-    told = daemon.ask("/v1/memory")
+    document = daemon.ask("/v1/memory")
     held = prometheus.values("streamlearner_memory_bits", "store")
-    assert held == told["stored_bits"] and held.keys() == {"recollections", "exam"}
-    budgets = {"recollections": told["budget_bits"], "exam": told["exam_budget_bits"]}
+    assert held == document["stored_bits"] and held.keys() == {"recollections", "exam"}
+    budgets = {"recollections": document["budget_bits"], "exam": document["exam_budget_bits"]}
     assert prometheus.values("streamlearner_memory_budget_bits", "store") == budgets
-    assert told["budget_bits"] == SETTINGS["memory"]["budget_bits"]
+    assert document["budget_bits"] == SETTINGS["memory"]["budget_bits"]
     assert all(0 < held[store] <= budgets[store] for store in budgets)
-    assert prometheus.values("streamlearner_memory_parameter_bits", "module") == told["parameter_bits"]
-    assert prometheus.values("streamlearner_memory_bits_per_example", "") == {"": told["bits_per_example"]}
+    assert prometheus.values("streamlearner_memory_parameter_bits", "module") == document["parameter_bits"]
+    assert prometheus.values("streamlearner_memory_bits_per_example", "") == {
+        "": document["bits_per_example"]
+    }
     recalled = prometheus.values("streamlearner_recollections", "slice")
-    assert recalled.pop("overall") == told["recollections"]
-    assert recalled == {f"class:{name}": n for name, n in told["recollections_by_class"].items()}
+    assert recalled.pop("overall") == document["recollections"]
+    assert recalled == {f"class:{name}": n for name, n in document["recollections_by_class"].items()}
 
 
 def test_predictions_and_checkpoints_are_counted(daemon: DaemonProcess, prometheus: Prometheus) -> None:

@@ -79,10 +79,10 @@ def test_units_are_told_by_state() -> None:
     for label in range(2):
         learn_alone(method, label, batches=2)
         slept(method)
-    told = method.units()
-    assert told["free"] == 48
-    assert told["reserved"] == method.generator.blocked > 0
-    assert told["reused"] == method.generator.growth()[-1].reused
+    units = method.units()
+    assert units["free"] == 48
+    assert units["reserved"] == method.generator.blocked > 0
+    assert units["reused"] == method.generator.growth()[-1].reused
 
 
 def test_a_named_task_is_remembered_with_what_is_generated() -> None:

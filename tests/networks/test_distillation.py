@@ -81,10 +81,10 @@ def test_a_student_of_any_architecture_comes_to_answer_as_it_is_told(name: str, 
 
 def test_a_student_learns_how_sure_its_teacher_is() -> None:
     images = torch.rand((1, *SHAPE), generator=rng())
-    told = torch.tensor([[0.6, 0.3, 0.1]])
-    student = taught(make(), draw=lambda n: (images.expand(n, -1, -1, -1), told.expand(n, -1)), steps=300)
+    targets = torch.tensor([[0.6, 0.3, 0.1]])
+    student = taught(make(), draw=lambda n: (images.expand(n, -1, -1, -1), targets.expand(n, -1)), steps=300)
     with torch.no_grad():
-        assert torch.allclose(student(images)[:, :3].softmax(1), told, atol=0.03)
+        assert torch.allclose(student(images)[:, :3].softmax(1), targets, atol=0.03)
 
 
 def test_the_same_draws_end_in_the_same_bits_and_leave_the_global_generator_alone() -> None:

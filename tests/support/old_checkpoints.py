@@ -199,8 +199,13 @@ def keep(name: str, folder: Path) -> None:
             play.learn(TOTAL)
             continued = play.said()
             rolled_back = play.roll_back()
-    told = {"settings": settings, "restored": restored, "continued": continued, "rolled_back": rolled_back}
-    archive.with_name(f"{name}.json").write_text(json.dumps(told, separators=(",", ":")) + "\n")
+    recorded = {
+        "settings": settings,
+        "restored": restored,
+        "continued": continued,
+        "rolled_back": rolled_back,
+    }
+    archive.with_name(f"{name}.json").write_text(json.dumps(recorded, separators=(",", ":")) + "\n")
 
 
 def layout(name: str) -> dict[str, Any]:
