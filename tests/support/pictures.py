@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from streamlearner.bench.kit.figure import figures
 from streamlearner.bench.kit.results import Record
-from streamlearner.bench.plots.retention_plot import draw_retention
+from streamlearner.bench.kit.summary import summarise
+from streamlearner.bench.plots.retention import draw
 from tests.support.daemon_process import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,10 +47,10 @@ def main() -> None:
 def retention(experiment: str, title: str, path: Path) -> None:
     """Accuracy against bits, from the committed results."""
     record = Record.read(RESULTS / f"{experiment}.json")
-    found = [each for each in figures(record.rows) if each.arm in ARMS and each.examples is None]
+    found = [each for each in summarise(record.rows) if each.arm in ARMS and each.examples is None]
     shown = sorted(found, key=lambda each: list(ARMS).index(each.arm))
     named = [replace(each, arm=ARMS[each.arm]) for each in shown]
-    draw_retention(named, title=title, quick=False, path=path)
+    draw(named, title=title, quick=False, path=path)
 
 
 @contextmanager
