@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,10 @@ def test_the_readme_lists_nothing_else_and_nothing_else_is_there() -> None:
     assert len(SCRIPTS) > 10
     assert {name for name, _ in listed()} == {script.name for script in SCRIPTS}
     assert {path.name for path in FOLDER.iterdir()} == {script.name for script in SCRIPTS} | {"README.md"}
+
+
+def test_the_wheel_and_the_test_run_leave_the_folder_out() -> None:
+    tool = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["tool"]
+    assert tool["setuptools"]["packages"]["find"]["include"] == ["streamlearner*"]
+    assert tool["pytest"]["ini_options"]["testpaths"] == ["tests"]
+    assert list(FOLDER.rglob("*.py")) == []
