@@ -107,6 +107,23 @@ def test_the_exit_codes_in_the_table_are_those_of_the_help() -> None:
     assert table - helped == {70}  # of the watchdog
 
 
+def test_what_troubleshooting_quotes_is_what_the_code_says() -> None:
+    """Of each row the first cell, between code marks: pieces of two words or more."""
+    modules = [
+        path.read_text() for name in ("streamlearner", "connectors") for path in (ROOT / name).rglob("*.py")
+    ]
+    said = re.sub(r'"\s*\n\s*f?"', "", "\n".join(modules))  # texts that go over several lines
+    page = (ROOT / "docs" / "how-to" / "troubleshooting.md").read_text()
+    quoted = [
+        text
+        for row in re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE)
+        for text in re.findall("`([^`]+)`", row)
+    ]
+    pieces = [piece.strip() for text in quoted for piece in text.split("...") if " " in piece.strip()]
+    assert len(pieces) > 10
+    assert [piece for piece in pieces if piece not in said] == []
+
+
 def test_the_reasons_of_rejects_are_those_of_the_codec() -> None:
     rows = section("reference/messages.md", "Rejected messages")
     assert tuple(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == codec.REASONS
