@@ -8,6 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+CANDIDATES_PER_BIT = 4
+"""Cosines watched for each bit of a code; of CIFAR-100's 240 bits, 107 cosines had a use."""
+
+
+def candidate_count(input_shape: tuple[int, ...], *, code_bits: int, thumbnail_pixels: int = 0) -> int:
+    """Coefficients whose variance is counted: every feature, every block (any may be where a large image
+    varies), and of cosines, which vary less the higher their frequency, a few for each bit."""
+    if len(input_shape) == 1:
+        return input_shape[0]
+    if thumbnail_pixels:
+        channels, height, width = input_shape
+        return channels * -(-height // thumbnail_pixels) * -(-width // thumbnail_pixels)
+    return max(CANDIDATES_PER_BIT * code_bits, 64)
+
 
 class SeparableTransform(nn.Module):
     """An orthonormal, separable transform from inputs to k coefficients, in the order of falling prior

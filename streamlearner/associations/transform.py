@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.associations.coefficients import SeparableTransform
+from streamlearner.associations.coefficients import SeparableTransform, candidate_count
 from streamlearner.associations.contract import Association
 from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
 
-_CANDIDATES_PER_BIT = 4  # coefficients with statistics; of CIFAR-100, 107 got some of 240 bits
 _MOST_MATRIX_ENTRIES = 250_000  # 1 MB: fits a core's cache
 _COUNT_ALL = 2_000  # examples; then statistics hardly change, and updating them takes longer than coding
 _COUNT_ONE_IN = 4  # batches, afterwards
@@ -82,7 +81,7 @@ class TransformAssociation(Association):
         self.most_symbol_bits = most_symbol_bits
         self.first_fit_examples = first_fit_examples
         self.growth = growth
-        candidates = max(_CANDIDATES_PER_BIT * code_bits, 64) if len(input_shape) == 3 else input_shape[0]
+        candidates = candidate_count(input_shape, code_bits=code_bits, thumbnail_pixels=thumbnail_pixels)
         self.transform = SeparableTransform(
             input_shape=self.input_shape, candidates=candidates, thumbnail_pixels=thumbnail_pixels
         )
@@ -216,25 +215,23 @@ class TransformAssociation(Association):
         self.register_buffer("matrix", matrix, persistent=False)
         self.register_buffer("background", background, persistent=False)
 
-    def _load_from_state_dict(  # torch's own signature
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Takes over the shapes of the loaded state: renewals may have changed the number of symbols."""
         for name in ("index", "table", "cell_count", "cell_total"):
             found = state_dict.get(prefix + name)
             if found is not None:
                 self.register_buffer(name, torch.empty_like(found, device=self.centre.device))
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+        self._complete(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
         self._derive()
+
+    def _complete(self, state_dict: dict[str, Any], prefix: str) -> None:
+        """Of large images 0.1.0 counted the first blocks alone: the others begin with the prior."""
+        for name in ("centre", "shift", "square", "absolute", "rest"):
+            found = state_dict.get(prefix + name)
+            if found is not None and len(found) < len(self.transform.mean):
+                prior = self.transform.mean if name in ("centre", "rest") else torch.zeros_like(self.shift)
+                state_dict[prefix + name] = torch.cat([found, prior[len(found) :].to(found)])
 
 
 def _check_bits(*, code_bits: int, most_symbol_bits: int) -> None:

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from streamlearner.associations.block_covariance import BlockCovariance, Directions, blocks_of
-from streamlearner.associations.coefficients import SeparableTransform
+from streamlearner.associations.coefficients import SeparableTransform, candidate_count
 from streamlearner.associations.contract import Association
 from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
 
-_CANDIDATES_PER_BIT = 3  # for CIFAR-100 half is enough, not where colours vary more than in the prior
 _GENERATIONS = 4
 _LEAST_BITS_FOR_GENERATIONS = 64
 _RELIABLE_FIT = 500  # examples of a fit; of fewer, a fit is poor and codes are few: a better fit recodes them
@@ -76,8 +75,7 @@ class TrellisAssociation(Association):
         self.first_fit_examples = first_fit_examples
         self.growth = growth
         self.most_generations = _GENERATIONS if code_bits >= _LEAST_BITS_FOR_GENERATIONS else 1
-        image = len(input_shape) == 3
-        candidates = max(_CANDIDATES_PER_BIT * code_bits, 64) if image else input_shape[0]
+        candidates = candidate_count(input_shape, code_bits=code_bits)
         self.transform = SeparableTransform(
             input_shape=self.input_shape, candidates=candidates, thumbnail_pixels=0
         )

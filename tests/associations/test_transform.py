@@ -55,6 +55,28 @@ def test_codes_of_any_shape_fit_their_bits(shape: tuple[int, ...], bits: int, th
             assert recollections.min() >= 0.0 and recollections.max() <= 1.0
 
 
+@pytest.mark.parametrize("place", ["top", "bottom"])
+@pytest.mark.parametrize("side", [40, 64, 128])
+def test_what_is_anywhere_on_a_large_canvas_is_coded(side: int, place: str) -> None:
+    stream, canvas = digits(), torch.zeros(len(digits()), 1, side, side)
+    rows = slice(0, 16) if place == "top" else slice(side - 16, side)
+    canvas[:, :, rows, side - 16 :] = stream
+    association = follow(transform((1, side, side), 100, most_symbol_bits=1, thumbnail_pixels=2), canvas)
+    assert distortion(association, canvas) < 0.5
+
+
+def test_the_state_of_0_1_0_which_counted_the_first_blocks_alone_is_read() -> None:
+    canvas = torch.zeros(len(digits()), 1, 64, 64)
+    canvas[:, :, 48:, 48:] = digits()
+    former = transform((1, 64, 64), 100, most_symbol_bits=1, thumbnail_pixels=2).state_dict()
+    for name in ("centre", "shift", "square", "absolute", "rest"):
+        former[name] = former[name][:400]  # four for each bit
+    restored = transform((1, 64, 64), 100, most_symbol_bits=1, thumbnail_pixels=2)
+    restored.load_state_dict(former)
+    assert len(restored.centre) == 32 * 32
+    assert distortion(follow(restored, canvas), canvas) < 0.5
+
+
 def test_the_code_uses_all_its_bits_where_the_input_varies() -> None:
     association = follow(transform((1, 16, 16), 90), digits())
     assert sum(math.log2(radix) for radix in association.radices) == 90
