@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 pytest.importorskip("matplotlib")
 
 from matplotlib.text import Text
+from PIL import Image
 
 from streamlearner.bench.plots.drawing import (
     COLOURS,
@@ -24,6 +25,7 @@ from streamlearner.bench.plots.drawing import (
     style,
     styled,
 )
+from tests.support import pictures
 
 CLOSE = [(0.50, 0.50, "one name", INK), (0.51, 0.505, "another name", INK), (0.99, 0.9, "far right", INK)]
 SIGHT = {
@@ -113,3 +115,9 @@ def test_the_same_drawing_is_the_same_bytes(tmp_path: Path) -> None:
         drawing.panels[0].plot([0, 1], [0, 1])
         drawing.save(tmp_path / name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_the_pictures_of_the_docs_can_be_drawn_from_the_committed_results(tmp_path: Path) -> None:
+    pictures.retention("mnist-split", "Split-MNIST", tmp_path / "retention.png")
+    with Image.open(tmp_path / "retention.png") as image:
+        assert image.width > image.height > 500
