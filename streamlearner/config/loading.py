@@ -36,6 +36,7 @@ from streamlearner.config.learning_settings import (
     SleepSection,
 )
 from streamlearner.config.own_parts import with_own_parts
+from streamlearner.config.part_names import choosers
 from streamlearner.config.renamed import current, under_old_keys
 from streamlearner.config.settings import (
     CheckpointSection,
@@ -80,8 +81,9 @@ class Config(Section):
     def digest(self) -> str:
         """SHA-256 of what shapes learning: two runs with equal digests on equal streams learn the same."""
         counted = under_old_keys(self.learning())
-        for later in _LATER_METHODS - {self.method.name}:
-            counted["method"].pop(later, None)
+        for key, _ in choosers(type(self)):
+            for idle in set(getattr(self, key).idle_sections()) - _SECTIONS_OF_0_1:
+                counted.get(key, {}).pop(idle, None)
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
     def learning(self) -> dict[str, Any]:
@@ -95,8 +97,11 @@ class Config(Section):
 
 
 _NOT_LEARNING = {"state_dir", "source", "serving", "dead_letters", "checkpoint"}
-_LATER_METHODS = {"streaming_statistics"}
-"""Their settings count only where they learn, so that a method that is added changes no former digest."""
+_SECTIONS_OF_0_1 = {
+    "active_long_term", "generative_dual_memory", "masked_generator", "meta_learned_update",
+}  # fmt: skip
+"""They count in every digest; those of other parts only where the part is chosen, so that one that is added
+changes no former digest."""
 
 
 def load(

@@ -77,13 +77,21 @@ class PartSection(Section):
         section = part.section()  # of one that the configuration does not mention
         return section() if section else None
 
+    def idle_sections(self) -> list[str]:
+        """The keys of the sections of parts that are not chosen."""
+        sections = [name for name in type(self).model_fields if isinstance(getattr(self, name), Section)]
+        return [name for name in sections if name != self._chosen_section()]
+
+    def _chosen_section(self) -> str:
+        """The key of the chosen part's section, whether it has one or not; "" where no part is named."""
+        try:
+            return self.registry.find(getattr(self, self.chooser)).under
+        except ConfigError:  # `auto`, or a name that another check refuses
+            return ""
+
     @pydantic.model_validator(mode="after")
     def _chosen_is_usable(self) -> PartSection:
-        try:
-            part = self.registry.find(getattr(self, self.chooser))
-        except ConfigError:  # `auto`, or a name that is reported elsewhere
-            return self
-        if isinstance(own := getattr(self, part.under, None), Section):
+        if isinstance(own := getattr(self, self._chosen_section(), None), Section):
             own.usable()
         return self
 

@@ -25,6 +25,14 @@ SOURCE = """
                 if self.upto == 13:
                     raise ValueError("source.squares.upto to be a luckier number")
 """
+METHOD = """
+    from streamlearner.methods.finetune import Finetune
+    from streamlearner.registry.section import Section
+
+    class Mine(Finetune):
+        class Settings(Section):
+            weight: float = 1.0
+"""
 BROUGHT = {"streamlearner.sources": {"squares": "my_source:Squares", "ruin": "my_ruin:Ruin"}}
 
 
@@ -118,3 +126,13 @@ def test_equal_settings_make_equal_configurations_and_one_digest(site: SitePacka
     assert one == other
     assert isinstance(one, Config)
     assert one.digest() == loaded().digest(), "a source shapes no learning"
+
+
+def test_a_method_that_is_added_changes_no_digest_but_where_it_learns(site: SitePackages) -> None:
+    site.write(my_method=METHOD)
+    plain = loaded().digest()
+    mine = {"method__name": "my_method:Mine"}
+    digests = [loaded(**mine, **more).digest() for more in ({}, {"method__mine__weight": 2.0})]
+    assert len({plain, *digests}) == 3
+    assert loaded(method__streaming_statistics__directions=7).digest() == plain
+    assert loaded(method__name="streaming_statistics").digest() != plain

@@ -1,0 +1,143 @@
+"""A package of someone else's: the worked examples of the docs and a part of each other kind, with entry
+points; written in a folder of its own and installed there by pip."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support import doc_pages
+
+PROJECT = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "borrowed-parts"
+version = "1.0"
+
+[tool.setuptools]
+packages = ["borrowed_parts"]
+
+[project.entry-points."streamlearner.sources"]
+readings = "borrowed_parts.my_source:Readings"
+
+[project.entry-points."streamlearner.methods"]
+smoothed = "borrowed_parts.my_method:Smoothed"
+
+[project.entry-points."streamlearner.networks"]
+two_layers = "borrowed_parts.my_network:TwoLayers"
+
+[project.entry-points."streamlearner.associations"]
+signs = "borrowed_parts.my_association:Signs"
+
+[project.entry-points."streamlearner.sampling"]
+newest = "borrowed_parts.others:Newest"
+
+[project.entry-points."streamlearner.dead_letters"]
+counted = "borrowed_parts.others:Counted"
+
+[project.entry-points."streamlearner.experiments"]
+coin = "borrowed_parts.coin:COIN"
+"""
+
+OTHERS = '''
+from pathlib import Path
+
+from streamlearner.connectors.dead_letters import DeadLetters
+from streamlearner.memory.reservoir import RecollectionMemory
+from streamlearner.registry.section import Section
+
+
+class Newest(RecollectionMemory):
+    """As the reservoir, under a name of its own."""
+
+
+class Counted(DeadLetters):
+    """The number of rejects, in a file."""
+
+    class Settings(Section):
+        file: str = "rejects.txt"
+        """under state_dir"""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count = path, 0
+
+    @classmethod
+    def build(cls, settings, surroundings):
+        return cls(surroundings.state_dir / settings.file)
+
+    def write(self, rejects) -> None:
+        self.count += len(rejects)
+
+    def flush(self, timeout_s: float) -> None:
+        self.path.write_text(str(self.count))
+
+    def close(self) -> None:
+        self.flush(1.0)
+
+'''
+
+COIN = '''
+from streamlearner.bench.kit.experiment import Trial, trial_rows
+
+
+class Coin:
+    """Heads or tails."""
+
+    name = "coin"
+    protocol = "A coin, once for each seed."
+
+    def trials(self, scope):
+        return [Trial("coin", 0, seed) for seed in range(scope.seeds)]
+
+    def run(self, trial, *, fixture, scope):
+        yield from trial_rows(trial, {"heads": trial.seed % 2}, parameter_bits=0, seconds=1.0, examples=1)
+
+
+COIN = Coin()
+'''
+
+TESTS = """
+from streamlearner.testing import (
+    AssociationConformance, MethodConformance, NetworkConformance, SourceConformance,
+)
+
+TestReadings = SourceConformance.of("readings", path={lines!r})
+TestSmoothed = MethodConformance.of("smoothed", method__smoothed__smoothing=0.05)
+TestTwoLayers = NetworkConformance.of("two_layers", shapes=[(1, 8, 8), (3, 16, 16)])
+TestSigns = AssociationConformance.of("signs", shapes=[(1, 8, 8), (3, 8, 8)])
+"""
+
+
+def write(folder: Path) -> None:
+    """The package, a file of readings, and its tests: one line for each part."""
+    package = folder / "borrowed_parts"
+    package.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (package / "__init__.py").touch()
+    (package / "others.py").write_text(OTHERS)
+    (package / "coin.py").write_text(COIN)
+    examples = {block.file: block.text for block in doc_pages.of_kind("python") if block.file}
+    for name in ("my_source.py", "my_method.py", "my_network.py", "my_association.py"):
+        (package / name).write_text(examples[name])
+
+
+def install(folder: Path, target: Path) -> None:
+    """What `pip install` does, into a folder and without a network."""
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    command = [sys.executable, "-m", "pip", "install", *options, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def called(*words: str, site: Path, folder: Path, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
+    """A Python program in `folder` that finds what is installed in `site`."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLEARNER_")}
+    environ |= {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=timeout_s
+    )
