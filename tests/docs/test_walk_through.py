@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from tests.support import doc_pages
 from tests.support.doc_pages import FIRST_TERMINAL, Block
 from tests.support.terminals import SHOWN_BROKER, Terminals
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on the PATH")
 
 
 def scripts(page: Path) -> list[Block]:
