@@ -20,28 +20,28 @@ name = "borrowed-parts"
 version = "1.0"
 
 [tool.setuptools]
-packages = ["borrowed_parts"]
+py-modules = ["my_source", "my_method", "my_network", "my_association", "my_others", "my_coin"]
 
 [project.entry-points."streamlearner.sources"]
-readings = "borrowed_parts.my_source:Readings"
+readings = "my_source:Readings"
 
 [project.entry-points."streamlearner.methods"]
-smoothed = "borrowed_parts.my_method:Smoothed"
+smoothed = "my_method:Smoothed"
 
 [project.entry-points."streamlearner.networks"]
-two_layers = "borrowed_parts.my_network:TwoLayers"
+two_layers = "my_network:TwoLayers"
 
 [project.entry-points."streamlearner.associations"]
-signs = "borrowed_parts.my_association:Signs"
+signs = "my_association:Signs"
 
 [project.entry-points."streamlearner.sampling"]
-newest = "borrowed_parts.others:Newest"
+newest = "my_others:Newest"
 
 [project.entry-points."streamlearner.dead_letters"]
-counted = "borrowed_parts.others:Counted"
+counted = "my_others:Counted"
 
 [project.entry-points."streamlearner.experiments"]
-coin = "borrowed_parts.coin:COIN"
+coin = "my_coin:COIN"
 """
 
 OTHERS = '''
@@ -101,29 +101,31 @@ class Coin:
 COIN = Coin()
 '''
 
-TESTS = """
-from streamlearner.testing import (
-    AssociationConformance, MethodConformance, NetworkConformance, SourceConformance,
-)
-
-TestReadings = SourceConformance.of("readings", path={lines!r})
-TestSmoothed = MethodConformance.of("smoothed", method__smoothed__smoothing=0.05)
-TestTwoLayers = NetworkConformance.of("two_layers", shapes=[(1, 8, 8), (3, 16, 16)])
-TestSigns = AssociationConformance.of("signs", shapes=[(1, 8, 8), (3, 8, 8)])
-"""
+EXAMPLES = ("my_source.py", "my_method.py", "my_network.py", "my_association.py")
 
 
 def write(folder: Path) -> None:
-    """The package, a file of readings, and its tests: one line for each part."""
-    package = folder / "borrowed_parts"
-    package.mkdir(parents=True)
+    """The distribution: what the docs show of each kind, and the others."""
+    folder.mkdir()
     (folder / "pyproject.toml").write_text(PROJECT)
-    (package / "__init__.py").touch()
-    (package / "others.py").write_text(OTHERS)
-    (package / "coin.py").write_text(COIN)
-    examples = {block.file: block.text for block in doc_pages.of_kind("python") if block.file}
-    for name in ("my_source.py", "my_method.py", "my_network.py", "my_association.py"):
-        (package / name).write_text(examples[name])
+    (folder / "my_others.py").write_text(OTHERS)
+    (folder / "my_coin.py").write_text(COIN)
+    for name in EXAMPLES:
+        (folder / name).write_text(shown(name))
+
+
+def write_tests(folder: Path) -> list[str]:
+    """The tests that the docs show of them; the names of the files."""
+    names = [f"test_{name}" for name in EXAMPLES]
+    for name in names:
+        (folder / name).write_text(shown(name))
+    return names
+
+
+def shown(file: str) -> str:
+    """The block of the docs that is this file."""
+    (text,) = [block.text for block in doc_pages.of_kind("python") if block.file == file]
+    return text
 
 
 def install(folder: Path, target: Path) -> None:
