@@ -22,7 +22,7 @@ from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.components import Components, Sleep
 from streamlearner.networks.base import Network
-from streamlearner.networks.by_name import resolve
+from streamlearner.networks.by_name import resolve_name
 from streamlearner.networks.precision import choose
 from streamlearner.registry.methods import METHODS
 from streamlearner.registry.part import TARGET
@@ -40,7 +40,7 @@ def make_learner(config: Config, *, schema: Schema) -> Learner:
     def network(name: str) -> Network:
         if TARGET.fullmatch(name) and name != config.network.name:  # of a request, or of a checkpoint
             raise ValueError(f"{name} is code that only the configuration may name: set network.name to it")
-        if (meant := resolve(name=name, input_shape=shape)) != name:
+        if (meant := resolve_name(name=name, input_shape=shape)) != name:
             raise ValueError(f"{name} is no network of its own: for these inputs it means {meant}")
         made = make_network(config, name=name, input_shape=shape)
         made.half_precision = half_precision(name)
@@ -49,7 +49,7 @@ def make_learner(config: Config, *, schema: Schema) -> Learner:
     return Learner(
         make_method=lambda name: make_method(config, network=network(name), input_shape=shape, dtype=dtype),
         make_network=network,
-        network=resolve(name=config.network.name, input_shape=shape),
+        network=resolve_name(name=config.network.name, input_shape=shape),
         seed=seed_of(config, "transplant"),
         exam=Exam(
             budget_bits=config.exam.budget_bits,

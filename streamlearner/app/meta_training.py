@@ -24,7 +24,7 @@ from streamlearner.gates.meta_learning import (
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.base import Network
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 from streamlearner.vision import datasets as picture_sets
 
 HIDDEN = 32
@@ -39,7 +39,7 @@ CURRICULA: dict[Target, tuple[float, float, int, int]] = {
 representation the paper's."""
 
 
-class Examples(NamedTuple):
+class LabelledImages(NamedTuple):
     """Images [n, C, H, W] uint8 with their class numbers [n]."""
 
     images: Tensor
@@ -100,7 +100,7 @@ class MetaTraining:
         found = picture_sets.read(self.data_set, folder=self.folder, train=True, download=self.download)
         images = torch.from_numpy(found.images)
         images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
-        examples = Examples(images, torch.tensor(found.labels))
+        examples = LabelledImages(images, torch.tensor(found.labels))
         self._check(examples.labels)
         rng = torch.Generator().manual_seed(self.seed)
         network = self._pretrained(examples, rng)
@@ -138,9 +138,11 @@ class MetaTraining:
         if both := sorted(set(self.old) & set(self.new)):
             raise ConfigError(f"class {both[0]} is old and new: name it once")
 
-    def _pretrained(self, examples: Examples, rng: torch.Generator) -> Network:
+    def _pretrained(self, examples: LabelledImages, rng: torch.Generator) -> Network:
         try:
-            network = build(name=self.network, input_shape=tuple(examples.images.shape[1:]), generator=rng)
+            network = build_network(
+                name=self.network, input_shape=tuple(examples.images.shape[1:]), generator=rng
+            )
         except ValueError as error:
             raise ConfigError(str(error)) from None
         network.head.grow(max(*self.old, *self.new) + 1)
@@ -154,7 +156,9 @@ class MetaTraining:
         )
         return network
 
-    def _episode_tasks(self, network: Network, examples: Examples, rng: torch.Generator) -> EpisodeTasks:
+    def _episode_tasks(
+        self, network: Network, examples: LabelledImages, rng: torch.Generator
+    ) -> EpisodeTasks:
         chosen = torch.randperm(len(self.new), generator=rng)[: self.new_per_episode]
         old, new = torch.tensor(self.old), torch.tensor(self.new)[chosen]
         return EpisodeTasks(

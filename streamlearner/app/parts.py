@@ -13,8 +13,7 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Rng
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
-from streamlearner.networks.by_name import build as build_network
-from streamlearner.networks.by_name import check_name, resolve
+from streamlearner.networks.by_name import build_network, check_name, resolve_name
 from streamlearner.registry.associations import ASSOCIATIONS
 from streamlearner.registry.sampling import SAMPLING
 from streamlearner.vision import torchvision as vision
@@ -29,7 +28,7 @@ PRETRAINED = "pretrained"
 def make_network(config: Config, *, input_shape: tuple[int, ...], name: str | None = None) -> Network:
     """A fresh network, by default the configured one; its step size is the configured one, if any is.
     Pretrained weights are the configured network's alone."""
-    configured = resolve(name=config.network.name, input_shape=input_shape)
+    configured = resolve_name(name=config.network.name, input_shape=input_shape)
     wanted = name or configured
     network = build_network(
         name=wanted,

@@ -12,7 +12,7 @@ _FEATURES_IN_BLOCK = 256
 _MOST_IN_BLOCK = 16  # 0.5 to 1 % more error than 48, in a third of the parameters (CIFAR-100)
 
 
-class Directions(NamedTuple):
+class PrincipalDirections(NamedTuple):
     """Principal directions: orthonormal `rows` [d, b] over the b coefficients of their `block` int64 [d],
     with the `variance` [d] along each."""
 
@@ -62,7 +62,7 @@ class BlockCovariance(nn.Module):
         self.shift.lerp_(values.mean(0), weight)
         self.product.lerp_(placed.transpose(1, 2) @ placed / len(values), weight)
 
-    def directions(self) -> Directions:
+    def directions(self) -> PrincipalDirections:
         """The eigenvectors of each block, with their variances.
 
         With n examples and blocks of b, covariances are multiplied by n / (n + b) (shrinkage): with few
@@ -77,7 +77,7 @@ class BlockCovariance(nn.Module):
         found, vectors = torch.linalg.eigh(covariance.double())
         block = torch.arange(len(found), device=found.device).repeat_interleave(size)
         rows = vectors.transpose(1, 2).reshape(-1, size).float()
-        return Directions(rows, block, found.flatten().float().clamp_min_(0.0))
+        return PrincipalDirections(rows, block, found.flatten().float().clamp_min_(0.0))
 
     def dense_rows(self, rows: Tensor, block: Tensor) -> Tensor:
         """Directions `rows` [d, b] of `block` [d] as rows over all coefficients [d, m]."""

@@ -45,7 +45,6 @@ class GumbelAssociation(Association):
         levels: int,
         generator: torch.Generator,
         learning_rate: float = 1e-3,
-        temperature: float = 1.0,
         steps: int = 1,
     ) -> None:
         """`generator` draws initial weights and Gumbel noise; its owner checkpoints it, not this module.
@@ -53,16 +52,15 @@ class GumbelAssociation(Association):
         Raises ValueError for a code without variables, or a variable of fewer than two levels.
         """
         super().__init__(input_shape=input_shape)
-        if variables < 1 or levels < 2 or steps < 1 or learning_rate <= 0.0 or temperature <= 0.0:
+        if variables < 1 or levels < 2 or steps < 1 or learning_rate <= 0.0:
             raise ValueError(
-                f"variables {variables}, levels {levels}, steps {steps}, learning_rate {learning_rate}, "
-                f"temperature {temperature}: expected >= 1, >= 2, >= 1, > 0, > 0"
+                f"variables {variables}, levels {levels}, steps {steps}, learning_rate {learning_rate}: "
+                "expected >= 1, >= 2, >= 1, > 0"
             )
         self.variables = variables
         self.levels = levels
         self.steps = steps
         self.learning_rate = learning_rate
-        self.temperature = temperature
         self._generator = generator
         with torch.device("meta"):  # weights follow, from `generator` and not from the global one
             encoder, decoder = _autoencoder(self.input_shape, width=variables * levels)
@@ -126,7 +124,7 @@ class GumbelAssociation(Association):
         logits = logits.view(-1, self.variables, self.levels)
         uniform = torch.rand(logits.shape, generator=self._generator, device=logits.device)
         noise = -torch.log(-torch.log(uniform.clamp(1e-20, 1.0 - 1e-7)))
-        soft = ((logits + noise) / self.temperature).softmax(-1)
+        soft = (logits + noise).softmax(-1)
         hard = functional.one_hot(soft.argmax(-1), self.levels).to(soft.dtype)
         return (hard + soft - soft.detach()).flatten(1)
 

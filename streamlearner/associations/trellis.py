@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from streamlearner.associations.block_covariance import BlockCovariance, Directions, blocks_of
+from streamlearner.associations.block_covariance import BlockCovariance, PrincipalDirections, blocks_of
 from streamlearner.associations.coefficients import SeparableTransform, candidate_count
 from streamlearner.associations.contract import Association
 from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
@@ -203,7 +203,7 @@ class TrellisAssociation(Association):
             self.register_buffer(name, torch.cat([getattr(self, name), value[None]]))
         self._derive()
 
-    def _generation(self, found: Directions, chosen: Tensor) -> dict[str, Tensor]:
+    def _generation(self, found: PrincipalDirections, chosen: Tensor) -> dict[str, Tensor]:
         """The tensors of a generation of the `chosen` [c] directions."""
         self.fit_examples.copy_(self.covariance.examples)
         return {

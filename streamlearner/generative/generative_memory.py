@@ -16,7 +16,7 @@ from streamlearner.networks.base import Network, sgd_step
 from streamlearner.registry.methods import GenerativeDualMemorySection
 
 
-class Samples(NamedTuple):
+class LabelledSamples(NamedTuple):
     """Inputs [n, *input_shape] with their target probabilities [n, classes]."""
 
     inputs: Tensor
@@ -76,7 +76,12 @@ class GenerativeMemory(nn.Module):
         self.learner.update_input_statistics(inputs)
 
     def learn(
-        self, samples: Samples, *, learning_rate: float, rng: torch.Generator, rate_factor: float = 1.0
+        self,
+        samples: LabelledSamples,
+        *,
+        learning_rate: float,
+        rng: torch.Generator,
+        rate_factor: float = 1.0,
     ) -> float:
         """One step of the generator on the samples, and one of the learner on their reconstructions. Returns
         the learner's loss before. `rate_factor` multiplies both learning rates."""
@@ -97,10 +102,10 @@ class GenerativeMemory(nn.Module):
         return F.pad(logits, (0, missing)) if missing > 0 else logits[:, :classes]
 
     @torch.no_grad()
-    def generate(self, count: int, classes: int, *, rng: torch.Generator) -> Samples:
+    def generate(self, count: int, classes: int, *, rng: torch.Generator) -> LabelledSamples:
         """`count` samples of the generator, with the probabilities of its own learner."""
         inputs = self.generator.generate(count, rng=rng)
-        return Samples(inputs, self.answer(inputs, classes).softmax(1))
+        return LabelledSamples(inputs, self.answer(inputs, classes).softmax(1))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         if prefix + "task_counts" in state_dict:

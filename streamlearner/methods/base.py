@@ -87,7 +87,7 @@ class DualMemory(nn.Module, ABC):
     @classmethod
     def check(cls, settings: Any) -> None:
         """Raises ConfigError where `build` could not succeed whatever the inputs: called at the start, as the
-        first input, which tells the shape, may come an hour later."""
+        first input, which decides the shape, may come an hour later."""
 
     @abstractmethod
     def observe(self, experience: Experience) -> Observation:
@@ -130,7 +130,7 @@ class DualMemory(nn.Module, ABC):
         rate falls linearly to 0 from `rate_factor` times the network's own. All random draws come from
         `generator`. Raises NotImplementedError unless `can_transplant`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has nothing to teach another network from")
+        raise NotImplementedError(f"{type(self).__name__} remembers no inputs to train another network from")
 
     def switch(self, network: nn.Module) -> None:
         """Learns and predicts with copies of `network`, of any architecture, from now on. Raises

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from streamlearner.generative.generative_memory import (
     GenerativeMemory,
-    Samples,
+    LabelledSamples,
     ShortTermMemory,
     samples_by_class,
 )
@@ -104,7 +104,7 @@ class DeepGenerativeReplay(DualMemory):
         self.hippocampus.update_input_statistics(new)
         targets = F.one_hot(experience.labels, self.classes).to(torch.float32)
         for _ in range(self.steps):
-            samples = self._with_replay(Samples(new, targets), generated)
+            samples = self._with_replay(LabelledSamples(new, targets), generated)
             loss = self.hippocampus.learn(samples, learning_rate=self.learning_rate, rng=self.rng.generator)
         return Observation(predicted=predicted, loss=loss)
 
@@ -134,11 +134,11 @@ class DeepGenerativeReplay(DualMemory):
         )
         return rule.generated
 
-    def _with_replay(self, new: Samples, generated: int) -> Samples:
+    def _with_replay(self, new: LabelledSamples, generated: int) -> LabelledSamples:
         if not generated:
             return new
         old = self.generating_scholar.generate(generated, self.classes, rng=self.rng.generator)
-        return Samples(torch.cat([new.inputs, old.inputs]), torch.cat([new.targets, old.targets]))
+        return LabelledSamples(torch.cat([new.inputs, old.inputs]), torch.cat([new.targets, old.targets]))
 
     @property
     def fullness(self) -> int:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from streamlearner.generative.generative_memory import (
     GenerativeMemory,
-    Samples,
+    LabelledSamples,
     ShortTermMemory,
     errors_of_task_holders,
     samples_by_class,
@@ -116,11 +116,11 @@ class GenerativeDualMemory(DualMemory):
             chosen = tasks == task
             # of all new inputs: standardised by its own statistics, a single one would be 0
             self.hippocampus.memory_of(task).update_input_statistics(new)
-            loss += self._learn(task, Samples(new[chosen], targets[chosen])) * int(chosen.sum())
+            loss += self._learn(task, LabelledSamples(new[chosen], targets[chosen])) * int(chosen.sum())
             self.latest.fill_(task)
         return Observation(predicted=predicted, loss=loss / len(new))
 
-    def _learn(self, task: int, samples: Samples) -> float:
+    def _learn(self, task: int, samples: LabelledSamples) -> float:
         """Trains the task's short-term memory for `steps` steps; the loss of the last."""
         memory = self.hippocampus.memory_of(task)
         if task in self.neocortex.tasks:
@@ -130,11 +130,11 @@ class GenerativeDualMemory(DualMemory):
             loss = memory.learn(samples, learning_rate=self.learning_rate, rng=self.rng.generator)
         return loss
 
-    def _with_revision(self, samples: Samples) -> Samples:
+    def _with_revision(self, samples: LabelledSamples) -> LabelledSamples:
         """Adds the LTM's reconstructions of the same inputs, with its predictions."""
         again = self.neocortex.generator.reconstruct(samples.inputs)
         answers = self.neocortex.answer(samples.inputs, self.classes).softmax(1)
-        return Samples(torch.cat([samples.inputs, again]), torch.cat([samples.targets, answers]))
+        return LabelledSamples(torch.cat([samples.inputs, again]), torch.cat([samples.targets, answers]))
 
     @property
     def fullness(self) -> int:
@@ -180,7 +180,7 @@ class GenerativeDualMemory(DualMemory):
             capacity=self.most_samples,
         )
 
-    def _replay_batch(self, former: GenerativeMemory, replay: ReplayCounts) -> Samples:
+    def _replay_batch(self, former: GenerativeMemory, replay: ReplayCounts) -> LabelledSamples:
         """One batch, drawn in the proportions of the rule."""
         rng, classes = self.rng.generator, self.classes
         short = self._to_consolidate()
@@ -194,7 +194,7 @@ class GenerativeDualMemory(DualMemory):
             if count
         ]
         inputs, targets = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Samples(inputs, targets)
+        return LabelledSamples(inputs, targets)
 
     @torch.no_grad()
     def adopt(self, candidate: Self) -> None:

@@ -44,8 +44,8 @@ class OneNetwork(DualMemory):
         self.neocortex.load_state_dict(after.state_dict())
         self.neocortex.head.grow(self.classes)
         weights = zip(self.hippocampus.weights, before.weights, after.weights, strict=True)
-        for weight, former, slept in weights:
-            weight.add_(slept - former)
+        for weight, before_sleep, after_sleep in weights:
+            weight.add_(after_sleep - before_sleep)
         self.hippocampus.load_statistics(after)
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:

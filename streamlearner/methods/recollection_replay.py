@@ -209,8 +209,10 @@ class RecollectionReplay(Remembering):
         average = self.hippocampus.average
         for network in (before, after):
             network.head.grow(average.head.rows)
-        for weight, former, slept in zip(average.weights, before.weights, after.weights, strict=True):
-            weight.add_(slept - former)
+        for weight, before_sleep, after_sleep in zip(
+            average.weights, before.weights, after.weights, strict=True
+        ):
+            weight.add_(after_sleep - before_sleep)
         average.load_statistics(after)
         self.neocortex.load_state_dict(after.state_dict())
         for weight, rested in zip(self.hippocampus.network.weights, average.weights, strict=True):

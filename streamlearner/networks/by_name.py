@@ -1,4 +1,4 @@
-"""Plain networks, by name. Inputs are float32: images [n, C, H, W] in [0, 1], feature vectors [n, d]."""
+"""Networks by name. Inputs are float32: images [n, C, H, W] in [0, 1], feature vectors [n, d]."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from streamlearner.vision import torchvision as vision
 
 
 def mlp(*, input_shape: Sequence[int], hidden: Sequence[int], dropout: float = 0.0) -> Network:
-    """Fully connected, ReLU: for feature vectors and very small images. `dropout`: the share of each hidden
-    layer that dropout leaves out."""
+    """Fully connected with ReLU, for feature vectors and very small images. `dropout`: the fraction of each
+    hidden layer that dropout sets to 0."""
     widths = [math.prod(input_shape), *hidden]
     vectors = len(input_shape) == 1
     layers: list[nn.Module] = [Standardisation(features=widths[0]) if vectors else nn.Flatten()]
@@ -36,8 +36,8 @@ def mlp(*, input_shape: Sequence[int], hidden: Sequence[int], dropout: float = 0
 
 
 def lenet(*, input_shape: Sequence[int], channels: Sequence[int] = (32, 64), hidden: int = 128) -> Network:
-    """Two 5x5 convolutions with pooling and one hidden layer (after LeCun et al., 1998); for images of 16
-    to 40 pixels."""
+    """Two 5x5 convolutions with pooling and one hidden layer (after LeCun et al., 1998), for images of 16 to
+    40 pixels."""
     depth, height, width = input_shape
     rows, columns = (((side - 4) // 2 - 4) // 2 for side in (height, width))
     body = nn.Sequential(
@@ -93,7 +93,7 @@ def mlp_dropout(*, input_shape: Sequence[int]) -> Network:
 
 
 def mlp_small(*, input_shape: Sequence[int]) -> Network:
-    """What paper 001 learns permuted digits with, too small to keep several tasks without need."""
+    """The network of paper 001 for permuted digits, too small to retain several tasks by capacity alone."""
     return mlp(input_shape=input_shape, hidden=(48, 48))
 
 
@@ -103,16 +103,16 @@ def mlp_small_dropout(*, input_shape: Sequence[int]) -> Network:
 
 
 LEAST_PIXELS = {"lenet": 16, "resnet18_reduced": 9}
-"""Below, a convolution has nothing to see, or batch normalisation one value a channel in a batch of one.
-torchvision's models take images of any size: theirs are enlarged first."""
+"""Least side of an image: below, nothing is left after a convolution, or batch normalisation has one value a
+channel in a batch of one. torchvision's models take images of any size, as these are enlarged first."""
 
 
-def resolve(*, name: str, input_shape: Sequence[int]) -> str:
-    """The network that `name` means for these inputs: a part of `NETWORKS`, or an image classifier of
-    torchvision's. `auto`: for vectors and images under 16 pixels mlp, for one channel lenet, for colour
-    resnet18_reduced.
+def resolve_name(*, name: str, input_shape: Sequence[int]) -> str:
+    """The network that `name` means for inputs of this shape: a part of `NETWORKS`, or an image classifier of
+    torchvision. `auto`: mlp for vectors and images under 16 pixels, lenet for one channel, resnet18_reduced
+    for colour.
 
-    Raises ValueError for a name that is none, with the nearest one.
+    Raises ValueError, with the nearest name, where there is no such network.
     """
     if name == "auto":
         if len(input_shape) == 1 or min(input_shape[1:]) < LEAST_PIXELS["lenet"]:
@@ -125,7 +125,7 @@ def resolve(*, name: str, input_shape: Sequence[int]) -> str:
 def check_name(name: str) -> None:
     """Raises ValueError, with the nearest name, unless there is such a network (or it is `auto`).
 
-    torchvision is imported only for names that are no part's.
+    torchvision is imported only for a name that no part has.
     """
     if name == "auto" or _part(name) or name in (theirs := vision.model_names()):
         return
@@ -135,7 +135,7 @@ def check_name(name: str) -> None:
 
 
 def _part(name: str) -> Part | None:
-    """None for a name that only torchvision may have."""
+    """The part of this name; None where only torchvision may have it."""
     try:
         return NETWORKS.find(name)
     except UnknownPart:
@@ -144,7 +144,7 @@ def _part(name: str) -> Part | None:
         return None
 
 
-def build(
+def build_network(
     *,
     name: str,
     input_shape: Sequence[int],
@@ -153,20 +153,20 @@ def build(
     weights_folder: Path | None = None,
     settings: Any = None,
 ) -> Network:
-    """A network by name (or `auto`), its weights drawn from `generator` only; `settings` are those of a part
-    that has some.
+    """A network by name (or `auto`), its weights drawn from `generator` only. `settings` are those of the
+    part, if it has any.
 
     Of torchvision's models the `weights` may be pretrained: see `vision.backbone`. Raises ValueError for an
-    unknown network, and for one that cannot take this input shape; `ConfigError` for weights that it has not,
+    unknown network, and for one that cannot take this input shape; ConfigError for weights that do not exist,
     and for a user's own module that cannot be used.
     """
-    name = resolve(name=name, input_shape=input_shape)
+    name = resolve_name(name=name, input_shape=input_shape)
     part = _part(name)
     _check_shape(name, input_shape, part)
     if weights and part:
         raise ConfigError(f"network {name} has no weights {weights!r}: only torchvision's models have any")
     seed = int(torch.randint(2**62, (1,), generator=generator))
-    with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator: lend it our seed
+    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator
         torch.manual_seed(seed)
         if part and part.is_shipped:
             shipped: Network = part.load()(input_shape=tuple(input_shape))

@@ -1,4 +1,4 @@
-"""A network of a user's own: any module that makes features, with an open head put on it."""
+"""A network of a user's own: any module that gives features, with a growing head added."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from torch import nn
 from streamlearner.networks.base import Network, Standardisation
 from streamlearner.registry.part import BrokenPart, Part
 
-DRAWN_RATE, CAREFUL_RATE = 0.1, 0.01
-"""Step sizes of modules that name none. Drawn weights with batch normalisation: after 100 steps of 20 images
-of CIFAR-100, ten classes, ShuffleNet x0.5 had 0.20, 0.22 and 0.23 right at 0.05, 0.1 and 0.2 (one seed).
-Weights that are pretrained, or that nothing normalises, move with care: not measured."""
+RANDOM_WEIGHTS_RATE, CAREFUL_RATE = 0.1, 0.01
+"""Learning rates of modules that name none. Random weights with batch normalisation: after 100 steps of 20
+images of CIFAR-100, ten classes, ShuffleNet x0.5 had an accuracy of 0.20, 0.22 and 0.23 at 0.05, 0.1 and 0.2
+(one seed). The smaller one is for pretrained weights, and without normalisation: not measured."""
 
 _DROPOUTS = (nn.modules.dropout._DropoutNd,)
 
 
 def wrapped(part: Part, *, input_shape: tuple[int, ...], settings: Any) -> Network:
-    """The module that the part makes when it is called with `input_shape` and its settings, as a body.
+    """The module that the part makes when it is called with `input_shape` and its settings, as the body of a
+    `Network`.
 
-    It takes float32 [n, *input_shape], images in [0, 1] or standardised feature vectors, and gives what the
-    last layer is to see: [n, features], or maps [n, c, h, w], which are flattened. It may have a
-    `learning_rate`. Weights are drawn from torch's global generator, to which a seed is lent. Raises
-    BrokenPart, with what was wrong.
+    The module takes float32 [n, *input_shape], images in [0, 1] or standardised feature vectors, and returns
+    features [n, f], or maps [n, c, h, w], which are flattened. It may have an attribute `learning_rate`. Its
+    weights are drawn from torch's global generator, which the caller seeds. Raises BrokenPart, with what was
+    wrong.
     """
     make = part.load()
     try:
@@ -49,14 +50,15 @@ def wrapped(part: Part, *, input_shape: tuple[int, ...], settings: Any) -> Netwo
 
 
 def usual_rate(body: nn.Module, *, pretrained: bool = False) -> float:
-    """The step size of a network that names none."""
+    """The learning rate of a network that names none."""
     normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in body.modules())
-    return DRAWN_RATE if normalised and not pretrained else CAREFUL_RATE
+    return RANDOM_WEIGHTS_RATE if normalised and not pretrained else CAREFUL_RATE
 
 
 @torch.no_grad()
 def _features(part: Part, body: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """How many it makes of an input. Asked in evaluation mode: no statistics are gathered."""
+    """The number of features that it gives for an input; tried in evaluation mode, so that no statistics
+    change."""
     was_training = body.training
     try:
         made = body.eval()(torch.zeros(2, *input_shape))

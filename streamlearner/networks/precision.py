@@ -31,7 +31,7 @@ def choose(network: Network, *, setting: str, input_shape: Sequence[int], clock:
     if setting != "auto":
         return setting == "bf16"
     inputs = torch.zeros(BATCH, *input_shape)
-    former, ratios = network.half_precision, []
+    configured, ratios = network.half_precision, []
     for turn in range(TURNS + 1):
         seconds = {}
         for half in (turn % 2 == 0, turn % 2 != 0):
@@ -39,7 +39,7 @@ def choose(network: Network, *, setting: str, input_shape: Sequence[int], clock:
             seconds[half] = _step_s(network, inputs, clock)
         if turn:  # the first also compiles kernels
             ratios.append(seconds[False] / seconds[True])
-    network.half_precision = former
+    network.half_precision = configured
     return statistics.median(ratios) >= FASTER
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from streamlearner.bench.material.transfer import SgdSettings, hardest, train
 from streamlearner.networks.base import Network
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 from streamlearner.networks.distillation import DrawTargets, distill
 
 SHAPE = (1, 16, 16)
@@ -23,7 +23,7 @@ def one_thread() -> None:
 
 
 def make(name: str = "mlp") -> Network:
-    return build(name=name, input_shape=SHAPE, generator=torch.Generator().manual_seed(1))
+    return build_network(name=name, input_shape=SHAPE, generator=torch.Generator().manual_seed(1))
 
 
 def drawing() -> DrawTargets:

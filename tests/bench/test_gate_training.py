@@ -11,7 +11,7 @@ from streamlearner.bench.experiments.methods import METHODS_COMPARED
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.streams.gate_training import gate_settings
 from streamlearner.gates.gate_file import load_gate
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 from tests.support.tiny_bench import TinyBench
 
 KEY = "method.meta_learned_update.gate"
@@ -24,7 +24,7 @@ def one_thread() -> None:
 
 def test_the_gate_fits_the_default_network_and_hangs_on_the_seed() -> None:
     bench, rng = TinyBench()(data=Path("nowhere"), download=False), torch.Generator().manual_seed(0)
-    network = build(name="auto", input_shape=(1, 28, 28), generator=rng)
+    network = build_network(name="auto", input_shape=(1, 28, 28), generator=rng)
     found: list[dict[str, torch.Tensor]] = []
     for seed in (0, 0, 1):
         with gate_settings(bench, {"seed": seed}, on="Other", quick=True) as settings:

@@ -22,7 +22,7 @@ from streamlearner.gates.meta_learning import (
 )
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network, sgd_step
-from streamlearner.networks.by_name import build, mlp
+from streamlearner.networks.by_name import build_network, mlp
 from streamlearner.vision import datasets as picture_sets
 from streamlearner.vision.datasets import PictureSet
 
@@ -193,7 +193,7 @@ def test_the_command_makes_a_gate_that_the_daemon_loads(tmp_path: Path) -> None:
         config.load(path=None, settings=settings, environ={}), input_shape=(1, 8, 8), dtype=torch.uint8
     )
     torch.manual_seed(0)
-    network = build(name="mlp", input_shape=(1, 8, 8), generator=torch.Generator().manual_seed(0))
+    network = build_network(name="mlp", input_shape=(1, 8, 8), generator=torch.Generator().manual_seed(0))
     from streamlearner.gates.gate_file import load_gate
 
     expected = load_gate(path, network).state_dict()

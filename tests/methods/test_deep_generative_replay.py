@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamlearner.generative.generative_memory import Samples
+from streamlearner.generative.generative_memory import LabelledSamples
 from streamlearner.methods.deep_generative_replay import DeepGenerativeReplay
 from tests.support.arms import TINY, exactly, make, observe, sleep, state
 
@@ -21,7 +21,7 @@ def generated(method: DeepGenerativeReplay, monkeypatch: pytest.MonkeyPatch, lab
     """Samples that its former self makes while it learns these, each label a task."""
     counts, generate = [0], type(method.neocortex).generate
 
-    def counted(memory: Any, count: int, classes: int, **more: Any) -> Samples:
+    def counted(memory: Any, count: int, classes: int, **more: Any) -> LabelledSamples:
         counts.append(count)
         return generate(memory, count, classes, **more)
 

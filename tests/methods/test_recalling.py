@@ -12,7 +12,7 @@ from streamlearner.methods.base import Experience
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 
 SHAPE = (1, 4, 4)
 NONE = torch.full((6,), -1)
@@ -44,7 +44,7 @@ class Scene:
         )
         inputs = torch.rand(40, *SHAPE, generator=rng(2))
         self.memory.insert(self.association.encode(inputs), torch.arange(40) % 5)
-        self.student: Network = build(name="mlp", input_shape=SHAPE, generator=rng(3))
+        self.student: Network = build_network(name="mlp", input_shape=SHAPE, generator=rng(3))
         self.student.head.grow(5)
         with torch.no_grad():
             self.student.head.weight.zero_()

@@ -18,7 +18,7 @@ from streamlearner.networks.base import (
     Standardisation,
     sgd_step,
 )
-from streamlearner.networks.by_name import build, mlp
+from streamlearner.networks.by_name import build_network, mlp
 
 SHAPES = {"mlp": (5,), "mlp_dropout": (5,), "lenet": (1, 16, 20), "resnet18_reduced": (3, 16, 16)}
 EVERY = [*SHAPES.items(), ("auto", (6,)), ("auto", (1, 8, 8)), ("auto", (1, 28, 28)), ("auto", (3, 32, 32))]
@@ -34,7 +34,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def make(name: str = "mlp", shape: tuple[int, ...] = (5,), seed: int = 0) -> Network:
-    return build(name=name, input_shape=shape, generator=rng(seed))
+    return build_network(name=name, input_shape=shape, generator=rng(seed))
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.networks.base import HEAD_BLOCK, Network
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 from streamlearner.networks.distillation import distill
 
 SHAPE = (1, 16, 16)
@@ -28,7 +28,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def make(name: str = "mlp", seed: int = 1) -> Network:
-    return build(name=name, input_shape=SHAPE, generator=rng(seed))
+    return build_network(name=name, input_shape=SHAPE, generator=rng(seed))
 
 
 def pictures(n: int, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from streamlearner.networks.base import Network
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 from streamlearner.networks.dropout import Dropout
 
 
 def made() -> Network:
-    return build(name="mlp_dropout", input_shape=(5,), generator=torch.Generator().manual_seed(0))
+    return build_network(name="mlp_dropout", input_shape=(5,), generator=torch.Generator().manual_seed(0))
 
 
 def test_dropout_repeats_its_chance_after_a_restart_and_answers_without_it() -> None:

@@ -16,7 +16,7 @@ from streamlearner.config.loading import load
 from streamlearner.errors import ConfigError
 from streamlearner.methods.base import Experience
 from streamlearner.networks.base import Network, sgd_step
-from streamlearner.networks.by_name import build, resolve
+from streamlearner.networks.by_name import build_network, resolve_name
 from streamlearner.networks.precision import choose
 from streamlearner.registry.networks import NETWORKS
 
@@ -43,7 +43,7 @@ def step(network: Network, inputs: Tensor) -> None:
 
 
 def test_either_precision_computes() -> None:
-    network = build(name=SMALL[1], input_shape=(3, 16, 16), generator=rng())
+    network = build_network(name=SMALL[1], input_shape=(3, 16, 16), generator=rng())
     assert choose(network, setting="auto", input_shape=(3, 16, 16), clock=time.perf_counter) in (True, False)
     network.half_precision = True
     step(network, drawn(2, 3, 16, 16))
@@ -66,14 +66,14 @@ def test_a_method_learns_with_one() -> None:
 @pytest.mark.parametrize("name", [part.name for part in NETWORKS.shipped])
 def test_a_shipped_network_is_no_model_of_torchvision(name: str) -> None:
     assert not load(path=None, settings={"network.name": name}, environ={}).network.is_of_torchvision
-    assert isinstance(build(name=name, input_shape=(1, 28, 28), generator=rng()), Network)
+    assert isinstance(build_network(name=name, input_shape=(1, 28, 28), generator=rng()), Network)
 
 
 def test_a_name_means_itself_and_a_wrong_one_names_the_nearest() -> None:
-    assert resolve(name="resnet18", input_shape=(3, 32, 32)) == "resnet18"
+    assert resolve_name(name="resnet18", input_shape=(3, 32, 32)) == "resnet18"
     for wrong, near in (("mobilnet_v3_smal", "mobilenet_v3_small"), ("lennet", "lenet")):
         with pytest.raises(ValueError, match=f"no network '{wrong}'; did you mean {near}?"):
-            resolve(name=wrong, input_shape=(3, 32, 32))
+            resolve_name(name=wrong, input_shape=(3, 32, 32))
         with pytest.raises(ConfigError, match=f"network.name: there is no network '{wrong}'; did you mean"):
             check_network(load(path=None, settings={"network.name": wrong}, environ={}))
 
@@ -81,7 +81,7 @@ def test_a_name_means_itself_and_a_wrong_one_names_the_nearest() -> None:
 @pytest.mark.parametrize(("shape", "mend"), [((5,), "use mlp"), ((2, 32, 32), "use resnet18_reduced")])
 def test_inputs_that_no_model_takes_are_refused(shape: tuple[int, ...], mend: str) -> None:
     with pytest.raises(ValueError, match=rf"resnet18 needs images .*found inputs of shape \[.*{mend}"):
-        build(name="resnet18", input_shape=shape, generator=rng())
+        build_network(name="resnet18", input_shape=shape, generator=rng())
 
 
 def test_weights_belong_to_a_model_of_torchvision() -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import sgd_step
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 
 BATCH = 10
 """New images of a step, and the most replayed ones in each draw from the memory."""
@@ -98,7 +98,7 @@ class PeerNetwork:
 
     def __init__(self, *, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed * 1000 + 1)
-        self.network = build(name="mlp", input_shape=INPUT_SHAPE, generator=generator)
+        self.network = build_network(name="mlp", input_shape=INPUT_SHAPE, generator=generator)
 
     def logits(self, images: Tensor) -> Tensor:
         """[n, 1, 28, 28] in [0, 1] to [n, 10]."""

@@ -17,7 +17,7 @@ from streamlearner.gates.gate_file import save_gate
 from streamlearner.gates.meta_learning import EpisodeTasks, GateTraining, meta_train, pretrain
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network
-from streamlearner.networks.by_name import build
+from streamlearner.networks.by_name import build_network
 
 HORIZON = 50
 TRAINING = GateTraining(
@@ -64,7 +64,7 @@ def gate_settings(
     old, new = (known.of(tuple(classes[start::2])) for start in (0, 1))
     seed = int(settings["seed"])
     rng = torch.Generator().manual_seed(seed)
-    network = build(name="auto", input_shape=tuple(known.images.shape[1:]), generator=rng)
+    network = build_network(name="auto", input_shape=tuple(known.images.shape[1:]), generator=rng)
     network.head.grow(classes[-1] + 1)
     pretrain(
         network,
