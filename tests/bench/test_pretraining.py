@@ -64,7 +64,7 @@ def test_tables_are_measured_before_on_the_examples_that_the_run_will_learn() ->
             super().learn(inputs, recollections)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streamlearner.app.parts.TrellisAssociation", Watched)
+        patch.setattr("streamlearner.associations.trellis.TrellisAssociation", Watched)
         learned.append([])
         before = association_bits(fixture, settings, stream, names_tasks=True)
         learned.append([])
