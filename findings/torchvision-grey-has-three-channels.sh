@@ -7,7 +7,8 @@
 #   a GIF has three as well. So the shape depends on the format of the file, and the first WebP in a folder breaks a
 #   batch, or is broadcast.
 # Seen (Python 3.11, Linux x86-64, November 2026):
-#   PLACEHOLDER
+#   channels for mode GRAY:      {'PNG': 1, 'JPEG': 1, 'WEBP': 3, 'GIF': 3}
+#   channels for mode RGB_ALPHA: {'PNG': 4, 'WEBP': 4, 'GIF': 3}
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
