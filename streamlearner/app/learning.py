@@ -16,6 +16,7 @@ from streamlearner.app.parts import (
 )
 from streamlearner.config.loading import Config
 from streamlearner.decoding.codec import Schema
+from streamlearner.errors import ConfigError
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.learning.learner import Learner
@@ -39,7 +40,7 @@ def make_learner(config: Config, *, schema: Schema) -> Learner:
 
     def network(name: str) -> Network:
         if TARGET.fullmatch(name) and name != config.network.name:  # of a request, or of a checkpoint
-            raise ValueError(f"{name} is code that only the configuration may name: set network.name to it")
+            raise ConfigError(f"{name} is code that only the configuration may name: set network.name to it")
         if (meant := resolve_name(name=name, input_shape=shape)) != name:
             raise ValueError(f"{name} is no network of its own: for these inputs it means {meant}")
         made = make_network(config, name=name, input_shape=shape)

@@ -40,13 +40,14 @@ def with_own_parts(root: type[S], found: Sequence[FoundSetting]) -> tuple[type[S
 
 def _names(section: type[PartSection], found: Sequence[FoundSetting]) -> Iterator[tuple[FoundSetting, str]]:
     """The name that had the last word, and those of plug-ins that have settings."""
+    registry, shipped = section.registry, {part.name for part in section.registry.shipped}
     chosen = [setting for setting in found if setting.keys[1:] == (section.chooser,)]
-    registry = section.registry
     for setting in chosen[-1:]:
         name = str(setting.value)
-        if TARGET.fullmatch(name) or name in registry.installed:
+        if name not in shipped and (TARGET.fullmatch(name) or name in registry.installed):
             yield setting, name
     for setting in found:
-        for name, parts in registry.installed.items():
-            if setting.keys[1:2] == (parts[0].under,) and parts[0].under not in section.model_fields:
-                yield setting, name
+        if len(setting.keys) > 1 and setting.keys[1] not in section.model_fields:
+            under = {parts[0].under: name for name, parts in registry.installed.items()}
+            if setting.keys[1] in under:
+                yield setting, under[setting.keys[1]]

@@ -45,8 +45,9 @@ def wrapped(part: Part, *, input_shape: tuple[int, ...], settings: Any) -> Netwo
             )
     rate = getattr(body, "learning_rate", None) or usual_rate(body)
     inputs = [Standardisation(features=input_shape[0])] if len(input_shape) == 1 else []
+    features = _features(part, nn.Sequential(*inputs, body), input_shape)
     whole = nn.Sequential(*inputs, body, nn.Flatten())
-    return Network(body=whole, features=_features(part, whole, input_shape), learning_rate=float(rate))
+    return Network(body=whole, features=features, learning_rate=float(rate))
 
 
 def usual_rate(body: nn.Module, *, pretrained: bool = False) -> float:
@@ -66,7 +67,8 @@ def _features(part: Part, body: nn.Module, input_shape: tuple[int, ...]) -> int:
         failure = f"given inputs of shape {[2, *input_shape]}, it ended with {type(error).__name__}: {error}"
         raise BrokenPart(f"{part}: {failure}") from error
     body.train(was_training)
-    if not (isinstance(made, torch.Tensor) and made.ndim == 2 and len(made) == 2):
-        found = list(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
-        raise BrokenPart(f"{part}: of 2 inputs it made {found}; expected features [2, f]")
-    return made.shape[1]
+    if not (isinstance(made, torch.Tensor) and made.ndim in (2, 4) and len(made) == 2):
+        found = list(made.shape) if isinstance(made, torch.Tensor) else f"a {type(made).__name__}"
+        expected = "expected features [2, f] or maps [2, c, h, w]"
+        raise BrokenPart(f"{part}: of 2 inputs it made {found}; {expected}")
+    return made.flatten(1).shape[1]

@@ -71,6 +71,12 @@ def test_wrong_usage_ends_with_2(words: list[str]) -> None:
     assert plan(*words).exit_code == 2
 
 
+def test_an_association_that_there_is_not_names_the_nearest() -> None:
+    refused = plan("--budget", "64 KiB", "--shape", "1,28,28", "--association", "transfrom")
+    assert refused.exit_code == 2
+    assert "no association 'transfrom'; the nearest is 'transform'" in " ".join(refused.output.split())
+
+
 def test_a_budget_too_small_is_a_configuration_that_cannot_be() -> None:
     refused = plan("--budget", "100", "--shape", "1,28,28").exception
     assert isinstance(refused, ConfigError)
