@@ -105,7 +105,7 @@ class StatePromises:
         sleep(method)
         assert state(method) == before
 
-    def test_what_happens_awake_does_not_reach_a_dream(self, subject: Subject) -> None:
+    def test_what_happens_awake_does_not_reach_a_consolidation(self, subject: Subject) -> None:
         quiet, busy = subject.make(), subject.make()
         for method in (quiet, busy):
             observe(method, 6)

@@ -11,7 +11,7 @@ import pytest
 
 from streamlearner.stream import Source
 from streamlearner.testing import SourceConformance
-from streamlearner.testing.sources import Backlog
+from streamlearner.testing.backlog import Backlog
 from tests.support.sources_and_sinks import COUNT, LOCAL
 
 

@@ -14,7 +14,7 @@ from streamlearner.connectors.files import DatasetSource, ImageFolderSource, Jso
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.stream import Message, Position, Source
-from streamlearner.testing.sources import Backlog
+from streamlearner.testing.backlog import Backlog
 
 COUNT = 23
 NAP_S = 0.01
