@@ -31,7 +31,9 @@ def another(hidden: tuple[int, ...] = (24,)) -> Network:
         return mlp(input_shape=TINY.shape, hidden=hidden)
 
 
-def taught(method: DualMemory, *, steps: int = 4, student: nn.Module | None = None, seed: int = 0) -> Any:
+def transplanted(
+    method: DualMemory, *, steps: int = 4, student: nn.Module | None = None, seed: int = 0
+) -> Any:
     """The candidate of a whole transplant."""
     candidate = method.clone()
     candidate.neocortex = student or another()
@@ -62,8 +64,8 @@ class TransplantPromises:
         observe(method, 3)
         assert method.can_transplant == (method.remembered > 0)
         if not method.can_transplant:
-            with pytest.raises(NotImplementedError, match="nothing to teach"):
-                taught(method)
+            with pytest.raises(NotImplementedError, match="no inputs to train another network"):
+                transplanted(method)
 
     def test_a_student_of_another_architecture_learns_from_recollections_alone(
         self, subject: Subject
@@ -72,7 +74,7 @@ class TransplantPromises:
             pytest.skip("a promise of methods with default settings, if they remember inputs")
         method = subject.make()
         observe(method, 40)
-        method.switch(taught(method, steps=150).neocortex)
+        method.switch(transplanted(method, steps=150).neocortex)
         assert accuracy(method, TINY, 4) > 0.6
 
     def test_teaching_changes_the_student_alone_and_goes_the_same_way_each_time(
@@ -82,7 +84,7 @@ class TransplantPromises:
         method = subject.make()
         observe(method, 6, tasks=2)
         before = state(method)
-        one, other, otherwise = taught(method), taught(method), taught(method, seed=1)
+        one, other, otherwise = transplanted(method), transplanted(method), transplanted(method, seed=1)
         assert state(method) == before
         assert differing(one, other) == []
         assert differing(one, otherwise) != []
@@ -91,7 +93,7 @@ class TransplantPromises:
         only_teachers(subject)
         method = subject.make()
         observe(method, 6)
-        undisturbed, candidate = taught(method), method.clone()
+        undisturbed, candidate = transplanted(method), method.clone()
         candidate.neocortex = another()
         course = method.transplant(candidate, steps=4, remaining_steps=4, rate_factor=1.0, generator=rng(0))
         for step, _ in enumerate(course):
@@ -102,7 +104,7 @@ class TransplantPromises:
         only_teachers(subject)
         method = subject.make()
         observe(method, 6)
-        student = taught(method, steps=10).neocortex
+        student = transplanted(method, steps=10).neocortex
         assert student.head.rows == HEAD_BLOCK
         assert (student.head.weight[method.classes :] == 0).all()
         assert (student.head.bias[method.classes :] == 0).all()

@@ -49,7 +49,7 @@ def drawing(*, seed: int = 0, rows: int = 10) -> DrawTargets:
     return draw
 
 
-def taught(student: Network, *, draw: DrawTargets | None = None, steps: int = 60) -> Network:
+def distilled(student: Network, *, draw: DrawTargets | None = None, steps: int = 60) -> Network:
     remaining = distill(
         student,
         draw=draw or drawing(),
@@ -76,23 +76,25 @@ def same(one: Network, other: Network) -> bool:
     [("mlp", 120), ("lenet", 500), ("resnet18_reduced", 40)],
 )
 def test_a_student_of_any_architecture_comes_to_answer_as_it_is_told(name: str, steps: int) -> None:
-    assert accuracy(taught(make(name), steps=steps)) > 0.9
+    assert accuracy(distilled(make(name), steps=steps)) > 0.9
 
 
 def test_a_student_learns_how_sure_its_teacher_is() -> None:
     images = torch.rand((1, *SHAPE), generator=rng())
     targets = torch.tensor([[0.6, 0.3, 0.1]])
-    student = taught(make(), draw=lambda n: (images.expand(n, -1, -1, -1), targets.expand(n, -1)), steps=300)
+    student = distilled(
+        make(), draw=lambda n: (images.expand(n, -1, -1, -1), targets.expand(n, -1)), steps=300
+    )
     with torch.no_grad():
         assert torch.allclose(student(images)[:, :3].softmax(1), targets, atol=0.03)
 
 
 def test_the_same_draws_end_in_the_same_bits_and_leave_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
-    first = taught(make("lenet"), steps=5)
+    first = distilled(make("lenet"), steps=5)
     torch.rand(3)
     torch.set_rng_state(before)
-    second = taught(make("lenet"), steps=5)
+    second = distilled(make("lenet"), steps=5)
     assert same(first, second)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -109,12 +111,12 @@ def test_steps_shrink_to_nothing_at_the_end() -> None:
 
 
 def test_a_head_grows_to_what_it_is_taught() -> None:
-    student = taught(make(), draw=drawing(rows=HEAD_BLOCK + 2), steps=1)
+    student = distilled(make(), draw=drawing(rows=HEAD_BLOCK + 2), steps=1)
     assert student.head.rows == 2 * HEAD_BLOCK
 
 
 def test_a_class_that_nobody_taught_still_starts_from_nothing() -> None:
-    head = taught(make(), draw=drawing(rows=10), steps=5).head
+    head = distilled(make(), draw=drawing(rows=10), steps=5).head
     assert head.weight[:10].any() and not head.weight[10:].any() and not head.bias[10:].any()
 
 
