@@ -8,19 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CANDIDATES_PER_BIT = 4
-"""Cosines watched for each bit of a code; of CIFAR-100's 240 bits, 107 cosines had a use."""
 
+def candidate_count(
+    input_shape: tuple[int, ...], *, code_bits: int, cosines_per_bit: int, thumbnail_pixels: int = 0
+) -> int:
+    """Coefficients that may get a symbol, and have statistics: all features; all blocks, as a large image may
+    vary in any; of cosines, whose variance falls with frequency, `cosines_per_bit` for each bit of a code.
 
-def candidate_count(input_shape: tuple[int, ...], *, code_bits: int, thumbnail_pixels: int = 0) -> int:
-    """Coefficients whose variance is counted: every feature, every block (any may be where a large image
-    varies), and of cosines, which vary less the higher their frequency, a few for each bit."""
+    Checkpoints hold statistics of as many: another number cannot load them.
+    """
     if len(input_shape) == 1:
         return input_shape[0]
     if thumbnail_pixels:
         channels, height, width = input_shape
         return channels * -(-height // thumbnail_pixels) * -(-width // thumbnail_pixels)
-    return max(CANDIDATES_PER_BIT * code_bits, 64)
+    return max(cosines_per_bit * code_bits, 64)
 
 
 class SeparableTransform(nn.Module):

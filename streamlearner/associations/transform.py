@@ -13,6 +13,7 @@ from streamlearner.associations.coefficients import SeparableTransform, candidat
 from streamlearner.associations.contract import Association
 from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
 
+_COSINES_PER_BIT = 4  # of CIFAR-100, 107 got some of 240 bits
 _MOST_MATRIX_ENTRIES = 250_000  # 1 MB: fits a core's cache
 _COUNT_ALL = 2_000  # examples; then statistics hardly change, and updating them takes longer than coding
 _COUNT_ONE_IN = 4  # batches, afterwards
@@ -81,7 +82,12 @@ class TransformAssociation(Association):
         self.most_symbol_bits = most_symbol_bits
         self.first_fit_examples = first_fit_examples
         self.growth = growth
-        candidates = candidate_count(input_shape, code_bits=code_bits, thumbnail_pixels=thumbnail_pixels)
+        candidates = candidate_count(
+            input_shape,
+            code_bits=code_bits,
+            cosines_per_bit=_COSINES_PER_BIT,
+            thumbnail_pixels=thumbnail_pixels,
+        )
         self.transform = SeparableTransform(
             input_shape=self.input_shape, candidates=candidates, thumbnail_pixels=thumbnail_pixels
         )

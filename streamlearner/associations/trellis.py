@@ -14,6 +14,7 @@ from streamlearner.associations.coefficients import SeparableTransform, candidat
 from streamlearner.associations.contract import Association
 from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
 
+_COSINES_PER_BIT = 3  # for CIFAR-100 half is enough, not where colours vary more than in the prior
 _GENERATIONS = 4
 _LEAST_BITS_FOR_GENERATIONS = 64
 _RELIABLE_FIT = 500  # examples of a fit; of fewer, a fit is poor and codes are few: a better fit recodes them
@@ -75,7 +76,7 @@ class TrellisAssociation(Association):
         self.first_fit_examples = first_fit_examples
         self.growth = growth
         self.most_generations = _GENERATIONS if code_bits >= _LEAST_BITS_FOR_GENERATIONS else 1
-        candidates = candidate_count(input_shape, code_bits=code_bits)
+        candidates = candidate_count(input_shape, code_bits=code_bits, cosines_per_bit=_COSINES_PER_BIT)
         self.transform = SeparableTransform(
             input_shape=self.input_shape, candidates=candidates, thumbnail_pixels=0
         )

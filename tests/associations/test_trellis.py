@@ -147,3 +147,11 @@ def test_large_images_need_no_matrix_of_all_their_pixels() -> None:
 def test_impossible_settings_are_refused_with_what_was_found(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         TrellisAssociation(**{"input_shape": (4,), "code_bits": 9} | arguments)  # type: ignore[arg-type]
+
+
+def test_a_state_has_the_size_that_version_0_1_gave_it() -> None:
+    """Of images of CIFAR's size: 3 cosines for each of 160 bits, of the stream's covariance and of its
+    mean."""
+    state = trellis((3, 32, 32), 160).state_dict()
+    assert state["covariance.centre"].shape == (480,)
+    assert transform((3, 32, 32), 160).state_dict()["centre"].shape == (640,)
