@@ -4,8 +4,10 @@
 
     TestMine = MethodConformance.of("my_package.module:Mine")
 
-`SourceConformance`, `MethodConformance`, `NetworkConformance` and `AssociationConformance`; each says in its
-docstring what it takes beside the name. Nothing else of streamlearner imports this package.
+`SourceConformance`, `MethodConformance`, `NetworkConformance`, `AssociationConformance`,
+`SamplingConformance` and `DeadLettersConformance`; each says in its docstring what it takes beside the name.
+An experiment is tried with `streamlearner bench run NAME --quick`. Nothing else of streamlearner imports this
+package.
 """
 
 from __future__ import annotations
@@ -16,16 +18,23 @@ import pytest
 
 if TYPE_CHECKING:
     from streamlearner.testing.associations import AssociationConformance
+    from streamlearner.testing.dead_letters import DeadLettersConformance
     from streamlearner.testing.methods import MethodConformance
     from streamlearner.testing.networks import NetworkConformance
+    from streamlearner.testing.sampling import SamplingConformance
     from streamlearner.testing.sources import SourceConformance
 
-__all__ = ["AssociationConformance", "MethodConformance", "NetworkConformance", "SourceConformance"]
+__all__ = [
+    "AssociationConformance", "DeadLettersConformance", "MethodConformance", "NetworkConformance",
+    "SamplingConformance", "SourceConformance",
+]  # fmt: skip
 
 _MODULES = {
     "AssociationConformance": "associations",
+    "DeadLettersConformance": "dead_letters",
     "MethodConformance": "methods",
     "NetworkConformance": "networks",
+    "SamplingConformance": "sampling",
     "SourceConformance": "sources",
 }
 _PROMISES = ("method_learning", "method_memory", "method_state", "method_transplants", "streams")

@@ -18,6 +18,7 @@ from streamlearner.connectors.dead_letters import FILE_NAME, DeadLettersNotDurab
 from streamlearner.connectors.kafka.dead_letters import KafkaDeadLetters
 from streamlearner.errors import SourceUnreachable
 from streamlearner.stream import Message, Reject
+from streamlearner.testing import DeadLettersConformance
 
 
 def reject(offset: int = 7, value: bytes | None = b"\x00raw\xff", key: bytes | None = b"k") -> Reject:
@@ -211,3 +212,6 @@ def test_no_broker_at_start_is_unreachable() -> None:
 
     with pytest.raises(SourceUnreachable, match="dead letters"):
         KafkaDeadLetters(bootstrap_servers="a:1", topic="dead", build=build)
+
+
+TestFile = DeadLettersConformance.of("file", count=lambda state_dir: len(lines(state_dir / "dead-letters")))

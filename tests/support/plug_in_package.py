@@ -64,7 +64,7 @@ class Counted(DeadLetters):
         """under state_dir"""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.count = path, 0
+        self.path, self.count = path, int(path.read_text()) if path.exists() else 0
 
     @classmethod
     def build(cls, settings, surroundings):
@@ -101,6 +101,15 @@ class Coin:
 COIN = Coin()
 '''
 
+TESTS = """
+from streamlearner.testing import DeadLettersConformance, SamplingConformance
+
+TestCounted = DeadLettersConformance.of(
+    "counted", count=lambda folder: int((folder / "rejects.txt").read_text())
+)
+TestNewest = SamplingConformance.of("newest")
+"""
+
 EXAMPLES = ("my_source.py", "my_method.py", "my_network.py", "my_association.py")
 
 
@@ -115,11 +124,11 @@ def write(folder: Path) -> None:
 
 
 def write_tests(folder: Path) -> list[str]:
-    """The tests that the docs show of them; the names of the files."""
-    names = [f"test_{name}" for name in EXAMPLES]
-    for name in names:
-        (folder / name).write_text(shown(name))
-    return names
+    """The tests that the docs show of them, and those of the others; the names of the files."""
+    texts = {f"test_{name}": shown(f"test_{name}") for name in EXAMPLES} | {"test_my_others.py": TESTS}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return list(texts)
 
 
 def shown(file: str) -> str:
