@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import numpy as np
 import pytest
 import torch
@@ -21,8 +23,33 @@ from streamlearner.testing.streams import (
 
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
-STEPS = {"tiny images": (50, 10), "grey images": (80, 10), "colour images": (60, 4), "features": (40, 10)}
+STABLE = KINDS | {
+    "grey images": Kind((1, 28, 28), torch.uint8, contrast=1.0),
+    "colour images": Kind((3, 16, 16), torch.uint8, contrast=1.0),
+}
+"""For convolutions black and white, as they begin sooner then; colour of fewer pixels, for more steps in the
+same time."""
+STEPS = {"tiny images": (100, 10), "grey images": (110, 10), "colour images": (80, 8), "features": (60, 10)}
 """How many steps of how many examples suffice: convolutions take longer to begin."""
+LOOKS, APART = 5, 10
+
+
+def looks(subject: Subject, kind: str, *, seed: int = 0) -> list[float]:
+    """Accuracies on the way through the end of a stable stream, `APART` steps apart.
+
+    Several, as a network with batch normalisation answers by chance for a few steps now and then: its weights
+    move at once, its statistics follow. The step size is the network's own: at twice that, convolutions
+    learned one seed in five late or not at all, and which one was decided by how a processor rounds.
+    """
+    method = subject.make(STABLE[kind], method__learning_rate=None)
+    steps, size = STEPS[kind]
+    found = []
+    for look in range(LOOKS):
+        first = 0 if look == 0 else steps - APART * (LOOKS - look)
+        until = steps - APART * (LOOKS - 1 - look)
+        observe(method, until - first, kind=STABLE[kind], size=size, seed=seed, first=first)
+        found.append(accuracy(method, STABLE[kind], 4))
+    return found
 
 
 class LearningPromises:
@@ -34,10 +61,7 @@ class LearningPromises:
     def test_learns_a_stable_stream_far_above_chance(self, subject: Subject, kind: str) -> None:
         if kind == "colour images" and subject.varies:
             pytest.skip("its components were tried on other inputs; this network is slow")
-        method = subject.make(KINDS[kind])
-        steps, size = STEPS[kind]
-        observe(method, steps, kind=KINDS[kind], size=size)
-        assert accuracy(method, KINDS[kind], 4) > 0.6
+        assert statistics.median(looks(subject, kind)) > 0.6
 
     def test_answers_before_it_learns(self, subject: Subject) -> None:
         method = subject.make()

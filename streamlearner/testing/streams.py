@@ -30,10 +30,14 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of raw input, with class means to tell classes by: example = mean of its class + noise."""
+    """A kind of raw input, with class means to tell classes by: example = mean of its class + noise.
+
+    `contrast`: which part of the range of bytes lies between black and white.
+    """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
+    contrast: float = 0.5
 
     def mean(self, label: int) -> Tensor:
         """Coarse squares of black and white, or zeros and ones."""
@@ -48,7 +52,8 @@ class Kind:
         values = torch.stack([self.mean(label) for label in labels]) + 0.25 * noise
         if self.dtype == torch.float32:
             return values
-        return (values * 128 + 64).clamp(0, 255).round().to(torch.uint8)
+        black, white = 128 * (1 - self.contrast), 128 * (1 + self.contrast)
+        return (values * (white - black) + black).clamp(0, 255).round().to(torch.uint8)
 
     def experience(
         self, labels: Sequence[int], *, seed: int, tasks: Sequence[int] | None = None
@@ -100,9 +105,11 @@ def observe(
     size: int = 10,
     seed: int = 0,
     tasks: int = 0,
+    first: int = 0,
 ) -> None:
-    """A stable stream of `classes` in equal parts; with `tasks`, class k belongs to task k mod tasks."""
-    for step in range(steps):
+    """A stable stream of `classes` in equal parts, from its step `first` on; with `tasks`, class k belongs to
+    task k mod tasks."""
+    for step in range(first, first + steps):
         labels = torch.randint(classes, (size,), generator=rng(seed * 1000 + step)).tolist()
         named = [label % tasks for label in labels] if tasks else None
         method.observe(kind.experience(labels, seed=seed * 1000 + step, tasks=named))

@@ -125,10 +125,10 @@ def test_incremental_cifar100_drains_on_a_signal_and_goes_on_at_its_position_wit
     path = shared / "data" / "cifar100" / "train.parquet"
     columns = {"image_column": "img", "label_column": "fine_label", "task_column": "coarse_label"}
     daemon, cifar = launch(format="parquet", path=str(path), order="task", **columns), Cifar100(path)
-    daemon.start().wait_until(lambda status: status["messages"] >= 500)
+    daemon.start().wait_until(lambda status: status["messages"] >= 1_500)
     assert daemon.stop() == 0, daemon.tail()
     taken = daemon.newest().manifest.position["index"]
-    assert 500 <= taken < 5_000, "a signal ends it long before its 50,000 examples"
+    assert 1_500 <= taken < 5_000, "a signal ends it long before its 50,000 examples"
     assert_drained_after(daemon, cifar.labels[:taken])
     assert daemon.newest().facts["learner"]["tasks"] == [str(cifar.tasks[0])]
 

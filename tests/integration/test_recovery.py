@@ -139,7 +139,7 @@ def ids_of(stream: DigitStream) -> torch.Tensor:
 
 def assert_worth_comparing(daemon: DaemonProcess, end: dict[str, Any]) -> None:
     """There was something that could have differed: memory, generators, sleeps."""
-    assert {"method/memory.records", "method/memory.generator", "method/chance._extra_state"} <= end.keys()
+    assert {"method/memory.records", "method/memory.generator", "method/rng._extra_state"} <= end.keys()
     assert daemon.newest().facts["learner"]["progress"]["adopted"] >= 5
 
 
