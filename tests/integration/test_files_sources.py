@@ -132,7 +132,7 @@ def test_incremental_cifar100_drains_on_a_signal_and_goes_on_at_its_position_wit
     assert_drained_after(daemon, cifar.labels[:taken])
     assert daemon.newest().facts["learner"]["tasks"] == [str(cifar.tasks[0])]
 
-    again = daemon.start().wait_until(lambda status: status["messages"] >= taken + 100)
+    again = daemon.start().wait_until(lambda status: status["messages"] >= taken + 200)
     assert again["examples"]["learned"] + again["examples"]["withheld"] == again["messages"]
     inputs = [wire_input(cifar.image.transpose(2, 0, 1))]
     (found,) = daemon.ask("/v1/predict", {"inputs": inputs, "task": str(cifar.tasks[0])})["predictions"]
