@@ -23,6 +23,7 @@ from streamlearner.commands import main as cli
 from streamlearner.commands.client import Client
 from streamlearner.errors import CheckpointError, StateInUse, StreamlearnerError
 from streamlearner.state.lock import StateLock
+from tests.support import forked_commands
 
 TIMEOUT_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +33,7 @@ ENVIRONMENT |= {"PYTHONPATH": str(ROOT)}
 
 def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """One command to its end, in `folder`."""
-    return subprocess.run(
-        [sys.executable, "-m", "streamlearner.commands.main", *words],
-        cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT_S,
-    )  # fmt: skip
+    return forked_commands.completed(*words, folder=folder, environ=ENVIRONMENT, timeout_s=TIMEOUT_S)
 
 
 def free_port() -> int:

@@ -52,7 +52,7 @@ class Outcome:
 
 
 class Runs:
-    """Runs daemons side by side over the same topic: of one method for each budget, or of many methods."""
+    """Runs daemons side by side over the same topic: for each budget, or of many methods."""
 
     def __init__(self, *, folder: Path, address: str, topic: str, examples: int, test: Mnist) -> None:
         self._folder = folder
@@ -61,12 +61,14 @@ class Runs:
         self._test = test
         self._started: list[DaemonProcess] = []
 
-    def outcomes(self, method: str) -> dict[int, Outcome]:
-        daemons = {
-            budget_bits: self._start(method, budget_bits)
-            for budget_bits in (TEN_IMAGES_BITS, FIFTY_IMAGES_BITS)
-        }
-        return {bits: self._outcome(daemon, method, bits) for bits, daemon in daemons.items()}
+    def outcomes(self, *methods: str) -> list[dict[int, Outcome]]:
+        """Of each method, by its budget."""
+        budgets = (TEN_IMAGES_BITS, FIFTY_IMAGES_BITS)
+        daemons = {(method, bits): self._start(method, bits) for method in methods for bits in budgets}
+        return [
+            {bits: self._outcome(daemons[method, bits], method, bits) for bits in budgets}
+            for method in methods
+        ]
 
     def outcome(self, method: str, **section: Any) -> Outcome:
         daemon = self._start(method, TEN_IMAGES_BITS, **section)
@@ -78,6 +80,7 @@ class Runs:
             "method": {"name": method, **section},
             "sleep": {"every_examples": 600, "min_examples": 100, "steps": 30} if section else {},
             "memory": {"budget_bits": budget_bits},
+            "serving": {"refresh_every_examples": 1 if section else 200},
             "seed": SEED,
         }
         self._started.append(DaemonProcess(self._folder / f"{method}-{budget_bits}", settings))
@@ -126,7 +129,7 @@ def runs(
 def test_digits_in_class_order_are_remembered_in_the_bits_of_ten_and_of_fifty_images(
     runs: Runs, capsys: pytest.CaptureFixture[str], record_property: Callable[[str, object], None]
 ) -> None:
-    ours, rehearsal = runs.outcomes("recollection_replay"), runs.outcomes("rehearsal")
+    ours, rehearsal = runs.outcomes("recollection_replay", "rehearsal")
     with capsys.disabled():
         print()
         for outcome in (*ours.values(), *rehearsal.values()):
@@ -148,7 +151,7 @@ def test_digits_in_class_order_are_remembered_in_the_bits_of_ten_and_of_fifty_im
 @pytest.mark.parametrize("runs", [PART], indirect=True)
 def test_every_papers_method_learns_digits_in_class_order_and_counts_what_it_holds(runs: Runs) -> None:
     small = {
-        "masked_generator": {"units": 64, "steps": 60, "least_examples": 50},
+        "masked_generator": {"units": 64, "steps": 20, "least_examples": 50},
         "generative_dual_memory": {"hidden": 64, "steps": 1},
     }
     with ThreadPoolExecutor(max_workers=2) as pool:

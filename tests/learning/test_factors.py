@@ -103,6 +103,7 @@ def test_every_factor_is_learned_answered_examined_and_reported(name: str, tmp_p
         method__name=name,
         exam__budget_bits=40_000,
         sleep__every_examples=None,
+        serving__refresh_every_examples=1,
         daemon__at_end="serve",
     )
     with running(build(config, source=MemorySource(STREAM))) as daemon:
@@ -111,6 +112,7 @@ def test_every_factor_is_learned_answered_examined_and_reported(name: str, tmp_p
         wanted = [{"row": i % ROWS, "side": ("left", "right")[i // ROWS % COLUMNS]} for i in range(12)]
         asked = {"inputs": fresh, "return": ["probabilities"]}
         wait_until(lambda: _served(daemon) == learned(daemon), "the newest model answers")
+        wait_until(lambda: ask(daemon, "/v1/status")["messages"] == COUNT, "the status tells of all")
         answers = ask(daemon, "/v1/predict", asked)["predictions"]
         one = ask(daemon, "/v1/predict", {"inputs": fresh[:1], "task": "side"})["predictions"][0]
         retention, status = ask(daemon, "/v1/retention"), ask(daemon, "/v1/status")
@@ -159,7 +161,8 @@ def test_a_daemon_of_factors_that_crashes_ends_in_the_same_bits(tmp_path: Path) 
 def mixed(tmp_path: Path) -> Iterator[Any]:
     """Half of the examples name only a plain label."""
     messages = [example(n, label=None if n % 2 else n % ROWS) for n in range(COUNT)]
-    with running(build(settings(tmp_path, daemon__at_end="serve"), source=MemorySource(messages))) as daemon:
+    config = settings(tmp_path, daemon__at_end="serve", serving__refresh_every_examples=1)
+    with running(build(config, source=MemorySource(messages))) as daemon:
         wait_until(lambda: daemon.learner and _all_taken(daemon.learner), "all taken")
         yield daemon
 

@@ -1,19 +1,12 @@
-"""The real daemon in a process of its own: started, asked, killed, stopped and started again by a test.
-
-Each is forked from a server process that has imported the daemon's modules and done nothing else: importing
-takes several seconds of a core, and the suite starts about a hundred. `streamlearner run` as a command of the
-shell is tested in tests/integration/test_process.py and tests/commands/test_main_daemon.py.
-"""
+"""The real daemon in a process of its own: started, asked, killed, stopped and started again by a test."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -25,13 +18,10 @@ from typing import Any
 import yaml
 
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
+from tests.support import forked_commands
 from tests.support.patience import Patience, cpu_seconds_of, cpu_steps
 
 ROOT = Path(__file__).resolve().parents[2]
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["streamlearner.app", "streamlearner.commands.main", "streamlearner.connectors.kafka.source", "uvicorn"]
-)
 END_S = 300.0
 """For a process that was told to end; it drains within seconds where a core is free."""
 
@@ -56,8 +46,9 @@ class DaemonProcess:
         settings = [word for setting in more for word in ("--set", setting)]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLEARNER_")}
         words = ["run", "--config", str(self._config), *settings]
-        self._process = FORKS.Process(target=run_command, args=(words, environ, str(self.log)))
-        self._process.start()
+        self._process = forked_commands.start(
+            *words, folder=ROOT, environ=environ, stdout=self.log, stderr=self.log
+        )
         return self
 
     def signal(self, number: signal.Signals) -> None:
@@ -149,20 +140,6 @@ class DaemonProcess:
             for line in path.read_text().splitlines()
         ]
         return [(line["partition"], line["offset"], line["reason"]) for line in lines]
-
-
-def run_command(words: list[str], environ: dict[str, str], log: str) -> None:
-    """`streamlearner` with these words, in a process of its own: output to the end of the file `log`."""
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream in (sys.stdout.fileno(), sys.stderr.fileno()):
-        os.dup2(output, stream)
-    os.chdir(ROOT)
-    os.environ.clear()
-    os.environ.update(environ)
-    sys.argv = ["streamlearner", *words]
-    from streamlearner.commands.main import main
-
-    main()
 
 
 def final_state(daemon: DaemonProcess) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.daemon_process import free_port
-from tests.support.patience import LONGEST_S, STILL_S, Patience, cpu_seconds_of, cpu_steps
+from tests.support.forked_commands import ShellCommands
+from tests.support.patience import LONGEST_S, STILL_S, Patience, cpu_steps
 
 SHOWN_ADDRESS, SHOWN_BROKER = "127.0.0.1:8080", "127.0.0.1:29092"
 
@@ -31,6 +32,7 @@ class Terminals:
         self.log = folder / "first-terminal.log"
         self.sent = 0
         self._environment = folder / ".environment"
+        self._commands = ShellCommands(folder / ".commands")
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def run(self, text: str) -> str:
@@ -99,7 +101,7 @@ class Terminals:
 
     def _cpu_steps(self) -> int:
         """The daemon's time on cores: it moves while torch loads, before anything can be asked."""
-        return 0 if self._daemon is None else cpu_steps(cpu_seconds_of(self._daemon.pid))
+        return cpu_steps(self._commands.cpu_s())
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
@@ -109,6 +111,7 @@ class Terminals:
         if self._daemon is not None and self._daemon.poll() is None:
             self._daemon.kill()
             self._daemon.wait()
+        self._commands.close()
 
     def _here(self, text: str) -> str:
         text = text.replace(SHOWN_ADDRESS, self.address)
@@ -120,9 +123,10 @@ class Terminals:
         return kept + "".join(f"export {name}={text}\n" for name, text in self._ports().items())
 
     def _environ(self) -> dict[str, str]:
-        """The caller's without settings of streamlearner; the environment's programs come first."""
+        """The caller's without settings of streamlearner; `streamlearner` and the environment's programs come
+        first."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("STREAMLEARNER_")}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+        path = os.pathsep.join((str(self._commands.folder), str(Path(sys.executable).parent), kept["PATH"]))
         return kept | {"PATH": path, "OMP_NUM_THREADS": "1", "KEPT_ENVIRONMENT": str(self._environment)}
 
     def _ports(self) -> dict[str, str]:
