@@ -8,6 +8,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from streamlearner.app.assembly import build
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.config.loading import load
@@ -15,6 +18,7 @@ from streamlearner.connectors.kafka.source import KafkaSource
 from streamlearner.connectors.kafka.writer import KafkaWriter
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.decoding.codec import encode_raw
+from streamlearner.errors import ConfigError
 from streamlearner.stream import Message
 from streamlearner.vision import datasets as picture_sets
 
@@ -27,6 +31,12 @@ def build_fixture(*, data: Path, download: bool = False) -> Fixture:
         found = picture_sets.read(name, folder=data, train=train, download=download, most=most)
         return Dataset(found.images, list(found.labels), found.groups)
 
+    def load_csv(name: str) -> NDArray[np.float64]:
+        path = data / name
+        if not path.is_file():
+            raise ConfigError(f"there is no {path}; expected comma-separated numbers under a line of names")
+        return np.loadtxt(path, delimiter=",", skiprows=1)
+
     return Fixture(
         build_daemon=lambda settings, source: build(
             load(path=None, settings=settings, environ={}), source=source
@@ -34,6 +44,7 @@ def build_fixture(*, data: Path, download: bool = False) -> Fixture:
         build_source=MonitoredSource,
         build_kafka_source=_new_topic,
         load_dataset=load_dataset,
+        load_csv=load_csv,
         encode=encode_raw,
     )
 

@@ -53,6 +53,11 @@ REGISTRY.register(
     "experience replay, ER-ACE, DER++ and Avalanche at equal bits, and their speed",
 )
 REGISTRY.register(
+    "streams",
+    "streamlearner.bench.experiments.streams:STREAMS",
+    "default settings on streams of many kinds, beside what is simple and what replays raw items",
+)
+REGISTRY.register(
     "methods",
     "streamlearner.bench.experiments.methods:METHODS_COMPARED",
     "every method side by side on class-incremental MNIST",

@@ -58,7 +58,8 @@ DataOption = Annotated[
 ]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Download a data set that is absent.")]
 ArmOption = Annotated[
-    list[str] | None, typer.Option("--arm", help="Only this arm; repeatable.", show_default="all")
+    list[str] | None,
+    typer.Option("--arm", help="Only this arm, or arms like `mnist-*/ours`; repeatable.", show_default="all"),
 ]
 PortionOption = Annotated[
     Literal["whole", "quarter"],

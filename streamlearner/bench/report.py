@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from streamlearner.bench.kit.experiment import DrawsItself, Experiment
+from streamlearner.bench.kit.experiment import DrawsItself, Experiment, TabulatesItself
 from streamlearner.bench.kit.results import Record
 from streamlearner.bench.kit.summary import Summary, spans_budgets, summarise
 from streamlearner.bench.kit.tables import pivot_tables, table
@@ -39,7 +39,9 @@ def write(folder: Path, experiments: Mapping[str, Experiment]) -> list[Path]:
         found = summarise(record.rows)
         plots = list(draw_plots(record, found, experiments.get(record.experiment), beside=path))
         written += plots
-        sections.append(section(record, found, plots=[plot.name for plot in plots]))
+        experiment = experiments.get(record.experiment)
+        own = experiment.tables if isinstance(experiment, TabulatesItself) else None
+        sections.append(section(record, found, plots=[plot.name for plot in plots], tabulate=own or table))
     written[0].write_text("\n".join([HEADER, *sections]), encoding="utf-8")
     return written
 
@@ -69,7 +71,13 @@ def title_of(record: Record) -> str:
     return f"{record.experiment}, held out" if record.held_out else record.experiment
 
 
-def section(record: Record, found: Sequence[Summary], *, plots: Sequence[str]) -> str:
+def section(
+    record: Record,
+    found: Sequence[Summary],
+    *,
+    plots: Sequence[str],
+    tabulate: Callable[[Sequence[Summary]], Iterator[str]],
+) -> str:
     """The Markdown of one experiment."""
     options = f"{' --quick' if record.quick else ''}{' --held-out' if record.held_out else ''}"
     return "\n".join(
@@ -80,7 +88,7 @@ def section(record: Record, found: Sequence[Summary], *, plots: Sequence[str]) -
             f"{record.protocol}\n",
             *pivot_tables(found),
             *(f"![{plot.removesuffix('.png')}]({plot})\n" for plot in plots),
-            *table(found),
+            *tabulate(found),
             "",
             f"Measured on: {listed(record.machine)}. With: {listed(record.versions)}.\n",
             f"`streamlearner bench run {record.experiment}{options}`\n",

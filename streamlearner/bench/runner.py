@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -46,16 +47,19 @@ def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Plan:
 
 
 def select_arms(experiment: Experiment, trials: Sequence[Trial], arms: Sequence[str] | None) -> list[Trial]:
-    """The trials of these arms (None: all). Raises ValueError for an unknown arm, naming the nearest."""
+    """The trials of these arms (None: all), of which one may be a pattern such as `mnist-*/ours`. Raises
+    ValueError for an unknown arm, naming the nearest."""
     known = list(dict.fromkeys(trial.arm for trial in trials))
+    wanted = set(known if arms is None else ())
     for arm in arms or ():
-        if arm not in known:
+        wanted.update(found := fnmatch.filter(known, arm))
+        if not found:
             (nearest,) = difflib.get_close_matches(arm, known, n=1, cutoff=0.0)
             raise ValueError(
                 f"{experiment.name} has no arm {arm!r}; the nearest is {nearest!r}, and the arms are: "
                 + ", ".join(known)
             )
-    return [trial for trial in trials if arms is None or trial.arm in arms]
+    return [trial for trial in trials if trial.arm in wanted]
 
 
 def run(

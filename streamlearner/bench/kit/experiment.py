@@ -101,3 +101,11 @@ class DrawsItself(Protocol):
 
     def draw(self, found: Sequence[Summary], *, quick: bool, path: Path) -> None:
         """Writes a PNG to `path`; `found` has all metrics."""
+
+
+@runtime_checkable
+class TabulatesItself(Protocol):
+    """An experiment whose rows are too many for a line each: it makes tables of its own."""
+
+    def tables(self, found: Sequence[Summary]) -> Iterator[str]:
+        """Lines of Markdown; `found` has all metrics."""

@@ -18,10 +18,11 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Images [n, H, W] or [n, H, W, C] uint8 with their labels (plain values, or mappings by factor), and,
-    where the data set has tasks, the task of each (CIFAR-100: its coarse class; Omniglot: its alphabet)."""
+    """Images [n, H, W] or [n, H, W, C] uint8, or feature vectors [n, d] float32, with their labels (plain
+    values, or mappings by factor), and, where the data set has tasks, the task of each (CIFAR-100: its coarse
+    class; Omniglot: its alphabet)."""
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: list[Any]
     tasks: list[str] | None = None
 
@@ -40,6 +41,7 @@ class Fixture:
     - `build_kafka_source(messages, address)`: a source that reads them from a new topic.
     - `load_dataset(name, train, most=None)`: the training or the test half of a data set; at most `most`
       examples where only a part is needed.
+    - `load_csv(name)`: the numbers of a file with one line of column names, [rows, columns] float64.
     - `encode(image, label=, task=)`: a message's value and headers.
     """
 
@@ -47,6 +49,7 @@ class Fixture:
     build_source: Callable[..., Source]
     build_kafka_source: Callable[[list[Message], str], Source]
     load_dataset: Callable[..., Dataset]
+    load_csv: Callable[[str], NDArray[np.float64]]
     encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
 
     def messages(self, dataset: Dataset, *, tasks: list[str] | None = None) -> list[Message]:

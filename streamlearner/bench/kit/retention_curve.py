@@ -53,8 +53,10 @@ def readouts(learner: Any, test: Dataset, stream: Dataset) -> dict[str, float]:
 
 
 def to_tensor(dataset: Dataset) -> Tensor:
-    """The images as [n, C, H, W] uint8, as the codec decodes them."""
+    """The images as [n, C, H, W] uint8, feature vectors as [n, d] float32, as the codec decodes them."""
     images = torch.from_numpy(dataset.images)
+    if images.ndim == 2:
+        return images
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 

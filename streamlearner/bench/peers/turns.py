@@ -40,6 +40,11 @@ class TurnSource(Source):
     def lag(self) -> dict[int, int]:
         return self.inner.lag()
 
+    @property
+    def exhausted(self) -> bool:
+        """Also amid the last turn: what is left of it is learned at once, as a smaller batch."""
+        return not self.left and self.inner.exhausted
+
     def close(self) -> None:
         self.inner.close()
 

@@ -1,0 +1,53 @@
+"""All of a stream at once, many times and in any order: a reference, which no learner of a stream can be."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from streamlearner.bench.peers.answering import Candidate, nothing
+from streamlearner.bench.peers.simple import ByClass
+from streamlearner.methods.base import unit_interval
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_name import build_network
+
+SHOWN = 30_000
+"""Examples shown in all, each as often as that allows: at least twice and at most 50 times."""
+JOINT_BATCH = 32
+RATE = 1e-3
+
+
+class Joint(Candidate):
+    """The daemon's network, taught by Adam on shuffled batches of all that `learn` is given."""
+
+    def __init__(self, *, seed: int) -> None:
+        self.seed = seed
+        self.classes = ByClass()
+        self.network: Network | None = None
+
+    @torch.no_grad()
+    def answer(self, inputs: Tensor) -> Tensor:
+        if self.network is None:
+            return nothing(inputs)
+        logits = self.network.eval()(unit_interval(inputs))[:, : len(self.classes.labels)]
+        return self.classes.named(logits.argmax(1))
+
+    def learn(self, inputs: Tensor, labels: Tensor) -> None:
+        generator = torch.Generator().manual_seed(self.seed * 1000 + 1)
+        numbers = self.classes.numbers(labels)
+        network = build_network(name="auto", input_shape=tuple(inputs.shape[1:]), generator=generator)
+        network.update_input_statistics(unit_interval(inputs))
+        network.head.grow(len(self.classes.labels))
+        self.network = network.train()
+        optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
+        epochs = min(max(SHOWN // len(labels), 2), 50)
+        order = torch.cat([torch.randperm(len(labels), generator=generator) for _ in range(epochs)])
+        steps = torch.split(order, JOINT_BATCH)
+        falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=len(steps))
+        for chosen in steps:
+            logits = network(unit_interval(inputs[chosen]))[:, : len(self.classes.labels)]
+            optimiser.zero_grad()
+            F.cross_entropy(logits, numbers[chosen]).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            falling.step()
