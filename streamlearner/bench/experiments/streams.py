@@ -76,12 +76,13 @@ PROTOCOL = (
     "of. no_change: the last label of the batch before. nearest_mean, neighbours: vectors are standardised; "
     "neighbours: of the raw items that fit the budget, as many of each class. lda: one covariance of raw "
     "inputs (of large images averaged over blocks, to at most 1,024 values), ridge 0.3 of each variance. "
-    "logistic_regression, hoeffding_adaptive_tree, adaptive_random_forest: River's (0.26), with its defaults, "
-    "on vectors of at most 80 values; left out where it is not installed. er, er_ace: one step on each batch and ten raw items of a reservoir, with "
-    f"the daemon's network and step size; ..._averaged: by weights averaged with {DECAY:g} a batch. joint: "
-    "the same network, shown all examples of the stream many times with their last meaning: a reference, "
-    "not a candidate. CIFAR-10 is tested on training images held out. Simple alternatives: "
-    f"{', '.join(stream_comparison.SIMPLE)}. Replay peers: {', '.join(stream_comparison.REPLAY)}."
+    "logistic_regression, hoeffding_adaptive_tree, adaptive_random_forest: River 0.26 with its defaults, on "
+    "vectors of at most 80 values; left out where it is not installed. er, er_ace: one step on each batch "
+    "and ten raw items of a reservoir, with the daemon's network and step size; ..._averaged: by weights "
+    f"averaged with {DECAY:g} a batch. joint: the same network, shown all examples of the stream many times "
+    "with their last meaning: a reference, not a candidate. CIFAR-10 is tested on training images held out. "
+    f"Simple alternatives: {', '.join(stream_comparison.SIMPLE)}. Replay peers: "
+    f"{', '.join(stream_comparison.REPLAY)}."
 )
 
 
