@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 # More words for pip, for example an index that has the CPU build of torch (deploy/README.md, "CPU or GPU").
 PIP_ARGS ?=
 # Test workers: as many as cores, two at most, as each starts a broker. WORKERS= runs all in one process.
-WORKERS ?= -n auto --maxprocesses 2 --dist loadfile
+WORKERS ?= -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 # More words for `make demo` and for pytest in `make test`.
 ARGS ?=
 

@@ -25,6 +25,42 @@ SETTINGS = (
     f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
 )
 
+LONGEST = (
+    "integration/test_mnist_stream.py",
+    "integration/test_recovery.py",
+    "methods/test_conformance.py",
+    "docs/test_walk_through.py",
+    "integration/test_kafka_faults.py",
+    "integration/test_serving_under_load.py",
+    "state/test_old_checkpoints.py",
+    "connectors/test_conformance.py",
+    "integration/test_plug_ins.py",
+    "integration/test_files_sources.py",
+    "gates/test_meta_learning.py",
+    "commands/test_main_daemon.py",
+    "integration/test_memory_bits.py",
+    "daemon/test_loop_restored.py",
+)
+"""The files that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin, so that no worker is left alone with one; xdist has to keep their order."""
+    root = Path(__file__).parent
+    places = {root / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(autouse=True)
+def forgets_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A module that one test wrote and imported is not what the next finds under its name."""
+    before = set(sys.modules)
+    yield
+    folder = str(tmp_path_factory.getbasetemp())
+    for name in sys.modules.keys() - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(folder):
+            del sys.modules[name]
+
 
 @dataclass(frozen=True)
 class Broker:

@@ -5,9 +5,8 @@
     TestMine = MethodConformance.of("my_package.module:Mine")
 
 `SourceConformance`, `MethodConformance`, `NetworkConformance`, `AssociationConformance`,
-`SamplingConformance` and `DeadLettersConformance`; each says in its docstring what it takes beside the name.
-An experiment is tried with `streamlearner bench run NAME --quick`. Nothing else of streamlearner imports this
-package.
+`SamplingConformance`, `DeadLettersConformance` and `ExperimentConformance`; each says in its docstring what
+it takes beside the name. Nothing else of streamlearner imports this package.
 """
 
 from __future__ import annotations
@@ -19,19 +18,21 @@ import pytest
 if TYPE_CHECKING:
     from streamlearner.testing.associations import AssociationConformance
     from streamlearner.testing.dead_letters import DeadLettersConformance
+    from streamlearner.testing.experiments import ExperimentConformance
     from streamlearner.testing.methods import MethodConformance
     from streamlearner.testing.networks import NetworkConformance
     from streamlearner.testing.sampling import SamplingConformance
     from streamlearner.testing.sources import SourceConformance
 
 __all__ = [
-    "AssociationConformance", "DeadLettersConformance", "MethodConformance", "NetworkConformance",
-    "SamplingConformance", "SourceConformance",
+    "AssociationConformance", "DeadLettersConformance", "ExperimentConformance", "MethodConformance",
+    "NetworkConformance", "SamplingConformance", "SourceConformance",
 ]  # fmt: skip
 
 _MODULES = {
     "AssociationConformance": "associations",
     "DeadLettersConformance": "dead_letters",
+    "ExperimentConformance": "experiments",
     "MethodConformance": "methods",
     "NetworkConformance": "networks",
     "SamplingConformance": "sampling",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,12 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyte
             (tmp_path / block.file).write_text(block.text)
         elif block.page == page:
             exec(compile(block.text, str(block), "exec"), names)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_no_test_finds_a_module_that_another_wrote(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_number.py").write_text(f"NUMBER = {number}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert number == importlib.import_module("my_number").NUMBER

@@ -31,9 +31,7 @@ class Elsewhere:
         """A daemon to the end of its stream; the checkpoint that it leaves."""
         usual = [f"state_dir={name}", "daemon.at_end=exit", "serving.port=0", "threads=1", "precision=fp32"]
         words = [word for setting in (*usual, *settings) for word in ("--set", setting)]
-        done = plug_in_package.called(
-            "-m", "streamlearner", "run", *words, site=self.site, folder=self.folder
-        )
+        done = plug_in_package.called("streamlearner", "run", *words, site=self.site, folder=self.folder)
         assert done.returncode == 0, done.stderr
         found = store(self.folder / name).latest()
         assert found is not None
@@ -89,8 +87,8 @@ def test_an_association_and_a_sampling_are_used_by_name_and_a_network_by_its_tar
 
 
 def test_an_experiment_is_listed_and_run_by_name(elsewhere: Elsewhere) -> None:
-    assert "\ncoin\n" in elsewhere.called("-m", "streamlearner", "bench", "list")
-    elsewhere.called("-m", "streamlearner", "bench", "run", "coin", "--seeds", "2", "--out", "results")
+    assert "\ncoin\n" in elsewhere.called("streamlearner", "bench", "list")
+    elsewhere.called("streamlearner", "bench", "run", "coin", "--seeds", "2", "--out", "results")
     rows = json.loads((elsewhere.folder / "results" / "coin.json").read_text())["rows"]
     assert [(row["arm"], row["metric"], row["value"]) for row in rows] == [
         ("coin", "heads", 0),
@@ -99,10 +97,10 @@ def test_an_experiment_is_listed_and_run_by_name(elsewhere: Elsewhere) -> None:
 
 
 def test_the_configuration_knows_their_settings(elsewhere: Elsewhere) -> None:
-    shown = elsewhere.called("-m", "streamlearner", "config", "show", "--set", "method.name=smoothed")
+    shown = elsewhere.called("streamlearner", "config", "show", "--set", "method.name=smoothed")
     assert "  smoothed:\n    smoothing: 0.1\n" in shown
     wrong = plug_in_package.called(
-        "-m", "streamlearner", "config", "check", "--set", "method.name=smoothd",
+        "streamlearner", "config", "check", "--set", "method.name=smoothd",
         site=elsewhere.site, folder=elsewhere.folder,
     )  # fmt: skip
     assert wrong.returncode == 78
@@ -111,8 +109,6 @@ def test_the_configuration_knows_their_settings(elsewhere: Elsewhere) -> None:
 
 def test_each_passes_the_suite_of_its_kind_by_one_line_of_pytest(elsewhere: Elsewhere) -> None:
     files = plug_in_package.write_tests(elsewhere.folder)
-    said = elsewhere.called(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={elsewhere.folder}", *files
-    )
+    said = elsewhere.called("pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={elsewhere.folder}", *files)
     passed = re.search(r"(\d+) passed", said)
     assert passed is not None and int(passed[1]) > 80, said

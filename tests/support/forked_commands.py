@@ -1,11 +1,13 @@
-"""`streamlearner` commands, each in a process of its own that need not import: it is forked from a server
-process that has imported the product's modules and done nothing else. Importing takes several seconds of a
-core, and the suite runs about two hundred commands. As a command of the shell, with nothing imported before,
-`streamlearner` is tested in tests/integration/test_process.py and tests/commands/test_main_daemon.py.
+"""Commands, `streamlearner` and pytest, each in a process of its own that need not import: it is forked from
+a server process that has imported the product's modules and done nothing else. Importing takes several
+seconds of a core, and the suite runs about two hundred commands. As a command of the shell, with nothing
+imported before, `streamlearner` is tested in tests/integration/test_process.py and
+tests/commands/test_main_daemon.py.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -27,6 +29,7 @@ FORKS.set_forkserver_preload(
         "streamlearner.app",
         "streamlearner.commands.main",
         "streamlearner.connectors.kafka.source",
+        "pytest",
         "sklearn.datasets",
         "uvicorn",
     ]
@@ -34,22 +37,30 @@ FORKS.set_forkserver_preload(
 SHIM = Path(__file__).with_name("forked_command_shim.py")
 
 
+PROGRAMS = {"streamlearner": ("streamlearner.commands.main", "main"), "pytest": ("pytest", "console_main")}
+
+
 def start(
-    *words: str, folder: Path, environ: Mapping[str, str], stdout: Path, stderr: Path
+    *words: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    stdout: Path,
+    stderr: Path,
+    program: str = "streamlearner",
 ) -> ForkServerProcess:
-    """`streamlearner` with these words, in `folder`; what it prints is added to the files."""
-    process = FORKS.Process(target=_run, args=(words, folder, dict(environ), stdout, stderr))
+    """The program with these words, in `folder`; what it prints is added to the files."""
+    process = FORKS.Process(target=_run, args=(program, words, folder, dict(environ), stdout, stderr))
     process.start()
     return process
 
 
 def completed(
-    *words: str, folder: Path, environ: Mapping[str, str], timeout_s: float
+    *words: str, folder: Path, environ: Mapping[str, str], timeout_s: float, program: str = "streamlearner"
 ) -> subprocess.CompletedProcess[str]:
     """One command to its end."""
     with tempfile.TemporaryDirectory() as kept:
         stdout, stderr = (Path(kept) / name for name in ("stdout", "stderr"))
-        process = start(*words, folder=folder, environ=environ, stdout=stdout, stderr=stderr)
+        process = start(*words, folder=folder, environ=environ, stdout=stdout, stderr=stderr, program=program)
         code = wait(process, timeout_s)
         return subprocess.CompletedProcess(words, code, stdout.read_text(), stderr.read_text())
 
@@ -63,7 +74,9 @@ def wait(process: ForkServerProcess, timeout_s: float) -> int:
     return process.exitcode
 
 
-def _run(words: tuple[str, ...], folder: Path, environ: dict[str, str], stdout: Path, stderr: Path) -> None:
+def _run(
+    program: str, words: tuple[str, ...], folder: Path, environ: dict[str, str], stdout: Path, stderr: Path
+) -> None:
     for path, stream in ((stdout, sys.stdout), (stderr, sys.stderr)):
         output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(output, stream.fileno())
@@ -73,10 +86,10 @@ def _run(words: tuple[str, ...], folder: Path, environ: dict[str, str], stdout: 
     os.environ.update(environ)
     more = [entry for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     sys.path[:0] = [os.path.abspath(entry) for entry in more]
-    sys.argv = ["streamlearner", *words]
-    from streamlearner.commands.main import main
-
-    main()
+    sys.argv = [program, *words]
+    module, function = PROGRAMS[program]
+    code = getattr(importlib.import_module(module), function)()
+    sys.exit(code)
 
 
 class ShellCommands:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support import doc_pages
+from tests.support import doc_pages, forked_commands
 
 PROJECT = """
 [build-system]
@@ -102,12 +102,13 @@ COIN = Coin()
 '''
 
 TESTS = """
-from streamlearner.testing import DeadLettersConformance, SamplingConformance
+from streamlearner.testing import DeadLettersConformance, ExperimentConformance, SamplingConformance
 
 TestCounted = DeadLettersConformance.of(
     "counted", count=lambda folder: int((folder / "rejects.txt").read_text())
 )
 TestNewest = SamplingConformance.of("newest")
+TestCoin = ExperimentConformance.of("coin")
 """
 
 EXAMPLES = ("my_source.py", "my_method.py", "my_network.py", "my_association.py")
@@ -145,10 +146,8 @@ def install(folder: Path, target: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def called(*words: str, site: Path, folder: Path, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
-    """A Python program in `folder` that finds what is installed in `site`."""
+def called(program: str, *words: str, site: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """`streamlearner` or `pytest` in `folder`, which finds what is installed in `site`."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("STREAMLEARNER_")}
     environ |= {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=timeout_s
-    )
+    return forked_commands.completed(*words, folder=folder, environ=environ, timeout_s=600, program=program)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forked_commands
+
 FAULTY = {
     "a source that begins anew wherever it is opened": (
         """
@@ -71,6 +73,30 @@ FAULTY = {
         'AssociationConformance.of("faulty:Noisy", shapes=[(1, 16, 16)])',
         {"test_nothing_is_drawn_from_a_global_generator", "test_equal_streams_give_equal_codes"},
     ),
+    "an experiment without a seed, whose mean is of nothing": (
+        """
+        import random
+        from streamlearner.bench.kit.experiment import Trial, trial_rows
+
+        class Dice:
+            name = "dice"
+            protocol = "A die, thrown once for each seed."
+
+            def trials(self, scope):
+                return [Trial("die", 0, seed) for seed in range(scope.seeds)]
+
+            def run(self, trial, *, fixture, scope):
+                measured = {"eyes": random.random(), "mean": float("nan")}
+                yield from trial_rows(trial, measured, parameter_bits=0, seconds=1.0, examples=1)
+
+        DICE = Dice()
+        """,
+        'ExperimentConformance.of("faulty:DICE")',
+        {
+            "test_the_same_trial_measures_the_same_again",
+            "test_a_trial_yields_finite_values_under_its_own_name",
+        },
+    ),
 }
 
 
@@ -81,10 +107,10 @@ def test_a_fault_is_found(fault: str, tmp_path: Path) -> None:
     (tmp_path / "test_faulty.py").write_text(
         f"from streamlearner.testing import {suite.partition('.')[0]}\n\nTestFaulty = {suite}\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", " or ".join(broken)]
-    done = subprocess.run(
-        [*command, f"--rootdir={tmp_path}", "test_faulty.py"],
-        cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=300,
+    words = ["-q", "-p", "no:cacheprovider", "-k", " or ".join(broken), f"--rootdir={tmp_path}"]
+    done = forked_commands.completed(
+        *words, "test_faulty.py",
+        folder=tmp_path, environ=environment(tmp_path), timeout_s=300, program="pytest",
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert {name for name in broken if f"::{name}" not in done.stdout} == set(), done.stdout
