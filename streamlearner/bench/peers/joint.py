@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from streamlearner.bench.peers.answering import Candidate, nothing
 from streamlearner.bench.peers.simple import ByClass
 from streamlearner.methods.base import unit_interval
+from streamlearner.networks.adam import Adam
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build_network
 
@@ -40,14 +41,13 @@ class Joint(Candidate):
         network.update_input_statistics(unit_interval(inputs))
         network.head.grow(len(self.classes.labels))
         self.network = network.train()
-        optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
+        weights = network.weights
+        optimiser = Adam(count=sum(each.numel() for each in weights))
         epochs = min(max(SHOWN // len(labels), 2), 50)
         order = torch.cat([torch.randperm(len(labels), generator=generator) for _ in range(epochs)])
-        steps = torch.split(order, JOINT_BATCH)
-        falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=len(steps))
-        for chosen in steps:
+        batches = torch.split(order, JOINT_BATCH)
+        for step, chosen in enumerate(batches):
             logits = network(unit_interval(inputs[chosen]))[:, : len(self.classes.labels)]
-            optimiser.zero_grad()
-            F.cross_entropy(logits, numbers[chosen]).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            falling.step()
+            loss = F.cross_entropy(logits, numbers[chosen])
+            rate = RATE * (1 - step / len(batches))
+            optimiser.step(weights, torch.autograd.grad(loss, weights), learning_rate=rate)
