@@ -6,4 +6,5 @@ from streamlearner.testing import ExperimentConformance
 from tests.support.tiny_bench import dataset
 
 TestLinearInterference = ExperimentConformance.of("linear-interference")
+TestStreams = ExperimentConformance.of("streams", arm="wine-class/statistics")
 TestMnistSplit = ExperimentConformance.of("mnist-split", load_dataset=dataset)

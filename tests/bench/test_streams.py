@@ -152,9 +152,15 @@ def test_joint_knows_the_last_meaning_of_every_label(monkeypatch: pytest.MonkeyP
     assert measured("breast-cancer-relabelled", "majority", 0)["end"] < 0.8
 
 
-def test_replay_has_a_row_for_live_and_for_averaged_weights() -> None:
+def test_replay_is_measured_with_live_and_with_averaged_weights_arms_of_their_own_in_tables() -> None:
     rows = list(STREAMS.run(Trial("wine-class/er", 50_000, 0), fixture=fixture(), scope=SCOPE))
-    assert {row.arm for row in rows} == {"wine-class/er", "wine-class/er_averaged"}
+    assert {row.arm for row in rows} == {"wine-class/er"}
+    metrics = {row.metric for row in rows}
+    assert {"along", "along_averaged", "end", "end_averaged", "newest_averaged"} <= metrics
+    found = figures(summarise(rows), "end")["wine-class"]
+    assert found == {
+        f"er{way}": row.value for row in rows for way in ("", "_averaged") if row.metric == f"end{way}"
+    }
     assert all(0 < row.stored_bits <= 50_000 < row.parameter_bits for row in rows)
 
 

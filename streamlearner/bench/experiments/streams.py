@@ -115,15 +115,14 @@ class Streams:
         length = len(stream.training.labels)
         with candidate_for(arm, trial, stream, fixture) as candidate:
             found = (all_at_once if arm == JOINT else along_and_after)(candidate, stream)
-            for way, measured in found.by_way.items():
-                yield from trial_rows(
-                    trial._replace(arm=trial.arm + way),
-                    measured,
-                    stored_bits=candidate.stored_bits,
-                    parameter_bits=candidate.parameter_bits,
-                    seconds=found.seconds,
-                    examples=length,
-                )
+            yield from trial_rows(
+                trial,
+                found.measured,
+                stored_bits=candidate.stored_bits,
+                parameter_bits=candidate.parameter_bits,
+                seconds=found.seconds,
+                examples=length,
+            )
 
     def tables(self, found: Sequence[Summary]) -> Iterator[str]:
         return stream_comparison.tables(found, chosen_on=CHOSEN_ON)

@@ -17,6 +17,8 @@ OTHERS = ("finetune", JOINT)
 ALONG, END, WORST_CLASS, NEWEST = "along", "end", "worst_class", "newest"
 TOLERANCE = 0.02
 SEPARATOR = "/"
+AVERAGED = "_averaged"
+"""At the end of a metric's name: of averaged weights; in the tables an arm of its own."""
 
 SUMMARY_COLUMNS = (
     "streams", "number", "within 2 points of the best simple alternative or above",
@@ -34,9 +36,9 @@ def arm_of(stream: str, arm: str) -> str:
 def figures(found: Sequence[Summary], metric: str) -> dict[str, dict[str, float]]:
     by_stream: dict[str, dict[str, float]] = {}
     for each in found:
-        if each.metric == metric:
+        if each.metric.removesuffix(AVERAGED) == metric:
             stream, arm = each.arm.split(SEPARATOR)
-            by_stream.setdefault(stream, {})[arm] = each.mean
+            by_stream.setdefault(stream, {})[arm + each.metric.removeprefix(metric)] = each.mean
     return by_stream
 
 
@@ -76,7 +78,7 @@ def tables(found: Sequence[Summary], *, chosen_on: Mapping[str, bool]) -> Iterat
     for metric in (ALONG, END):
         by_stream = figures(found, metric)
         yield from summary_table(by_stream, metric, chosen_on)
-    for metric in dict.fromkeys(each.metric for each in found):
+    for metric in dict.fromkeys(each.metric.removesuffix(AVERAGED) for each in found):
         yield from figure_table(figures(found, metric), f"{metric}, %", chosen_on, scale=100.0)
     seconds: dict[str, dict[str, float]] = {}
     for each in found:

@@ -38,7 +38,7 @@ class Candidate(ABC):
         """Does what remains after the stream."""
 
     def ways(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
-        """All ways to answer, by what to add to the arm's name."""
+        """All ways to answer, by what to add to the names of what is measured."""
         return {"": self.answer}
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.bench.material.stream_comparison import AVERAGED
 from streamlearner.bench.peers.answering import BATCH, Candidate, nothing
 from streamlearner.bench.peers.simple import ByClass, item_bits
 from streamlearner.methods.base import unit_interval
@@ -44,7 +45,7 @@ class RawReplay(Candidate):
         return self._answer(self.average, inputs)
 
     def ways(self) -> Mapping[str, Callable[[Tensor], Tensor]]:
-        return {"": self.answer, "_averaged": self.answer_averaged}
+        return {"": self.answer, AVERAGED: self.answer_averaged}
 
     @torch.no_grad()
     def _answer(self, network: Network | None, inputs: Tensor) -> Tensor:

@@ -18,9 +18,9 @@ NEWEST_SHARE = 0.1
 
 
 class StreamFigures(NamedTuple):
-    """By way to answer (see `Candidate.ways`) the values by metric; seconds of answering and learning."""
+    """Values by metric, for each way to answer (see `Candidate.ways`); seconds of answering and learning."""
 
-    by_way: dict[str, dict[str, float]]
+    measured: dict[str, float]
     seconds: float
 
 
@@ -30,9 +30,8 @@ def along_and_after(candidate: Candidate, stream: LabelledStream) -> StreamFigur
     started = time.perf_counter()
     answers = answer_then_learn(candidate, inputs, labels)
     seconds = time.perf_counter() - started
-    along = {way: {ALONG: share(found == labels)} for way, found in answers.items()}
-    after = after_stream(candidate, stream)
-    return StreamFigures({way: along[way] | after[way] for way in along}, seconds)
+    along = {ALONG + way: share(found == labels) for way, found in answers.items()}
+    return StreamFigures(along | after_stream(candidate, stream), seconds)
 
 
 def all_at_once(candidate: Candidate, stream: LabelledStream) -> StreamFigures:
@@ -43,14 +42,15 @@ def all_at_once(candidate: Candidate, stream: LabelledStream) -> StreamFigures:
     return StreamFigures(after_stream(candidate, stream), time.perf_counter() - started)
 
 
-def after_stream(candidate: Candidate, stream: LabelledStream) -> dict[str, dict[str, float]]:
-    """By way; {} where the stream has no test."""
+def after_stream(candidate: Candidate, stream: LabelledStream) -> dict[str, float]:
+    """{} where the stream has no test."""
     if stream.test is None:
-        return {way: {} for way in candidate.ways()}
+        return {}
     inputs, labels = to_tensor(stream.test), torch.from_numpy(class_numbers(stream.test))
     return {
-        way: of_test(answers_of(answer, inputs) == labels, labels, stream)
+        metric + way: value
         for way, answer in candidate.ways().items()
+        for metric, value in of_test(answers_of(answer, inputs) == labels, labels, stream).items()
     }
 
 
