@@ -21,6 +21,8 @@ from tests.support.digit_stream import DigitStream
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 KILLS = 10  # in each of three runs
+HALF = 900
+"""Digits that every method learns: five classes, eight sleeps and thirty checkpoints of each."""
 BASELINES = (
     "deep_generative_replay",
     "elastic_weight_consolidation",
@@ -171,7 +173,7 @@ def test_killed_at_thirty_random_instants_it_ends_byte_for_byte_as_if_never_kill
 def test_every_papers_method_killed_at_random_instants_ends_byte_for_byte_too(
     broker: Any, topic: Make, launch: Launch
 ) -> None:
-    stream, written = DigitStream(rounds=1), topic()
+    stream, written = DigitStream(rounds=1, digits=HALF), topic()
     stream.produce(broker.address, written)
 
     def ends(method: str) -> tuple[DaemonProcess, dict[str, Any], dict[str, Any]]:

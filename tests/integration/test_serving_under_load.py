@@ -56,7 +56,7 @@ def shown(name: str, seconds: list[float]) -> str:
 def test_two_thousand_predictions_during_learning_sleeps_checkpoints_and_a_broker_restart_all_succeed(
     broker: Any, topic: Callable[..., str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stream, name = DigitStream(rounds=3), topic()
+    stream, name = DigitStream(rounds=2), topic()
     bodies = [
         json.dumps({"inputs": [wire_input(image[None])]}).encode()
         for image in stream.images[:: len(stream.images) // 50]

@@ -29,13 +29,13 @@ class Sent:
 
 
 class DigitStream:
-    """`rounds` times all digits in class order, each with an id of its own."""
+    """`rounds` times the first of all digits in class order, each with an id of its own."""
 
-    def __init__(self, *, rounds: int) -> None:
+    def __init__(self, *, rounds: int, digits: int = DIGITS) -> None:
         bundle = load_digits()
         self.images = (bundle.images * (255 / 16)).round().astype("uint8")
         self.labels = bundle.target.tolist()
-        order = sorted(range(DIGITS), key=lambda i: self.labels[i])
+        order = sorted(range(DIGITS), key=lambda i: self.labels[i])[:digits]
         self.sent = list(self._messages([(i, again) for i in order for again in range(rounds)]))
 
     def _messages(self, order: list[tuple[int, int]]) -> Iterator[Sent]:
