@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -140,4 +141,5 @@ class ShellCommands:
                 process.kill()
             process.join()
             self._running.discard(process.pid)
-            connection.sendall(f"{process.exitcode}\n".encode())
+            with suppress(OSError):  # the shim may be gone
+                connection.sendall(f"{process.exitcode}\n".encode())
