@@ -116,6 +116,12 @@ class Records:
         """Records of `packing` that fit the budget."""
         return self.bits.limit_bytes * 8 // max(1, packing.record_bits)
 
+    def limit(self, budget_bits: int) -> None:
+        """Another budget, for which there may be too many records now: drop some, then `repack`."""
+        self.budget_bits = budget_bits
+        self.bits.limit_bytes = max(0, budget_bits) // 8
+        self._adopt(self.packing)
+
     def read(self, places: Iterable[int]) -> tuple[Ints, Ints]:
         """Symbols [n, c] and fields [n, 2] of the records at `places` [n]."""
         width = self.packing.record_bits

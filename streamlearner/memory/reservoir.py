@@ -177,6 +177,15 @@ class RecollectionMemory(TensorState):
         self._index = None
         self._seen = self._seen * len(self) // max(1, before)
 
+    def resize(self, budget_bits: int) -> None:
+        """Another budget from now on. Where it is smaller, records chosen as ever leave. Raises `CodeError`,
+        with the memory unchanged, where not one record fits."""
+        if budget_bits // 8 * 8 < self.record_bits:
+            raise CodeError(f"budget_bits is {budget_bits}, but one record takes {self.record_bits} bits")
+        self.budget_bits = int(budget_bits)
+        self._records.limit(self.budget_bits)
+        self._repack(self._records.packing)
+
     def merge(self, other: RecollectionMemory) -> None:
         """Takes in a memory of the same kind and radices, which stays as it is.
 

@@ -25,13 +25,6 @@ MOST_DIRECTIONS = 256
 4 points on images (10,000 digits of MNIST: 160 84.0 %, 256 86.8 %)."""
 
 
-TEMPERATURE = 2.0
-"""Log-probabilities are divided by it: inputs are no Gaussians, and answers were too sure (4,000 digits of
-MNIST in class order, test: a mean negative log-likelihood of 0.58 instead of 0.91)."""
-LOWEST = 80.0
-"""No log-probability lies further below the best: those that would come near it ever more slowly."""
-
-
 class StreamingStatistics(DualMemory):
     """Answers from the first example on, has no step size, and forgets nothing: the order of the stream does
     not matter, but for directions that were given up.
@@ -66,9 +59,11 @@ class StreamingStatistics(DualMemory):
         statistics = self.hippocampus
         statistics.directions.calibrate(experience.inputs)
         statistics.grow(self.classes)
-        scores = self.seen_classes.restricted(self._scores(experience.inputs), experience.tasks)
-        loss, predicted = float(F.cross_entropy(scores, experience.labels)), scores.argmax(1)
-        statistics.learn(experience.inputs, experience.labels, predicted)
+        numbers = statistics.numbers(experience.inputs)
+        scores = self.seen_classes.restricted(statistics.scores(numbers), experience.tasks)
+        loss = float(F.cross_entropy(scores, experience.labels))
+        predicted = scores.argmax(1)
+        statistics.learn(numbers, experience.labels, predicted)
         return Observation(predicted=predicted, loss=loss)
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
@@ -86,7 +81,8 @@ class StreamingStatistics(DualMemory):
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        return self.seen_classes.restricted(self._scores(inputs), tasks).softmax(1)
+        scores = self.hippocampus.scores(self.hippocampus.numbers(inputs))
+        return self.seen_classes.restricted(scores, tasks).softmax(1)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:
@@ -106,9 +102,3 @@ class StreamingStatistics(DualMemory):
     def frozen(self) -> Self:
         self.hippocampus.solve()  # once, not at each prediction
         return super().frozen()
-
-    def _scores(self, inputs: Tensor) -> Tensor:
-        """[n, classes] float32: none so low that its probability would be 0, which no sums can say."""
-        scores = self.hippocampus.scores(inputs)
-        best = scores.max(1, keepdim=True).values.clamp_min(-1e30)
-        return LOWEST * torch.expm1((scores - best).clamp_min(-1e30) / (TEMPERATURE * LOWEST))

@@ -43,16 +43,20 @@ class Surprise(nn.Module):
     def watch(self, right: Tensor, labels: Tensor, counts: Tensor) -> bool:
         """Whether meanings changed: `right` [n] bool, in the order of the stream; `counts` [classes] of the
         examples seen before. Begins anew after each change."""
-        changed = False
+        known = counts[labels] >= KNOWN
+        if not bool(known.any()):
+            return False
+        changed, surprise, expected = False, float(self.surprise), self.expected[labels].tolist()
+        usual = dict(zip(labels.tolist(), expected, strict=True))
         for hit, label, count in zip(right.tolist(), labels.tolist(), counts[labels].tolist(), strict=True):
             if count < KNOWN:
                 continue
-            usual = float(self.expected[label])
-            self.surprise += (usual - hit - self.surprise) / SURPRISED_EVERY
-            self.expected[label] += (hit - usual) * max(1 / (count - KNOWN + 2), 1 / EXPECTED_EVERY)
-            if float(self.surprise) > LEAST:
-                self.surprise.zero_()
-                changed = True
+            surprise += (usual[label] - hit - surprise) / SURPRISED_EVERY
+            usual[label] += (hit - usual[label]) * max(1 / (count - KNOWN + 2), 1 / EXPECTED_EVERY)
+            if surprise > LEAST:
+                surprise, changed = 0.0, True
+        self.surprise.fill_(surprise)
+        self.expected[list(usual)] = torch.tensor(list(usual.values()))
         return changed
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
