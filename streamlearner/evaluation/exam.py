@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,13 +126,21 @@ class Exam(nn.Module):
     def hits(self, answer: Callable[[Tensor, Tensor | None], Tensor], *, names_tasks: bool) -> Tensor:
         """Which examples are answered right, [n] bool. `answer(inputs, tasks or None)` gives scores
         [m, classes]; tasks are passed where `names_tasks`."""
+        none = torch.zeros(0, dtype=torch.bool)
+        found = self.hits_by(lambda inputs, tasks: {"": answer(inputs, tasks)}, names_tasks=names_tasks)
+        return found.get("", none)
+
+    def hits_by(
+        self, answers: Callable[[Tensor, Tensor | None], Mapping[str, Tensor]], *, names_tasks: bool
+    ) -> dict[str, Tensor]:
+        """As `hits`, of each of several answerers by name; empty where the exam is."""
         inputs, tasks = self.inputs, self.tasks if names_tasks else None
-        hits = torch.zeros(len(self), dtype=torch.bool)
+        hits: dict[str, list[Tensor]] = {}
         for i in range(0, len(self), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
-            scores = answer(inputs[part], None if tasks is None else tasks[part])
-            hits[part] = scores.argmax(1) == self.labels[part]
-        return hits
+            for name, scores in answers(inputs[part], None if tasks is None else tasks[part]).items():
+                hits.setdefault(name, []).append(scores.argmax(1) == self.labels[part])
+        return {name: torch.cat(parts) for name, parts in hits.items()}
 
     @property
     def inputs(self) -> Tensor:

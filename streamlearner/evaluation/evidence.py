@@ -1,0 +1,104 @@
+"""Evidence of who answers best: by class, of the latest examples where there are some, else of the exam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+HORIZON = 50
+"""Examples of a class over which its answers are averaged."""
+RECENT = 1_000
+"""A class that was not seen for so many examples is judged by the exam."""
+ENOUGH = 0.5
+"""Share of the classes of which there must be evidence."""
+DOUBT = 1.0
+"""Standard errors by which another must be better than who answers now."""
+
+
+class Evidence(nn.Module):
+    """How often each of several `answerers` was right before an example was learned.
+
+    A class that comes now is judged by its latest examples, which no exam can be: the exam may still ask for
+    what the class meant before. A class that does not come now is judged by the exam: of it the latest
+    examples are old, and who has forgotten it since would look as good as before. `hits` [answerers, classes]
+    and `weights` [classes] float32 are sums over a horizon; `newest` [classes] int64 is when a class was last
+    seen, in examples; `seen` [] int64 counts them, and `changed` [] says when meanings last changed.
+    """
+
+    hits: Tensor
+    weights: Tensor
+    newest: Tensor
+    seen: Tensor
+    changed: Tensor
+
+    def __init__(self, answerers: tuple[str, ...]) -> None:
+        super().__init__()
+        self.answerers = answerers
+        self.register_buffer("hits", torch.zeros(len(answerers), 0))
+        self.register_buffer("weights", torch.zeros(0))
+        self.register_buffer("newest", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("changed", torch.tensor(-RECENT))
+
+    def grow(self, classes: int) -> None:
+        """Places for classes up to `classes`."""
+        if (more := classes - len(self.weights)) > 0:
+            self.hits = torch.cat([self.hits, torch.zeros(len(self.answerers), more)], 1)
+            self.weights = torch.cat([self.weights, torch.zeros(more)])
+            self.newest = torch.cat([self.newest, torch.full((more,), -RECENT)])
+
+    def add(self, right: Tensor, labels: Tensor) -> None:
+        """`right` [answerers, n] bool: who answered rightly, of examples with `labels` [n]."""
+        classes, counts = torch.unique(labels, return_counts=True)
+        kept = (1 - 1 / HORIZON) ** counts
+        self.hits[:, classes] *= kept
+        self.hits.index_add_(1, labels, right.float())
+        self.weights[classes] = self.weights[classes] * kept + counts
+        self.seen += len(labels)
+        self.newest[classes] = self.seen
+
+    def forget_latest(self) -> None:
+        """Meanings changed: what was answered before says nothing any more, and for a while nor does the
+        exam."""
+        self.hits.zero_()
+        self.weights.zero_()
+        self.changed.copy_(self.seen)
+
+    def best(self, now: str, exam_hits: Mapping[str, Tensor], labels: Tensor) -> str:
+        """Who of those in `exam_hits` should answer: `now`, who does, unless another is better beyond doubt.
+        `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples."""
+        rates, weights = self._by_class(exam_hits, labels)
+        judged = weights > 0
+        if judged.float().mean() < ENOUGH:
+            return now
+        # a class is as uncertain as its examples are few: (hits + 1) / (weight + 2) is never quite sure
+        careful = (rates * weights + 1) / (weights + 2)
+        variance = (careful * (1 - careful) / weights.clamp_min(1e-9))[:, judged].sum(1) / judged.sum() ** 2
+        means = rates[:, judged].mean(1)
+        absent = torch.tensor([name not in exam_hits for name in self.answerers])
+        means, current = means.masked_fill(absent, -1.0), self.answerers.index(now)
+        best = int(means.argmax())
+        margin = DOUBT * (variance[best] + variance[current]).sqrt()
+        return self.answerers[best] if means[best] - means[current] > margin else now
+
+    def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Rates of right answers [answerers, classes], and how many examples each class's are of."""
+        classes = len(self.weights)
+        asked = torch.bincount(labels, minlength=classes)[:classes].float()
+        if self.seen - self.changed < RECENT:
+            asked = torch.zeros_like(asked)
+        known = labels < classes
+        right = torch.zeros(len(self.answerers), classes)
+        for name, hits in exam_hits.items():
+            right[self.answerers.index(name)].index_add_(0, labels[known], hits[known].float())
+        recent = (self.weights > 0) & (self.seen - self.newest < RECENT)
+        weights = torch.where(recent, self.weights, asked)
+        return torch.where(recent, self.hits, right) / weights.clamp_min(1e-9), weights
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        for name in ("hits", "weights", "newest"):
+            if prefix + name in state_dict:
+                setattr(self, name, torch.zeros_like(state_dict[prefix + name]))
+        super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -1,0 +1,77 @@
+"""Who answers best: by the latest examples of a class that comes now, by the exam of one that does not."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from streamlearner.evaluation.evidence import RECENT, Evidence
+
+CAREFUL, HASTY = "careful", "hasty"
+
+
+def evidence(classes: int = 2) -> Evidence:
+    made = Evidence((CAREFUL, HASTY))
+    made.grow(classes)
+    return made
+
+
+def came(made: Evidence, label: int, *, careful: float, hasty: float, of: int = 200) -> None:
+    """Examples of one class, of which these shares were answered rightly."""
+    labels = torch.full((of,), label)
+    right = torch.stack([torch.arange(of) % 100 < 100 * rate for rate in (careful, hasty)])
+    for start in range(0, of, 10):
+        made.add(right[:, start : start + 10], labels[start : start + 10])
+
+
+def exam(*right: tuple[float, float], of_each: int = 30) -> tuple[dict[str, Tensor], Tensor]:
+    """By class: shares of the exam that the careful and the hasty one have right."""
+    labels = torch.arange(len(right)).repeat_interleave(of_each)
+    places = torch.arange(of_each) / of_each
+    hits = [torch.cat([places < pair[who] for pair in right]) for who in (0, 1)]
+    return dict(zip((CAREFUL, HASTY), hits, strict=True)), labels
+
+
+def test_nobody_replaces_who_answers_before_there_is_evidence() -> None:
+    nothing = torch.zeros(0, dtype=torch.bool)
+    assert evidence().best(HASTY, {CAREFUL: nothing, HASTY: nothing}, torch.zeros(0).long()) == HASTY
+
+
+def test_what_does_not_come_now_is_judged_by_the_exam() -> None:
+    made = evidence()
+    came(made, 0, careful=0.9, hasty=0.98)
+    came(made, 1, careful=0.9, hasty=0.98, of=RECENT + 10)  # class after class: 0 is long ago
+    assert made.best(HASTY, *exam((0.9, 0.1), (0.9, 1.0))) == CAREFUL
+
+
+def test_what_comes_now_is_judged_by_its_latest_examples_and_not_by_an_exam_of_what_it_meant() -> None:
+    made = evidence()
+    for _ in range(5):
+        came(made, 0, careful=0.3, hasty=0.9, of=50)
+        came(made, 1, careful=0.3, hasty=0.9, of=50)
+    assert made.best(CAREFUL, *exam((1.0, 0.0), (1.0, 0.0))) == HASTY
+
+
+def test_a_difference_that_may_be_chance_changes_nothing() -> None:
+    made = evidence()
+    assert made.best(CAREFUL, *exam((0.80, 0.84), (0.80, 0.84), of_each=25)) == CAREFUL
+    assert made.best(CAREFUL, *exam((0.80, 0.99), (0.80, 0.99), of_each=25)) == HASTY
+
+
+def test_after_a_change_of_meaning_the_exam_says_nothing_for_a_while() -> None:
+    made = evidence()
+    came(made, 0, careful=0.9, hasty=0.9)
+    made.forget_latest()
+    assert made.best(CAREFUL, *exam((0.0, 1.0), (0.0, 1.0))) == CAREFUL
+    came(made, 0, careful=0.5, hasty=0.5, of=RECENT)
+    assert made.best(CAREFUL, *exam((0.5, 1.0), (0.0, 1.0))) == HASTY
+
+
+def test_a_restart_judges_alike_whatever_the_number_of_classes() -> None:
+    made, again = evidence(5), Evidence((CAREFUL, HASTY))
+    for label in range(5):
+        came(made, label, careful=0.2 * label, hasty=0.5)
+    again.load_state_dict(made.state_dict())
+    assert {name: part.tolist() for name, part in again.state_dict().items()} == {
+        name: part.tolist() for name, part in made.state_dict().items()
+    }
