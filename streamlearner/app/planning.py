@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -10,6 +11,7 @@ from streamlearner.app.parts import make_association
 from streamlearner.associations.gumbel import parameter_bits
 from streamlearner.config.loading import load
 from streamlearner.memory.planner import Coding, Measure, Measured
+from streamlearner.methods.answering import settled_bits
 from streamlearner.methods.base import Rng
 
 
@@ -28,3 +30,8 @@ def measure_for(input_shape: tuple[int, ...]) -> Measure:
         return Measured(association.radices, association.parameter_bits())
 
     return measure
+
+
+def statistics_for(input_shape: tuple[int, ...], *, classes: int) -> Callable[[int], int]:
+    """What statistics of so many classes keep of a budget in bits, in the default method."""
+    return cache(lambda budget_bits: settled_bits(budget_bits, input_shape=input_shape, classes=classes))

@@ -92,13 +92,14 @@ def plan(
     """
     if recollections is not None and code_bits is not None:
         raise typer.BadParameter("--recollections and --code-bits: one follows from the other; give one")
-    from streamlearner.app import measure_for
+    from streamlearner.app import measure_for, statistics_for
     from streamlearner.memory.planner import Planner
 
     planner = Planner(
         budget_bits=budget,
         input_shape=shape,
         measure=measure_for(shape),
+        statistics=statistics_for(shape, classes=classes),
         classes=classes,
         tasks=tasks,
         counts_parameters=count_parameters,
@@ -134,6 +135,7 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("code", f"{plan.code_bits:,}", f"bits; the raw input takes {plan.raw_bits:,}"),
         ("record", f"{plan.record_bits:,}", f"bits: code, {fields}"),
         ("recollections", f"{plan.recollections:,}", "records that the memory holds when full"),
+        *_statistics(plan),
         ("stored", f"{plan.stored_bits:,}", "bits that they take, in whole bytes"),
         (
             "parameters",
@@ -143,6 +145,13 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("raw inputs", f"{plan.raw_examples:,}", "would fill the budget, labels counted"),
         *_of_the_stream(plan),
     ]
+
+
+def _statistics(plan: Plan) -> list[tuple[str, str, str]]:
+    if not plan.statistics_bits:
+        return []
+    meaning = "bits that statistics keep; until a network answers, up to half of the budget"
+    return [("statistics", f"{plan.statistics_bits:,}", meaning)]
 
 
 def _variables(plan: Plan) -> list[tuple[str, str, str]]:

@@ -84,6 +84,9 @@ class Config(Section):
         for key, _ in choosers(type(self)):
             for idle in set(getattr(self, key).idle_sections()) - _SECTIONS_OF_0_1:
                 counted.get(key, {}).pop(idle, None)
+        for (section, name), default in _ADDED.items():
+            if counted[section].get(name) == default:
+                del counted[section][name]
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
     def learning(self) -> dict[str, Any]:
@@ -102,6 +105,8 @@ _SECTIONS_OF_0_1 = {
 }  # fmt: skip
 """They count in every digest; those of other parts only where the part is chosen, so that one that is added
 changes no former digest."""
+_ADDED = {("method", "statistics"): True}
+"""Settings since 0.1.0 with their defaults, which change no former digest either."""
 
 
 def load(

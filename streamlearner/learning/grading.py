@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,12 +13,36 @@ from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 from streamlearner.methods.base import DualMemory
 
+EVERY, GROWTH, SELDOM = 50, 8, 5_000
 
-def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool) -> ExamAccuracy:
-    """Accuracy of what this method would answer now; 0 where it knows no class yet."""
+
+def choices_until(learned: int) -> int:
+    """How often it was chosen who answers, once so many examples were learned: every 50 at first, then
+    whenever there are 9 % more, and every 5,000 at least."""
+    often = min(learned, EVERY * GROWTH)
+    rarer = int(GROWTH * math.log2(max(1.0, learned / (EVERY * GROWTH))))
+    return often // EVERY + rarer + learned // SELDOM
+
+
+def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool, by: str | None = None) -> ExamAccuracy:
+    """Accuracy of what this method would answer now, or of one of its answerers (`by`); 0 where it knows no
+    class yet."""
     if not method.classes:
         return _accuracy(exam, torch.zeros(len(exam), dtype=torch.bool))
-    return _accuracy(exam, exam.hits(method.predict_proba, names_tasks=names_tasks))
+
+    def answer(inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        if by is None or by == method.route:
+            return method.predict_proba(inputs, tasks)
+        return method.answers(inputs, tasks)[by]
+
+    return _accuracy(exam, exam.hits(answer, names_tasks=names_tasks))
+
+
+def choose_answerer(exam: Exam, method: DualMemory, *, names_tasks: bool) -> None:
+    """Lets the method choose who answers, by the exam."""
+    hits = exam.hits_by(method.answers, names_tasks=names_tasks)
+    none = torch.zeros(0, dtype=torch.bool)
+    method.choose_answerer(hits or dict.fromkeys(method.answerers, none), exam.labels)
 
 
 def measure_readout(

@@ -20,7 +20,7 @@ from streamlearner.learning.consolidation import (
     Progress,
     Transplant,
 )  # fmt: skip
-from streamlearner.learning.grading import evaluate, measure_readout
+from streamlearner.learning.grading import choices_until, choose_answerer, evaluate, measure_readout
 from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.learning.targets import expand
 from streamlearner.methods.base import DualMemory, Experience
@@ -78,7 +78,10 @@ class Learner:
         inputs = batch.inputs if len(targets.labels) == len(batch) else batch.inputs[targets.examples]
         observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks))
         self.prequential.update((observation.predicted == targets.labels).tolist())
+        chosen_before = choices_until(self.progress.learned)
         self.progress.learned += learned
+        if observation.changed or choices_until(self.progress.learned) > chosen_before:
+            self._choose_answerer()
         return LearningResult(withheld=len(withheld), learned=learned, observation=observation)
 
     # sleep
@@ -123,17 +126,19 @@ class Learner:
         return None
 
     def _end_consolidation(self, ended: Consolidation) -> ConsolidationResult:
-        """Evaluates on the exam what answers now and what would answer; adopts the candidate unless accuracy
-        falls by more than the tolerance."""
-        before = self.evaluate().overall
+        """Evaluates on the exam who is taught in sleep, as it is and as it would be; adopts the candidate
+        unless accuracy falls by more than the tolerance."""
+        taught = self.method.taught_in_sleep
+        before = self._evaluate(self.method, by=taught).overall
         trial = self.method.clone()
         ended.transfer_to(trial)
-        after = self._evaluate(trial).overall
+        after = self._evaluate(trial, by=taught).overall
         adopted = before is None or after is None or after >= before - self.tolerance
         if adopted:
             ended.transfer_to(self.method)
             self.progress.newest += 1
             self.progress.version = self.progress.newest
+            self._choose_answerer()
         self.consolidation, version = None, self.progress.version
         result = ConsolidationResult(adopted, ended.steps, before, after, version)
         accuracy = self.evaluate()
@@ -174,8 +179,12 @@ class Learner:
         self.exam_accuracy = self._evaluate(self.method)
         return self.exam_accuracy
 
-    def _evaluate(self, method: DualMemory) -> ExamAccuracy:
-        return evaluate(self.exam, method, names_tasks=len(self.tasks) > 0)
+    def _evaluate(self, method: DualMemory, *, by: str | None = None) -> ExamAccuracy:
+        return evaluate(self.exam, method, names_tasks=len(self.tasks) > 0, by=by)
+
+    def _choose_answerer(self) -> None:
+        if len(self.method.answerers) > 1:
+            choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)
 
     def predictor(self) -> Predictor:
         """What answers now."""

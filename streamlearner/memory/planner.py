@@ -67,6 +67,8 @@ class Plan:
     alone; `parameter_bits` of the association, inside the budget if `counts_parameters`. `examples` (N),
     `stored_fraction` (rho) and `bits_per_example` are None where the length of the stream was not given.
 
+    `statistics_bits` are what statistics of the classes keep of the budget, beside recollections.
+
     `stored_bits` are those of a checkpoint; in the process up to 0.5 % more, inside the same budget. All is
     as the association begins: fitted to the stream, its tables change, and its codes may be shorter.
     """
@@ -87,6 +89,7 @@ class Plan:
     parameter_bits: int
     raw_bits: int
     raw_examples: int
+    statistics_bits: int = 0
     examples: int | None = None
     stored_fraction: float | None = None
     bits_per_example: float | None = None
@@ -94,11 +97,13 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """Inputs of one shape, labels and tasks of so many kinds, and a budget. `measure` builds associations."""
+    """Inputs of one shape, labels and tasks of so many kinds, and a budget. `measure` builds associations;
+    `statistics` tells how much of a budget statistics of the classes keep."""
 
     budget_bits: int
     input_shape: tuple[int, ...]
     measure: Measure
+    statistics: Callable[[int], int] = lambda budget_bits: 0
     classes: int = 10
     tasks: int = 0
     counts_parameters: bool = False
@@ -144,7 +149,7 @@ class Planner:
         if held < least:
             raise ConfigError(self._too_small(measured, least))
         label, task = self.fields
-        left = self.budget_bits - self._theirs(measured)
+        left = self.budget_bits - self._parameters(measured)
         return Plan(
             budget_bits=self.budget_bits,
             counts_parameters=self.counts_parameters,
@@ -159,6 +164,7 @@ class Planner:
             recollections=held,
             stored_bits=whole_bytes(held * record),
             memory_budget_bits=left,
+            statistics_bits=self.statistics(left),
             parameter_bits=measured.parameter_bits,
             raw_bits=self.raw_bits,
             raw_examples=self.budget_bits // 8 * 8 // (self.raw_bits + label + task),
@@ -213,16 +219,16 @@ class Planner:
     def _record_bits(self, measured: Measured) -> int:
         return Packing(measured.radices, self.fields).record_bits
 
-    def _theirs(self, measured: Measured) -> int:
+    def _parameters(self, measured: Measured) -> int:
         return measured.parameter_bits if self.counts_parameters else 0
 
     def _room(self, measured: Measured) -> int:
         """Records that fit, as the memory counts: in whole bytes. Below 0 where parameters leave nothing."""
-        left = self.budget_bits - self._theirs(measured)
-        return left // 8 * 8 // self._record_bits(measured)
+        left = self.budget_bits - self._parameters(measured)
+        return (left - self.statistics(left)) // 8 * 8 // self._record_bits(measured)
 
     def _too_small(self, measured: Measured, kept: int) -> str:
-        record, theirs = self._record_bits(measured), self._theirs(measured)
+        record, theirs = self._record_bits(measured), self._parameters(measured)
         wanted = "one recollection" if kept == 1 else f"{kept:,} recollections"
         counted = f" beside {theirs:,} bits of the association's parameters" if theirs else ""
         return (

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from streamlearner.methods.rng import Rng as Rng  # authors of methods find it here
 from streamlearner.methods.seen_classes import SeenClasses
 
 
@@ -31,12 +32,13 @@ class Experience:
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What `observe` returns: `predicted` [n] int64 class indices, predicted *before* learning (prequential);
-    the mean `loss` of the batch; and `distortion_l1`, the mean absolute error of decoded codes of the new
-    inputs, where it was measured."""
+    the mean `loss` of the batch; `distortion_l1`, the mean absolute error of decoded codes of the new inputs,
+    where it was measured; and `changed`, whether the batch showed that labels changed their meaning."""
 
     predicted: Tensor
     loss: float
     distortion_l1: float | None = None
+    changed: bool = False
 
 
 class DualMemory(nn.Module, ABC):
@@ -72,7 +74,7 @@ class DualMemory(nn.Module, ABC):
     seen_classes: SeenClasses
 
     stores: ClassVar[tuple[str, ...]] = ("memory", "rng")
-    """Submodules that `parameter_bits` leaves out: memories (see `stored_bits`) and random generators."""
+    """Submodules, by dotted name, that are no parameters: memories (see `stored_bits`), random generators."""
     training_only: ClassVar[tuple[str, ...]] = ("memory", "rng", "association", "neocortex")
     """Submodules, by dotted name, that no prediction needs: `frozen` copies are without them."""
     can_transplant: ClassVar[bool] = False
@@ -155,9 +157,31 @@ class DualMemory(nn.Module, ABC):
 
     @property
     def route(self) -> str:
-        """Which memory answers now: `hippocampus` or `neocortex`. Names the answer's route in metrics and
-        predictions."""
+        """Who answers now, one of `telemetry.series.ROUTES`: the route in metrics and predictions."""
         return "hippocampus"
+
+    @property
+    def taught_in_sleep(self) -> str | None:
+        """The answerer that a sleep changes, by whose accuracy it is adopted; None: whoever answers."""
+        return None
+
+    @property
+    def answerers(self) -> tuple[str, ...]:
+        """Between whom the method can choose; one name, where it cannot."""
+        return (self.route,)
+
+    def answers(self, inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:
+        """Probabilities as of `predict_proba`, of each of `answerers`."""
+        return {self.route: self.predict_proba(inputs, tasks)}
+
+    def choose_answerer(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
+        """Told now and then which examples of the exam each answerer has right, [n] bool, and their `labels`
+        [n]: another one may answer from now on."""
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether each batch may change the answers much: what is served then follows at once."""
+        return False
 
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         """Up to `per_class` recollections of each class, decoded or generated: (class index, inputs [k,
@@ -182,15 +206,14 @@ class DualMemory(nn.Module, ABC):
         return {}
 
     def parameter_bits(self) -> dict[str, int]:
-        """Bits of parameters and buffers by top-level submodule, without `stores`; buffers of the method
-        itself by their own names."""
-        own = {name: [tensor] for name, tensor in self.named_buffers(recurse=False)}
-        modules = {name: list(module.state_dict().values()) for name, module in self.named_children()}
-        return {
-            name: sum(tensor.numel() * tensor.element_size() * 8 for tensor in tensors)
-            for name, tensors in (modules | own).items()
-            if name not in self.stores
-        }
+        """Bits of parameters and buffers by top-level submodule (or own buffer), without `stores`."""
+        bits = {name: 0 for name, _ in self.named_children() if name not in self.stores}
+        stores = tuple(f"{store}." for store in self.stores)
+        for name, tensor in self.state_dict().items():
+            if not name.startswith(stores):
+                part = name.partition(".")[0]
+                bits[part] = bits.get(part, 0) + tensor.numel() * tensor.element_size() * 8
+        return bits
 
     @property
     def fullness(self) -> int:
@@ -202,39 +225,17 @@ class DualMemory(nn.Module, ABC):
         """A deep copy that shares nothing with this one; random generators are copied, too."""
         return copy.deepcopy(self)
 
+    def unused_by_predictions(self) -> tuple[str, ...]:
+        """`training_only`, or less of it where that depends on the state."""
+        return self.training_only
+
     def frozen(self) -> Self:
         """A copy for predictions: without gradients, in evaluation mode, and without the submodules of
-        `training_only`."""
+        `unused_by_predictions`."""
         modules = dict(self.named_modules())
-        left_out: dict[int, Any] = {
-            id(modules[name]): nn.Identity() for name in self.training_only if name in modules
-        }
+        unused = self.unused_by_predictions()
+        left_out: dict[int, Any] = {id(modules[name]): nn.Identity() for name in unused if name in modules}
         return copy.deepcopy(self, memo=left_out).eval().requires_grad_(False)
-
-
-class Rng(nn.Module):
-    """A random generator as a submodule, so that it is checkpointed and cloned with the method.
-
-    Register it before any submodule that holds the same `generator`: a clone's submodules then draw from the
-    clone's.
-    """
-
-    def __init__(self, *, seed: int) -> None:
-        super().__init__()
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def get_extra_state(self) -> Tensor:
-        return self.generator.get_state()
-
-    def set_extra_state(self, state: Tensor) -> None:
-        self.generator.set_state(state)
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Rng:
-        twin = Rng(seed=0)
-        twin.set_extra_state(self.get_extra_state())
-        memo[id(self)] = twin
-        memo[id(self.generator)] = twin.generator  # whoever holds this generator holds the copy's in a clone
-        return twin
 
 
 def unit_interval(inputs: Tensor) -> Tensor:

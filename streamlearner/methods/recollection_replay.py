@@ -16,10 +16,11 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import DualMemory, Experience, Observation, Rng, unit_interval
+from streamlearner.methods.answering import AVERAGED, LIVE, Answering
+from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
+from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
-from streamlearner.methods.remembering import Remembering
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.averaged import AveragedNetwork
@@ -39,7 +40,7 @@ class Step(NamedTuple):
     recollected: Tensor
 
 
-class RecollectionReplay(Remembering):
+class RecollectionReplay(ChoosesAnswerer):
     """The default method: retention per bit by replaying decoded codes.
 
     Wake (`observe`): sample recollections; learn new and old together; store the code of the new. Sleep
@@ -48,17 +49,14 @@ class RecollectionReplay(Remembering):
     bias to recent classes.
 
     Differs from the paper: the association may also be a transform codec, which needs no training; new
-    examples compete only among the classes of their batch, recollections among all (the asymmetric loss of
-    ER-ACE, Caccia et al., 2022), as otherwise old classes would be recognised by the blur of their
-    recollections; some of the new inputs are also learned as views decoded from their own codes; an
-    exponential moving average of the weights answers; a task named by the stream restricts the competition to
-    its classes (GEM's protocol).
+    examples compete only among the classes of their batch, recollections among all (ER-ACE, Caccia et al.,
+    2022), as otherwise old classes would be recognised by the blur of their recollections; some new inputs
+    are also learned as views decoded from their own codes; an exponential moving average of the weights
+    answers, or whoever does better; a task named restricts the competition to its classes (as for GEM).
     """
 
-    hippocampus: AveragedNetwork
     neocortex: Network
     augmentation: Augmentation
-    training_only = (*DualMemory.training_only, "hippocampus.network")
 
     def __init__(
         self,
@@ -67,6 +65,7 @@ class RecollectionReplay(Remembering):
         network: Network,
         association: Association,
         memory: RecollectionMemory,
+        answering: Answering,
         augmentation: Augmentation,
         learning_rate: float,
         recall: Recall,
@@ -82,6 +81,8 @@ class RecollectionReplay(Remembering):
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
         self.association = association
         self.memory = memory
+        self.answering = answering
+        memory.resize(answering.bits_for_recollections)
         self.seen_classes = SeenClasses()
         self.augmentation = augmentation
         self.learning_rate = learning_rate
@@ -101,6 +102,12 @@ class RecollectionReplay(Remembering):
             network=components.network,
             association=association,
             memory=components.make_memory(association),
+            answering=Answering.build(
+                budget_bits=components.budget_bits,
+                input_shape=components.input_shape,
+                seed=components.seed,
+                wanted=settings.statistics,
+            ),
             augmentation=components.augmentation,
             learning_rate=components.network.learning_rate,
             recall=Recall(
@@ -116,24 +123,32 @@ class RecollectionReplay(Remembering):
         )
 
     def observe(self, experience: Experience) -> Observation:
+        known = self.classes > 0
         self._register(experience)
         new = unit_interval(experience.inputs)
         self.hippocampus.network.update_input_statistics(new)
+        numbers = self.answering.meet(experience.inputs)
+        answers = self._log_probabilities(new, numbers, experience.tasks, networks=(AVERAGED,))
         symbols = self.association.encode(new)
         first = step = self._learn(new, symbols, experience)
         for _ in range(self.steps - 1):
             step = self._learn(self._augmented(new), symbols, experience)
-        distortion = (
-            self._distortion(new, symbols) if self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0 else None
-        )
+        measured = self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0
+        distortion = float((self.association.decode(symbols) - new).abs().mean()) if measured else None
         self._remember(new, symbols, experience, step.recollected)
-        return Observation(predicted=first.predicted, loss=step.loss, distortion_l1=distortion)
+        predicted = {name: scores.argmax(1) for name, scores in answers.items()} | {LIVE: first.predicted}
+        if not known:
+            predicted = {name: torch.full_like(labels, -1) for name, labels in predicted.items()}
+        answered = predicted[self.answering.who]
+        changed = self.answering.learn(numbers, experience.labels, predicted)
+        return Observation(answered, loss=step.loss, distortion_l1=distortion, changed=changed)
 
     def _register(self, experience: Experience) -> None:
         if not self.seen_classes.register(experience.labels, experience.tasks):
             return
         for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
             network.head.grow(self.classes)
+        self.answering.grow(self.classes)
 
     def _learn(self, new: Tensor, symbols: Tensor, experience: Experience) -> Step:
         """One optimiser step on new inputs and recollections together."""
@@ -147,7 +162,7 @@ class RecollectionReplay(Remembering):
             seen_classes=self.seen_classes,
         )
         inputs = torch.cat([new, self._augmented(old.inputs)])
-        logits = network(inputs)[:, : self.classes]
+        logits = network.train()(inputs)[:, : self.classes]
         loss = self._loss(logits, inputs, experience, old)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
@@ -177,10 +192,6 @@ class RecollectionReplay(Remembering):
         with torch.no_grad():
             teacher = self.hippocampus.average.eval()(inputs)[:, : self.classes]
         return F.mse_loss(logits, teacher)
-
-    def _distortion(self, new: Tensor, symbols: Tensor) -> float:
-        """Mean absolute error of the new inputs decoded from their codes."""
-        return float((self.association.decode(symbols) - new).abs().mean())
 
     def _augmented(self, inputs: Tensor) -> Tensor:
         return self.augmentation(inputs, generator=self.rng.generator)
@@ -225,6 +236,7 @@ class RecollectionReplay(Remembering):
             if network is not self.neocortex:
                 network.load_state_dict(neocortex)
             network.head.grow(self.classes)
+        self.answering.rely_on_network()
 
     def switch(self, network: nn.Module) -> None:
         assert isinstance(network, Network)
@@ -235,13 +247,5 @@ class RecollectionReplay(Remembering):
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
         for one in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
             one.head.grow(self.classes)
+        self.answering.rely_on_network()
         self.learning_rate = network.learning_rate
-
-    @torch.no_grad()
-    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        logits = self.hippocampus.average.eval()(unit_interval(inputs))[:, : self.classes]
-        return self.seen_classes.restricted(logits, tasks).softmax(1)
-
-    @torch.no_grad()
-    def features(self, inputs: Tensor) -> Tensor:
-        return self.hippocampus.average.eval().features(unit_interval(inputs))

@@ -16,6 +16,9 @@ METHODS = Registry("method", plural="methods", contract="streamlearner.methods.b
 class RecollectionReplaySection(Section):
     """Of recollection_replay alone; they stand beside `method.name`."""
 
+    statistics: bool = True
+    """statistics of the classes answer while they do better than the network, which needs more examples; they
+    take up to half of memory.budget_bits at first, an eighth or nothing once the network answers"""
     views_per_step: int = Field(default=2, ge=0)
     """new inputs also learned as their own codes show them, so that a class alone in its batch is learned"""
     candidates: Count = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streamlearner.learning.predictor import ModelVersion, Predictor
+from streamlearner.learning.predictor import Predictor
 from streamlearner.telemetry.metrics import Metrics
 
 
@@ -25,20 +25,24 @@ class ServedModel:
     def refresh(self, predictor: Predictor) -> bool:
         """Freezes `predictor` and swaps it in where that is due; returns whether it did. If not, 0.2 us.
 
-        Due: the first model, another adopted version, `every_examples` more learned, fewer (a rollback), or
-        any more and `every_s` gone by: a slow stream is not served stale.
+        Due: the first model, another adopted version, `every_examples` more learned, fewer (a rollback), any
+        more and `every_s` gone by (a slow stream is not served stale), or any more where each batch may
+        change the answers: after a new class, or where another one answers.
         """
-        if not self._due(predictor.version) or not predictor.ready:
+        if not self._due(predictor) or not predictor.ready:
             return False
         self.current = predictor.freeze()
         self._frozen_s = self._now_s()
         self._metrics.publish_served(examples=predictor.version.examples, frozen_s=self._frozen_s)
         return True
 
-    def _due(self, version: ModelVersion) -> bool:
+    def _due(self, predictor: Predictor) -> bool:
+        version, method = predictor.version, predictor.method
         if self.current is None or version.adopted != self.current.version.adopted:
             return True
         more = version.examples - self.current.version.examples
         if more == 0:
             return False
+        if method.unsettled or method.route != self.current.method.route:
+            return True
         return not 0 < more < self._every_examples or self._now_s() - self._frozen_s >= self._every_s

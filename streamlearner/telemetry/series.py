@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric
 
 OUTCOMES = ("learned", "withheld", "rejected", "duplicate")
 SLEEP_OUTCOMES = ("adopted", "refused", "interrupted")
-ROUTES = ("hippocampus", "neocortex", "statistics")
+ROUTES = ("hippocampus", "neocortex", "statistics", "live", "blend")
 _STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _LONG_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 

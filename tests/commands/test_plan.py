@@ -48,7 +48,8 @@ def test_json_holds_every_number_in_bits() -> None:
     words = ["--budget", "64 KiB", "--shape", "64", "--classes", "3", "--tasks", "2", "--json"]
     found = json.loads(plan(*words).output)
     assert (found["budget_bits"], found["label_bits"], found["task_bits"]) == (524_288, 2, 2)
-    assert found["recollections"] == 524_288 // (found["code_bits"] + 4)
+    assert found["recollections"] == (524_288 - found["statistics_bits"]) // (found["code_bits"] + 4)
+    assert found["statistics_bits"] == 524_288 // 8  # what they keep once a network answers
 
 
 def test_a_shape_may_be_written_with_x() -> None:

@@ -204,4 +204,4 @@ def test_stored_bits_name_every_store_once() -> None:
         learner.learn(a_batch(number))
     stored = learner.stored_bits()
     assert stored == {**learner.method.stored_bits(), "exam": learner.exam.stored_bits}
-    assert stored.keys() == {"recollections", "exam"}
+    assert stored.keys() == {"recollections", "statistics", "exam"}

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from streamlearner.evaluation.evidence import Evidence
+from streamlearner.networks import averaged
 from streamlearner.state.format_upgrade import upgraded, upgraded_tensors
 from tests.support.old_checkpoints import LAYOUTS, SCENARIOS, TOTAL, Play, layout, unpacked
 from tests.support.old_streams import LATE, kind_of, values_of
@@ -73,7 +75,11 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             play.daemon.post("/v1/checkpoint", {})
             play.said()
             written_again = newest_files(state)
-            play.learn(TOTAL)
+            with pytest.MonkeyPatch.context() as patch:
+                # 0.1.0 began with the plain mean of the weights, which always answered
+                patch.setattr(averaged, "POLYNOMIAL", 0)
+                patch.setattr(Evidence, "best", lambda self, now, exam_hits, labels: now)
+                play.learn(TOTAL)
             continued = play.said()
         moved = tmp_path_factory.mktemp(name) / "moved"
         shutil.copytree(state, moved)

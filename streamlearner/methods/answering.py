@@ -1,0 +1,206 @@
+"""Who answers for a method that has a network: the network, statistics beside it, or both together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from streamlearner.evaluation.evidence import Evidence
+from streamlearner.statistics.class_sums import bits_of
+from streamlearner.statistics.directions import Directions
+from streamlearner.statistics.statistics import Statistics
+
+STATISTICS, AVERAGED, LIVE, BLEND = "statistics", "hippocampus", "live", "blend"
+"""Class sums and a discriminant; the averaged weights; the network that learns; the product of the
+probabilities of the first two."""
+ANSWERERS = (STATISTICS, AVERAGED, LIVE, BLEND)
+
+AT_FIRST, SETTLED = 1 / 2, 1 / 8
+"""Share of the memory's budget that statistics take at first, and once the network answers."""
+SETTLED_AFTER = 10
+"""Choices in a row for a network after which statistics make room for recollections."""
+MOST_DIRECTIONS, LEAST_DIRECTIONS = 128, 16
+"""Statistics of fewer directions are worth less than the recollections in their place."""
+ROOM_FOR_CLASSES = 64
+"""No budget is so large that statistics take more than they need with so many classes."""
+YOUNG = 100
+"""A class of which fewer examples were seen is answered by statistics, unless all are about as rare."""
+
+Restrict = Callable[[Tensor], Tensor]
+"""Scores [n, classes], with minus infinity for classes that may not be predicted."""
+
+
+class Answering(nn.Module):
+    """Chooses the answerer by evidence, and divides the budget between statistics and recollections.
+
+    Statistics answer first. They take half of the budget; once a network has been chosen again and again,
+    they shrink to an eighth, or go where that is too little to be of use. `choice` [3] int64 is state: the
+    index of who answers, for how many choices in a row a network was chosen, and 1 once settled.
+    """
+
+    choice: Tensor
+
+    def __init__(self, *, budget_bits: int, statistics: Statistics | None) -> None:
+        super().__init__()
+        self.budget_bits = budget_bits
+        self.statistics = statistics
+        self.evidence = Evidence(ANSWERERS)
+        self.register_buffer("choice", torch.tensor([0 if statistics else 1, 0, 0]))
+
+    @classmethod
+    def build(
+        cls, *, budget_bits: int, input_shape: tuple[int, ...], seed: int, wanted: bool = True
+    ) -> Answering:
+        """With statistics, where they are wanted and the budget has room for them."""
+        directions = Directions(input_shape=input_shape, most=MOST_DIRECTIONS, seed=seed)
+        statistics = Statistics(
+            directions=directions, budget_bits=_share(budget_bits, AT_FIRST), most=MOST_DIRECTIONS
+        )
+        useful = wanted and statistics.sums.directions >= LEAST_DIRECTIONS
+        return cls(budget_bits=budget_bits, statistics=statistics if useful else None)
+
+    @property
+    def who(self) -> str:
+        """Who answers now, one of ANSWERERS."""
+        return ANSWERERS[int(self.choice[0])]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who may be chosen."""
+        return ANSWERERS if self.statistics else (AVERAGED, LIVE)
+
+    @property
+    def bits_for_recollections(self) -> int:
+        """What statistics leave of the budget."""
+        return self.budget_bits - (self.statistics.budget_bits if self.statistics else 0)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there is a class so new that each batch may change its answers much."""
+        return self.statistics is not None and bool(self.young.any())
+
+    @property
+    def young(self) -> Tensor:
+        """Classes that a network cannot know yet, [classes] bool."""
+        assert self.statistics
+        counts = self.statistics.sums.counts
+        return counts < min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts))))
+
+    def grow(self, classes: int) -> None:
+        """Makes room for classes."""
+        self.evidence.grow(classes)
+        if self.statistics:
+            self.statistics.grow(classes)
+
+    def meet(self, inputs: Tensor) -> Tensor | None:
+        """`numbers` of raw inputs that will be learned: the first of all decide how inputs are scaled."""
+        if self.statistics:
+            self.statistics.directions.calibrate(inputs)
+        return self.numbers(inputs)
+
+    def numbers(self, inputs: Tensor) -> Tensor | None:
+        """What statistics see of raw inputs; None without them."""
+        return self.statistics.numbers(inputs) if self.statistics else None
+
+    def answers(
+        self, numbers: Tensor | None, networks: Mapping[str, Tensor], restrict: Restrict
+    ) -> dict[str, Tensor]:
+        """Log-probabilities [n, classes] by answerer. `networks` has the logits of AVERAGED, and perhaps of
+        LIVE. An input that statistics take for a young class is theirs to answer."""
+        found = {name: restrict(logits).log_softmax(1) for name, logits in networks.items()}
+        if self.statistics is None or numbers is None:
+            return found
+        own = restrict(self.statistics.scores(numbers)).log_softmax(1)
+        theirs = self.young[own.argmax(1)][:, None]
+        if AVERAGED in found:
+            found[BLEND] = restrict(own + found[AVERAGED]).log_softmax(1)
+        return {STATISTICS: own} | {name: own.where(theirs, scores) for name, scores in found.items()}
+
+    def learn(self, numbers: Tensor | None, labels: Tensor, predicted: Mapping[str, Tensor]) -> bool:
+        """Learns what statistics learn, and who was right: `predicted` [n] by answerer, from before the
+        examples were learned. Whether meanings changed: then statistics answer, who forget first."""
+        nobody = torch.full_like(labels, -1)
+        right = torch.stack([predicted.get(name, nobody) == labels for name in ANSWERERS])
+        self.evidence.add(right, labels)
+        if self.statistics is None or numbers is None:
+            return False
+        changed = self.statistics.learn(numbers, labels, predicted[STATISTICS])
+        if changed:
+            self.evidence.forget_latest()
+            self.choice[:2] = torch.tensor([ANSWERERS.index(STATISTICS), 0])
+        return changed
+
+    def weigh(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
+        """Chooses anew: `exam_hits` [n] bool by answerer on exam examples with `labels` [n]. Statistics may
+        make room: give `bits_for_recollections` to the memory afterwards."""
+        who = self.evidence.best(self.who, {name: exam_hits[name] for name in self.names}, labels)
+        by_network = who in (AVERAGED, LIVE)
+        self.choice[0] = ANSWERERS.index(who)
+        self.choice[1] = self.choice[1] + 1 if by_network else 0
+        if int(self.choice[1]) >= SETTLED_AFTER and not self.choice[2]:
+            self.choice[2] = 1
+            self.make_room()
+
+    def rely_on_network(self) -> None:
+        """The network is another one: it answers, until there is evidence of it."""
+        self.evidence.forget_latest()
+        self.choice[:2] = torch.tensor([ANSWERERS.index(AVERAGED), 0])
+
+    def stored_bits(self) -> dict[str, int]:
+        """Of statistics, as a store of the method's."""
+        return {"statistics": self.statistics.stored_bits} if self.statistics else {}
+
+    def fit(self) -> None:
+        """After a restart with a smaller budget."""
+        if self.statistics:
+            self.statistics.limit(_share(self.budget_bits, SETTLED if self.choice[2] else AT_FIRST))
+            self._drop_if_useless()
+
+    def make_room(self) -> None:
+        """Statistics shrink, for more recollections."""
+        if self.statistics:
+            self.statistics.limit(_share(self.budget_bits, SETTLED))
+            self._drop_if_useless()
+
+    def _drop_if_useless(self) -> None:
+        if self.statistics and self.statistics.sums.directions < LEAST_DIRECTIONS:
+            self.statistics = None
+            if self.who not in self.names:
+                self.choice[0] = ANSWERERS.index(AVERAGED)
+
+    def expect(self, state_dict: dict[str, Any], prefix: str) -> None:
+        """Divides the budget as it was when `state_dict` was saved, before that is loaded."""
+        held = any(name.startswith(prefix + "statistics.") for name in state_dict)
+        if not held:
+            self.statistics = None
+        elif self.statistics is not None and prefix + "choice" in state_dict:
+            settled = bool(state_dict[prefix + "choice"][2])
+            self.statistics.budget_bits = _share(self.budget_bits, SETTLED if settled else AT_FIRST)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Checkpoints of version 0.1.0 have no answerers: the network goes on answering for them."""
+        if self.statistics is None:
+            for name in [name for name in state_dict if name.startswith(prefix + "statistics.")]:
+                del state_dict[name]
+        if prefix + "choice" not in state_dict:
+            state_dict[prefix + "choice"] = torch.tensor([ANSWERERS.index(AVERAGED), 0, 1])
+            for name, part in Evidence(ANSWERERS).state_dict().items():
+                state_dict[f"{prefix}evidence.{name}"] = part
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        if self.who not in self.names:
+            self.choice[0] = ANSWERERS.index(AVERAGED)
+
+
+def _share(budget_bits: int, share: float) -> int:
+    return min(int(budget_bits * share), bits_of(MOST_DIRECTIONS, ROOM_FOR_CLASSES))
+
+
+def settled_bits(budget_bits: int, *, input_shape: tuple[int, ...], classes: int) -> int:
+    """What statistics keep of the budget once a network answers: 0 where that is too little to be of use."""
+    answering = Answering.build(budget_bits=budget_bits, input_shape=input_shape, seed=0)
+    answering.grow(classes)
+    answering.make_room()
+    return budget_bits - answering.bits_for_recollections

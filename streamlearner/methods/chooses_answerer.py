@@ -1,0 +1,88 @@
+"""A method whose averaged network answers, or the live one, or statistics beside it: whoever does best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from streamlearner.methods.answering import AVERAGED, LIVE, Answering
+from streamlearner.methods.base import DualMemory, unit_interval
+from streamlearner.methods.remembering import Remembering
+from streamlearner.networks.averaged import AveragedNetwork
+
+
+class ChoosesAnswerer(Remembering):
+    """Adds to a method that remembers what lets it choose who answers. `answering` and `memory` share the
+    budget."""
+
+    hippocampus: AveragedNetwork
+    answering: Answering
+    stores = (*DualMemory.stores, "answering.statistics")
+
+    @torch.no_grad()
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        network = LIVE if self.answering.who == LIVE else AVERAGED
+        numbers, new = self.answering.numbers(inputs), unit_interval(inputs)
+        answers = self._log_probabilities(new, numbers, tasks, networks=(network,))
+        return answers[self.answering.who].exp()
+
+    @torch.no_grad()
+    def answers(self, inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:
+        numbers, new = self.answering.numbers(inputs), unit_interval(inputs)
+        found = self._log_probabilities(new, numbers, tasks, networks=(AVERAGED, LIVE))
+        return {name: scores.exp() for name, scores in found.items()}
+
+    @torch.no_grad()
+    def _log_probabilities(
+        self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None, *, networks: tuple[str, ...]
+    ) -> dict[str, Tensor]:
+        """By answerer, [n, classes], of those that these networks take part in."""
+        both = {AVERAGED: self.hippocampus.average, LIVE: self.hippocampus.network}
+        logits = {name: both[name].eval()(new)[:, : self.classes] for name in networks}
+        return self.answering.answers(
+            numbers, logits, lambda scores: self.seen_classes.restricted(scores, tasks)
+        )
+
+    def choose_answerer(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
+        self.answering.weigh(exam_hits, labels)
+        self.memory.resize(self.answering.bits_for_recollections)
+
+    @property
+    def route(self) -> str:
+        return self.answering.who
+
+    @property
+    def answerers(self) -> tuple[str, ...]:
+        return self.answering.names
+
+    @property
+    def unsettled(self) -> bool:
+        return self.answering.unsettled
+
+    def stored_bits(self) -> dict[str, int]:
+        return super().stored_bits() | self.answering.stored_bits()
+
+    def unused_by_predictions(self) -> tuple[str, ...]:
+        unused = (*super().unused_by_predictions(), "answering.evidence")
+        return unused if self.route == LIVE else (*unused, "hippocampus.network")
+
+    @torch.no_grad()
+    def features(self, inputs: Tensor) -> Tensor:
+        return self.hippocampus.average.eval().features(unit_interval(inputs))
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().load_state_dict(*args, **kwargs)
+        self.answering.fit()
+        return found
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        self.answering.expect(state_dict, prefix + "answering.")
+        self.memory.resize(self.answering.bits_for_recollections)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    @property
+    def taught_in_sleep(self) -> str | None:
+        return AVERAGED
