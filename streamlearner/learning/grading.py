@@ -13,11 +13,11 @@ from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 from streamlearner.methods.base import DualMemory
 
-EVERY, GROWTH, SELDOM = 50, 8, 5_000
+EVERY, GROWTH, SELDOM = 100, 8, 5_000
 
 
 def choices_until(learned: int) -> int:
-    """How often it was chosen who answers, once so many examples were learned: every 50 at first, then
+    """How often it was chosen who answers, once so many examples were learned: every 100 at first, then
     whenever there are 9 % more, and every 5,000 at least."""
     often = min(learned, EVERY * GROWTH)
     rarer = int(GROWTH * math.log2(max(1.0, learned / (EVERY * GROWTH))))

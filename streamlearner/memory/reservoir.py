@@ -180,6 +180,8 @@ class RecollectionMemory(TensorState):
     def resize(self, budget_bits: int) -> None:
         """Another budget from now on. Where it is smaller, records chosen as ever leave. Raises `CodeError`,
         with the memory unchanged, where not one record fits."""
+        if budget_bits == self.budget_bits:
+            return
         if budget_bits // 8 * 8 < self.record_bits:
             raise CodeError(f"budget_bits is {budget_bits}, but one record takes {self.record_bits} bits")
         self.budget_bits = int(budget_bits)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+Floats = NDArray[np.float64]
 
 
 class Discriminant(NamedTuple):
@@ -27,50 +31,52 @@ def discriminant(counts: Tensor, sums: Tensor, scatter: Tensor) -> Discriminant:
     Hayes and Kanan, 2020, equations 1 to 4).
 
     `counts` [classes], `sums` [classes, directions] by class, `scatter` [directions, directions]: the sum of
-    outer products over all examples. Any type; worked out in float64. The covariance within classes is taken
-    in units of each direction's own deviation and shrunk towards the identity by as much as the number of
-    examples asks for (`shrinkage`); with one example for each class it is the nearest class mean. Differs
-    from Deep SLDA: no fixed shrinkage, and a class counts by how often it was seen.
+    outer products over all examples. Any type; worked out in float64, by numpy, which takes half of torch's
+    time for so few numbers. The covariance within classes is taken in units of each direction's own deviation
+    and shrunk towards the identity by as much as the number of examples asks for (`shrinkage`); with one
+    example for each class it is the nearest class mean. Differs from Deep SLDA: no fixed shrinkage, and a
+    class counts by how often it was seen.
     """
-    counts, sums, scatter = counts.double(), sums.double(), scatter.double()
-    seen = counts > 0
-    total, freedom = counts.sum().clamp_min(1), counts.sum() - seen.sum()
-    means = sums / counts.clamp_min(1)[:, None]
-    within = (scatter - sums.T @ means) / freedom.clamp_min(1)
-    middle = sums.sum(0) / total
-    spread = _spread(within, scatter.diagonal() / total - middle.square())
-    correlation = within / torch.outer(spread, spread)
+    n, of_class, square = (part.double().numpy() for part in (counts, sums, scatter))
+    seen = n > 0
+    total, freedom = max(n.sum(), 1.0), n.sum() - seen.sum()
+    means = of_class / np.maximum(n, 1.0)[:, None]
+    within = (square - of_class.T @ means) / max(freedom, 1.0)
+    middle = of_class.sum(0) / total
+    spread = _spread(within.diagonal(), square.diagonal() / total - middle**2)
     centred = (means - middle) / spread
-    solved = torch.linalg.solve(shrunk(correlation, float(freedom)), centred.T).T
+    solved = np.linalg.solve(shrunk(within / (spread[:, None] * spread), float(freedom)), centred.T).T
     weight = solved / spread
-    prior = torch.log((counts + 1) / (total + seen.sum()))
+    prior = np.log((n + 1) / (total + seen.sum()))
     bias = prior - 0.5 * (solved * centred).sum(1) - weight @ middle
-    return Discriminant(weight, bias.masked_fill(~seen, -torch.inf))
+    return Discriminant(torch.from_numpy(weight), torch.from_numpy(np.where(seen, bias, -np.inf)))
 
 
-def _spread(within: Tensor, overall: Tensor) -> Tensor:
-    """The deviation of each direction within classes; overall, where within it is nothing; else 1."""
-    found = torch.where(within.diagonal() > 1e-9, within.diagonal(), overall)
-    return torch.where(found > 1e-9, found, 1.0).sqrt()
+def _spread(within: Floats, overall: Floats) -> Floats:
+    """From variances: the deviation of each direction within classes; overall, where within it is nothing;
+    else 1."""
+    found = np.where(within > 1e-9, within, overall)
+    return np.sqrt(np.where(found > 1e-9, found, 1.0))
 
 
-def shrunk(covariance: Tensor, freedom: float) -> Tensor:
+def shrunk(covariance: Floats, freedom: float) -> Floats:
     """The covariance [d, d], moved towards a multiple of the identity by `shrinkage`, so that it can be
     inverted."""
     d = len(covariance)
-    mean = covariance.trace() / max(d, 1)
-    identity = torch.eye(d, dtype=covariance.dtype)
+    mean = float(covariance.trace()) / max(d, 1)
     if not freedom or mean <= 0:
-        return identity
+        return np.eye(d)
     rate = shrinkage(covariance, freedom)
-    return (1 - rate) * covariance + (rate * mean + 1e-6) * identity
+    moved = (1 - rate) * covariance
+    moved.flat[:: d + 1] += rate * mean + 1e-6
+    return moved
 
 
-def shrinkage(covariance: Tensor, freedom: float) -> float:
+def shrinkage(covariance: Floats, freedom: float) -> float:
     """How far, from 0 to 1: the oracle approximating shrinkage of Chen et al. (2010), equation 23, for a
     covariance [d, d] estimated with `freedom` degrees of freedom."""
     d = len(covariance)
-    square, trace = float(covariance.square().sum()), float(covariance.trace()) ** 2
+    square, trace = float((covariance**2).sum()), float(covariance.trace()) ** 2
     above = (1 - 2 / d) * square + trace
     below = (freedom + 1 - 2 / d) * (square - trace / d)
     return 1.0 if below <= 0 else min(1.0, max(0.0, above / below))
