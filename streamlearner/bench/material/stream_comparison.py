@@ -22,7 +22,7 @@ AVERAGED = "_averaged"
 
 SUMMARY_COLUMNS = (
     "streams", "number", "within 2 points of the best simple alternative or above",
-    "the same without no_change", "above every replay peer", "worst gap",
+    "the same without no_change", "above every replay peer or level", "worst gap",
 )  # fmt: skip
 
 Figures = Mapping[str, Mapping[str, float]]
@@ -108,7 +108,7 @@ def summary_table(by_stream: Figures, metric: str, chosen_on: Mapping[str, bool]
 def summary_row(part: str, compared: Sequence[Comparison]) -> str:
     near = sum(each.gap_to(each.simple) <= TOLERANCE for each in compared)
     near_seeing = sum(each.gap_to(each.seeing) <= TOLERANCE for each in compared)
-    above = sum(each.gap_to(each.replay) < 0 for each in compared)
+    above = sum(each.gap_to(each.replay) <= 0 for each in compared)
     gap, worst, name = max(
         (each.gap_to(best), each.stream, best[1])
         for each in compared
