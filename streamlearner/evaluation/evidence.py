@@ -59,6 +59,10 @@ class Evidence(nn.Module):
         self.seen += len(labels)
         self.newest[classes] = self.seen
 
+    def pass_by(self, examples: int) -> None:
+        """So many came of which it was not asked who was right."""
+        self.seen += examples
+
     def forget_latest(self) -> None:
         """Meanings changed: what was answered before says nothing any more, and for a while nor does the
         exam."""

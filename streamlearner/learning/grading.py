@@ -13,15 +13,14 @@ from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 from streamlearner.methods.base import DualMemory
 
-EVERY, GROWTH, SELDOM = 100, 8, 5_000
+EVERY, OFTEN_UNTIL, PER_DOUBLING, SELDOM = 100, 400, 4, 5_000
 
 
 def choices_until(learned: int) -> int:
-    """How often it was chosen who answers, once so many examples were learned: every 100 at first, then
-    whenever there are 9 % more, and every 5,000 at least."""
-    often = min(learned, EVERY * GROWTH)
-    rarer = int(GROWTH * math.log2(max(1.0, learned / (EVERY * GROWTH))))
-    return often // EVERY + rarer + learned // SELDOM
+    """How often it was chosen who answers, once so many examples were learned: every 100 at first, then four
+    times until there are twice as many, and every 5,000 at least."""
+    rarer = int(PER_DOUBLING * math.log2(max(1.0, learned / OFTEN_UNTIL)))
+    return min(learned, OFTEN_UNTIL) // EVERY + rarer + learned // SELDOM
 
 
 def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool, by: str | None = None) -> ExamAccuracy:

@@ -20,7 +20,7 @@ ANSWERERS = (STATISTICS, AVERAGED, LIVE, BLEND)
 
 AT_FIRST, SETTLED = 1 / 2, 1 / 8
 """Share of the memory's budget that statistics take at first, and once the network answers."""
-SETTLED_AFTER = 10
+SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
 MOST_DIRECTIONS, LEAST_DIRECTIONS = 128, 16
 """Statistics of fewer directions are worth less than the recollections in their place."""
@@ -28,6 +28,8 @@ ROOM_FOR_CLASSES = 64
 """No budget is so large that statistics take more than they need with so many classes."""
 YOUNG = 100
 """A class of which fewer examples were seen is answered by statistics, unless all are about as rare."""
+COMPARE_ALL, COMPARE_EVERY = 20, 4
+"""First batches on which all who may answer are compared, and then one in so many: it takes a while."""
 
 Restrict = Callable[[Tensor], Tensor]
 """Scores [n, classes], with minus infinity for classes that may not be predicted."""
@@ -37,8 +39,9 @@ class Answering(nn.Module):
     """Chooses the answerer by evidence, and divides the budget between statistics and recollections.
 
     Statistics answer first. They take half of the budget; once a network has been chosen again and again,
-    they shrink to an eighth, or go where that is too little to be of use. `choice` [3] int64 is state: the
-    index of who answers, for how many choices in a row a network was chosen, and 1 once settled.
+    they shrink to an eighth, or go where that is too little to be of use. `choice` [4] int64 is state: the
+    index of who answers, for how many choices in a row a network was chosen, 1 once settled, and how many
+    batches were learned.
     """
 
     choice: Tensor
@@ -48,7 +51,7 @@ class Answering(nn.Module):
         self.budget_bits = budget_bits
         self.statistics = statistics
         self.evidence = Evidence(ANSWERERS)
-        self.register_buffer("choice", torch.tensor([0 if statistics else 1, 0, 0]))
+        self.register_buffer("choice", torch.tensor([0 if statistics else 1, 0, 0, 0]))
 
     @classmethod
     def build(
@@ -71,6 +74,21 @@ class Answering(nn.Module):
     def names(self) -> tuple[str, ...]:
         """Who may be chosen."""
         return ANSWERERS if self.statistics else (AVERAGED, LIVE)
+
+    @property
+    def compares(self) -> bool:
+        """Whether all who may answer are compared on the next batch."""
+        return int(self.choice[3]) < COMPARE_ALL or int(self.choice[3]) % COMPARE_EVERY == 0
+
+    @property
+    def networks_asked(self) -> tuple[str, ...]:
+        """Whose logits the answer takes."""
+        return {STATISTICS: (), BLEND: (AVERAGED,)}.get(self.who, (self.who,))
+
+    @property
+    def asks_statistics(self) -> bool:
+        """Whether the answer takes theirs: also where a class is too young for a network."""
+        return self.who in (STATISTICS, BLEND) or self.unsettled
 
     @property
     def bits_for_recollections(self) -> int:
@@ -120,14 +138,19 @@ class Answering(nn.Module):
         return {STATISTICS: own} | {name: own.where(theirs, scores) for name, scores in found.items()}
 
     def learn(self, numbers: Tensor | None, labels: Tensor, predicted: Mapping[str, Tensor]) -> bool:
-        """Learns what statistics learn, and who was right: `predicted` [n] by answerer, from before the
-        examples were learned. Whether meanings changed: then statistics answer, who forget first."""
-        nobody = torch.full_like(labels, -1)
-        right = torch.stack([predicted.get(name, nobody) == labels for name in ANSWERERS])
-        self.evidence.add(right, labels)
+        """Learns what statistics learn, and who was right, where all are compared: `predicted` [n] by
+        answerer, from before the examples were learned. Whether meanings changed: then statistics answer, who
+        forget first."""
+        self.choice[3] += 1
+        if all(name in predicted for name in self.names):
+            nobody = torch.full_like(labels, -1)
+            right = [predicted.get(name, nobody) == labels for name in ANSWERERS]
+            self.evidence.add(torch.stack(right), labels)
+        else:
+            self.evidence.pass_by(len(labels))
         if self.statistics is None or numbers is None:
             return False
-        changed = self.statistics.learn(numbers, labels, predicted[STATISTICS])
+        changed = self.statistics.learn(numbers, labels, predicted.get(STATISTICS))
         if changed:
             self.evidence.forget_latest()
             self.choice[:2] = torch.tensor([ANSWERERS.index(STATISTICS), 0])
@@ -186,7 +209,7 @@ class Answering(nn.Module):
             for name in [name for name in state_dict if name.startswith(prefix + "statistics.")]:
                 del state_dict[name]
         if prefix + "choice" not in state_dict:
-            state_dict[prefix + "choice"] = torch.tensor([ANSWERERS.index(AVERAGED), 0, 1])
+            state_dict[prefix + "choice"] = torch.tensor([ANSWERERS.index(AVERAGED), 0, 1, 0])
             for name, part in Evidence(ANSWERERS).state_dict().items():
                 state_dict[f"{prefix}evidence.{name}"] = part
         super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -24,10 +24,10 @@ class ChoosesAnswerer(Remembering):
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        network = LIVE if self.answering.who == LIVE else AVERAGED
-        numbers, new = self.answering.numbers(inputs), unit_interval(inputs)
-        answers = self._log_probabilities(new, numbers, tasks, networks=(network,))
-        return answers[self.answering.who].exp()
+        who = self.answering.who
+        numbers = self.answering.numbers(inputs) if self.answering.asks_statistics else None
+        networks = self.answering.networks_asked
+        return self._log_probabilities(unit_interval(inputs), numbers, tasks, networks=networks)[who].exp()
 
     @torch.no_grad()
     def answers(self, inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:
@@ -36,10 +36,25 @@ class ChoosesAnswerer(Remembering):
         return {name: scores.exp() for name, scores in found.items()}
 
     @torch.no_grad()
+    def predicted_before(
+        self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Classes [n] that are predicted before a batch is learned, by answerer: of all but LIVE where they
+        are compared, else at least of who answers, unless that is LIVE. Before the first batch nobody
+        predicts anything (-1)."""
+        compares, answering = self.answering.compares, self.answering
+        asked = numbers if compares or answering.asks_statistics else None
+        networks = (AVERAGED,) if compares else answering.networks_asked
+        without_live = tuple(name for name in networks if name != LIVE)
+        found = self._log_probabilities(new, asked, tasks, networks=without_live)
+        if not self.hippocampus.steps:
+            return {name: torch.full((len(new),), -1) for name in found}
+        return {name: scores.argmax(1) for name, scores in found.items()}
+
     def _log_probabilities(
         self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None, *, networks: tuple[str, ...]
     ) -> dict[str, Tensor]:
-        """By answerer, [n, classes], of those that these networks take part in."""
+        """By answerer, [n, classes], of those that these networks, and statistics of `numbers`, make up."""
         both = {AVERAGED: self.hippocampus.average, LIVE: self.hippocampus.network}
         logits = {name: both[name].eval()(new)[:, : self.classes] for name in networks}
         return self.answering.answers(

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.answering import AVERAGED, LIVE, Answering
+from streamlearner.methods.answering import LIVE, Answering
 from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
@@ -123,12 +123,11 @@ class RecollectionReplay(ChoosesAnswerer):
         )
 
     def observe(self, experience: Experience) -> Observation:
-        known = self.classes > 0
         self._register(experience)
         new = unit_interval(experience.inputs)
         self.hippocampus.network.update_input_statistics(new)
         numbers = self.answering.meet(experience.inputs)
-        answers = self._log_probabilities(new, numbers, experience.tasks, networks=(AVERAGED,))
+        predicted = self.predicted_before(new, numbers, experience.tasks)
         symbols = self.association.encode(new)
         first = step = self._learn(new, symbols, experience)
         for _ in range(self.steps - 1):
@@ -136,9 +135,7 @@ class RecollectionReplay(ChoosesAnswerer):
         measured = self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0
         distortion = float((self.association.decode(symbols) - new).abs().mean()) if measured else None
         self._remember(new, symbols, experience, step.recollected)
-        predicted = {name: scores.argmax(1) for name, scores in answers.items()} | {LIVE: first.predicted}
-        if not known:
-            predicted = {name: torch.full_like(labels, -1) for name, labels in predicted.items()}
+        predicted[LIVE] = first.predicted
         answered = predicted[self.answering.who]
         changed = self.answering.learn(numbers, experience.labels, predicted)
         return Observation(answered, loss=step.loss, distortion_l1=distortion, changed=changed)

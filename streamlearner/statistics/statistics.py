@@ -51,10 +51,10 @@ class Statistics(nn.Module):
         limited = LOWEST * torch.expm1((scores - best).clamp_min(-1e30) / (TEMPERATURE * LOWEST))
         return limited.masked_fill(scores == -torch.inf, -2 * LOWEST)
 
-    def learn(self, numbers: Tensor, labels: Tensor, predicted: Tensor) -> bool:
+    def learn(self, numbers: Tensor, labels: Tensor, predicted: Tensor | None) -> bool:
         """Adds inputs along the directions with their labels [n], for which `predicted` [n] was answered
-        before. Whether meanings changed."""
-        changed = self.surprise.watch(predicted == labels, labels, self.sums.counts)
+        before (None: nobody asked). Whether meanings changed."""
+        changed = predicted is not None and self.surprise.watch(predicted == labels, labels, self.sums.counts)
         if changed:
             self.sums.halve()
         self.sums.add(numbers, labels)
