@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 BITS = 32
@@ -83,19 +87,22 @@ class ClassSums(nn.Module):
 
     def square(self) -> Tensor:
         """The scatter [directions, directions], both triangles."""
-        whole = self.scatter.new_zeros(self.directions, self.directions)
-        whole[upper(self.directions)] = self.scatter
-        return whole + whole.triu(1).T
+        whole = np.zeros((self.directions, self.directions), np.int32)
+        row, column = _upper(self.directions)
+        whole[row, column] = whole[column, row] = self.scatter.numpy()
+        return torch.from_numpy(whole)
 
     def _add(self, numbers: Tensor, labels: Tensor, *, sign: int) -> None:
-        exact = numbers.double()  # products of small whole numbers are exact in float64
-        self.counts += sign * torch.bincount(labels, minlength=self.classes).int()
-        self.sums.index_add_(0, labels, sign * numbers.int())
-        self.scatter += sign * (exact.T @ exact)[upper(self.directions)].int()
+        # in place, by numpy, which for so few numbers takes half of torch's time
+        whole, classes = numbers.numpy().astype(np.int32), labels.numpy()
+        exact = whole.astype(np.float64)  # products of small whole numbers are exact
+        np.add.at(self.counts.numpy(), classes, sign)
+        np.add.at(self.sums.numpy(), classes, sign * whole)
+        self.scatter.numpy()[:] += sign * (exact.T @ exact)[_upper(self.directions)].astype(np.int32)
         self._make_room(0)
 
     def _make_room(self, coming: int) -> None:
-        held = int(self.scatter.abs().max()) if self.scatter.numel() else 0
+        held = int(np.abs(self.scatter.numpy()).max(initial=0))
         if held + coming > FULL:
             self.halve()
 
@@ -115,6 +122,12 @@ def upper(directions: int) -> tuple[Tensor, Tensor]:
     """Where they are, row by row."""
     row, column = torch.triu_indices(directions, directions)
     return row, column
+
+
+@lru_cache(maxsize=8)
+def _upper(directions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    row, column = upper(directions)
+    return row.numpy(), column.numpy()
 
 
 def bits_of(directions: int, classes: int) -> int:

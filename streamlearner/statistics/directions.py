@@ -6,11 +6,16 @@ import copy
 import math
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.statistics.class_sums import HIGHEST
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 OF_THE_INPUT = 0.4
 """How many of the directions are the input's own; the others are random features. With 160 directions, 10,000
@@ -27,6 +32,9 @@ STEPS_PER_DEVIATION = 8
 """How finely a random feature is quantised: in eighths of its deviation."""
 LEVELS = 15
 """Steps from black to white."""
+TIE = 1e-9
+"""Added before rounding: halves are frequent in averages of pixels, and which way one of them falls would
+depend on how many inputs are multiplied at once."""
 
 
 class Directions(nn.Module):
@@ -54,13 +62,14 @@ class Directions(nn.Module):
         own = min(values, most)
         chosen = torch.Generator().manual_seed(seed)
         looked_at = _looked_at(input_shape)
-        self._own = torch.randperm(values, generator=chosen)[:own]
+        self._own = torch.randperm(values, generator=chosen)[:own].numpy()
         drawn = torch.randn(looked_at, most - own, generator=chosen, dtype=torch.float64)
-        self._matrix = drawn / math.sqrt(looked_at)
-        self._offset = 0.3 * torch.randn(most - own, generator=chosen, dtype=torch.float64)
+        self._matrix = drawn.numpy() / math.sqrt(looked_at)
+        self._offset = 0.3 * torch.randn(most - own, generator=chosen, dtype=torch.float64).numpy()
         # few columns come first: with many classes little else may be left
         few = len(input_shape) == 1 and own <= FEW * most
-        self._order = torch.arange(most) if few else _interleaved(own, most - own)
+        self._order = np.arange(most) if few else _interleaved(own, most - own)
+        self._found: tuple[Ints, Ints] = np.empty(0, np.int64), np.empty(0, np.int64)
         calibrated = input_shape[0] if len(input_shape) == 1 else 0
         self.register_buffer("centre", torch.full((calibrated,), torch.nan))
         self.register_buffer("unit", torch.full((calibrated,), torch.nan))
@@ -71,7 +80,7 @@ class Directions(nn.Module):
 
     def calibrate(self, inputs: Tensor) -> None:
         """Sets the rule by the first inputs, for columns that have none yet. Call it before each batch."""
-        if not len(self.centre):
+        if not bool(self.unit.isnan().any()):
             return
         finite = _finite(inputs)
         self.centre = torch.where(self.centre.isnan(), _rounded(finite.median(0).values), self.centre)
@@ -83,14 +92,20 @@ class Directions(nn.Module):
     def forward(self, inputs: Tensor, *, count: int) -> Tensor:
         """The first `count` numbers of raw inputs: int8 [n, count]."""
         own, seen = self._of_vectors(inputs) if inputs.ndim == 2 else self._of_images(inputs)
-        order = self._order[:count]
-        is_own = order < len(self._own)
-        random = count - int(is_own.sum())  # the first ones of each kind
-        features = (seen @ self._matrix[:, :random] + self._offset[:random]).clamp_min_(0)
-        numbers = torch.empty(len(inputs), count, dtype=torch.float64)
-        numbers[:, is_own] = own[:, self._own[: count - random]]
-        numbers[:, ~is_own] = features * STEPS_PER_DEVIATION
-        return numbers.round_().clamp_(-HIGHEST, HIGHEST).to(torch.int8)
+        own_places, random_places = self._places(count)
+        numbers = np.empty((len(inputs), count))
+        numbers[:, own_places] = own[:, self._own[: len(own_places)]]
+        features = seen @ self._matrix[:, : len(random_places)] + self._offset[: len(random_places)]
+        numbers[:, random_places] = np.maximum(features, 0.0) * STEPS_PER_DEVIATION
+        numbers += TIE
+        return torch.from_numpy(np.clip(np.rint(numbers), -HIGHEST, HIGHEST).astype(np.int8))
+
+    def _places(self, count: int) -> tuple[Ints, Ints]:
+        """Where, among the first `count` numbers, those of the input itself and random features stand."""
+        if len(self._found[0]) + len(self._found[1]) != count:
+            is_own = self._order[:count] < len(self._own)
+            self._found = np.flatnonzero(is_own), np.flatnonzero(~is_own)
+        return self._found
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Directions:
         """What was drawn is shared: nothing changes it."""
@@ -99,26 +114,28 @@ class Directions(nn.Module):
         memo[id(self)] = twin
         return twin
 
-    def _of_vectors(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        unit = torch.where(self.unit.isnan(), 1.0, self.unit).double()
-        centre = torch.where(self.centre.isnan(), 0.0, self.centre).double()
-        scaled = torch.asinh((_finite(inputs).double() - centre) / unit)
+    def _of_vectors(self, inputs: Tensor) -> tuple[Floats, Floats]:
+        unit, centre = self.unit.double().numpy(), self.centre.double().numpy()
+        if np.isnan(unit).any():
+            unit, centre = np.where(np.isnan(unit), 1.0, unit), np.nan_to_num(centre)
+        scaled = np.arcsinh((_finite(inputs).double().numpy() - centre) / unit)
         return scaled * STEPS_PER_DEVIATION, scaled
 
-    def _of_images(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        light = _averaged(inputs.double(), _side_within(self.input_shape, PROJECTED)).flatten(1) / 255.0
-        spread, mean = torch.std_mean(light, 1, keepdim=True, correction=0)
+    def _of_images(self, inputs: Tensor) -> tuple[Floats, Floats]:
+        side = _side_within(self.input_shape, PROJECTED)
+        light = _averaged(inputs.double(), side).flatten(1).numpy() / 255.0
+        mean, spread = light.mean(1, keepdims=True), light.std(1, keepdims=True)
         return light @ self._pooling * LEVELS, (light - mean) / (spread + 1e-3)
 
 
-def _values_and_pooling(shape: tuple[int, ...], most: int) -> tuple[int, Tensor]:
+def _values_and_pooling(shape: tuple[int, ...], most: int) -> tuple[int, Floats]:
     """How many values of its own an input gives, and the matrix [looked at, values] by which an image, no
     larger than random features look at, is averaged to them."""
     if len(shape) == 1:
-        return shape[0], torch.empty(0)
+        return shape[0], np.empty(0)
     seen, side = _side_within(shape, PROJECTED), _side_within(shape, most)
     each = torch.eye(shape[0] * seen[0] * seen[1], dtype=torch.float64).view(-1, shape[0], *seen)
-    pooling = _averaged(each, side).flatten(1)
+    pooling = _averaged(each, side).flatten(1).numpy()
     return pooling.shape[1], pooling
 
 
@@ -138,10 +155,10 @@ def _averaged(images: Tensor, side: tuple[int, int]) -> Tensor:
     return images if images.shape[2:] == side else F.adaptive_avg_pool2d(images, side)
 
 
-def _interleaved(first: int, second: int) -> Tensor:
+def _interleaved(first: int, second: int) -> Ints:
     """An order of so many and so many others in which every beginning has both in proportion."""
     places = [(i + 0.5) / first for i in range(first)] + [(i + 0.5) / second for i in range(second)]
-    return torch.tensor(sorted(range(first + second), key=places.__getitem__), dtype=torch.int64)
+    return np.asarray(sorted(range(first + second), key=places.__getitem__), dtype=np.int64)
 
 
 def _rounded(values: Tensor) -> Tensor:
