@@ -11,6 +11,8 @@ HORIZON = 50
 """Examples of a class over which its answers are averaged."""
 RECENT = 1_000
 """A class that was not seen for so many examples is judged by the exam."""
+LATEST = 0.7
+"""What the latest examples of a class weigh; the exam has the rest."""
 ENOUGH = 0.5
 """Share of the classes of which there must be evidence."""
 DOUBT = 1.0
@@ -20,11 +22,14 @@ DOUBT = 1.0
 class Evidence(nn.Module):
     """How often each of several `answerers` was right before an example was learned.
 
-    A class that comes now is judged by its latest examples, which no exam can be: the exam may still ask for
-    what the class meant before. A class that does not come now is judged by the exam: of it the latest
-    examples are old, and who has forgotten it since would look as good as before. `hits` [answerers, classes]
-    and `weights` [classes] float32 are sums over a horizon; `newest` [classes] int64 is when a class was last
-    seen, in examples; `seen` [] int64 counts them, and `changed` [] says when meanings last changed.
+    A class that comes now is judged by its latest examples and, a little less, by the exam: the exam may
+    still ask for what the class meant before, but it also knows the looks that do not come now. A class that
+    does not come now is judged by the exam: of it the latest examples are old, and who has forgotten it since
+    would look as good as before.
+
+    `hits` [answerers, classes] and `weights` [classes] float32 are sums over a horizon; `newest` [classes]
+    int64 is when a class was last seen, in examples; `seen` [] int64 counts them, and `changed` [] says when
+    meanings last changed.
     """
 
     hits: Tensor
@@ -73,33 +78,45 @@ class Evidence(nn.Module):
     def best(self, now: str, exam_hits: Mapping[str, Tensor], labels: Tensor) -> str:
         """Who of those in `exam_hits` should answer: `now`, who does, unless another is better beyond doubt.
         `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples."""
-        rates, weights = self._by_class(exam_hits, labels)
-        judged = weights > 0
+        rates, variances, judged = self._by_class(exam_hits, labels)
         if judged.float().mean() < ENOUGH:
             return now
-        # a class is as uncertain as its examples are few: (hits + 1) / (weight + 2) is never quite sure
-        careful = (rates * weights + 1) / (weights + 2)
-        variance = (careful * (1 - careful) / weights.clamp_min(1e-9))[:, judged].sum(1) / judged.sum() ** 2
         means = rates[:, judged].mean(1)
+        variance = variances[:, judged].sum(1) / judged.sum() ** 2
         absent = torch.tensor([name not in exam_hits for name in self.answerers])
         means, current = means.masked_fill(absent, -1.0), self.answerers.index(now)
         best = int(means.argmax())
         margin = DOUBT * (variance[best] + variance[current]).sqrt()
         return self.answerers[best] if means[best] - means[current] > margin else now
 
-    def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Rates of right answers [answerers, classes], and how many examples each class's are of."""
+    def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rates of right answers [answerers, classes], their variances, and the classes [classes] bool of
+        which there is evidence."""
+        of_exam, asked = self._of_exam(exam_hits, labels)
+        recent = (self.weights > 0) & (self.seen - self.newest < RECENT)
+        of_latest, latest = self.hits, self.weights * recent
+        share = torch.where(asked > 0, LATEST, 1.0) * recent
+        rates = variances = torch.zeros_like(self.hits)
+        for hits, weights, part in ((of_latest, latest, share), (of_exam, asked, 1 - share)):
+            held = weights.clamp_min(1e-9)
+            # few examples are never quite sure: (hits + 1) / (weights + 2)
+            careful = (hits + 1) / (weights + 2)
+            rates = rates + part * hits / held
+            variances = variances + part**2 * careful * (1 - careful) / held
+        judged = (latest > 0) | (asked > 0)
+        return rates, variances, judged
+
+    def _of_exam(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Hits [answerers, classes] on the exam, and its examples [classes]; none for a while after a
+        change of meaning."""
         classes = len(self.weights)
-        asked = torch.bincount(labels, minlength=classes)[:classes].float()
+        right, asked = torch.zeros(len(self.answerers), classes), torch.zeros(classes)
         if self.seen - self.changed < RECENT:
-            asked = torch.zeros_like(asked)
+            return right, asked
         known = labels < classes
-        right = torch.zeros(len(self.answerers), classes)
         for name, hits in exam_hits.items():
             right[self.answerers.index(name)].index_add_(0, labels[known], hits[known].float())
-        recent = (self.weights > 0) & (self.seen - self.newest < RECENT)
-        weights = torch.where(recent, self.weights, asked)
-        return torch.where(recent, self.hits, right) / weights.clamp_min(1e-9), weights
+        return right, asked.index_add_(0, labels[known], torch.ones(int(known.sum())))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         for name in ("hits", "weights", "newest"):

@@ -38,9 +38,9 @@ Restrict = Callable[[Tensor], Tensor]
 class Answering(nn.Module):
     """Chooses the answerer by evidence, and divides the budget between statistics and recollections.
 
-    Statistics answer first. They take half of the budget; once a network has been chosen again and again,
-    they shrink to an eighth, or go where that is too little to be of use. `choice` [4] int64 is state: the
-    index of who answers, for how many choices in a row a network was chosen, 1 once settled, and how many
+    Statistics answer first. They take half of the budget; once a network has been chosen again and
+    again, they shrink to an eighth, or go where that is too little to be of use. `choice` [4] int64 is state:
+    the index of who answers, for how many choices in a row a network was chosen, 1 once settled, and how many
     batches were learned.
     """
 
@@ -159,7 +159,9 @@ class Answering(nn.Module):
     def weigh(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
         """Chooses anew: `exam_hits` [n] bool by answerer on exam examples with `labels` [n]. Statistics may
         make room: give `bits_for_recollections` to the memory afterwards."""
-        who = self.evidence.best(self.who, {name: exam_hits[name] for name in self.names}, labels)
+        # the live network must be better each time anew: by chance it often looks as good as its average
+        now = AVERAGED if self.who == LIVE else self.who
+        who = self.evidence.best(now, {name: exam_hits[name] for name in self.names}, labels)
         by_network = who in (AVERAGED, LIVE)
         self.choice[0] = ANSWERERS.index(who)
         self.choice[1] = self.choice[1] + 1 if by_network else 0

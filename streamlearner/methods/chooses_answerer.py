@@ -40,15 +40,12 @@ class ChoosesAnswerer(Remembering):
         self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None
     ) -> dict[str, Tensor]:
         """Classes [n] that are predicted before a batch is learned, by answerer: of all but LIVE where they
-        are compared, else at least of who answers, unless that is LIVE. Before the first batch nobody
-        predicts anything (-1)."""
+        are compared, else at least of who answers, unless that is LIVE."""
         compares, answering = self.answering.compares, self.answering
         asked = numbers if compares or answering.asks_statistics else None
         networks = (AVERAGED,) if compares else answering.networks_asked
         without_live = tuple(name for name in networks if name != LIVE)
         found = self._log_probabilities(new, asked, tasks, networks=without_live)
-        if not self.hippocampus.steps:
-            return {name: torch.full((len(new),), -1) for name in found}
         return {name: scores.argmax(1) for name, scores in found.items()}
 
     def _log_probabilities(

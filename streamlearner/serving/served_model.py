@@ -7,6 +7,9 @@ from collections.abc import Callable
 from streamlearner.learning.predictor import Predictor
 from streamlearner.telemetry.metrics import Metrics
 
+SOON = 20
+"""Examples learned, at least, between two copies."""
+
 
 class ServedModel:
     """Holds `current`, a frozen Predictor or None. The learning thread refreshes; any thread reads `current`
@@ -26,8 +29,8 @@ class ServedModel:
         """Freezes `predictor` and swaps it in where that is due; returns whether it did. If not, 0.2 us.
 
         Due: the first model, another adopted version, `every_examples` more learned, fewer (a rollback), any
-        more and `every_s` gone by (a slow stream is not served stale), or any more where each batch may
-        change the answers: after a new class, or where another one answers.
+        more and `every_s` gone by (a slow stream is not served stale) or another answerer chosen, or `SOON`
+        more where each batch may change the answers: after a new class.
         """
         if not self._due(predictor) or not predictor.ready:
             return False
@@ -43,6 +46,6 @@ class ServedModel:
         more = version.examples - self.current.version.examples
         if more == 0:
             return False
-        if method.unsettled or method.route != self.current.method.route:
+        if method.route != self.current.method.route or (method.unsettled and more >= SOON):
             return True
         return not 0 < more < self._every_examples or self._now_s() - self._frozen_s >= self._every_s

@@ -58,8 +58,8 @@ class LearningPromises:
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_learns_a_stable_stream_far_above_chance(self, subject: Subject, kind: str) -> None:
-        if kind == "colour images" and subject.varies:
-            pytest.skip("its components were tried on other inputs; this network is slow")
+        if kind in ("grey images", "colour images") and subject.varies:
+            pytest.skip("its components were tried on other inputs; these networks are slow")
         assert statistics.median(looks(subject, kind)) > 0.6
 
     def test_answers_before_it_learns(self, subject: Subject) -> None:

@@ -21,7 +21,7 @@ from tests.support.digit_stream import DigitStream
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 KILLS = 10  # in each of three runs
-HALF = 900
+HALF = 700
 """Digits that every method learns: five classes, eight sleeps and thirty checkpoints of each."""
 BASELINES = (
     "deep_generative_replay",

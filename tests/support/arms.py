@@ -41,13 +41,15 @@ SETTINGS: dict[str, Any] = {
     "method.masked_generator.least_examples": 8,
 }
 
-GUMBEL = {"association.name": "gumbel", "association.variables": 12, "association.levels": 3}
-OTHERWISE = {"memory.sampling": "balanced", "method.distillation": 0.02, "method.steps": 2}
-
-TAUGHT = {"method.candidates": 3, "method.targets": "teacher"}
+ALONE = {"method.statistics": False}
+"""The network must learn by itself: beside statistics its answers are not asked for."""
+GUMBEL = {"association.name": "gumbel", "association.variables": 12, "association.levels": 3, **ALONE}
+OTHERWISE = {"memory.sampling": "balanced", "method.distillation": 0.02, "method.steps": 2, **ALONE}
+TAUGHT = {"method.candidates": 3, "method.targets": "teacher", **ALONE}
 
 ARMS: dict[str, dict[str, Any]] = {
     **{name: {"method.name": name} for name in METHODS},
+    "recollection_replay alone": {"method.name": "recollection_replay", **ALONE},
     "recollection_replay with gumbel": {"method.name": "recollection_replay", **GUMBEL},
     "recollection_replay otherwise": {"method.name": "recollection_replay", **OTHERWISE},
     "recollection_replay taught": {"method.name": "recollection_replay", **TAUGHT},
@@ -55,7 +57,11 @@ ARMS: dict[str, dict[str, Any]] = {
 """All methods with their default settings, and the default method with other components."""
 
 SUBJECTS = {
-    arm: Subject(SETTINGS | settings, varies=arm not in METHODS, keeps_raw_inputs=arm == "rehearsal")
+    arm: Subject(
+        SETTINGS | settings,
+        varies=arm not in (*METHODS, "recollection_replay alone"),
+        keeps_raw_inputs=arm == "rehearsal",
+    )
     for arm, settings in ARMS.items()
 }
 
