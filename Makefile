@@ -6,8 +6,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # More words for pip, for example an index that has the CPU build of torch (deploy/README.md, "CPU or GPU").
 PIP_ARGS ?=
-# Test workers: as many as cores, two at most, as each starts a broker. WORKERS= runs all in one process.
-WORKERS ?= -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
+# Test workers: three also on two cores, as tests often wait; each starts a broker. WORKERS= runs all in one process.
+WORKERS ?= -n 3 --dist loadfile --no-loadscope-reorder
 # More words for `make demo` and for pytest in `make test`.
 ARGS ?=
 

@@ -36,11 +36,14 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
     now, kept, memory = answers["status"], answers["retention"], answers["memory"]
     examples, sleeps, budget = now["examples"], now["sleeps"], memory["budget_bits"]
     stored = {name: memory["stored_bits"].get(name, 0) for name in ("recollections", "statistics")}
-    kind = "of statistics" if stored["statistics"] else f"in {memory['recollections']:,} recollections"
+    held = memory["recollections"]
+    kinds = [f"in {held:,} recollections"] * bool(held) + ["in statistics"] * bool(stored["statistics"])
+    kind = " and ".join(kinds or ["in 0 recollections"])
     rejects = ", ".join(f"{count:,} {reason}" for reason, count in now["rejects"].items())
     return [
         ("model", f"version {now['model_version']} of {now['method']}{', asleep' if now['asleep'] else ''}"),
         *([("network", now["network"])] if now.get("network") else []),
+        *([("answers", f"by {now['route']}")] if now.get("route") else []),
         *([("transplant", transplant(now["transplant"]))] if now.get("transplant") else []),
         ("up", duration(now["uptime_s"])),
         ("examples", ", ".join(f"{count:,} {outcome}" for outcome, count in examples.items())),
@@ -72,7 +75,7 @@ def troubles(status: Mapping[str, Any]) -> list[str]:
         found.append("no checkpoint can be written: the stream waits; the log says why")
     if status["gaps"]:
         found.append(f"{status['gaps']:,} messages were gone before they could be read")
-    return found
+    return [*found, *status.get("doubts", {}).values()]
 
 
 def classes(answers: Mapping[str, Any]) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
@@ -26,6 +26,7 @@ class Events:
         self._is_transplant = False  # rather than a sleep
         self._gaps = 0
         self._unsaved_rejects = 0
+        self._doubts: set[str] = set()
 
     def messages_lost(self, gaps: int) -> None:
         """`gaps` messages in all, since the source was opened, were lost before they could be read."""
@@ -42,6 +43,9 @@ class Events:
         self._unsaved_rejects += sum(taken.rejects.values())
         self.metrics.publish_dead_letters(pending=self._unsaved_rejects)
         observation = result.observation if result else None
+        if observation and observation.changed:
+            self.metrics.count_label_change()
+            log.warning("labels changed their meaning: statistics forget half of what they knew")
         self.metrics.observe_batch(
             learned=result.learned if result else 0,
             withheld=result.withheld if result else 0,
@@ -57,6 +61,13 @@ class Events:
         """A checkpoint is durable, and with it every reject before it."""
         self.metrics.publish_dead_letters(delivered=self._unsaved_rejects, pending=0)
         self._unsaved_rejects = 0
+
+    def doubted(self, doubts: Mapping[str, str]) -> None:
+        """Sentences by name, of all doubts that there are now: each is logged when it arises."""
+        for name in doubts.keys() - self._doubts:
+            log.warning("%s (%s)", doubts[name], name)
+        self._doubts = set(doubts)
+        self.metrics.publish_doubts(doubts)
 
     def sleep_began(self, reason: str, *, examples: int) -> None:
         self._begin(is_transplant=False)

@@ -183,7 +183,7 @@ class Daemon:
             budget_bits=self.budget_bits,
         )
         self.requests.publish(documents)
-        publish_metrics(self.state, memory=documents.memory)
+        publish_metrics(self.state, status=documents.status, memory=documents.memory)
 
     # requests, by name (`requests.LearningThread`)
 

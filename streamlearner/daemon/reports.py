@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from streamlearner.daemon.doubts import doubts
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
@@ -54,6 +55,8 @@ def status_document(
         "model_version": model_version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
         "method": persistence.method,
+        "route": learner.method.route if learner else None,
+        "doubts": doubts(learner),
         "waiting_for_checkpoint": persistence.waiting,
         "uptime_s": round(uptime_s, 3),
     }
@@ -138,13 +141,15 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
     }
 
 
-def publish_metrics(state: DaemonState, *, memory: dict[str, Any]) -> None:
-    """The same figures as Prometheus gauges; `memory` is the document."""
+def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[str, Any]) -> None:
+    """The same figures as Prometheus gauges; `status` and `memory` are the documents."""
     metrics, learner, source = state.events.metrics, state.learner, state.source
+    state.events.doubted(status["doubts"])
     metrics.publish_source(connected=source.connected, lag=source.lag())
     state.events.messages_lost(source.gaps)
     if learner is None:
         return
+    metrics.publish_answerer(learner.method.route)
     names, accuracy = learner.labels, learner.exam_accuracy
     periods = range(learner.progress.period + 1)
     metrics.publish_retention(

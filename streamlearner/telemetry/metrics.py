@@ -62,6 +62,18 @@ class Metrics:
         if prequential_accuracy is not None:
             self._series.prequential.set(prequential_accuracy)
 
+    def count_label_change(self) -> None:
+        """A batch showed that labels changed their meaning."""
+        self._series.label_changes.inc()
+
+    def publish_answerer(self, route: str) -> None:
+        """Who answers now, one of `series.ROUTES`."""
+        self._series.answering.publish({route: 1.0})
+
+    def publish_doubts(self, names: Iterable[str]) -> None:
+        """Those that there are now."""
+        self._series.doubts.publish(dict.fromkeys(names, 1.0))
+
     def count_reject(self, reason: str) -> None:
         """One message that could not become an example; `reason` is from the codec's small fixed set."""
         self._series.rejected.inc()

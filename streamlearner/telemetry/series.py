@@ -37,7 +37,7 @@ class Series:
         info("build", "The running code.").info({"version": version, "python": platform.python_version()})
         self.version = info("model_version", "The adopted model version.")
         self._declare_stream(counter, gauge)
-        self._declare_learning(gauge, histogram)
+        self._declare_learning(counter, gauge, histogram)
         self._declare_sleep(counter, gauge, histogram)
         self._declare_memory(gauge)
         self._declare_checkpoint(counter, gauge, histogram)
@@ -56,7 +56,10 @@ class Series:
         self.lag = Family(gauge("stream_lag", "Messages still to be polled, by partition.", ["partition"]))
         self.connected = gauge("source_connected", "1 while the source answers, else 0.")
 
-    def _declare_learning(self, gauge: partial[Gauge], histogram: partial[Histogram]) -> None:
+    def _declare_learning(
+        self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]
+    ) -> None:
+        self.label_changes = counter("label_changes", "Times that labels changed their meaning.")
         self.learn_seconds = histogram("learn_seconds", "Time to learn one batch.", buckets=_STEP_SECONDS)
         self.loss = unknown(gauge("learn_loss", "Mean loss of the last batch."))
         self.distortion = unknown(
@@ -68,6 +71,8 @@ class Series:
                 "Share of recent examples answered right before being learned.",
             )
         )
+        self.answering = Family(gauge("answering", "1 for who answers now, by route.", ["route"]))
+        self.doubts = Family(gauge("doubts", "1 for each doubt about figures or answers.", ["name"]))
         self.last_batch = gauge("learn_last_batch_timestamp_seconds", "When the last batch was learned.")
         self.retention = Family(gauge("retention_ratio", "Accuracy on the exam, by slice.", ["slice"]))
         self.readout = Family(gauge("readout_ratio", "Accuracy of a linear readout, by slice.", ["slice"]))

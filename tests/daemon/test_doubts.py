@@ -1,0 +1,58 @@
+"""What is doubtful is named, told with the setting to look at, and only while it is so."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamlearner.daemon.doubts import DOUBTS, SETTLED, doubts
+from streamlearner.learning.learner import Learner
+from tests.support.learners import of_classes, slept, with_oracle
+
+
+def learned(*, knows: int, fraction: float = 0.5) -> Learner:
+    """Four classes, of which a sleep leaves so many known; far beyond the beginning."""
+    learner = with_oracle(retains=knows, fraction=fraction, tolerance=1.0)
+    for _ in range(30):
+        learner.learn(of_classes(["0", "1", "2", "3"]))
+    slept(learner)
+    learner.progress.learned = SETTLED
+    return learner
+
+
+def test_all_is_well_where_retention_is_good_and_well_measured() -> None:
+    assert doubts(learned(knows=4)) == {}
+
+
+def test_an_answer_no_better_than_guessing_is_doubted() -> None:
+    found = doubts(learned(knows=1))
+    assert found.keys() == {"at_chance"}
+    assert "25.0%" in found["at_chance"]
+    assert "memory.budget_bits" in found["at_chance"]
+    assert doubts(learned(knows=2)) == {}
+
+
+def test_an_exam_of_a_few_examples_is_doubted() -> None:
+    found = doubts(learned(knows=4, fraction=0.05))
+    assert found.keys() == {"exam_small"}
+    assert "exam.fraction" in found["exam_small"]
+
+
+@pytest.mark.parametrize(("refused", "adopted", "doubted"), [(2, 0, 0), (3, 0, 1), (3, 2, 0), (9, 2, 1)])
+def test_sleeps_refused_again_and_again_are_doubted(refused: int, adopted: int, doubted: int) -> None:
+    learner = learned(knows=4)
+    learner.progress.refused, learner.progress.adopted = refused, adopted
+    assert ("sleeps_refused" in doubts(learner)) == bool(doubted)
+
+
+def test_nothing_is_doubted_before_it_has_begun() -> None:
+    learner = learned(knows=1, fraction=0.05)
+    learner.progress.learned = SETTLED - 1
+    assert doubts(learner) == doubts(None) == {}
+
+
+def test_every_doubt_has_a_name_that_is_known() -> None:
+    learner = learned(knows=1, fraction=0.3)
+    learner.progress.refused = 5
+    learner.progress.adopted = 0
+    assert doubts(learner).keys() <= set(DOUBTS)
+    assert len(doubts(learner)) == 2
