@@ -45,7 +45,7 @@ class Events:
         observation = result.observation if result else None
         if observation and observation.changed:
             self.metrics.count_label_change()
-            log.warning("labels changed their meaning: statistics forget half of what they knew")
+            log.info("labels changed their meaning: statistics forget half of what they knew")
         self.metrics.observe_batch(
             learned=result.learned if result else 0,
             withheld=result.withheld if result else 0,

@@ -22,8 +22,9 @@ AT_FIRST, SETTLED = 1 / 2, 1 / 8
 """Share of the memory's budget that statistics take at first, and once the network answers."""
 SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
-MOST_DIRECTIONS, LEAST_DIRECTIONS = 128, 16
-"""Statistics of fewer directions are worth less than the recollections in their place."""
+MOST_DIRECTIONS, LEAST_DIRECTIONS = 128, 24
+"""Statistics of fewer directions are worth less than the recollections in their place: small digits class by
+class with sleeps, at 4 KiB, 81.7 % with 19 directions and 91.4 % without statistics."""
 ROOM_FOR_CLASSES = 64
 """No budget is so large that statistics take more than they need with so many classes."""
 YOUNG = 100
