@@ -104,7 +104,7 @@ def test_the_memory_reported_is_the_memory_held(daemon: Daemon) -> None:
 
 def test_the_same_figures_are_the_gauges(daemon: Daemon) -> None:
     memory = memory_document(daemon.learner, budget_bits=4_000)
-    publish_metrics(daemon.state, memory=memory)
+    publish_metrics(daemon.state, status=status_of(daemon), memory=memory)
     lines = daemon.state.events.metrics.exposition().decode().splitlines()
     shown = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     retention, status = retention_document(daemon.learner), status_of(daemon)
