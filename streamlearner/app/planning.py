@@ -10,7 +10,7 @@ import torch
 from streamlearner.app.parts import make_association
 from streamlearner.associations.gumbel import parameter_bits
 from streamlearner.config.loading import load
-from streamlearner.memory.planner import Coding, Measure, Measured
+from streamlearner.memory.plan import Coding, Measure, Measured
 from streamlearner.methods.answering import settled_bits
 from streamlearner.methods.base import Rng
 

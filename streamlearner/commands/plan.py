@@ -19,7 +19,7 @@ from streamlearner.registry.section import parse_bits
 AUTO = "auto"
 
 if TYPE_CHECKING:
-    from streamlearner.memory.planner import Plan
+    from streamlearner.memory.plan import Plan
 
 
 def _bits(text: str) -> int:
@@ -88,7 +88,8 @@ def plan(
 ) -> None:
     """Says what a budget in bits holds: the size of a code, how many are kept, and of how much of the stream.
 
-    No daemon has to run. The settings it ends with make a daemon's memory exactly so.
+    No daemon has to run. The settings it ends with make a daemon's memory exactly so, once a network
+    answers.
     """
     if recollections is not None and code_bits is not None:
         raise typer.BadParameter("--recollections and --code-bits: one follows from the other; give one")
@@ -135,8 +136,8 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
         ("code", f"{plan.code_bits:,}", f"bits; the raw input takes {plan.raw_bits:,}"),
         ("record", f"{plan.record_bits:,}", f"bits: code, {fields}"),
         ("recollections", f"{plan.recollections:,}", "records that the memory holds when full"),
-        *_statistics(plan),
         ("stored", f"{plan.stored_bits:,}", "bits that they take, in whole bytes"),
+        *_statistics(plan),
         (
             "parameters",
             f"{plan.parameter_bits:,}",

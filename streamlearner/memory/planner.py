@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
 
 from streamlearner.errors import ConfigError
 from streamlearner.memory.code_size import association_for, code_bits_for, is_image
 from streamlearner.memory.packing import Packing
+from streamlearner.memory.plan import Coding, Measure, Measured, Plan
 
 LEVELS = (2, 3, 4)
 """Worth a try for each variable: l / log2 l, the layers' width for a bit of capacity, is 2, 1.89, 2, and more
@@ -27,72 +27,6 @@ KEPT_SHARE, KEPT = 10, 5_000
 """The paper's runs on CIFAR-100 keep 4,000 to 5,100 codes of 50,000 examples: one in ten (appendix A.4)."""
 LEAST_GUMBEL_BITS, MOST_GUMBEL_SHARE = 38, 20
 """The paper's shortest code, and its longest as a share of the raw input: 620 x 2 of 24,576 bits."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coding:
-    """The size of a code: `code_bits`, or for gumbel `variables` (c) of `levels` (l). 0: not one of its
-    settings."""
-
-    association: str
-    code_bits: int = 0
-    variables: int = 0
-    levels: int = 0
-
-    def settings(self) -> dict[str, Any]:
-        """As in config.yaml."""
-        named: dict[str, Any] = {"association.name": self.association}
-        for key in ("code_bits", "variables", "levels"):
-            if getattr(self, key):
-                named[f"association.{key}"] = getattr(self, key)
-        return named
-
-
-class Measured(NamedTuple):
-    """Of an association of a certain coding, before it has learned: levels of each symbol, and its bits."""
-
-    radices: tuple[int, ...]
-    parameter_bits: int
-
-
-Measure = Callable[[Coding], Measured]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What a memory of `budget_bits` holds; all amounts in bits.
-
-    `code_bits` is one code in the memory, `simple_binary_bits` the paper's S_sbe (eq. 1), `capacity_bits` its
-    C_ve (eq. 2). A record is code, label and task. `stored_bits` and `memory_budget_bits` are of the memory
-    alone; `parameter_bits` of the association, inside the budget if `counts_parameters`. `examples` (N),
-    `stored_fraction` (rho) and `bits_per_example` are None where the length of the stream was not given.
-
-    `statistics_bits` are what statistics of the classes keep of the budget, beside recollections.
-
-    `stored_bits` are those of a checkpoint; in the process up to 0.5 % more, inside the same budget. All is
-    as the association begins: fitted to the stream, its tables change, and its codes may be shorter.
-    """
-
-    budget_bits: int
-    counts_parameters: bool
-    association: str
-    settings: dict[str, Any]
-    code_bits: int
-    simple_binary_bits: int
-    capacity_bits: float
-    label_bits: int
-    task_bits: int
-    record_bits: int
-    recollections: int
-    stored_bits: int
-    memory_budget_bits: int
-    parameter_bits: int
-    raw_bits: int
-    raw_examples: int
-    statistics_bits: int = 0
-    examples: int | None = None
-    stored_fraction: float | None = None
-    bits_per_example: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,10 +165,18 @@ class Planner:
         record, theirs = self._record_bits(measured), self._parameters(measured)
         wanted = "one recollection" if kept == 1 else f"{kept:,} recollections"
         counted = f" beside {theirs:,} bits of the association's parameters" if theirs else ""
+        least = self._least_memory(kept * record) + whole_bytes(theirs)
         return (
             f"a budget of {self.budget_bits:,} bits does not hold {wanted} of {record:,} bits{counted}: the "
-            f"least that works is {whole_bytes(kept * record) + whole_bytes(theirs):,} bits"
+            f"least that works is {least:,} bits"
         )
+
+    def _least_memory(self, bits: int) -> int:
+        """The least memory.budget_bits that leaves so many beside statistics, which keep more of more."""
+        least = whole_bytes(bits)
+        while least - self.statistics(least) < bits:
+            least = whole_bytes(bits + self.statistics(least))
+        return least
 
 
 def capacity_bits(radices: Sequence[int]) -> float:

@@ -117,7 +117,13 @@ class Records:
         return self.bits.limit_bytes * 8 // max(1, packing.record_bits)
 
     def limit(self, budget_bits: int) -> None:
-        """Another budget, for which there may be too many records now: drop some, then `repack`."""
+        """Another budget, for which there may be too many records now: drop some, then `repack`. Raises
+        `CodeError`, with nothing changed, where not one fits."""
+        if budget_bits // 8 * 8 < (record := self.packing.record_bits):
+            raise CodeError(
+                f"budget_bits is {budget_bits}, but one record takes {record} bits in whole bytes: raise the "
+                "budget or shorten the code"
+            )
         self.budget_bits = budget_bits
         self.bits.limit_bytes = max(0, budget_bits) // 8
         self._adopt(self.packing)

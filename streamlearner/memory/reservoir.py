@@ -13,7 +13,7 @@ from streamlearner.memory.class_index import ClassIndex
 from streamlearner.memory.packing import CodeError, Packing
 from streamlearner.memory.proportions import kept_counts
 from streamlearner.memory.records import CHUNK, NO_TASK, Recollections, Records, integers
-from streamlearner.memory.tensor_state import TensorState
+from streamlearner.memory.tensor_state import TensorState, restore_generator
 
 
 class RecollectionMemory(TensorState):
@@ -41,11 +41,7 @@ class RecollectionMemory(TensorState):
         self._records = Records(budget_bits=self.budget_bits, packing=Packing(radices, (1, 0)))
         self._seen = 0
         self._index: ClassIndex | None = None
-        if self.capacity < 1:
-            raise CodeError(
-                f"budget_bits is {budget_bits}, but one record takes {self.record_bits} bits in whole bytes: "
-                "raise the budget or shorten the code"
-            )
+        self._records.limit(self.budget_bits)
 
     def __len__(self) -> int:
         return self._records.held
@@ -182,10 +178,8 @@ class RecollectionMemory(TensorState):
         with the memory unchanged, where not one record fits."""
         if budget_bits == self.budget_bits:
             return
-        if budget_bits // 8 * 8 < self.record_bits:
-            raise CodeError(f"budget_bits is {budget_bits}, but one record takes {self.record_bits} bits")
+        self._records.limit(int(budget_bits))
         self.budget_bits = int(budget_bits)
-        self._records.limit(self.budget_bits)
         self._repack(self._records.packing)
 
     def merge(self, other: RecollectionMemory) -> None:
@@ -250,11 +244,6 @@ class RecollectionMemory(TensorState):
         if held > seen:
             raise CodeError(f"counters say {held} records are held of {seen} seen: the state is damaged")
         records = Records.restored(state, budget_bits=self.budget_bits, held=held, field_bits=field_bits)
-        try:
-            self._generator.set_state(state["generator"].cpu())
-        except (RuntimeError, TypeError) as error:
-            raise CodeError(
-                f"generator: not the state of a torch generator on this device ({error})"
-            ) from error
+        restore_generator(self._generator, state["generator"])
         self._records, self._seen, self._index = records, seen, None
         self._repack(records.packing)

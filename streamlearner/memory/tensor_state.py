@@ -65,3 +65,13 @@ class TensorState(nn.Module):
                 memo.setdefault(id(value), value.clone_state())
         clone.__dict__ = copy.deepcopy(self.__dict__, memo)
         return clone
+
+
+def restore_generator(generator: torch.Generator, state: Tensor) -> None:
+    """Sets a saved state. Raises `StreamlearnerError` for what is none."""
+    try:
+        generator.set_state(state.cpu())
+    except (RuntimeError, TypeError) as error:
+        raise StreamlearnerError(
+            f"generator: not the state of a torch generator on this device ({error})"
+        ) from error

@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 import torch
 
-from streamlearner.app import measure_for
-from streamlearner.app.learning import make_association, make_memory
+from streamlearner.app import measure_for, statistics_for
+from streamlearner.app.learning import make_association, make_memory, make_method
 from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation, parameter_bits
 from streamlearner.config.loading import Config, load
 from streamlearner.errors import ConfigError
 from streamlearner.memory.code_size import COLOUR_BITS, association_for, code_bits_for
-from streamlearner.memory.planner import Coding, Measured, Plan, Planner
+from streamlearner.memory.plan import Coding, Measured, Plan
+from streamlearner.memory.planner import Planner
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import Rng
+from streamlearner.methods.base import Experience, Rng
+from streamlearner.methods.recollection_replay import RecollectionReplay
 
 DIGITS, COLOUR, FEATURES = (1, 28, 28), (3, 32, 32), (64,)
 KIB = 8 * 2**10
@@ -213,3 +215,30 @@ def test_a_daemon_given_a_budget_alone_makes_what_the_plan_says(shape: tuple[int
         rng=Rng(seed=0),
     )
     assert make_memory(config, association=made).radices == real(plan, shape)[1].radices
+
+
+@pytest.mark.parametrize("budget_bits", [62_720, 64 * KIB])
+def test_once_a_network_answers_the_method_remembers_what_the_plan_says(budget_bits: int) -> None:
+    asked = planner(DIGITS, budget_bits, statistics=statistics_for(DIGITS, classes=10))
+    plan = asked.plan()
+    config = load(path=None, settings=plan.settings, environ={})
+    method = make_method(config, input_shape=DIGITS, dtype=torch.uint8)
+    assert isinstance(method, RecollectionReplay)
+    method.observe(Experience(torch.zeros(10, *DIGITS, dtype=torch.uint8), torch.arange(10)))
+    method.answering.settle()
+    method.memory.resize(method.answering.bits_for_recollections)
+    assert method.memory.capacity == plan.recollections
+    assert budget_bits - method.answering.bits_for_recollections == plan.statistics_bits
+    assert (plan.statistics_bits > 0) == (budget_bits == 64 * KIB)
+
+
+def test_the_least_that_works_leaves_room_for_statistics_too() -> None:
+    asked = planner((1, 8, 8), 64 * KIB, statistics=statistics_for((1, 8, 8), classes=10))
+    with pytest.raises(ConfigError, match="the least that works is") as refused:
+        asked.plan("raw", recollections=1_000)  # 516,000 bits: they would fit alone
+    least = int(str(refused.value).rsplit(" ", 2)[1].replace(",", ""))
+    assert least > 64 * KIB
+    enough = planner((1, 8, 8), least, statistics=asked.statistics)
+    assert enough.plan("raw", recollections=1_000).recollections >= 1_000
+    with pytest.raises(ConfigError):
+        planner((1, 8, 8), least - 8, statistics=asked.statistics).plan("raw", recollections=1_000)
