@@ -12,9 +12,8 @@ from streamlearner.bench.assembly import build_fixture
 from streamlearner.bench.experiments.streams import STREAMS, arms_for
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.material import labelled_stream as orders
-from streamlearner.bench.material.labelled_stream import class_numbers
+from streamlearner.bench.material.labelled_stream import Order, class_numbers
 from streamlearner.bench.streams.suite.all import SUITE
-from streamlearner.bench.streams.suite.grey_images import Order
 from streamlearner.errors import StreamlearnerError
 from tests.support.tiny_bench import TinyBench
 

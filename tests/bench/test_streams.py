@@ -219,6 +219,7 @@ def test_the_table_counts_how_often_ours_keeps_up_and_names_the_worst_gap() -> N
     (wine,) = [line for line in text if line.startswith("| wine-class* |") and "91.0" in line]
     assert wine == "| wine-class* | 90.0 | 20.0 |  | **91.0** | 50.0 |  |  |"
     assert "| bananas | 60.0 |  | **80.0** |  | 70.0 |  | 99.0 |" in text
+    assert "| mean, of arms that have all | 81.7 |  |  |  |  |  |  |" in text
 
 
 def test_the_best_of_each_kind_is_named_and_joint_is_none_of_them() -> None:

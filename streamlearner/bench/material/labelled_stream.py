@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from streamlearner.bench.kit.fixture import Dataset
 
 Indices = NDArray[np.int64]
+Order = Callable[[Indices, np.random.Generator], Indices]
+"""Of labels [n], the indices [n] in which they are learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,20 @@ def class_numbers(dataset: Dataset) -> Indices:
     return np.array([int(label) for label in dataset.labels], dtype=np.int64)
 
 
-# orders: indices of labels [n]
+def of_classes(dataset: Dataset, classes: Iterable[int]) -> Dataset:
+    """The examples of some classes, in their order."""
+    labels = class_numbers(dataset)
+    kept = np.isin(labels, list(classes))
+    return examples(dataset.images[kept], labels[kept])
+
+
+def in_order(
+    training: Dataset, test: Dataset | None, order: Order, rng: np.random.Generator
+) -> LabelledStream:
+    return LabelledStream(training.select(order(class_numbers(training), rng)), test)
+
+
+# orders
 
 
 def shuffled(labels: Indices, rng: np.random.Generator) -> Indices:
@@ -63,6 +79,9 @@ def class_after_class(labels: Indices, rng: np.random.Generator, *, together: in
     order = rng.permutation(len(labels))
     tasks = np.array([place[int(label)] for label in labels[order]])
     return order[np.argsort(tasks, kind="stable")]
+
+
+two_at_a_time = partial(class_after_class, together=2)
 
 
 def drifting(labels: Indices, rng: np.random.Generator, *, spread: float = 0.15) -> Indices:

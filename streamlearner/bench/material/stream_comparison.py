@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from streamlearner.bench.kit.summary import Summary
 
@@ -133,7 +134,15 @@ def figure_table(
         best = max((row[arm] for arm in row if arm != JOINT), default=0.0)
         cells = [cell(row.get(arm), scale, bold=scale > 1 and row.get(arm) == best) for arm in arms]
         yield f"| {stream}{'*' if chosen_on[stream] else ''} | {' | '.join(cells)} |"
+    means = (cell(mean_of_all(by_stream, arm), scale, bold=False) for arm in arms)
+    yield f"| mean, of arms that have all | {' | '.join(means)} |"
     yield ""
+
+
+def mean_of_all(by_stream: Figures, arm: str) -> float | None:
+    """None for an arm that was not measured on every stream."""
+    values = [arms[arm] for arms in by_stream.values() if arm in arms]
+    return fmean(values) if values and len(values) == len(by_stream) else None
 
 
 def cell(value: float | None, scale: float, *, bold: bool) -> str:

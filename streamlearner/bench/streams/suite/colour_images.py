@@ -9,14 +9,16 @@ import numpy as np
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.material.labelled_stream import (
     LabelledStream,
+    Order,
     class_after_class,
-    class_numbers,
     drifting,
-    examples,
+    in_order,
+    of_classes,
     shuffled,
+    two_at_a_time,
 )
 from streamlearner.bench.streams.suite.entry import Entry
-from streamlearner.bench.streams.suite.grey_images import TASKS, TESTED, Images, Order, in_order, mnist
+from streamlearner.bench.streams.suite.grey_images import TESTED, Images, mnist
 
 CIFAR10_READ = 6_000
 """Of the 20,000 training images that are at hand; those to test on are held out of them."""
@@ -38,12 +40,9 @@ def cifar10_stream(fixture: Fixture, rng: np.random.Generator, *, count: int, or
 def cifar100_stream(fixture: Fixture, rng: np.random.Generator, *, order: Order) -> LabelledStream:
     """100 training images of each of 20 fine classes, drawn, and the test images of these."""
     classes = rng.permutation(100)[:CIFAR100_CLASSES]
-    parts = []
-    for train in (True, False):
-        whole = fixture.load_dataset("CIFAR100", train, CIFAR100_READ)
-        kept = np.flatnonzero(np.isin(class_numbers(whole), classes))
-        parts.append(examples(whole.images[kept], class_numbers(whole)[kept]))
-    return in_order(parts[0], parts[1], order, rng)
+    halves = (fixture.load_dataset("CIFAR100", train, CIFAR100_READ) for train in (True, False))
+    training, test = (of_classes(half, classes) for half in halves)
+    return in_order(training, test, order, rng)
 
 
 def coloured(images: Images) -> Images:
@@ -81,11 +80,11 @@ ENTRIES = (
     Entry(
         "cifar100-tasks",
         "20 classes of CIFAR-100, 100 images of each, two classes at a time",
-        partial(cifar100_stream, order=TASKS),
+        partial(cifar100_stream, order=two_at_a_time),
     ),
     Entry(
         "mnist-coloured-tasks",
         "2,000 digits in any colour on any ground, two classes at a time",
-        partial(coloured_stream, count=2_000, order=TASKS),
+        partial(coloured_stream, count=2_000, order=two_at_a_time),
     ),
 )

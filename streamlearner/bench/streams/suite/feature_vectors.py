@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.material.feature_tables import (
@@ -18,14 +20,17 @@ from streamlearner.bench.material.feature_tables import (
 )
 from streamlearner.bench.material.labelled_stream import (
     LabelledStream,
+    Order,
     class_after_class,
     class_numbers,
     examples,
+    in_order,
     shuffled,
+    two_at_a_time,
 )
 from streamlearner.bench.streams.suite.colour_images import cifar10
 from streamlearner.bench.streams.suite.entry import Entry
-from streamlearner.bench.streams.suite.grey_images import TASKS, Order, in_order, mnist
+from streamlearner.bench.streams.suite.grey_images import mnist
 
 MOST, TESTED = 5_000, 1_000
 
@@ -75,23 +80,24 @@ def moving_stream(fixture: Fixture, rng: np.random.Generator) -> LabelledStream:
     return LabelledStream(whole.select(training), whole.select(late[1::2]))
 
 
-def flat_stream(fixture: Fixture, rng: np.random.Generator, *, count: int, order: Order) -> LabelledStream:
-    """MNIST as vectors of 784 values of 0 to 255."""
-    parts = [
-        examples(part.images.reshape(len(part.labels), -1).astype(np.float32), class_numbers(part))
-        for part in mnist(fixture, rng, count=count)
-    ]
-    return in_order(parts[0], parts[1], order, rng)
-
-
-def projected_stream(
-    fixture: Fixture, rng: np.random.Generator, *, count: int, order: Order
+def mnist_vectors(
+    fixture: Fixture,
+    rng: np.random.Generator,
+    *,
+    count: int,
+    order: Order,
+    of: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
 ) -> LabelledStream:
-    parts = [
-        examples(projected(part.images, values=256), class_numbers(part))
-        for part in mnist(fixture, rng, count=count)
-    ]
-    return in_order(parts[0], parts[1], order, rng)
+    """MNIST, each image made a vector."""
+    training, test = (
+        examples(of(part.images), class_numbers(part)) for part in mnist(fixture, rng, count=count)
+    )
+    return in_order(training, test, order, rng)
+
+
+def flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """784 values of 0 to 255."""
+    return images.reshape(len(images), -1).astype(np.float32)
 
 
 def principal_stream(
@@ -189,12 +195,12 @@ ENTRIES = (
     Entry(
         "mnist-784-values",
         "4,000 of MNIST as vectors of 0 to 255, class after class",
-        partial(flat_stream, count=4_000, order=class_after_class),
+        partial(mnist_vectors, count=4_000, order=class_after_class, of=flat),
     ),
     Entry(
         "mnist-embedding-tasks",
         "4,000 of MNIST through a random projection and ReLU, 256 values, two classes at a time",
-        partial(projected_stream, count=4_000, order=TASKS),
+        partial(mnist_vectors, count=4_000, order=two_at_a_time, of=partial(projected, values=256)),
     ),
     Entry(
         "cifar10-components-class",

@@ -11,27 +11,22 @@ from numpy.typing import NDArray
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.material.feature_tables import divided, of_sklearn
 from streamlearner.bench.material.labelled_stream import (
-    Indices,
     LabelledStream,
+    Order,
     class_after_class,
     class_numbers,
     drifting,
     examples,
+    in_order,
+    of_classes,
     shuffled,
+    two_at_a_time,
 )
 from streamlearner.bench.streams.suite.entry import Entry
 
 Images = NDArray[np.uint8]
 Look = Callable[[Images], Images]
-Order = Callable[[Indices, np.random.Generator], Indices]
 TESTED = 2_000
-TASKS = partial(class_after_class, together=2)
-
-
-def in_order(
-    training: Dataset, test: Dataset | None, order: Order, rng: np.random.Generator
-) -> LabelledStream:
-    return LabelledStream(training.select(order(class_numbers(training), rng)), test)
 
 
 def mnist(
@@ -57,10 +52,9 @@ def _part(
     rng: np.random.Generator | None,
 ) -> Dataset:
     order = np.arange(len(whole.labels)) if rng is None else rng.permutation(len(whole.labels))
-    labels = class_numbers(whole)[order]
-    chosen = order[np.isin(labels, list(classes))][:most]
-    images = whole.images[chosen]
-    return examples(look(images) if look else images, class_numbers(whole)[chosen])
+    found = of_classes(whole.select(order), classes)
+    chosen = found.select(np.arange(min(most, len(found.labels))))
+    return examples(look(chosen.images), class_numbers(chosen)) if look else chosen
 
 
 # looks
@@ -137,12 +131,9 @@ def omniglot_stream(
     fixture: Fixture, rng: np.random.Generator, *, order: Order, classes: int | None = None
 ) -> LabelledStream:
     """Characters of eight alphabets, 15 drawings each to learn and 5 to test."""
-    parts = []
-    for train in (True, False):
-        whole = fixture.load_dataset("Omniglot", train)
-        kept = np.flatnonzero(class_numbers(whole) < (classes or np.inf))
-        parts.append(examples(whole.images[kept], class_numbers(whole)[kept]))
-    return in_order(parts[0], parts[1], order, rng)
+    training, test = (fixture.load_dataset("Omniglot", train) for train in (True, False))
+    wanted = range(classes or 1 + int(class_numbers(training).max()))
+    return in_order(of_classes(training, wanted), of_classes(test, wanted), order, rng)
 
 
 ENTRIES = (
@@ -161,7 +152,7 @@ ENTRIES = (
     Entry(
         "digits-inverted-tasks",
         "the same dark on white, two classes at a time",
-        partial(digits_stream, order=TASKS, look=inverted),
+        partial(digits_stream, order=two_at_a_time, look=inverted),
     ),
     Entry(
         "mnist-class",
@@ -191,7 +182,7 @@ ENTRIES = (
         "mnist-128x128-bottom",
         "1,000 digits of twice the size at the bottom of 128x128, two classes at a time",
         partial(
-            mnist_stream, count=1_000, order=TASKS, look=partial(at_the_bottom, side=128, enlarged=2)
+            mnist_stream, count=1_000, order=two_at_a_time, look=partial(at_the_bottom, side=128, enlarged=2)
         ),
     ),
     Entry(
@@ -202,7 +193,7 @@ ENTRIES = (
     Entry(
         "mnist-14x14-tasks",
         "5,000 of MNIST pooled to 14x14, two classes at a time",
-        partial(mnist_stream, count=5_000, order=TASKS, look=partial(pooled, by=2)),
+        partial(mnist_stream, count=5_000, order=two_at_a_time, look=partial(pooled, by=2)),
     ),
     Entry(
         "mnist-drifting",
@@ -212,7 +203,7 @@ ENTRIES = (
     Entry(
         "mnist-tasks",
         "10,000 of MNIST, two classes at a time",
-        partial(mnist_stream, count=10_000, order=TASKS),
+        partial(mnist_stream, count=10_000, order=two_at_a_time),
     ),
     Entry(
         "mnist-60000", "all of MNIST, shuffled", partial(mnist_stream, count=60_000, order=shuffled)
