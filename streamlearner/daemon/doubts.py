@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 from streamlearner.learning.learner import Learner
 
 FEW = 30
 """Exam examples below which retention is a rough figure: its steps are more than 3 %."""
-SETTLED = 1_000
-"""Learned examples before which nothing is doubted: it has only begun."""
+BEGUN = 3_000
+"""Learned examples before which nothing is doubted. By default 2 % of them are withheld: twice `FEW`."""
 REFUSALS = 3
-"""Refused sleeps that are no accident, where fewer than one in four is adopted."""
-DOUBTS = ("exam_small", "at_chance", "sleeps_refused")
+"""Refused sleeps that are no accident, where at most one in four is adopted."""
 
 
 def doubts(learner: Learner | None) -> dict[str, str]:
-    """A sentence for each doubt that there is now, by its name in DOUBTS."""
-    if learner is None or learner.progress.learned < SETTLED:
+    """A sentence for each doubt that there is now, by name."""
+    if learner is None or learner.progress.learned < BEGUN:
         return {}
-    found = {"exam_small": _exam(learner), "at_chance": _chance(learner), "sleeps_refused": _sleeps(learner)}
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, doubted in DOUBTS.items() if (text := doubted(learner))}
 
 
 def _exam(learner: Learner) -> str:
@@ -54,3 +53,9 @@ def _sleeps(learner: Learner) -> str:
         f"{refused} sleeps were refused and {adopted} adopted: lower sleep.learning_rate or sleep.steps, or "
         "sleep less often"
     )
+
+
+DOUBTS: Mapping[str, Callable[[Learner], str]] = {
+    "exam_small": _exam, "at_chance": _chance, "sleeps_refused": _sleeps,
+}  # fmt: skip
+"""Each tells what is doubtful, or nothing."""

@@ -114,8 +114,8 @@ def by_factor(labels: LabelSpace, by_class: dict[int, float]) -> dict[str, float
 
 
 def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, Any]:
-    """Bits held and allowed. `bits_per_example` is the paper's storage rate: bits of recollections for each
-    example that the memory has seen (003, eq. 3)."""
+    """Bits held and allowed. `bits_per_example` is the paper's storage rate: bits of what the budget bounds,
+    recollections and statistics, for each example that was learned (003, eq. 3)."""
     if learner is None:
         nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
         nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}
@@ -123,6 +123,7 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
         return nothing | {"bits_per_example": None, "bits_per_recollection": None, "seen": 0}
     stored, seen = learner.stored_bits(), learner.progress.learned
     recollection_bits = stored.get("recollections", 0)
+    bounded_bits = recollection_bits + stored.get("statistics", 0)
     return {
         "budget_bits": budget_bits,
         "exam_budget_bits": learner.exam.budget_bits,
@@ -133,7 +134,7 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
             str(learner.labels.label(i)): count for i, count in learner.method.remembered_by_class().items()
         },
         "units": learner.method.units(),
-        "bits_per_example": recollection_bits / seen if seen else None,
+        "bits_per_example": bounded_bits / seen if seen else None,
         "bits_per_recollection": recollection_bits / learner.method.remembered
         if learner.method.remembered
         else None,

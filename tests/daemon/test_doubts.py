@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from streamlearner.daemon.doubts import DOUBTS, SETTLED, doubts
+from streamlearner.config.loading import Config
+from streamlearner.daemon.doubts import BEGUN, FEW, doubts
+from streamlearner.daemon.events import Events
 from streamlearner.learning.learner import Learner
+from streamlearner.telemetry.metrics import Metrics
 from tests.support.learners import of_classes, slept, with_oracle
 
 
@@ -15,7 +19,7 @@ def learned(*, knows: int, fraction: float = 0.5) -> Learner:
     for _ in range(30):
         learner.learn(of_classes(["0", "1", "2", "3"]))
     slept(learner)
-    learner.progress.learned = SETTLED
+    learner.progress.learned = BEGUN
     return learner
 
 
@@ -46,13 +50,26 @@ def test_sleeps_refused_again_and_again_are_doubted(refused: int, adopted: int, 
 
 def test_nothing_is_doubted_before_it_has_begun() -> None:
     learner = learned(knows=1, fraction=0.05)
-    learner.progress.learned = SETTLED - 1
+    learner.progress.learned = BEGUN - 1
     assert doubts(learner) == doubts(None) == {}
 
 
-def test_every_doubt_has_a_name_that_is_known() -> None:
+def test_by_default_the_exam_is_large_enough_before_it_could_be_doubted() -> None:
+    assert Config().exam.fraction * BEGUN >= 2 * FEW
+
+
+def test_all_doubts_are_told_together() -> None:
     learner = learned(knows=1, fraction=0.3)
     learner.progress.refused = 5
     learner.progress.adopted = 0
-    assert doubts(learner).keys() <= set(DOUBTS)
-    assert len(doubts(learner)) == 2
+    assert doubts(learner).keys() == {"at_chance", "sleeps_refused"}
+
+
+def test_a_doubt_is_logged_when_it_arises_and_shown_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics(CollectorRegistry())
+    events = Events(metrics=metrics, clock=float, wall_clock=float)
+    for now in ({"at_chance": "guesses"}, {"at_chance": "guesses"}, {}, {"at_chance": "guesses"}):
+        events.doubted(now)
+        shown = 'streamlearner_doubts{name="at_chance"} 1.0' in metrics.exposition().decode()
+        assert shown == bool(now)
+    assert [record.getMessage() for record in caplog.records] == ["guesses (at_chance)"] * 2

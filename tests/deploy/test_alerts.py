@@ -99,7 +99,8 @@ FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
     ),
     "StreamlearnerMemoryOverBudget": (
         [
-            series(f'streamlearner_memory_bits{{store="recollections",{D}}}', "101x9"),
+            series(f'streamlearner_memory_bits{{store="recollections",{D}}}', "60x9"),
+            series(f'streamlearner_memory_bits{{store="statistics",{D}}}', "41x9"),
             series(f'streamlearner_memory_budget_bits{{store="recollections",{D}}}', "100x9"),
         ],
         "5m",
