@@ -14,11 +14,12 @@ from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 from streamlearner.methods.base import DualMemory
 
 EVERY, OFTEN_UNTIL, PER_DOUBLING, SELDOM = 100, 400, 4, 5_000
+"""Examples between two choices of who answers, and up to which; then choices until there are twice as many;
+and examples between two choices at most."""
 
 
 def choices_until(learned: int) -> int:
-    """How often it was chosen who answers, once so many examples were learned: every 100 at first, then four
-    times until there are twice as many, and every 5,000 at least."""
+    """How often it was chosen who answers, once so many examples were learned."""
     rarer = int(PER_DOUBLING * math.log2(max(1.0, learned / OFTEN_UNTIL)))
     return min(learned, OFTEN_UNTIL) // EVERY + rarer + learned // SELDOM
 
@@ -38,7 +39,9 @@ def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool, by: str | Non
 
 
 def choose_answerer(exam: Exam, method: DualMemory, *, names_tasks: bool) -> None:
-    """Lets the method choose who answers, by the exam."""
+    """Lets the method choose who answers, by the exam, where it has a choice."""
+    if len(method.answerers) < 2:
+        return
     hits = exam.hits_by(method.answers, names_tasks=names_tasks)
     none = torch.zeros(0, dtype=torch.bool)
     method.choose_answerer(hits or dict.fromkeys(method.answerers, none), exam.labels)

@@ -56,8 +56,7 @@ class Learner:
         self.exam, self.prequential, self.tolerance = exam, prequential, tolerance
         self.measures_readout, self.uses_tasks = measures_readout, uses_tasks
         self.labels, self.tasks = LabelSpace(), LabelSpace()
-        self.matrix = RetentionMatrix()
-        self.progress = Progress()
+        self.matrix, self.progress = RetentionMatrix(), Progress()
         self.exam_accuracy: ExamAccuracy | None = None
         self.readout: dict[str, float] = {}
         self.consolidation: Consolidation | None = None
@@ -78,9 +77,9 @@ class Learner:
         inputs = batch.inputs if len(targets.labels) == len(batch) else batch.inputs[targets.examples]
         observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks))
         self.prequential.update((observation.predicted == targets.labels).tolist())
-        chosen_before = choices_until(self.progress.learned)
+        before = self.progress.learned
         self.progress.learned += learned
-        if observation.changed or choices_until(self.progress.learned) > chosen_before:
+        if choices_until(self.progress.learned) > choices_until(before):
             self._choose_answerer()
         return LearningResult(withheld=len(withheld), learned=learned, observation=observation)
 
@@ -128,11 +127,9 @@ class Learner:
     def _end_consolidation(self, ended: Consolidation) -> ConsolidationResult:
         """Evaluates on the exam who is taught in sleep, as it is and as it would be; adopts the candidate
         unless accuracy falls by more than the tolerance."""
-        taught = self.method.taught_in_sleep
-        before = self._evaluate(self.method, by=taught).overall
-        trial = self.method.clone()
+        trial, taught = self.method.clone(), self.method.taught_in_sleep
         ended.transfer_to(trial)
-        after = self._evaluate(trial, by=taught).overall
+        before, after = (self._evaluate(method, by=taught).overall for method in (self.method, trial))
         adopted = before is None or after is None or after >= before - self.tolerance
         if adopted:
             ended.transfer_to(self.method)
@@ -183,8 +180,7 @@ class Learner:
         return evaluate(self.exam, method, names_tasks=len(self.tasks) > 0, by=by)
 
     def _choose_answerer(self) -> None:
-        if len(self.method.answerers) > 1:
-            choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)
+        choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)
 
     def predictor(self) -> Predictor:
         """What answers now."""
@@ -229,10 +225,8 @@ class Learner:
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
         """Takes over `tensors()` and `facts()`. A consolidation under way is re-run to the saved step."""
-        self.labels.restore(facts["labels"])
-        self.tasks.restore(facts["tasks"])
-        self.prequential.restore(facts["prequential"])
-        self.matrix.restore(facts["matrix"])
+        for name in ("labels", "tasks", "prequential", "matrix"):
+            getattr(self, name).restore(facts[name])
         self.progress = Progress(**facts["progress"])
         self.readout = facts["readout"]
         if (named := facts.get("network", self.network)) != self.network:

@@ -39,9 +39,9 @@ Restrict = Callable[[Tensor], Tensor]
 class Answering(nn.Module):
     """Chooses the answerer by evidence, and divides the budget between statistics and recollections.
 
-    Statistics answer first. They take half of the budget; once a network has been chosen again and
-    again, they shrink to an eighth, or go where that is too little to be of use. `choice` [4] int64 is state:
-    the index of who answers, for how many choices in a row a network was chosen, 1 once settled, and how many
+    Statistics answer first. They take half of the budget; once a network has been chosen again and again,
+    they shrink to an eighth, or go where that is too little to be of use. `choice` [4] int64 is state: the
+    index of who answers, for how many choices in a row a network was chosen, 1 once settled, and how many
     batches were learned.
     """
 
@@ -60,9 +60,8 @@ class Answering(nn.Module):
     ) -> Answering:
         """With statistics, where they are wanted and the budget has room for them."""
         directions = Directions(input_shape=input_shape, most=MOST_DIRECTIONS, seed=seed)
-        statistics = Statistics(
-            directions=directions, budget_bits=_share(budget_bits, AT_FIRST), most=MOST_DIRECTIONS
-        )
+        share = _share(budget_bits, settled=False)
+        statistics = Statistics(directions=directions, budget_bits=share, most=MOST_DIRECTIONS)
         useful = wanted and statistics.sums.directions >= LEAST_DIRECTIONS
         return cls(budget_bits=budget_bits, statistics=statistics if useful else None)
 
@@ -167,8 +166,7 @@ class Answering(nn.Module):
         self.choice[0] = ANSWERERS.index(who)
         self.choice[1] = self.choice[1] + 1 if by_network else 0
         if int(self.choice[1]) >= SETTLED_AFTER and not self.choice[2]:
-            self.choice[2] = 1
-            self.make_room()
+            self.settle()
 
     def rely_on_network(self) -> None:
         """The network is another one: it answers, until there is evidence of it."""
@@ -179,23 +177,23 @@ class Answering(nn.Module):
         """Of statistics, as a store of the method's."""
         return {"statistics": self.statistics.stored_bits} if self.statistics else {}
 
+    def settle(self) -> None:
+        """Statistics make room for more recollections, for good."""
+        self.choice[2] = 1
+        self.fit()
+
     def fit(self) -> None:
-        """After a restart with a smaller budget."""
-        if self.statistics:
-            self.statistics.limit(_share(self.budget_bits, SETTLED if self.choice[2] else AT_FIRST))
-            self._drop_if_useless()
-
-    def make_room(self) -> None:
-        """Statistics shrink, for more recollections."""
-        if self.statistics:
-            self.statistics.limit(_share(self.budget_bits, SETTLED))
-            self._drop_if_useless()
-
-    def _drop_if_useless(self) -> None:
-        if self.statistics and self.statistics.sums.directions < LEAST_DIRECTIONS:
+        """Limits statistics to their share of the budget, which may be smaller since the last restart."""
+        if self.statistics is None:
+            return
+        self.statistics.limit(_share(self.budget_bits, settled=bool(self.choice[2])))
+        if self.statistics.sums.directions < LEAST_DIRECTIONS:
             self.statistics = None
-            if self.who not in self.names:
-                self.choice[0] = ANSWERERS.index(AVERAGED)
+        self._choose_among_those_left()
+
+    def _choose_among_those_left(self) -> None:
+        if self.who not in self.names:
+            self.choice[0] = ANSWERERS.index(AVERAGED)
 
     def expect(self, state_dict: dict[str, Any], prefix: str) -> None:
         """Divides the budget as it was when `state_dict` was saved, before that is loaded."""
@@ -204,7 +202,7 @@ class Answering(nn.Module):
             self.statistics = None
         elif self.statistics is not None and prefix + "choice" in state_dict:
             settled = bool(state_dict[prefix + "choice"][2])
-            self.statistics.budget_bits = _share(self.budget_bits, SETTLED if settled else AT_FIRST)
+            self.statistics.budget_bits = _share(self.budget_bits, settled=settled)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Checkpoints of version 0.1.0 have no answerers: the network goes on answering for them."""
@@ -216,17 +214,18 @@ class Answering(nn.Module):
             for name, part in Evidence(ANSWERERS).state_dict().items():
                 state_dict[f"{prefix}evidence.{name}"] = part
         super()._load_from_state_dict(state_dict, prefix, *rest)
-        if self.who not in self.names:
-            self.choice[0] = ANSWERERS.index(AVERAGED)
+        self._choose_among_those_left()
 
 
-def _share(budget_bits: int, share: float) -> int:
-    return min(int(budget_bits * share), bits_of(MOST_DIRECTIONS, ROOM_FOR_CLASSES))
+def _share(budget_bits: int, *, settled: bool) -> int:
+    """Of statistics."""
+    share = int(budget_bits * (SETTLED if settled else AT_FIRST))
+    return min(share, bits_of(MOST_DIRECTIONS, ROOM_FOR_CLASSES))
 
 
 def settled_bits(budget_bits: int, *, input_shape: tuple[int, ...], classes: int) -> int:
     """What statistics keep of the budget once a network answers: 0 where that is too little to be of use."""
     answering = Answering.build(budget_bits=budget_bits, input_shape=input_shape, seed=0)
     answering.grow(classes)
-    answering.make_room()
+    answering.settle()
     return budget_bits - answering.bits_for_recollections

@@ -63,8 +63,8 @@ class StreamingStatistics(DualMemory):
         scores = self.seen_classes.restricted(statistics.scores(numbers), experience.tasks)
         loss = float(F.cross_entropy(scores, experience.labels))
         predicted = scores.argmax(1)
-        statistics.learn(numbers, experience.labels, predicted)
-        return Observation(predicted=predicted, loss=loss)
+        changed = statistics.learn(numbers, experience.labels, predicted)
+        return Observation(predicted=predicted, loss=loss, changed=changed)
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex = copy.deepcopy(candidate.hippocampus)

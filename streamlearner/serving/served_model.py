@@ -8,7 +8,7 @@ from streamlearner.learning.predictor import Predictor
 from streamlearner.telemetry.metrics import Metrics
 
 SOON = 20
-"""Examples learned, at least, between two copies."""
+"""Examples learned between two copies while a class is new."""
 
 
 class ServedModel:
