@@ -122,6 +122,11 @@ class Source(ABC):
     def lag(self) -> dict[int, int]:
         """Messages still to be polled, for each partition; a partition whose end is unknown is left out."""
 
+    def held_back(self) -> dict[int, int]:
+        """Messages that are there but may not be polled yet, for each partition that has any: a transaction
+        is open. They are not in `lag`."""
+        return {}
+
     def interrupt(self) -> None:
         """From a signal handler or any thread: an `open` that still waits for the outside gives up soon."""
 

@@ -1,12 +1,14 @@
-"""Asks the broker once a second, from its own thread, how far the topic reaches; carries the commits."""
+"""Asks the broker from its own thread: each second how far the topic reaches, more seldom which topic it is
+and which partitions it has. Carries the commits."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -22,7 +24,8 @@ class TopicMetadata:
     """What the broker said about a topic at `at_s` of the clock. Offsets by partition.
 
     `ends` are the offsets after the last record that may be read (with read_committed: the last stable
-    offsets). `complete` is False where some partition did not answer; its offsets are then absent.
+    offsets). `complete` is False where some partition did not answer; its offsets are then absent. `held` are
+    offsets that are there but may not be read yet, by partition: a transaction is open.
     """
 
     at_s: float
@@ -31,6 +34,7 @@ class TopicMetadata:
     begins: Mapping[int, int]
     ends: Mapping[int, int]
     complete: bool = True
+    held: Mapping[int, int] = field(default_factory=dict)
 
 
 class MetadataPoller:
@@ -39,6 +43,10 @@ class MetadataPoller:
     An admin client of its own: a fetch keeps its connection busy for up to fetch_max_wait_ms, and a consumer
     that hangs or is being rebuilt must not silence it. `ask` is called by the owner before `start`, by the
     thread after.
+
+    Every `every_s` the offsets are asked for: that the broker answers is known by this. Every
+    `describe_every_s` the topic's id and partitions too, and at once where anything looks like another topic:
+    no answer, a missing one, an end or a beginning that went back.
     """
 
     def __init__(
@@ -48,14 +56,16 @@ class MetadataPoller:
         options: Mapping[str, Any],
         isolation_level: str,
         group_id: str | None,
-        every_s: float = 1.0,
+        every_s: float,
+        describe_every_s: float,
         clock: Callable[[], float] = time.monotonic,
         build: Callable[..., Any] = KafkaAdminClient,
     ) -> None:
         self._topic = topic
         self._isolation = IsolationLevel.build_from(isolation_level)
         self._group_id = group_id
-        self._every_s = every_s
+        self._every_s, self._describe_every_s = every_s, describe_every_s
+        self._described_s = -math.inf
         self._clock = clock
         self._admin = build(**options)
         self._answer: TopicMetadata | None = None
@@ -91,39 +101,59 @@ class MetadataPoller:
             return None
         if refusal.errno != 0 or not numbers:
             raise refusal(f"topic {self._topic} cannot be described")
-        at_s = self._clock()  # before the offsets are asked for: what is known is at least this old
-        begins = self._offsets(numbers, OffsetSpec.EARLIEST)
-        ends = self._offsets(numbers, OffsetSpec.LATEST)
-        complete = len(begins) == len(ends) == len(numbers)
-        self._answer = TopicMetadata(at_s, str(described["topic_id"]), numbers, begins, ends, complete)
+        self._answer = self._measure(str(described["topic_id"]), numbers)
+        self._described_s = self._answer.at_s
         return self._answer
 
-    def _offsets(self, numbers: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+    def look(self) -> None:
+        """Asks for the offsets, and for all else where that is due."""
+        known, described_s = self._answer, self._described_s
+        self._described_s = -math.inf  # whatever fails below, the next time asks for everything
+        if known is None or self._clock() - described_s >= self._describe_every_s:
+            self.ask()
+            return
+        found = self._measure(known.topic_id, known.partitions)
+        if found.complete and not _went_back(known, found):
+            self._answer, self._described_s = found, described_s
+        else:
+            self.ask()
+
+    def _measure(self, topic_id: str, numbers: frozenset[int]) -> TopicMetadata:
+        at_s = self._clock()  # before the offsets are asked for: what is known is at least this old
+        begins = self._offsets(numbers, OffsetSpec.EARLIEST, self._isolation)
+        # Before the ends: else what is written between the two questions would look held back.
+        written = self._offsets(numbers, OffsetSpec.LATEST, IsolationLevel.READ_UNCOMMITTED)
+        ends = self._offsets(numbers, OffsetSpec.LATEST, self._isolation)
+        held = {n: written[n] - end for n, end in ends.items() if written.get(n, end) > end}
+        complete = len(begins) == len(ends) == len(numbers)
+        return TopicMetadata(at_s, topic_id, numbers, begins, ends, complete, held)
+
+    def _offsets(self, numbers: Iterable[int], spec: OffsetSpec, isolation: IsolationLevel) -> dict[int, int]:
         """All at once; one by one where that fails: one leaderless partition must not hide the others."""
         wanted = {TopicPartition(self._topic, number): spec for number in sorted(numbers)}
         try:
-            return self._list(wanted)
+            return self._list(wanted, isolation)
         except KafkaError:
             if len(wanted) == 1:
                 raise
         found: dict[int, int] = {}
         for partition in wanted:
             try:
-                found |= self._list({partition: spec})
+                found |= self._list({partition: spec}, isolation)
             except KafkaError as error:
                 log.debug("kafka: %s[%d] gives no offsets: %s", self._topic, partition.partition, error)
         if not found:
             raise KafkaError(f"no partition of {self._topic} gives its offsets")
         return found
 
-    def _list(self, wanted: Mapping[TopicPartition, OffsetSpec]) -> dict[int, int]:
-        listed = self._admin.list_partition_offsets(wanted, self._isolation, timeout_ms=1000)
+    def _list(self, wanted: Mapping[TopicPartition, OffsetSpec], isolation: IsolationLevel) -> dict[int, int]:
+        listed = self._admin.list_partition_offsets(wanted, isolation, timeout_ms=1000)
         return {partition.partition: int(found.offset) for partition, found in listed.items()}
 
     def _run(self) -> None:
         while not self._stopped.wait(self._every_s):
             try:
-                self.ask()
+                self.look()
                 self._send_commit()
             except (
                 Exception
@@ -144,3 +174,9 @@ class MetadataPoller:
             not again and self._to_commit is offsets
         ):  # else a newer one came meanwhile, or the next second tries again
             self._to_commit = None
+
+
+def _went_back(before: TopicMetadata, now: TopicMetadata) -> bool:
+    """Whether a partition begins or ends below where it did: truncated, or another topic of the same name."""
+    pairs = [(before.begins, now.begins), (before.ends, now.ends)]
+    return any(offset < old.get(number, 0) for old, new in pairs for number, offset in new.items())

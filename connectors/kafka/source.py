@@ -24,6 +24,7 @@ from streamlearner.stream import Message, Position, Source, Surroundings
 
 PREFETCH_EVERY_S = 0.05  # a fetch costs 0.2 ms, so 0.4 % of the time while the buffer alone would do
 SILENCE_S = 5.0  # without an answer for longer than this the broker counts as away
+ASK_EVERY_S = 1.0  # so an answer that is late once or twice is no silence yet
 
 
 class KafkaSource(Source):
@@ -32,11 +33,11 @@ class KafkaSource(Source):
     `client` holds any kafka-python consumer option (TLS, SASL, timeouts, fetch sizes). `start` says where a
     learner without a checkpoint begins. `on_gap` says what happens where retention overtook the position or a
     batch cannot be read. An empty partition that may hold more is waited for at most
-    `empty_partition_wait_s`, not counting the time the broker is away. Every `discover_every_s` the broker is
-    asked for partitions, ends and the topic's id. A fetch that hangs `poll_hang_timeout_s` past its timeout
-    ends the process with code 70 (`end_process`). With a `group_id` checkpointed offsets are shown to lag
-    displays; nothing reads them back. A null value is delivered: the codec decides. One object is opened
-    once; all methods are called from one thread.
+    `empty_partition_wait_s`, not counting the time the broker is away. Each second the broker is asked how
+    far the topic reaches, every `discover_every_s` for its partitions and its id. A fetch that hangs
+    `poll_hang_timeout_s` past its timeout ends the process with code 70 (`end_process`). With a `group_id`
+    checkpointed offsets are shown to lag displays; nothing reads them back. A null value is delivered: the
+    codec decides. One object is opened once; all methods are called from one thread.
     """
 
     name = "kafka"
@@ -52,7 +53,7 @@ class KafkaSource(Source):
         group_id: str | None = None,
         empty_partition_wait_s: float = 60.0,
         start_timeout_s: float = 60.0,
-        discover_every_s: float = 1.0,
+        discover_every_s: float = 30.0,
         poll_hang_timeout_s: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -63,11 +64,10 @@ class KafkaSource(Source):
         self._options = consumer_options(bootstrap_servers, client or {})
         self._topic, self._start, self._group_id = topic, start, group_id
         self._start_timeout_s = start_timeout_s
-        self._ask_every_s = discover_every_s
-        self._silence_s = max(SILENCE_S, 5 * discover_every_s)
+        self._discover_every_s = discover_every_s
         self._clock, self._sleep = clock, sleep
         self._gaps = Gaps(topic=topic, on_gap=on_gap)
-        self._merge = Merge(wait_s=empty_partition_wait_s, fresh_s=self._silence_s)
+        self._merge = Merge(wait_s=empty_partition_wait_s, fresh_s=SILENCE_S)
         self._watchdog = Watchdog(limit_s=poll_hang_timeout_s, end=end_process)
         self._fetch = Fetch(topic=topic, options=self._options, watchdog=self._watchdog)
         self._buffer = FetchBuffer(
@@ -159,10 +159,19 @@ class KafkaSource(Source):
         self._paused = False
 
     def lag(self) -> dict[int, int]:
-        answer = self._poller.answer if self._poller is not None else None
-        if answer is not None and answer.topic_id == self._topic_id:
+        if (answer := self._last_answer) is not None:
             self._merge.learn_ends(answer.ends, answer.at_s)
         return {number: queue.lag for number, queue in self._merge.queues.items() if queue.lag is not None}
+
+    def held_back(self) -> dict[int, int]:
+        """Offsets behind the last stable one: a transaction that is open hides them."""
+        return dict(self._last_answer.held) if self._last_answer else {}
+
+    @property
+    def _last_answer(self) -> TopicMetadata | None:
+        """About the topic that is read, and no other of its name."""
+        answer = self._poller.answer if self._poller else None
+        return answer if answer and answer.topic_id == self._topic_id else None
 
     def interrupt(self) -> None:
         self._interrupted.set()
@@ -179,7 +188,7 @@ class KafkaSource(Source):
         answer = self._poller.answer if self._poller is not None else None
         if answer is None or not answer.complete:
             return False
-        return self._clock() - answer.at_s <= self._silence_s and self._buffer.stalled_s <= self._silence_s
+        return self._clock() - answer.at_s <= SILENCE_S and self._buffer.stalled_s <= SILENCE_S
 
     @property
     def gaps(self) -> int:
@@ -192,7 +201,8 @@ class KafkaSource(Source):
             options=options,
             isolation_level=str(self._options["isolation_level"]),
             group_id=self._group_id,
-            every_s=self._ask_every_s,
+            every_s=min(ASK_EVERY_S, self._discover_every_s),
+            describe_every_s=self._discover_every_s,
             clock=self._clock,
         )
 
@@ -225,7 +235,7 @@ class KafkaSource(Source):
         self._merge.learn_ends(answer.ends, answer.at_s)
 
     def _heard(self, now_s: float) -> bool:
-        return self._seen is not None and now_s - self._seen.at_s <= self._silence_s
+        return self._seen is not None and now_s - self._seen.at_s <= SILENCE_S
 
     def _fingerprint(self, number: int) -> RecordFingerprint | None:
         last = self._last.get(number)

@@ -73,6 +73,8 @@ def troubles(status: Mapping[str, Any]) -> list[str]:
         found.append("the source does not answer: learning waits, predictions go on")
     if status["waiting_for_checkpoint"]:
         found.append("no checkpoint can be written: the stream waits; the log says why")
+    if held := sum(status.get("held_back", {}).values()):
+        found.append(f"{held:,} messages are held back by a transaction that was not ended")
     if status["gaps"]:
         found.append(f"{status['gaps']:,} messages were gone before they could be read")
     return [*found, *status.get("doubts", {}).values()]

@@ -43,6 +43,7 @@ def status_document(
         "rejects": dict(state.tally.reasons),
         "position": state.position,
         "lag": {str(partition): count for partition, count in source.lag().items()},
+        "held_back": {str(partition): count for partition, count in source.held_back().items()},
         "connected": source.connected,
         "gaps": source.gaps,
         "asleep": state.asleep,
@@ -146,7 +147,7 @@ def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[
     """The same figures as Prometheus gauges; `status` and `memory` are the documents."""
     metrics, learner, source = state.events.metrics, state.learner, state.source
     state.events.doubted(status["doubts"])
-    metrics.publish_source(connected=source.connected, lag=source.lag())
+    metrics.publish_source(connected=source.connected, lag=source.lag(), held_back=source.held_back())
     state.events.messages_lost(source.gaps)
     if learner is None:
         return

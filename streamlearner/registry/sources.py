@@ -38,7 +38,7 @@ class KafkaSection(Section):
     start_timeout_s: Seconds = 60.0
     """seconds to reach broker and topic at start-up; then exit code 69"""
     discover_every_s: Seconds = 30.0
-    """seconds between looks for new partitions, their ends (lag) and the topic's id"""
+    """seconds between looks for new partitions and the topic's id; how far it reaches is asked each second"""
     poll_hang_timeout_s: Seconds = 60.0
     """seconds after which a fetch that hangs ends the process (code 70), to be restarted"""
     group_id: str | None = Field(default=None, examples=["streamlearner"])

@@ -89,10 +89,15 @@ class Metrics:
         self._series.letters_failed.inc(failed)
         self._series.letters_pending.set(pending)
 
-    def publish_source(self, *, connected: bool, lag: Mapping[int, int]) -> None:
-        """How the source stands; `lag` in messages by partition, unknown ones left out."""
+    def publish_source(
+        self, *, connected: bool, lag: Mapping[int, int], held_back: Mapping[int, int] | None = None
+    ) -> None:
+        """How the source stands; `lag` and what an open transaction holds back are messages by partition,
+        unknown ones left out."""
         self._series.connected.set(connected)
         self._series.lag.publish({str(partition): float(messages) for partition, messages in lag.items()})
+        held = {str(partition): float(messages) for partition, messages in (held_back or {}).items()}
+        self._series.held_back.publish(held)
 
     def publish_retention(
         self,

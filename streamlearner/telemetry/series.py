@@ -54,6 +54,8 @@ class Series:
         self.letters_delivered, self.letters_failed = map(letters.labels, ("delivered", "failed"))
         self.letters_pending = gauge("dead_letters_pending", "Rejects not yet in the dead letters.")
         self.lag = Family(gauge("stream_lag", "Messages still to be polled, by partition.", ["partition"]))
+        held = "Messages that may not be read yet, as a transaction is open, by partition."
+        self.held_back = Family(gauge("stream_held_back", held, ["partition"]))
         self.connected = gauge("source_connected", "1 while the source answers, else 0.")
 
     def _declare_learning(

@@ -56,6 +56,10 @@ FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
     ),
     "StreamlearnerSourceLost": ([series(f"streamlearner_source_connected{{{D}}}", "1 0x20")], "10m"),
     "StreamlearnerGap": ([series(f"streamlearner_stream_gaps_total{{{D}}}", "0 0 7x20")], "10m"),
+    "StreamlearnerHeldBack": (
+        [series(f'streamlearner_stream_held_back{{partition="0",{D}}}', "0 3x40")],
+        "30m",
+    ),
     "StreamlearnerCheckpointsFail": (
         [series(f'streamlearner_checkpoint_saves_total{{outcome="failed",{D}}}', "0+1x20")],
         "15m",
@@ -118,6 +122,7 @@ CALM = [
     series(f'process_start_time_seconds{{job="streamlearner",{D}}}', "7x120"),
     series(f"streamlearner_source_connected{{{D}}}", "1x60 0 0 1x58"),
     series(f"streamlearner_stream_gaps_total{{{D}}}", "0x120"),
+    series(f'streamlearner_stream_held_back{{partition="0",{D}}}', "5x10 _ 5x10 _x98"),
     series(f'streamlearner_checkpoint_saves_total{{outcome="failed",{D}}}', "0x120"),
     series(f"streamlearner_dead_letters_pending{{{D}}}", "0x60 2 2 0x58"),
     series(f'up{{job="streamlearner",{D}}}', "1x120"),

@@ -108,8 +108,25 @@ def test_an_open_transaction_holds_up_its_own_partition_only(
         source = open_source(name)
         assert values(read(source, 20)) == numbered(20)
         assert source.lag()[0] == 0
+        wait_until(lambda: source.held_back() == {0: 1})
         made.commit_transaction()
         assert values(read(source, 1)) == [b"undecided"]
+        wait_until(lambda: source.held_back() == {})
+
+
+def test_a_reader_of_what_is_not_committed_has_nothing_held_back(
+    broker: Any, topic: Make, open_source: Open
+) -> None:
+    name = topic()
+    with producer(broker, transactional_id=name) as made:
+        made.init_transactions()
+        made.begin_transaction()
+        made.send(name, b"undecided", partition=0, timestamp_ms=1)
+        made.flush()
+        source = open_source(name, client={"isolation_level": "read_uncommitted"})
+        assert values(read(source, 1)) == [b"undecided"]
+        assert source.held_back() == {}
+        made.abort_transaction()
 
 
 def test_a_partition_added_later_is_read_from_its_beginning(
