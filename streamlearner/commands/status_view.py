@@ -16,6 +16,9 @@ BAR_WIDTH = 24
 MOST_CLASSES = 20
 """With more classes than this the worst are shown: those are what someone looks for."""
 
+MOST_LOSSES = 3
+"""Classes named of those that a sleep would have harmed."""
+
 
 def status_panel(answers: Mapping[str, Any], *, address: str) -> Panel:
     """`answers` holds the bodies of /v1/status, /v1/retention and /v1/memory by those names."""
@@ -55,7 +58,17 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("memory", f"{sum(stored.values()):,} of {budget:,} bits {kind}"),
         ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
         ("sleeps", f"{sleeps['adopted']} adopted, {sleeps['refused']} refused"),
+        *([("", refusal(now["last_sleep"]))] if (now.get("last_sleep") or {}).get("losses") else []),
     ]
+
+
+def refusal(last: Mapping[str, Any]) -> str:
+    """Which classes lost by the last sleep, or would have lost, the worst first."""
+    worst = list(last["losses"].items())[:MOST_LOSSES]
+    named = [f"{label} {percent(one['before'])} to {percent(one['after'])}" for label, one in worst]
+    more = last["classes_losing"] - len(worst)
+    would = "lost" if last["outcome"] == "adopted" else "would have lost"
+    return f"the last, {last['outcome']}, {would}: {', '.join(named)}" + (f", {more} more" if more else "")
 
 
 def transplant(last: Mapping[str, Any]) -> str:

@@ -81,15 +81,16 @@ class Events:
         self.metrics.count_sleep_steps(steps)
 
     def consolidation_ended(self, result: ConsolidationResult) -> None:
-        outcome = "adopted" if result.adopted else "refused"
-        self._end(outcome)
+        self._end(result.outcome)
         if result.adopted:
             self.metrics.publish_version(str(result.version), adopted_s=self.wall_clock())
         log.info(
             "%s %s after %d steps: exam %s before, %s after; model version %d",
             "sleep" if result.to is None else f"transplant to {result.to}",
-            outcome, result.steps, percentage(result.before), percentage(result.after), result.version,
+            result.outcome, result.steps, percentage(result.before), percentage(result.after), result.version,
         )  # fmt: skip
+        if not result.adopted:
+            log.warning("adopted, it would have lost: %s", losses(result))
 
     def rolled_back(self, version: int, *, while_asleep: bool) -> None:
         if while_asleep:
@@ -125,3 +126,15 @@ class Events:
 
 def percentage(accuracy: float | None) -> str:
     return "not measured" if accuracy is None else f"{accuracy:.1%}"
+
+
+MOST_NAMED = 5
+"""Classes that a log line names."""
+
+
+def losses(refused: ConsolidationResult) -> str:
+    """The classes that would have lost, the worst first, each with its accuracy before and after."""
+    named = list(refused.losses.items())[:MOST_NAMED]
+    lines = [f"{name} ({then:.0%} to {now:.0%})" for name, (then, now) in named]
+    more = len(refused.losses) - len(named)
+    return ", ".join(lines) + (f" and {more} more" if more else "")

@@ -51,6 +51,7 @@ def status_document(
             "adopted": progress.adopted if progress else 0,
             "refused": progress.refused if progress else 0,
         },
+        "last_sleep": learner.last_sleep if learner else None,
         "network": learner.network if learner else None,
         "transplant": _transplant_document(learner) if learner else None,
         "model_version": model_version,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.methods.base import DualMemory, Observation
 
 
@@ -24,14 +26,57 @@ class LearningResult:
 @dataclass(frozen=True, slots=True)
 class ConsolidationResult:
     """How a consolidation ended: `adopted` or refused, accuracy on the exam before and after, the version
-    that answers now. Where it was a transplant, `to` names its network."""
+    that answers now. `losses` are the classes whose accuracy fell, or would have fallen, the worst first:
+    before and after. Where it was a transplant, `to` names its network."""
 
     adopted: bool
     steps: int
     before: float | None
     after: float | None
     version: int
+    losses: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     to: str | None = None
+
+    @property
+    def outcome(self) -> str:
+        return "adopted" if self.adopted else "refused"
+
+    def document(self) -> dict[str, Any]:
+        """For the status, and the checkpoint; of many losses the worst."""
+        losses = dict(list(self.losses.items())[:MOST_LOSSES])
+        return {
+            "outcome": self.outcome,
+            "before": self.before,
+            "after": self.after,
+            "losses": {name: {"before": then, "after": now} for name, (then, now) in losses.items()},
+            "classes_losing": len(self.losses),
+        }
+
+
+MOST_LOSSES = 20
+"""Classes that a document names: it is kept in every checkpoint, and read by a person."""
+
+
+def judged(
+    before: ExamAccuracy,
+    after: ExamAccuracy,
+    *,
+    tolerance: float,
+    steps: int,
+    name: Callable[[int], object],
+) -> ConsolidationResult:
+    """Adopted unless accuracy on the exam fell by more than the tolerance. `name` gives a class's label."""
+    then, now = before.overall, after.overall
+    falls = {i: (was, after.by_class[i]) for i, was in before.by_class.items() if after.by_class[i] < was}
+    worst = sorted(falls, key=lambda i: falls[i][1] - falls[i][0])
+    return ConsolidationResult(
+        adopted=then is None or now is None or now >= then - tolerance,
+        steps=steps,
+        before=then,
+        after=now,
+        version=0,
+        losses={str(name(i)): falls[i] for i in worst},
+    )
 
 
 @dataclass(slots=True)
@@ -76,7 +121,7 @@ class Transplant:
 
     def end(self, last_round: ConsolidationResult) -> ConsolidationResult:
         """The last round has ended; the result of the whole."""
-        self.outcome = "adopted" if last_round.adopted else "refused"
+        self.outcome = last_round.outcome
         self.before, self.after = last_round.before, last_round.after
         return replace(last_round, steps=self.steps, to=self.to)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -19,15 +19,17 @@ from streamlearner.learning.consolidation import (
     LearningResult,
     Progress,
     Transplant,
+    judged,
 )  # fmt: skip
 from streamlearner.learning.grading import choices_until, choose_answerer, evaluate, measure_readout
+from streamlearner.learning.learner_state import LearnerState
 from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.learning.targets import expand
 from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.state.versions import Version
 
 
-class Learner:
+class Learner(LearnerState):
     """The method and all that must agree with it: label spaces, exam, prequential window, R, versions, and
     the consolidation under way.
 
@@ -60,6 +62,7 @@ class Learner:
         self.exam_accuracy: ExamAccuracy | None = None
         self.readout: dict[str, float] = {}
         self.consolidation: Consolidation | None = None
+        self.last_sleep: dict[str, Any] | None = None
         self.transplant: Transplant | None = None  # the last one, whether under way or ended
 
     # wake
@@ -129,28 +132,28 @@ class Learner:
         unless accuracy falls by more than the tolerance."""
         trial, taught = self.method.clone(), self.method.taught_in_sleep
         ended.transfer_to(trial)
-        before, after = (self._evaluate(method, by=taught).overall for method in (self.method, trial))
-        adopted = before is None or after is None or after >= before - self.tolerance
-        if adopted:
+        before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
+        result = judged(before, after, tolerance=self.tolerance, steps=ended.steps, name=self.labels.label)
+        if result.adopted:
             ended.transfer_to(self.method)
             self.progress.newest += 1
             self.progress.version = self.progress.newest
             self._choose_answerer()
-        self.consolidation, version = None, self.progress.version
-        result = ConsolidationResult(adopted, ended.steps, before, after, version)
-        accuracy = self.evaluate()
+        result = replace(result, version=self.progress.version)
+        self.consolidation, accuracy = None, self.evaluate()
         if ended.transplant is None:
-            self._close_period(accuracy, adopted=adopted)
-        elif adopted:
+            self._close_period(accuracy, result)
+        elif result.adopted:
             self.network = ended.transplant.to
         if self.measures_readout:
             self.readout = measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
         return result if ended.transplant is None else ended.transplant.end(result)
 
-    def _close_period(self, accuracy: ExamAccuracy, *, adopted: bool) -> None:
+    def _close_period(self, accuracy: ExamAccuracy, result: ConsolidationResult) -> None:
         """Each sleep closes a period, adopted or not. (A transplant does not: periods divide the stream.)"""
-        self.progress.adopted += adopted
-        self.progress.refused += not adopted
+        self.progress.adopted += result.adopted
+        self.progress.refused += not result.adopted
+        self.last_sleep = result.document()
         self.matrix.add(accuracy.by_period)
         self.progress.period += 1
 
@@ -204,37 +207,13 @@ class Learner:
 
     # checkpoint
 
-    def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """State as flat tensors, by file."""
-        files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
-        return files | ({"consolidation": self.consolidation.start} if self.consolidation else {})
-
-    def facts(self) -> dict[str, Any]:
-        """State as JSON."""
-        return {
-            "progress": asdict(self.progress),
-            "labels": self.labels.state(),
-            "tasks": self.tasks.state(),
-            "prequential": self.prequential.state(),
-            "matrix": self.matrix.state(),
-            "readout": self.readout,
-            "consolidation_steps": self.consolidation.steps if self.consolidation else None,
-            "network": self.network,
-            "transplant": asdict(self.transplant) if self.transplant else None,
-        }
-
     def restore(self, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
         """Takes over `tensors()` and `facts()`. A consolidation under way is re-run to the saved step."""
-        for name in ("labels", "tasks", "prequential", "matrix"):
-            getattr(self, name).restore(facts[name])
-        self.progress = Progress(**facts["progress"])
-        self.readout = facts["readout"]
+        self.restore_facts(facts)
         if (named := facts.get("network", self.network)) != self.network:
             self.network, self.method = named, self._make_method(named)
         self.method.load_state_dict(tensors["method"])
         self.exam.load_state_dict(tensors["exam"])
-        if (last := facts.get("transplant")) is not None:
-            self.transplant = Transplant(**last)
         if (steps := facts["consolidation_steps"]) is not None:
             self._rerun(tensors["consolidation"], steps=steps)
         self.evaluate()

@@ -68,6 +68,15 @@ def test_status_puts_troubles_into_words(ended: Callable[..., Any]) -> None:
     assert "7 messages were gone before they could be read" in out
 
 
+def test_status_names_the_classes_that_a_refused_sleep_would_have_harmed(ended: Callable[..., Any]) -> None:
+    losses = {f"[b]{n}": {"before": 1.0, "after": n / 100} for n in range(5)}
+    last = {"outcome": "refused", "before": 1.0, "after": 0.5, "losses": losses, "classes_losing": 7}
+    out = " ".join(status_of(ended, status=STATUS | {"last_sleep": last})[1].replace("│", "").split())
+    assert "the last, refused, would have lost: [b]0 100.0% to 0.0%, [b]1 100.0% to 1.0%" in out
+    assert "4 more" in out
+    assert "would have lost" not in status_of(ended, status=STATUS | {"last_sleep": None})[1]
+
+
 def test_status_of_a_daemon_that_learned_nothing_yet_is_no_error(ended: Callable[..., Any]) -> None:
     nothing = {"overall": None, "by_class": {}, "forgetting": None, "backward_transfer": None, "exam": 0}
     code, out, _ = status_of(ended, status=STATUS | {"prequential_accuracy": None}, retention=nothing)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from streamlearner.learning.consolidation import ConsolidationResult
+from streamlearner.evaluation.retention import ExamAccuracy
+from streamlearner.learning.consolidation import ConsolidationResult, judged
 from streamlearner.learning.learner import Learner
 from streamlearner.state.versions import Version
 from tests.support.arms import TINY, exactly
@@ -15,6 +16,7 @@ from tests.support.learners import (
     a_batch,
     of_classes,
     prepared,
+    restarted,
     slept,
     with_oracle,
     with_replay,
@@ -142,11 +144,38 @@ def test_a_refused_candidate_changes_nothing() -> None:
     learner = prepared(retains=2)
     before = {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()}
     result = slept(learner)
-    assert result == ConsolidationResult(adopted=False, steps=SLEEP_STEPS, before=1.0, after=0.5, version=0)
+    losses = {"2": (1.0, 0.0), "3": (1.0, 0.0)}
+    assert result == ConsolidationResult(
+        adopted=False, steps=SLEEP_STEPS, before=1.0, after=0.5, version=0, losses=losses
+    )
     assert {name: exactly(tensor) for name, tensor in learner.method.state_dict().items()} == before
     assert (learner.progress.adopted, learner.progress.refused, learner.progress.version) == (0, 1, 0)
     assert learner.evaluate().overall == 1.0
     assert learner.matrix.rows == [[1.0]]
+
+
+def test_the_classes_that_would_have_lost_are_kept_over_a_restart_the_worst_first() -> None:
+    learner = prepared(retains=2)
+    slept(learner)
+    kept = {
+        "outcome": "refused",
+        "before": 1.0,
+        "after": 0.5,
+        "losses": {"2": {"before": 1.0, "after": 0.0}, "3": {"before": 1.0, "after": 0.0}},
+        "classes_losing": 2,
+    }
+    assert learner.last_sleep == kept
+    assert restarted(learner, with_oracle()).last_sleep == kept
+
+
+def test_of_very_many_classes_that_would_have_lost_the_worst_are_kept() -> None:
+    then = {i: 1.0 for i in range(50)}
+    now = {i: i / 100 for i in range(50)}
+    before, after = (ExamAccuracy(sum(by.values()) / 50, by, {}, {}) for by in (then, now))
+    result = judged(before, after, tolerance=0.1, steps=1, name=lambda index: f"class {index}")
+    kept = result.document()
+    assert list(kept["losses"]) == [f"class {i}" for i in range(20)]
+    assert (kept["outcome"], kept["classes_losing"], len(result.losses)) == ("refused", 50, 50)
 
 
 @pytest.mark.parametrize(("tolerance", "adopted"), [(0.24, False), (0.25, True)])

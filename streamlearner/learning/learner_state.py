@@ -1,0 +1,62 @@
+"""What a checkpoint holds of a learner: flat tensors by file, and the rest as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from torch import Tensor
+
+from streamlearner.decoding.labels import LabelSpace
+from streamlearner.evaluation.exam import Exam
+from streamlearner.evaluation.prequential import Prequential
+from streamlearner.evaluation.retention import RetentionMatrix
+from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
+from streamlearner.methods.base import DualMemory
+
+
+class LearnerState:
+    """Everything that is learned or counted. `last_sleep` is the `document` of its result, None before."""
+
+    method: DualMemory
+    exam: Exam
+    labels: LabelSpace
+    tasks: LabelSpace
+    prequential: Prequential
+    matrix: RetentionMatrix
+    progress: Progress
+    readout: dict[str, float]
+    consolidation: Consolidation | None
+    network: str
+    transplant: Transplant | None
+    last_sleep: dict[str, Any] | None
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """State as flat tensors, by file: those in use, not copies."""
+        files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
+        return files | ({"consolidation": self.consolidation.start} if self.consolidation else {})
+
+    def facts(self) -> dict[str, Any]:
+        """State as JSON. Facts added since 0.1.0 are left out while there is nothing to tell."""
+        added = {"last_sleep": self.last_sleep}
+        return {name: fact for name, fact in added.items() if fact} | {
+            "progress": asdict(self.progress),
+            "labels": self.labels.state(),
+            "tasks": self.tasks.state(),
+            "prequential": self.prequential.state(),
+            "matrix": self.matrix.state(),
+            "readout": self.readout,
+            "consolidation_steps": self.consolidation.steps if self.consolidation else None,
+            "network": self.network,
+            "transplant": asdict(self.transplant) if self.transplant else None,
+        }
+
+    def restore_facts(self, facts: dict[str, Any]) -> None:
+        """Takes over what does not depend on tensors."""
+        for name in ("labels", "tasks", "prequential", "matrix"):
+            getattr(self, name).restore(facts[name])
+        self.progress = Progress(**facts["progress"])
+        self.readout = facts["readout"]
+        if (last := facts.get("transplant")) is not None:
+            self.transplant = Transplant(**last)
+        self.last_sleep = facts.get("last_sleep")
