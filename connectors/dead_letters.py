@@ -67,7 +67,7 @@ class FileDeadLetters(DeadLetters):
         self._path = folder / FILE_NAME
         self._max_body_bytes = max_body_bytes
         self._waiting: list[bytes] = []
-        self._known: dict[tuple[str, int, int, str | None], None] = {}
+        self._known: dict[tuple[str, int, int, str], None] = {}
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._end = self._mend()
@@ -123,7 +123,7 @@ class FileDeadLetters(DeadLetters):
                 continue  # not ours to judge: another hand wrote it
         return start + whole
 
-    def _remember(self, name: tuple[str, int, int, str | None]) -> None:
+    def _remember(self, name: tuple[str, int, int, str]) -> None:
         self._known[name] = None
         if len(self._known) > KNOWN_LIMIT:
             del self._known[next(iter(self._known))]
@@ -147,9 +147,13 @@ def line(reject: Reject, max_body_bytes: int) -> dict[str, Any]:
     }
 
 
-def identity(entry: dict[str, Any]) -> tuple[str, int, int, str | None]:
-    """What tells two dead letters apart; the digest because a topic may be made again."""
-    return entry["topic"], entry["partition"], entry["offset"], entry["sha256"]
+def identity(entry: dict[str, Any]) -> tuple[str, int, int, str]:
+    """What tells two dead letters apart; the digest because a topic may be made again, or a file exchanged.
+    Of a message without a value it is that of key and headers."""
+    digest = entry["sha256"]
+    if digest is None:
+        digest = hashlib.sha256(json.dumps([entry["key"], entry["headers"]]).encode()).hexdigest()
+    return entry["topic"], entry["partition"], entry["offset"], digest
 
 
 def oversized(message: Message, max_body_bytes: int) -> bool:

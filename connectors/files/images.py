@@ -71,6 +71,13 @@ class ImageFolderSource(IndexedSource):
             if os.path.splitext(entry.name)[1].lower() in _CONTENT_TYPES and entry.is_file()
         ]
 
+    def _nothing(self) -> str:
+        here = sum(1 for entry in os.scandir(self._root) if entry.is_file())
+        return (
+            f"expected images ({', '.join(_CONTENT_TYPES)}) in sub-folders of {self._root}, each called as "
+            f"its label; the folder itself holds {here} files"
+        )
+
     def _read(self, start: int, stop: int) -> list[Message]:
         return [self._message(index) for index in range(start, stop)]
 

@@ -39,8 +39,14 @@ class IndexedSource(Source):
     def _read(self, start: int, stop: int) -> list[Message]:
         """The messages [start, stop) of the order; 0 <= start < stop <= count."""
 
+    def _nothing(self) -> str:
+        """Where an example was looked for, and why none was found."""
+        return "it is empty"
+
     def open(self, position: Position | None) -> None:
         self._count, self._manifest = self._load()
+        if not self._count:
+            raise ConfigError(f"{self.name}: there is no example in it: {self._nothing()}")
         self._index = 0 if position is None else self._seek(position)
         self._opened = True
 

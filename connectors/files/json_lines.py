@@ -10,10 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamlearner.connectors.files.tail import Tail
-from streamlearner.errors import ConfigError, PositionLost, SourceUnreachable
+from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message, Position, Source
 
 _COUNT_BYTES = 64 << 20  # read at most by one lag(): about 30 ms; a longer rest is counted by the next calls
+_OTHER_FORMATS = {
+    b"PAR1": "a Parquet file (source.files.format: parquet)",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zX": "compressed by xz",
+    b"PK\x03\x04": "a zip archive",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+}
+"""How files begin that hold no line of JSON: each of their lines would be a reject."""
 _HEADERS = (("content-type", b"application/json"),)
 _CUT_HEADERS = (*_HEADERS, ("truncated", b"true"))
 
@@ -73,6 +84,20 @@ class JsonLinesSource(Source):
             raise SourceUnreachable(
                 f"{self.name}: no file matches {self._pattern}; check the path, or set follow"
             )
+        else:
+            self._refuse_other_formats()
+
+    def _refuse_other_formats(self) -> None:
+        """Raises what is said of a file that holds no lines of text, or cannot be read."""
+        for tail in self._tails.values():
+            try:
+                with tail.path.open("rb") as handle:
+                    first = handle.read(4)
+            except OSError as error:
+                raise SourceError(f"{self.name}: {tail.path} cannot be read: {error}") from error
+            kind = next((kind for magic, kind in _OTHER_FORMATS.items() if first.startswith(magic)), None)
+            if kind is not None:
+                raise ConfigError(f"{self.name}: {tail.path} is {kind}; expected lines of JSON as plain text")
 
     def _restore(self, position: Position) -> None:
         self._current = position["current"]

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from streamlearner.errors import ConfigError, SourceError, SourceUnreachable
+from streamlearner.connectors.files.parquet_columns import check_columns, class_names
+from streamlearner.errors import SourceError, SourceUnreachable
 from streamlearner.stream import Message
 
 _BLOCK_ROWS = 512
@@ -41,24 +42,22 @@ class ParquetTable:
         self._topic = topic
         self._files: list[Any] = []
         self.footers: list[bytes] = []
+        named: dict[str, Any] = {}
         for path in _expand(paths, topic=topic):
             try:
                 self.footers.append(_footer(path))
-                self._files.append(parquet.ParquetFile(path, memory_map=True))
+                self._files.append(named.setdefault(path, parquet.ParquetFile(path, memory_map=True)))
             except (OSError, pa.ArrowInvalid) as error:
                 self.close()
                 raise SourceError(f"{topic}: {path} is not a readable Parquet file: {error}") from error
         schema = self._files[0].schema_arrow
-        for column in filter(None, (image_column, label_column, task_column)):
-            if column not in schema.names:
-                raise ConfigError(
-                    f"{topic}: no column {column!r} in {paths[0]}; it has {', '.join(schema.names)}"
-                )
         self._image_column, self._label_column, self._task_column = image_column, label_column, task_column
-        self._vectors = _holds_vectors(schema.field(image_column).type, column=image_column, topic=topic)
+        self._vectors = check_columns(
+            named, image=image_column, label=label_column, task=task_column, topic=topic
+        )
         nested = pa.types.is_struct(schema.field(image_column).type)
         self._images = f"{image_column}.bytes" if nested else image_column
-        self._names = _class_names(schema, label_column, topic=topic) if label_names else None
+        self._names = class_names(schema, label_column, topic=topic) if label_names else None
         self._groups = [(file, group) for file in self._files for group in range(file.num_row_groups)]
         sizes = [file.metadata.row_group(group).num_rows for file, group in self._groups]
         self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
@@ -112,7 +111,7 @@ class ParquetTable:
         """(number of its first row, record batch) over one row group."""
         file, group = self._groups[number]
         row = int(self._starts[number])
-        columns = [column for column in (self._images, self._label_column, self._task_column) if column]
+        columns = [column for column in (self._image_column, self._label_column, self._task_column) if column]
         try:
             for batch in file.iter_batches(batch_size=_BLOCK_ROWS, row_groups=[group], columns=columns):
                 yield row, batch
@@ -124,9 +123,7 @@ class ParquetTable:
 
     def _messages(self, batch: Any, offsets: Sequence[int]) -> list[Message]:
         images = batch.column(self._image_column)
-        if pa.types.is_struct(images.type):
-            images = images.field("bytes")
-        inputs = _vectors(images) if self._vectors else [(v, _content_type(v)) for v in images.to_pylist()]
+        inputs = _vectors(images) if self._vectors else _pictures(images)
         labels = [self._label(value) for value in batch.column(self._label_column).to_pylist()]
         tasks = batch.column(self._task_column).to_pylist() if self._task_column else [None] * len(labels)
         return [
@@ -154,6 +151,17 @@ def _header(name: str, value: Any) -> tuple[tuple[str, bytes], ...]:
     return ((name, text.encode()),)
 
 
+def _pictures(column: Any) -> Iterator[tuple[bytes | None, tuple[tuple[str, bytes], ...]]]:
+    """Each picture as (bytes, headers); one whose bytes are missing keeps its path, if it has one."""
+    paths: Sequence[str | None] = [None] * len(column)
+    if pa.types.is_struct(column.type):
+        if column.type.get_field_index("path") >= 0:
+            paths = column.field("path").to_pylist()
+        column = column.field("bytes")
+    for value, path in zip(column.to_pylist(), paths, strict=True):
+        yield value, _content_type(value) + (_header("path", path) if value is None else ())
+
+
 def _content_type(value: bytes | None) -> tuple[tuple[str, bytes], ...]:
     kind = next(
         (kind for magic, kind in _MAGIC if value and value.startswith(magic)), b"application/octet-stream"
@@ -165,7 +173,7 @@ def _vectors(column: Any) -> Iterator[tuple[bytes | None, tuple[tuple[str, bytes
     """Each list as (float32 bytes, headers)."""
     for scalar in column:
         if not scalar.is_valid:
-            yield None, ()
+            yield None, (("content-type", b"application/octet-stream"),)  # a missing value, no tombstone
             continue
         vector = scalar.values.to_numpy(zero_copy_only=False).astype("<f4")
         headers = (("content-type", b"application/octet-stream"), ("shape", str(vector.size).encode()))
@@ -187,33 +195,3 @@ def _footer(path: str) -> bytes:
         length = int.from_bytes(handle.read(4), "little")
         handle.seek(max(0, size - 8 - length))
         return size.to_bytes(8, "little") + handle.read(length)
-
-
-def _holds_vectors(kind: Any, *, column: str, topic: str) -> bool:
-    """Whether the column holds lists of numbers; False for bytes; a ConfigError for anything else."""
-    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-        kind = kind.field("bytes").type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return False
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
-        return True
-    raise ConfigError(
-        f"{topic}: column {column!r} is {kind}; expected bytes, struct<bytes, path> or a list of numbers"
-    )
-
-
-def _class_names(schema: Any, column: str, *, topic: str) -> list[str]:
-    """The names of the classes, from Hugging Face's metadata or a `<column>_names` list beside it."""
-    metadata = {key.decode(): value for key, value in (schema.metadata or {}).items()}
-    features = json.loads(metadata.get("huggingface", "{}")).get("info", {}).get("features", {})
-    names = features.get(column, {}).get("names") if isinstance(features, dict) else None
-    stem = column.removesuffix("label").removesuffix("_")
-    for key in (f"{column}_names", f"{stem}_names", "names"):
-        if names is None and key in metadata:
-            names = json.loads(metadata[key])
-    if not isinstance(names, list):
-        raise ConfigError(
-            f"{topic}: no class names for column {column!r} in the schema's metadata; set label_names off"
-        )
-    return [str(name) for name in names]

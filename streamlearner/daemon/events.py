@@ -50,6 +50,7 @@ class Events:
             learned=result.learned if result else 0,
             withheld=result.withheld if result else 0,
             duplicates=taken.duplicates,
+            tombstones=taken.tombstones,
             seconds=seconds,
             now_s=self.wall_clock(),
             loss=observation.loss if observation else None,

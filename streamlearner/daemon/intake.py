@@ -14,6 +14,7 @@ from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.headers import is_tombstone
 from streamlearner.stream import Message, Position, Reject, Source
 
 
@@ -32,6 +33,7 @@ class TakenBatch:
     batch: Batch
     rejects: dict[str, int]
     duplicates: int
+    tombstones: int
     position: Position
 
 
@@ -42,11 +44,13 @@ class Tally:
     messages: int = 0
     rejected: int = 0
     duplicate: int = 0
+    tombstone: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def add(self, taken: TakenBatch) -> None:
         self.messages += taken.messages
         self.duplicate += taken.duplicates
+        self.tombstone += taken.tombstones
         for reason, count in taken.rejects.items():
             self.rejected += count
             self.reasons[reason] = self.reasons.get(reason, 0) + count
@@ -145,5 +149,6 @@ class Intake:
             batch=batch.select(fresh) if duplicates else batch,
             rejects=dict(Counter(reject.reason for reject in rejects)),
             duplicates=duplicates,
+            tombstones=sum(map(is_tombstone, messages)),
             position=self.source.position,
         )

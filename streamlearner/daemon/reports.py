@@ -38,6 +38,7 @@ def status_document(
             "withheld": progress.withheld if progress else 0,
             "rejected": state.tally.rejected,
             "duplicate": state.tally.duplicate,
+            "tombstone": state.tally.tombstone,
         },
         "messages": state.tally.messages,
         "rejects": dict(state.tally.reasons),

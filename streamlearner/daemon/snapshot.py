@@ -80,7 +80,7 @@ def restore(state: LearningState, checkpoint: Checkpoint) -> None:
     to the saved step."""
     saved = checkpoint.facts
     state.position = checkpoint.manifest.position
-    state.tally = Tally(**saved["tally"])
+    state.tally = tally_of(saved)
     state.schedule.restore(saved["schedule"])
     state.ids.restore(checkpoint.tensors["intake"]["ids"])
     if saved["schema"] is not None:
@@ -88,3 +88,13 @@ def restore(state: LearningState, checkpoint: Checkpoint) -> None:
     if saved["learner"] is not None:
         state.learner = state.make_learner()
         state.learner.restore(checkpoint.tensors, saved["learner"])
+
+
+def tally_of(saved: Mapping[str, Any]) -> Tally:
+    """The counts that were saved. Up to 0.1 tombstones were in none: they are the messages left over."""
+    counts, learner = dict(saved["tally"]), saved["learner"]
+    if "tombstone" not in counts:
+        progress = learner["progress"] if learner else {"learned": 0, "withheld": 0}
+        counted = counts["rejected"] + counts["duplicate"] + progress["learned"] + progress["withheld"]
+        counts["tombstone"] = counts["messages"] - counted
+    return Tally(**counts)

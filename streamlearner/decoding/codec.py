@@ -24,7 +24,10 @@ from torch import Tensor
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.headers import (
     Form,
+    header_id,
+    header_name,
     header_text,
+    is_tombstone,
     parse_json,
     parse_msgpack,
     read_form,
@@ -90,8 +93,8 @@ class Codec:
     def decode(self, messages: Sequence[Message]) -> tuple[Batch, list[Reject]]:
         """The good examples and the rejects of `messages`, each in the order of the stream.
 
-        A message without a value (None, a Kafka tombstone) is in neither: it says something about a key, and
-        nothing that could be learned or mended. With no good example the batch has 0 rows:
+        A tombstone (`headers.is_tombstone`) is in neither: it says something about a key, and nothing that
+        could be learned or mended. With no good example the batch has 0 rows:
         [0, *schema.shape], or [0, 0] float32 while there is no schema.
         """
         arrays: list[Array] = []
@@ -101,7 +104,7 @@ class Codec:
         kept: list[Message] = []
         rejects: list[Reject] = []
         for message in messages:
-            if message.value is None:
+            if message.value is None and is_tombstone(message):
                 continue
             try:
                 array, label, task, identity = self._read(message.value, message.headers)
@@ -157,9 +160,10 @@ class Codec:
         self._check(array)
         return Example(torch.from_numpy(np.array(array, order="C")), label, task, identity)
 
-    def _read(self, value: bytes, headers: Sequence[tuple[str, bytes]]) -> _Read:
+    def _read(self, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> _Read:
         if not value:
-            raise InvalidInput("empty", "value has no bytes; expected an example")
+            found_value = "is null" if value is None else "has no bytes"
+            raise InvalidInput("empty", f"value {found_value}; expected an example")
         if len(value) > self.limits.message_bytes:
             text = f"value has {len(value)} bytes; expected at most {self.limits.message_bytes}"
             raise InvalidInput("too_large", text)
@@ -173,19 +177,17 @@ class Codec:
             return self._read_map(parse_json(value), "json", found)
         else:
             return self._read_map(parse_msgpack(value), "msgpack", found)
-        return array, self._header_label(found), _header_name(found, "task"), _header_name(found, "id")
+        return array, self._header_label(found), header_name(found, "task"), header_id(found)
 
     def _read_map(self, body: object, reason: str, headers: Mapping[str, bytes]) -> _Read:
         if not isinstance(body, Mapping) or "input" not in body:
             found = f"a map of {short_repr(list(body))}" if isinstance(body, Mapping) else shown(body)
             raise InvalidInput(reason, f"example is {found}; expected a map with input and label")
         label = self._header_label(headers) if body.get("label") is None else parse_label(body["label"])
-        names = [
-            _header_name(headers, name) if body.get(name) is None else parse_text(body[name], name)
-            for name in ("task", "id")
-        ]
+        task = header_name(headers, "task") if body.get("task") is None else parse_text(body["task"], "task")
+        identity = header_id(headers) if body.get("id") is None else parse_text(body["id"], "id")
         array = read_input(body["input"], limits=self.limits, size=self._image_size)
-        return array, label, names[0], names[1]
+        return array, label, task, identity
 
     def _form(self, headers: Mapping[str, bytes]) -> Form:
         """Parsed once for each distinct trio: a stream repeats it for ever."""
@@ -238,8 +240,3 @@ class Codec:
 
 def _describe(array: Array) -> str:
     return f"{list(array.shape)} {array.dtype.name}"
-
-
-def _header_name(headers: Mapping[str, bytes], name: str) -> str | None:
-    raw = headers.get(name)
-    return None if raw is None else parse_text(header_text(raw, name), name)

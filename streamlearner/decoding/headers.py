@@ -7,7 +7,7 @@ not case-sensitive, and unknown ones are left alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
@@ -17,6 +17,7 @@ import numpy as np
 from streamlearner.decoding.inputs import DTYPES, Array, read_dtype, read_raw, read_shape
 from streamlearner.decoding.labels import label_text, parse_label, parse_text
 from streamlearner.errors import InvalidInput
+from streamlearner.stream import Message
 
 Headers = tuple[tuple[str, bytes], ...]
 Media = Literal["raw", "image", "json", "msgpack"]
@@ -31,7 +32,8 @@ _MEDIA: dict[str, Media] = {
     "application/x-msgpack": "msgpack",
     "application/vnd.msgpack": "msgpack",
 }
-_ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-type"} | {
+_ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-type"}
+_ATTRIBUTES |= {"ce_source": "ce_source"} | {
     prefix + name: name for name in ("shape", "dtype", "label", "task", "id") for prefix in ("", "ce_")
 }
 _MSGPACK_LIST_ITEMS = 2**16
@@ -58,7 +60,35 @@ def read_headers(headers: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
         if found.setdefault(attribute, value) != value:
             both = f"{found[attribute][:40]!r} and {value[:40]!r}"
             raise InvalidInput("headers", f"header {attribute} is given twice, as {both}; expected one value")
+    if "ce_source" in found and not any(name.lower() == "ce_id" for name, _ in headers):
+        del found["ce_source"]  # a plain id is the example's own, whatever event brings it
     return found
+
+
+def is_tombstone(message: Message) -> bool:
+    """Whether a message says that a key is gone, and nothing that could be learned: it has no value, and does
+    not claim to be an example. With a label, or with headers of an example and no key, the value is
+    missing."""
+    if message.value is not None:
+        return False
+    given = {_ATTRIBUTES.get(name.lower()) for name, _ in message.headers} - {None}
+    return "label" not in given and (message.key is not None or not given)
+
+
+def header_name(headers: Mapping[str, bytes], name: str) -> str | None:
+    """The text of the header `name`, which names something. Raises `InvalidInput(name)`."""
+    raw = headers.get(name)
+    return None if raw is None else parse_text(header_text(raw, name), name)
+
+
+def header_id(headers: Mapping[str, bytes]) -> str | None:
+    """What the headers call the example, by which it is known again. Raises `InvalidInput`.
+
+    Of a CloudEvent source and id together: the id alone is unique only within its source. The source comes
+    first and a line feed, which no id holds, parts them.
+    """
+    name, source = header_name(headers, "id"), headers.get("ce_source")
+    return name if name is None or source is None else f"{str(source, 'utf-8', 'backslashreplace')}\n{name}"
 
 
 def read_form(content_type: bytes | None, shape: bytes | None, dtype: bytes | None) -> Form:

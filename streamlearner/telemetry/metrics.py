@@ -46,6 +46,7 @@ class Metrics:
         loss: float | None = None,
         distortion_l1: float | None = None,
         prequential_accuracy: float | None = None,
+        tombstones: int = 0,
     ) -> None:
         """One wake batch. `seconds` it took; `now_s` since the epoch. About 5 us."""
         self._series.learned.inc(learned)
@@ -53,6 +54,8 @@ class Metrics:
             self._series.withheld.inc(withheld)
         if duplicates:
             self._series.duplicates.inc(duplicates)
+        if tombstones:
+            self._series.tombstones.inc(tombstones)
         self._series.learn_seconds.observe(seconds)
         self._series.last_batch.set(now_s)
         if loss is not None:

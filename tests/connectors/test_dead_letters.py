@@ -215,3 +215,13 @@ def test_no_broker_at_start_is_unreachable() -> None:
 
 
 TestFile = DeadLettersConformance.of("file", count=lambda state_dir: len(lines(state_dir / "dead-letters")))
+
+
+def test_two_messages_without_a_value_at_one_place_are_two_dead_letters(tmp_path: Path) -> None:
+    """The rows of another file stand at the same numbers."""
+    letters = FileDeadLetters(tmp_path)
+    for path in (b"a.png", b"b.png", b"a.png"):
+        letters.write([Reject(Message(None, "t", 0, 7, headers=(("path", path),)), "empty", "null")])
+    letters.flush(1.0)
+    letters.close()
+    assert len((tmp_path / "dead_letters.jsonl").read_text().splitlines()) == 2

@@ -153,3 +153,16 @@ def test_a_dataset_with_other_content_is_not_the_same() -> None:
 def test_an_unknown_order_is_answered_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"order 'x' is unknown; expected one of stored, label, name"):
         ImageFolderSource(tmp_path, order="x")
+
+
+def test_a_folder_without_an_image_is_refused_at_start(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"x")
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.bmp").write_bytes(b"x")
+    with pytest.raises(ConfigError, match=r"no example in it: expected images .*itself holds 1 files"):
+        ImageFolderSource(tmp_path).open(None)
+
+
+def test_an_empty_data_set_is_refused_at_start() -> None:
+    with pytest.raises(ConfigError, match="no example in it"):
+        DatasetSource(Pairs([], []), name="d").open(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from itertools import pairwise
 from pathlib import Path
@@ -215,3 +216,11 @@ def test_descriptors_are_given_back(tmp_path: Path) -> None:
         source.close()
     after = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     assert after <= before
+
+
+@pytest.mark.parametrize("name", ["gzip", "parquet", "UTF-16"])
+def test_a_file_that_holds_no_lines_of_text_is_refused_at_start(tmp_path: Path, name: str) -> None:
+    first = {"gzip": gzip.compress(b"{}\n"), "parquet": b"PAR1\x15\x04", "UTF-16": "{}\n".encode("utf-16")}
+    (tmp_path / "a.jsonl").write_bytes(first[name])
+    with pytest.raises(ConfigError, match=rf"(?i)a\.jsonl is .*{name}.*; expected lines of JSON"):
+        JsonLinesSource(tmp_path / "a.jsonl").open(None)

@@ -170,3 +170,54 @@ def test_an_unknown_order_is_answered_with_those_there_are(tmp_path: Path) -> No
 def test_sorting_by_task_needs_to_know_the_column(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs task_column"):
         ParquetSource(tmp_path, image_column="img", label_column="fine_label", order="task")
+
+
+def written(path: Path, images: list[Any], labels: list[Any], kind: pa.DataType | None = None) -> None:
+    kind = kind or pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    columns = {"img": pa.array(images, kind), "fine_label": labels, "coarse": ["a"] * len(labels)}
+    parquet.write_table(pa.table(columns), path, row_group_size=2)
+
+
+FROM_FILE = {"bytes": None, "path": "cat/1.png"}
+
+
+def test_a_column_of_paths_without_bytes_is_refused_at_start_with_the_column_and_the_reason(
+    tmp_path: Path,
+) -> None:
+    written(tmp_path / "a", [FROM_FILE] * 5, [1] * 5)
+    written(tmp_path / "b", [FROM_FILE, None], [1] * 2)
+    with pytest.raises(ConfigError, match=r"column 'img' holds a path and no bytes in all of its 7 rows"):
+        source_of(tmp_path / "*").open(None)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        ([None, None], [1, 2], "column 'img' is null in all of its 2 rows"),
+        ([{"bytes": b"x", "path": None}] * 2, pa.nulls(2, pa.int64()), "column 'fine_label' is null"),
+        ([], pa.nulls(0, pa.int64()), "column 'img' has no rows"),
+    ],
+)
+def test_a_column_that_holds_nothing_is_refused_at_start(
+    tmp_path: Path, images: list[Any], labels: Any, said: str
+) -> None:
+    written(tmp_path / "a", images, labels)
+    with pytest.raises(ConfigError, match=said):
+        source_of(tmp_path / "a").open(None)
+
+
+def test_a_row_with_a_path_alone_is_a_message_that_keeps_the_path(tmp_path: Path) -> None:
+    written(tmp_path / "a", [FROM_FILE, {"bytes": b"RIFF", "path": "x"}], [1, 2])
+    missing, whole = read(source_of(tmp_path / "a"))
+    assert (missing.value, header(missing, "path")) == (None, b"cat/1.png")
+    assert (whole.value, header(whole, "path")) == (b"RIFF", None)
+
+
+def test_files_of_a_glob_that_differ_are_refused_at_start(tmp_path: Path) -> None:
+    written(tmp_path / "a", [{"bytes": b"x", "path": None}], [1])
+    written(tmp_path / "b", [[1.0]], [1], pa.list_(pa.float32()))
+    with pytest.raises(ConfigError, match=r"lists of numbers in .*b and bytes in .*a"):
+        source_of(tmp_path / "*").open(None)
+    parquet.write_table(pa.table({"img": [b"x"]}), tmp_path / "b")
+    with pytest.raises(ConfigError, match=r"no column 'fine_label' in .*b"):
+        source_of(tmp_path / "*").open(None)

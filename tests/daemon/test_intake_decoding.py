@@ -31,6 +31,7 @@ def test_a_tombstone_counts_as_a_message_and_nothing_else() -> None:
     assert isinstance(intake.dead_letters, CollectedRejects)
     assert intake.dead_letters.rejects == []
     assert (taken.messages, len(taken.batch), taken.rejects, taken.duplicates) == (4, 1, {}, 0)
+    assert taken.tombstones == 3
 
 
 def test_an_id_seen_before_is_learned_once_in_the_same_batch_and_in_a_later_one() -> None:

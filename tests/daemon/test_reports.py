@@ -70,7 +70,7 @@ def test_the_bodies_have_the_same_names_before_and_after_the_first_example(
 
 def test_the_messages_taken_are_the_sum_of_what_became_of_them(daemon: Daemon) -> None:
     status = status_of(daemon)
-    assert status["examples"].keys() == {"learned", "withheld", "rejected", "duplicate"}
+    assert status["examples"].keys() == {"learned", "withheld", "rejected", "duplicate", "tombstone"}
     assert sum(status["examples"].values()) == status["messages"] == COUNT
     assert sum(status["rejects"].values()) == status["examples"]["rejected"] == 4
     assert status["examples"]["duplicate"] == 7

@@ -212,3 +212,27 @@ def test_a_batch_does_not_alias_the_bytes_of_its_messages() -> None:
     record = raw_message()
     one(record).inputs.zero_()
     assert record.value == IMAGE.tobytes()
+
+
+def test_a_cloud_event_is_known_again_by_source_and_id_together() -> None:
+    def ids(**headers: str) -> tuple[str | None, ...]:
+        return one(message(b"\x01", shape="1,1", label="x", **headers)).ids
+
+    first, other = ids(ce_id="1", ce_source="/a"), ids(ce_id="1", ce_source="/b")
+    assert first != other
+    assert first == ids(ce_id="1", ce_source="/a") == ids(CE_ID="1", Ce_Source="/a")
+    assert ids(ce_id="1") == ids(id="1") == ids(id="1", ce_source="/a") == ("1",)
+    assert ids(ce_id="b", ce_source="a") != ids(ce_id="ab", ce_source="")
+
+
+def test_a_label_or_the_headers_of_an_example_without_a_value_are_no_tombstone() -> None:
+    keyed = Message(None, "t", 0, 0, key=b"k", headers=(("content-type", b"image/png"), ("ce_id", b"1")))
+    assert Codec().decode([keyed])[1] == []
+    for record in (message(None, label="1"), message(None, content_type="image/png")):
+        assert rejected(record).reason == "empty"
+        assert rejected(record).detail == "value is null; expected an example"
+
+
+def test_a_body_keeps_its_own_id_whatever_event_brings_it() -> None:
+    record = json_message({"input": [1], "label": 1, "id": "mine"}, ce_id="1", ce_source="/a")
+    assert one(record).ids == ("mine",)

@@ -1,0 +1,130 @@
+"""Nothing is lost in silence: over every source and format each message ends in exactly one counter, and each
+reject in the dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamlearner.app import build
+from streamlearner.connectors.memory import MemorySource
+from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.snapshot import tally_of
+from streamlearner.stream import Message, Source
+from streamlearner.telemetry.series import OUTCOMES
+from tests.support.daemon_runs import ask, example, figure, running, settings
+from tests.support.mixed_streams import FILES, KINDS, MEDIA, OF_WIRED, Expected, of_every_wire_format, wired
+from tests.support.patience import wait_until
+
+QUICK = {"method__name": "finetune", "sleep__every_examples": None, "exam__fraction": 0.2}
+
+
+def run(folder: Path, expected: Expected, source: Source | None = None, **more: Any) -> Daemon:
+    """Until every message was taken, and once more from its last checkpoint, which takes none."""
+    take_all(folder, expected, source, **more)
+    return take_all(folder, expected, source, **more)
+
+
+def take_all(folder: Path, expected: Expected, source: Source | None, **more: Any) -> Daemon:
+    daemon = build(settings(folder, **QUICK, **more), source=source)
+    with running(daemon):
+        wait_until(lambda: daemon.state.tally.messages >= expected.messages, "all was taken")
+    return daemon
+
+
+def assert_counted(daemon: Daemon, folder: Path, expected: Expected) -> None:
+    """The counters add up, are those expected, and each reject has its own dead letter."""
+    status = daemon.status()
+    counts = status["examples"]
+    assert sum(counts.values()) == status["messages"] == expected.messages
+    found = (counts["rejected"], counts["duplicate"], counts["tombstone"])
+    assert found == (expected.rejected, expected.duplicate, expected.tombstone)
+    assert sum(status["rejects"].values()) == expected.rejected
+    assert status["gaps"] == 0
+    path = folder / "dead-letters" / "dead_letters.jsonl"
+    letters = [json.loads(line) for line in path.read_text().splitlines()]
+    places = {(letter["topic"], letter["partition"], letter["offset"]) for letter in letters}
+    assert len(places) == len(letters) == expected.rejected
+
+
+def of_files(kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
+    named, expected = FILES[kind.removeprefix("files.")](folder)
+    source = {"source__files__format": kind.removeprefix("files.")}
+    source |= {f"source__files__{name}": value for name, value in named.items()}
+    daemon = run(folder / "state", expected, source__type="files", **source)
+    assert_counted(daemon, folder / "state", expected)
+
+
+def of_memory(kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
+    messages, expected = of_every_wire_format()
+    assert_counted(run(folder, expected, MemorySource(messages)), folder, expected)
+
+
+def of_push(kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
+    body = {"input": [[1.0, 0.5]], "label": 1}
+    daemon = build(settings(folder, **QUICK, source__type="push"))
+    with running(daemon):
+        wait_until(lambda: daemon.status() != {}, "it answers")
+        for _ in range(2):
+            ask(daemon, "/v1/examples", {"examples": [body | {"id": f"{n}"} for n in range(7)] + [body]})
+        wait_until(lambda: daemon.state.tally.messages >= 9, "all was taken")
+    assert_counted(daemon, folder, Expected(messages=9))
+
+
+def of_kafka(kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
+    from kafka import KafkaProducer
+
+    broker, name = request.getfixturevalue("broker"), request.getfixturevalue("topic")(partitions=2)
+    messages, expected = of_every_wire_format()
+    producer = KafkaProducer(bootstrap_servers=broker.address)
+    for place, each in enumerate(messages):
+        producer.send(
+            name, each.value, each.key, list(each.headers), partition=place % 2, timestamp_ms=1_000 + place
+        )
+    producer.flush()
+    producer.close()
+    where = {"source__kafka__bootstrap_servers": broker.address, "source__kafka__topic": name}
+    daemon = run(folder, expected, source__type="kafka", **where)
+    assert_counted(daemon, folder, expected)
+
+
+Case = Callable[[str, Path, pytest.FixtureRequest], None]
+OTHERS: dict[str, Case] = {"memory": of_memory, "push": of_push, "kafka": of_kafka}
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.broker if kind == "kafka" else []) for kind in KINDS]
+)
+def test_every_message_of_every_source_is_counted_once(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    check = of_files if kind.startswith("files.") else OTHERS[kind]
+    check(kind, tmp_path, request)
+
+
+@pytest.mark.parametrize("content_type", MEDIA)
+def test_every_message_of_every_wire_format_is_counted_once(content_type: str, tmp_path: Path) -> None:
+    assert_counted(run(tmp_path, OF_WIRED, MemorySource(wired(content_type))), tmp_path, OF_WIRED)
+
+
+def test_the_scraped_counters_are_those_of_the_status(tmp_path: Path) -> None:
+    messages, _ = of_every_wire_format()
+    daemon = build(settings(tmp_path, **QUICK), source=MemorySource(messages))
+    daemon.run()
+    counts = daemon.status()["examples"]
+    assert counts.keys() == set(OUTCOMES)
+    for outcome in OUTCOMES:
+        assert figure(daemon, f'streamlearner_examples_total{{outcome="{outcome}"}}') == counts[outcome]
+
+
+def test_tombstones_of_a_state_from_before_they_were_counted_are_found_again(tmp_path: Path) -> None:
+    gone = [Message(None, "memory", 0, n, key=b"k") for n in range(20, 23)]
+    source = MemorySource([example(n) for n in range(20)] + gone)
+    daemon = run(tmp_path, Expected(messages=23), source)
+    facts = daemon.persistence.checkpoints.latest().facts  # type: ignore[union-attr]
+    assert facts["tally"].pop("tombstone") == 3
+    assert tally_of(facts).tombstone == 3
