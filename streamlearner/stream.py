@@ -110,6 +110,12 @@ class Source(ABC):
         """No kept checkpoint will ever ask for messages before `position`: a source that owns its storage may
         delete them. Called after each durable checkpoint with the position of the oldest one that is kept."""
 
+    @property
+    def crowded(self) -> bool:
+        """True while a source that owns its storage turns new messages away, as it keeps old ones for older
+        checkpoints: the daemon then saves until all that it keeps are newer, and `release` makes room."""
+        return False
+
     @abstractmethod
     def pause(self) -> None:
         """Stops fetching (not being a member, not heartbeating): `poll` returns [] until `resume`."""

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 
+from streamlearner.connectors.push.records import (
+    AppendTooLarge,
+    BacklogFull,
+    PushRecord,
+    Receipt,
+    headers_of,
+    log_record,
+)
 from streamlearner.connectors.push.store import LogRecord, PushStore
-from streamlearner.errors import ConfigError, SourceError, StreamlearnerError
-from streamlearner.stream import Message, Position
+from streamlearner.errors import ConfigError, SourceError
+from streamlearner.stream import Message
 
 _DELETE_ROWS = 1000  # in one transaction: appends wait for it, 10 to 30 ms with images of 3 KB
-
-
-class BacklogFull(StreamlearnerError):
-    """The log holds as much as it may; nothing of the call was stored. Send it again later (HTTP 429)."""
-
-
-@dataclass(frozen=True, slots=True)
-class PushRecord:
-    """One labelled example as it is to appear on the stream. `id` makes sending it again harmless."""
-
-    value: bytes
-    key: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
-    id: str | None = None
-    timestamp_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What one append did; `position` is the place behind its last record."""
-
-    accepted: int
-    duplicates: int
-    position: Position
 
 
 class _Ticket:
@@ -93,14 +74,17 @@ class PushLog:
         self._read_lock = threading.Lock()
         self._grown = threading.Condition()
         self._end = self._store.end
+        self._turned_away = False
         self._closed = False
 
     def append(self, records: Sequence[PushRecord]) -> Receipt:
         """Stores all the records or none. A record whose id is remembered is skipped as a duplicate.
 
-        Raises `BacklogFull`, and `SourceError` where the disk does not take them (full, gone).
+        Raises `BacklogFull`, `AppendTooLarge`, and `SourceError` where the disk does not take them (full,
+        gone).
         """
-        ticket = _Ticket([_entry(record) for record in records])
+        ticket = _Ticket([log_record(record) for record in records])
+        self._check_size(ticket)
         with self._queue_lock:
             self._queue.append(ticket)
             leads, self._writing = not self._writing, True
@@ -112,6 +96,13 @@ class PushLog:
             raise ticket.error
         assert ticket.receipt is not None  # a written ticket has one or the other
         return ticket.receipt
+
+    def _check_size(self, ticket: _Ticket) -> None:
+        if len(ticket.entries) > self._max_messages or ticket.size > self._max_bytes:
+            raise AppendTooLarge(
+                f"{len(ticket.entries)} examples ({ticket.size} bytes) at once are more than the log may "
+                f"hold, {self._max_messages} examples and {self._max_bytes} bytes: send fewer at a time"
+            )
 
     def _lead(self) -> None:
         """Writes what is queued, this caller's ticket among it, then hands over."""
@@ -148,6 +139,7 @@ class PushLog:
         messages, size, admitted = self._store.messages, self._store.bytes, []
         for ticket in queued:
             if messages + len(ticket.entries) > self._max_messages or size + ticket.size > self._max_bytes:
+                self._turned_away = True
                 ticket.error = BacklogFull(
                     f"{len(ticket.entries)} more ({ticket.size} bytes) do not fit beside {messages} "
                     f"examples ({size} bytes) that wait to be learned; the limits are {self._max_messages} "
@@ -165,7 +157,7 @@ class PushLog:
             self._check_open()
             rows = self._store.read(offset, max_messages)
         return [
-            Message(value, topic, 0, at, key, _headers(headers), timestamp_ms)
+            Message(value, topic, 0, at, key, headers_of(headers), timestamp_ms)
             for at, timestamp_ms, key, headers, value in rows
         ]
 
@@ -187,6 +179,7 @@ class PushLog:
         with self._write_lock, self._read_lock:
             self._check_open()
             self._store.truncate()
+        self._turned_away = False
 
     @property
     def log(self) -> str:
@@ -202,6 +195,11 @@ class PushLog:
     def end(self) -> int:
         """The offset that the next record gets."""
         return self._end
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether an append found the log full, and nothing was released since."""
+        return self._turned_away
 
     @property
     def backlog_messages(self) -> int:
@@ -231,19 +229,3 @@ class PushLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _entry(record: PushRecord) -> LogRecord:
-    headers = record.headers
-    if record.id is not None and not any(name == "id" for name, _ in headers):
-        headers = (*headers, ("id", record.id.encode()))
-    text = json.dumps(
-        [(name, value.decode("latin-1")) for name, value in headers]
-    )  # latin-1: any byte, and back
-    digest = None if record.id is None else blake2b(record.id.encode(), digest_size=16).digest()
-    size = len(record.value) + len(record.key or b"") + len(text)
-    return LogRecord(digest, size, record.timestamp_ms, record.key, text, record.value)
-
-
-def _headers(text: str) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))

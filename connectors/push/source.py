@@ -74,6 +74,13 @@ class PushSource(Source):
         if position["log"] == self._log.log:
             self._log.release(min(position["offset"], self._offset))  # never what was not polled
 
+    @property
+    def crowded(self) -> bool:
+        """Not before half of the log was polled: each release costs some checkpoints, so it is to be worth
+        them."""
+        done, kept = self._offset - self._log.begin, self._log.end - self._log.begin
+        return self._log.turned_away and 0 < kept <= 2 * done
+
     def pause(self) -> None:
         self._paused = True
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
+from streamlearner.connectors.push import AppendTooLarge, PushLog, PushRecord, PushSource
 from streamlearner.connectors.push import BacklogFull as LogFull
-from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.decoding.codec import Example, encode_raw
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.sources import SOURCES, PushSection
-from streamlearner.serving import BacklogFull, Receipt
+from streamlearner.serving import BacklogFull, Receipt, TooLarge
 from streamlearner.stream import Source, Surroundings
 
 
@@ -32,6 +32,8 @@ def ingest(log: PushLog, examples: Sequence[Example]) -> Receipt:
         receipt = log.append([push_record(example) for example in examples])
     except LogFull as error:
         raise BacklogFull(str(error)) from error
+    except AppendTooLarge as error:
+        raise TooLarge(str(error)) from error
     return Receipt(accepted=receipt.accepted, duplicates=receipt.duplicates, position=receipt.position)
 
 

@@ -29,7 +29,9 @@ class Persistence:
     first the dead letters, then a new model version, then the checkpoint, then the commit to the source.
 
     Where one of the first three fails, `waiting` is true until a retry succeeds, and `due` says when to try.
-    The stream must pause meanwhile: or ever more would have to be learned again after a crash.
+    The stream must pause meanwhile: or ever more would have to be learned again after a crash. Where the
+    source is full of what older checkpoints would read again, as many as are kept are saved one after the
+    other, so that it can let go of them.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Persistence:
         self.clock = clock
         self.wall_clock = wall_clock
         self._saved_messages = 0
+        self._saves_here = 0  # in succession, that cover the same messages
         self._saved_s = clock()
         self._retry_at_s: float | None = None
         self._new_version: Version | None = None
@@ -85,6 +88,8 @@ class Persistence:
         if self._new_version is not None:
             return True
         fresh = messages - self._saved_messages
+        if self.source.crowded and (fresh > 0 or self._saves_here < self.checkpoints.keep):
+            return True
         if self.every_examples is not None and fresh >= self.every_examples:
             return True
         return fresh > 0 and self.every_s is not None and now_s - self._saved_s >= self.every_s
@@ -99,6 +104,7 @@ class Persistence:
             self.metrics.count_checkpoint_failure()
             raise
         self._retry_at_s, self._new_version = None, None
+        self._saves_here = self._saves_here + 1 if snapshot.messages == self._saved_messages else 1
         self._saved_messages, self._saved_s = snapshot.messages, self.clock()
         self._release(snapshot.position)
         self.metrics.observe_checkpoint(

@@ -21,8 +21,18 @@ from streamlearner.serving.daemon_port import (
     DaemonPort,
     IngestExample,
     Receipt,
+    TooLarge,
     Unavailable,
 )
 from streamlearner.serving.server import Serving
 
-__all__ = ["BacklogFull", "Conflict", "IngestExample", "DaemonPort", "Receipt", "Serving", "Unavailable"]
+__all__ = [
+    "BacklogFull",
+    "Conflict",
+    "DaemonPort",
+    "IngestExample",
+    "Receipt",
+    "Serving",
+    "TooLarge",
+    "Unavailable",
+]

@@ -35,6 +35,10 @@ class BacklogFull(StreamlearnerError):
         self.retry_after_s = retry_after_s
 
 
+class TooLarge(StreamlearnerError):
+    """More examples at once than the log may ever hold. Becomes a 413."""
+
+
 class Unavailable(StreamlearnerError):
     """The daemon cannot do this now, but may later: the disk is full, it shuts down. Becomes a 503."""
 
@@ -78,7 +82,7 @@ class DaemonPort(Protocol):
     def ingest(self, examples: list[IngestExample]) -> Receipt | None:
         """Makes pushed examples durable before it returns; None where the source is not push.
 
-        Raises `BacklogFull`, `Unavailable`.
+        Raises `BacklogFull`, `TooLarge`, `Unavailable`.
         """
 
     def request_sleep(self) -> None:

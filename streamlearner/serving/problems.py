@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamlearner.errors import InvalidInput
-from streamlearner.serving.daemon_port import BacklogFull, Conflict, Unavailable
+from streamlearner.serving.daemon_port import BacklogFull, Conflict, TooLarge, Unavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -76,6 +76,10 @@ async def _backlog_full(request: Request, error: BacklogFull) -> Response:
     return answer(429, str(error), {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))})
 
 
+async def _too_large(request: Request, error: TooLarge) -> Response:
+    return answer(413, str(error))
+
+
 async def _conflict(request: Request, error: Conflict) -> Response:
     return answer(409, str(error))
 
@@ -113,6 +117,7 @@ HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, An
     Problem: _problem,
     InvalidInput: _invalid_input,
     BacklogFull: _backlog_full,
+    TooLarge: _too_large,
     Conflict: _conflict,
     Unavailable: _unavailable,
     RequestValidationError: _parameters,

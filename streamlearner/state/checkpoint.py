@@ -78,7 +78,7 @@ class CheckpointStore:
         if keep < 1:
             raise ValueError(f"checkpoint.keep is {keep}: expected at least 1")
         self._folder = NumberedFolder(folder, fault=fault)
-        self._keep = keep
+        self.keep = keep
         self._clock = clock
         self._code_version = code_version
         self._fault = fault
@@ -187,8 +187,8 @@ class CheckpointStore:
         """
         with self._folder.writing("pruning stopped half-way, nothing that is kept was touched"):
             before = self._folder.numbers()
-            kept = [number for number in before if self._is_readable(number)][-self._keep :]
-            self._folder.delete_below(min(kept, default=0), keep_aside=self._keep)
+            kept = [number for number in before if self._is_readable(number)][-self.keep :]
+            self._folder.delete_below(min(kept, default=0), keep_aside=self.keep)
         self._verified = {number: seen for number, seen in self._verified.items() if number in kept}
         return [number for number in before if number < min(kept, default=0)]
 

@@ -1,0 +1,57 @@
+"""What is pushed, and what an append answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from streamlearner.connectors.push.store import LogRecord
+from streamlearner.errors import StreamlearnerError
+from streamlearner.stream import Position
+
+
+class BacklogFull(StreamlearnerError):
+    """The log holds as much as it may; nothing of the call was stored. Send it again later (HTTP 429)."""
+
+
+class AppendTooLarge(StreamlearnerError):
+    """One call brings more than an empty log may hold: it can never be taken (HTTP 413)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushRecord:
+    """One labelled example as it is to appear on the stream. `id` makes sending it again harmless."""
+
+    value: bytes
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    id: str | None = None
+    timestamp_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one append did; `position` is the place behind its last record."""
+
+    accepted: int
+    duplicates: int
+    position: Position
+
+
+def log_record(record: PushRecord) -> LogRecord:
+    """As it is stored."""
+    headers = record.headers
+    if record.id is not None and not any(name == "id" for name, _ in headers):
+        headers = (*headers, ("id", record.id.encode()))
+    text = json.dumps(
+        [(name, value.decode("latin-1")) for name, value in headers]
+    )  # latin-1: any byte, and back
+    digest = None if record.id is None else blake2b(record.id.encode(), digest_size=16).digest()
+    size = len(record.value) + len(record.key or b"") + len(text)
+    return LogRecord(digest, size, record.timestamp_ms, record.key, text, record.value)
+
+
+def headers_of(text: str) -> tuple[tuple[str, bytes], ...]:
+    """Those of a stored record."""
+    return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
