@@ -158,6 +158,7 @@ def make_schedule(config: Config) -> SleepSchedule:
     try:
         return SleepSchedule(
             every_examples=section.every_examples,
+            first_examples=section.first_examples,
             every_s=section.every_s,
             cron=section.cron,
             on_memory_full=section.on_memory_full,

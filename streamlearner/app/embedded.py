@@ -57,9 +57,9 @@ class Learner:
       the end of a call is learned at once, as a smaller batch. Some 2 % (`exam.fraction`) are not learned but
       withheld for the exam, which judges each sleep and measures retention.
     - **It sleeps** when you call `sleep`; with `sleep_every` also after so many examples, to the end of the
-      sleep. For that, defaults differ from a daemon's: `sleep.every_examples` null, `sleep.min_examples` 0,
-      `sleep.steps_per_batch` 0; and `precision` fp32. Settings of what is not here (source, serving, threads,
-      checkpoint.every_...) count for nothing.
+      sleep. For that, defaults differ from a daemon's: `sleep.every_examples`, `sleep.first_examples` null,
+      `sleep.min_examples`, `sleep.steps_per_batch` 0; and `precision` fp32. Settings of what is not here
+      (source, serving, threads, checkpoint.every_...) count for nothing.
     - **It is repeatable**: on a CPU, equal calls with equal settings give the same learner bit for bit, the
       one of a daemon that takes the same batches. It draws from no global generator, and sets nothing global.
     - **It is not thread-safe**: one call at a time. (A daemon answers while it learns.)

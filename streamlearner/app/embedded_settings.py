@@ -17,6 +17,7 @@ from streamlearner.state.checkpoint import Checkpoint
 DEFAULTS = {
     "precision": "fp32",  # a daemon measures which is faster: another run may choose otherwise
     "sleep.every_examples": None,
+    "sleep.first_examples": None,
     "sleep.min_examples": 0,
     "sleep.steps_per_batch": 0,  # a daemon learns on while it sleeps
 }

@@ -107,14 +107,14 @@ class EmbeddedState:
         if self.learner is None or not self.learner.progress.learned:
             raise NothingLearned("nothing has been learned yet that a sleep could consolidate")
         if not self.learner.asleep:
+            self.schedule.request()
             self._begin_sleep(self.learner)
         result = self._end_sleep(self.learner)
         self._consolidate()
         return result
 
     def _begin_sleep(self, learner: Learner) -> None:
-        self.schedule.began(learner.progress.learned)
-        learner.begin_consolidation()
+        learner.begin_consolidation(share=self.schedule.began(learner.progress.learned))
 
     def _end_sleep(self, learner: Learner) -> SleepResult:
         """What is left of it, at once; interrupted (Ctrl-C), it changes nothing."""

@@ -144,6 +144,8 @@ class SleepSection(Section):
 
     every_examples: Count | None = Field(default=5_000, examples=[5_000])
     """learned examples between sleeps; null: never by this rule"""
+    first_examples: Count | None = Field(default=1_000, examples=[1_000])
+    """examples before a first, shorter sleep; then whenever they doubled, until every_examples; null: none"""
     every_s: Seconds | None = Field(default=None, examples=[3_600.0])
     """seconds between sleeps; goes by the clock, so a run cannot be repeated bit for bit"""
     cron: Annotated[str, AfterValidator(_cron)] | None = Field(default=None, examples=["0 3 * * *"])

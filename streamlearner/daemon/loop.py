@@ -146,8 +146,7 @@ class Daemon:
             if result is not None:
                 self.end_consolidation(learner, result)
         if (reason := sleep_due(self.state.schedule, learner)) is not None:
-            self.state.schedule.began(learner.progress.learned)
-            learner.begin_consolidation()
+            learner.begin_consolidation(share=self.state.schedule.began(learner.progress.learned))
             self.state.events.sleep_began(reason, examples=learner.progress.learned)
 
     def end_consolidation(self, learner: Learner, result: ConsolidationResult) -> None:

@@ -16,7 +16,9 @@ class SleepSchedule:
     """Decides when the daemon sleeps. Every trigger that is None or False is off; with all off, only
     `request` counts.
 
-    - `every_examples`: that many examples learned since the last sleep began.
+    - `every_examples`: that many examples learned since the last sleep began. Before that many were learned
+      at all, a sleep also comes at `first_examples` and whenever so many were learned as before all earlier
+      sleeps: a short stream sleeps by its share, and the sleeps of a long one come when they did.
     - `every_s`: that many seconds of wall time since the last sleep began.
     - `cron`: five fields (or six, seconds last), in UTC; times missed while the process was down fire once.
     - `on_memory_full`: the memory turned full, or fuller than it was when the last sleep began: a method that
@@ -36,6 +38,7 @@ class SleepSchedule:
         self,
         *,
         every_examples: int | None,
+        first_examples: int | None,
         every_s: float | None,
         cron: str | None,
         on_memory_full: bool,
@@ -44,9 +47,15 @@ class SleepSchedule:
         clock: Callable[[], float],
     ) -> None:
         _check(
-            every_examples=every_examples, every_s=every_s, cron=cron, drift=drift, min_examples=min_examples
+            every_examples=every_examples,
+            every_s=every_s,
+            cron=cron,
+            drift=drift,
+            min_examples=min_examples,
+            first_examples=first_examples,
         )
         self._every_examples = every_examples
+        self._first_examples = first_examples
         self._every_s = every_s
         self._cron = cron
         self._on_memory_full = on_memory_full
@@ -56,6 +65,7 @@ class SleepSchedule:
         self._requested = threading.Event()
         self._asleep = False
         self._since_examples = 0
+        self._regular_examples = 0  # when the last sleep began that was no early one
         self._since_s = clock()
         self._cron_s = self._next_cron_s()
         self._fullness = 0
@@ -82,7 +92,7 @@ class SleepSchedule:
             return "memory_full"
         if self._has_drifted(prequential_accuracy):
             return "drift"
-        if self._every_examples is not None and learned >= self._every_examples:
+        if self._examples_due(examples):
             return "examples"
         return self._time_due()
 
@@ -90,8 +100,15 @@ class SleepSchedule:
         """Asks for a sleep, from any thread; while asleep, for one more after it. Many count as one."""
         self._requested.set()
 
-    def began(self, examples: int) -> None:
-        """A sleep begins, `examples` having been learned in all: counts start anew, requests are granted."""
+    def began(self, examples: int) -> float:
+        """A sleep begins, `examples` having been learned in all: counts start anew, requests are granted.
+        The share of its steps that it should take: an early one, what was learned since the last sleep of
+        `every_examples`; all others, 1."""
+        early, share = self._is_early(examples) and not self._requested.is_set(), 1.0
+        if early and self._every_examples:
+            share = (examples - self._since_examples) / self._every_examples
+        else:
+            self._regular_examples = examples
         self._requested.clear()
         self._asleep = True
         self._since_examples = examples
@@ -99,6 +116,7 @@ class SleepSchedule:
         self._cron_s = self._next_cron_s()
         self._fill_served = self._fullness
         self._best_accuracy = None
+        return share
 
     def ended(self) -> None:
         """The sleep is over: adopted, refused, or given up."""
@@ -109,7 +127,9 @@ class SleepSchedule:
 
         The time of the last sleep is in it only where time decides: else equal streams give equal states.
         """
-        return {
+        early = self._regular_examples != self._since_examples
+        added = {"regular_examples": self._regular_examples} if early else {}  # since 0.1.0
+        return added | {
             "requested": self._requested.is_set(),
             "asleep": self._asleep,
             "since_examples": self._since_examples,
@@ -123,6 +143,7 @@ class SleepSchedule:
         """Restores what `state` gave. Settings may have changed since: they apply from the last sleep on."""
         self._asleep = state["asleep"]
         self._since_examples = state["since_examples"]
+        self._regular_examples = state.get("regular_examples", self._since_examples)
         self._since_s = self._clock() if state["since_s"] is None else state["since_s"]
         self._fullness = state["memory_full"]
         self._fill_served = state["fill_served"]
@@ -148,6 +169,16 @@ class SleepSchedule:
         if self._drift is None or accuracy is None or self._best_accuracy is None:
             return False
         return self._best_accuracy - accuracy >= self._drift - 1e-12  # .9 - .8 must count as a fall of .1
+
+    def _examples_due(self, examples: int) -> bool:
+        if self._every_examples is None:
+            return False
+        return examples - self._regular_examples >= self._every_examples or self._is_early(examples)
+
+    def _is_early(self, examples: int) -> bool:
+        if self._first_examples is None or self._every_examples is None or examples >= self._every_examples:
+            return False
+        return examples >= max(self._first_examples, 2 * self._since_examples)
 
     def _time_due(self) -> str | None:
         now_s = self._clock()
@@ -177,7 +208,12 @@ def _check(
     cron: str | None,
     drift: float | None,
     min_examples: int,
+    first_examples: int | None,
 ) -> None:
+    if first_examples is not None and first_examples < 1:
+        raise ValueError(
+            f"sleep.first_examples is {first_examples}: expected at least 1, or none for no early sleep"
+        )
     if every_examples is not None and every_examples < 1:
         raise ValueError(
             f"sleep.every_examples is {every_examples}: expected at least 1, or none to switch it off"

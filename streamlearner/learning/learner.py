@@ -92,9 +92,12 @@ class Learner(LearnerState):
     def asleep(self) -> bool:
         return self.consolidation is not None
 
-    def begin_consolidation(self) -> None:
-        """Begins a sleep. The candidate is a clone, which remembers what is remembered now."""
-        self.consolidation = self._begin(self.method.clone())
+    def begin_consolidation(self, *, share: float = 1.0) -> None:
+        """Begins a sleep of this share of the configured steps. The candidate is a clone, which remembers
+        what is remembered now."""
+        candidate = self.method.clone()
+        candidate.sleep_share = share
+        self.consolidation = self._begin(candidate)
 
     def begin_transplant(self, to: str, *, steps: int) -> Transplant:
         """Begins to teach the network `to`. Raises ValueError for one that cannot take the inputs."""
@@ -215,12 +218,14 @@ class Learner(LearnerState):
         self.method.load_state_dict(tensors["method"])
         self.exam.load_state_dict(tensors["exam"])
         if (steps := facts["consolidation_steps"]) is not None:
-            self._rerun(tensors["consolidation"], steps=steps)
+            share = facts.get("consolidation_share", 1.0)
+            self._rerun(tensors["consolidation"], steps=steps, share=share)
         self.evaluate()
 
-    def _rerun(self, start: dict[str, Tensor], *, steps: int) -> None:
+    def _rerun(self, start: dict[str, Tensor], *, steps: int, share: float) -> None:
         """The sleep, or the round of a transplant, that was under way, up to its step."""
         candidate, running = self._make_method(self.network), None
+        candidate.sleep_share = share
         if self.transplant and self.transplant.outcome == "running":
             running = self.transplant
             candidate.neocortex = self._make_network(running.to)

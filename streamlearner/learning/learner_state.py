@@ -38,7 +38,8 @@ class LearnerState:
 
     def facts(self) -> dict[str, Any]:
         """State as JSON. Facts added since 0.1.0 are left out while there is nothing to tell."""
-        added = {"last_sleep": self.last_sleep}
+        share = self.consolidation.candidate.sleep_share if self.consolidation else 1.0
+        added = {"last_sleep": self.last_sleep, "consolidation_share": share if share < 1 else None}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": asdict(self.progress),
             "labels": self.labels.state(),

@@ -72,6 +72,9 @@ class DualMemory(nn.Module, ABC):
     hippocampus: nn.Module
     neocortex: nn.Module
     seen_classes: SeenClasses
+    sleep_share: float = 1.0
+    """Of a candidate: the share of the configured steps that its sleep takes (`Sleep.steps_of`), less than 1
+    where little was learned since the last one."""
 
     stores: ClassVar[tuple[str, ...]] = ("memory", "rng")
     """Submodules, by dotted name, that are no parameters: memories (see `stored_bits`), random generators."""

@@ -11,7 +11,7 @@ import torch
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import Rng
+from streamlearner.methods.base import DualMemory, Rng
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 
@@ -23,6 +23,10 @@ class Sleep(NamedTuple):
     steps: int
     batch_size: int
     learning_rate: float | None
+
+    def steps_of(self, candidate: DualMemory) -> int:
+        """Steps of the sleep that teaches this candidate."""
+        return max(1, round(self.steps * candidate.sleep_share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

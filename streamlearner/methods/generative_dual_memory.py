@@ -155,14 +155,15 @@ class GenerativeDualMemory(DualMemory):
         if not short:
             return
         former, replay = copy.deepcopy(long), candidate._replay_counts()
-        for step in range(self.sleep.steps):
+        steps = self.sleep.steps_of(candidate)
+        for step in range(steps):
             samples = candidate._replay_batch(former, replay)
             long.update_input_statistics(samples.inputs)
             long.learn(
                 samples,
                 learning_rate=self.learning_rate,
                 rng=candidate.rng.generator,
-                rate_factor=1.0 - step / self.sleep.steps,
+                rate_factor=1.0 - step / steps,
             )
             yield
         for task, memory in short.items():

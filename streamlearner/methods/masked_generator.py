@@ -161,7 +161,7 @@ class MaskedGenerator(OneNetwork, Remembering):
         yield from distill(
             student,
             draw=lambda n: candidate._distillation_batch(n, candidate.rng.generator),
-            steps=self.sleep.steps,
+            steps=self.sleep.steps_of(candidate),
             batch_size=self.sleep.batch_size,
             learning_rate=self.sleep.learning_rate or self.learning_rate,
         )

@@ -196,7 +196,8 @@ class RecollectionReplay(ChoosesAnswerer):
     def consolidate(self, candidate: Self) -> Iterator[None]:
         candidate.neocortex.load_state_dict(candidate.hippocampus.average.state_dict())
         student = candidate.neocortex.requires_grad_(True).train()
-        for step in range(self.sleep.steps):
+        steps = self.sleep.steps_of(candidate)
+        for step in range(steps):
             replayed = candidate.memory.sample_balanced(self.sleep.batch_size)
             inputs = candidate._augmented(candidate.association.decode(replayed.symbols))
             logits = student(inputs)[:, : candidate.classes]
@@ -204,7 +205,7 @@ class RecollectionReplay(ChoosesAnswerer):
             if self.distillation:
                 loss = loss + self.distillation * candidate._drift(logits, inputs)
             loss.backward()  # type: ignore[no-untyped-call]
-            rate = (self.sleep.learning_rate or self.learning_rate) * (1 - step / self.sleep.steps)
+            rate = (self.sleep.learning_rate or self.learning_rate) * (1 - step / steps)
             sgd_step(student, learning_rate=rate, loss=float(loss.detach()))
             yield
         student.requires_grad_(False)

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from streamlearner.daemon.sleep_schedule import SleepSchedule
 from tests.support.sleep_schedules import HOUR_S, Clock, due, schedule, sleeps
 
 
@@ -26,6 +27,43 @@ def test_examples_are_counted_from_the_last_sleep_s_beginning() -> None:
     sleep.ended()
     assert due(sleep, 209) is None
     assert due(sleep, 210) == "examples"
+
+
+def slept_at(sleep: SleepSchedule, most: int) -> dict[int, float]:
+    """When it sleeps, ten examples a batch, and by what share of a sleep."""
+    found = {}
+    for examples in range(10, most + 1, 10):
+        if due(sleep, examples) == "examples":
+            found[examples] = sleep.began(examples)
+            sleep.ended()
+    return found
+
+
+def test_first_sleeps_come_early_and_shorter_whenever_the_examples_doubled_and_later_ones_as_before() -> None:
+    early = schedule(every_examples=5_000, first_examples=1_000)
+    whole = {5_000: 1.0, 10_000: 1.0, 15_000: 1.0}
+    assert slept_at(early, 16_000) == {1_000: 0.2, 2_000: 0.2, 4_000: 0.4} | whole
+    assert slept_at(schedule(every_examples=5_000), 16_000) == whole
+
+
+def test_early_sleeps_keep_their_distance() -> None:
+    sleep = schedule(every_examples=5_000, first_examples=100, min_examples=1_000)
+    assert slept_at(sleep, 11_000) == {1_000: 0.2, 2_000: 0.2, 4_000: 0.4, 5_000: 1.0, 10_000: 1.0}
+
+
+@pytest.mark.parametrize("every", [1_000, 600, None])
+def test_nothing_is_early_where_sleeps_are_as_frequent_anyway_or_never_come(every: int | None) -> None:
+    slept, early = (schedule(every_examples=every, first_examples=first) for first in (None, 1_000))
+    assert slept_at(early, 4_000) == slept_at(slept, 4_000)
+
+
+def test_a_request_is_a_whole_sleep_from_which_examples_are_counted_even_when_an_early_one_is_due() -> None:
+    sleep = schedule(every_examples=5_000, first_examples=1_000)
+    sleep.request()
+    assert due(sleep, 1_200) == "request"
+    assert sleep.began(1_200) == 1.0
+    sleep.ended()
+    assert slept_at(sleep, 12_000) == {2_400: 0.24, 4_800: 0.48, 6_200: 1.0, 11_200: 1.0}
 
 
 def test_what_is_due_stays_due_until_the_sleep_begins() -> None:

@@ -12,6 +12,7 @@ def all_on(clock: Clock) -> SleepSchedule:
     return schedule(
         clock,
         every_examples=1000,
+        first_examples=100,
         every_s=500,
         cron="*/7 * * * *",
         on_memory_full=True,
@@ -46,6 +47,24 @@ def test_a_restart_at_any_point_decides_the_same() -> None:
             elif step % 5 == 4:
                 s.ended()
     assert {"request", "memory_full", "drift", "cron"} <= set(reasons)
+
+
+def test_early_sleeps_come_when_they_would_have_and_change_nothing_in_the_state_before_them() -> None:
+    steady, restarted = (schedule(every_examples=5_000, first_examples=1_000) for _ in range(2))
+    assert "regular_examples" not in steady.state()  # as version 0.1.0 left it
+    began = []
+    for examples in range(0, 16_000, 50):
+        fresh = schedule(every_examples=5_000, first_examples=1_000)
+        fresh.restore(json.loads(json.dumps(restarted.state())))
+        restarted = fresh
+        reasons = [due(one, examples) for one in (steady, restarted)]
+        assert reasons[0] == reasons[1], examples
+        if reasons[0]:
+            assert steady.began(examples) == restarted.began(examples)
+            began.append(examples)
+            for one in (steady, restarted):
+                one.ended()
+    assert began == [1_000, 2_000, 4_000, 5_000, 10_000, 15_000]
 
 
 def test_time_that_passes_while_the_process_is_down_counts() -> None:

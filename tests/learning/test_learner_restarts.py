@@ -38,6 +38,22 @@ def test_a_restart_between_batches_continues_to_the_same_bits(batches: int) -> N
     assert everything(again) == everything(learner)
 
 
+@pytest.mark.parametrize(("share", "steps"), [(0.4, 2), (0.9, 4), (0.001, 1), (1.0, SLEEP_STEPS)])
+def test_a_shorter_sleep_takes_its_share_of_the_steps_also_after_a_restart(share: float, steps: int) -> None:
+    learner = with_replay()
+    for number in range(8):
+        learner.learn(a_batch(number))
+    learner.begin_consolidation(share=share)
+    learner.consolidate(1)
+    again = restarted(learner, with_replay())
+    results = [one.consolidate(1_000) for one in (learner, again)]
+    assert results[0] is not None
+    assert results[0].steps == steps
+    assert results[0] == results[1]
+    assert everything(again) == everything(learner)
+    assert "consolidation_share" not in learner.facts()
+
+
 @pytest.mark.parametrize("steps", [0, 2, SLEEP_STEPS])
 def test_a_restart_in_mid_sleep_comes_to_the_same_result_and_bits(steps: int) -> None:
     learner = with_replay()

@@ -38,6 +38,7 @@ SETTINGS: dict[str, Any] = {
     "exam.budget_bits": 4_000,
     "exam.fraction": 0.1,
     "sleep.every_examples": 60,
+    "sleep.first_examples": None,
     "sleep.min_examples": 20,
     "sleep.steps": 30,
     "sleep.batch_size": 8,

@@ -20,6 +20,7 @@ def schedule(
     clock: Clock | None = None,
     *,
     every_examples: int | None = None,
+    first_examples: int | None = None,
     every_s: float | None = None,
     cron: str | None = None,
     on_memory_full: bool = False,
@@ -28,6 +29,7 @@ def schedule(
 ) -> SleepSchedule:
     return SleepSchedule(
         every_examples=every_examples,
+        first_examples=first_examples,
         every_s=every_s,
         cron=cron,
         on_memory_full=on_memory_full,

@@ -37,7 +37,12 @@ CHOICES: dict[str, dict[str, Any]] = {
     "transform_codes": {"association.name": "transform"},
     "live_weights": {"method.ema_decay": 0.0, "method.distillation": 0.0},
     "no_augmentation": {"method.shift_pixels": 0, "method.flip": False},
-    "sleep": {"sleep.every_examples": 2_500, "sleep.steps": 100, "sleep.batch_size": 32},
+    "sleep": {
+        "sleep.first_examples": None,
+        "sleep.every_examples": 2_500,
+        "sleep.steps": 100,
+        "sleep.batch_size": 32,
+    },
 }
 """What each arm changes in `ours`."""
 
