@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
-import sys
 from typing import Any
 
 from streamlearner import __version__
@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOption = LogFormat.TEXT) -> None:
     """Learns from the configured stream and answers, until SIGTERM or Ctrl-C; then drains."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))  # while torch loads there is nothing to drain yet
+        # While torch loads there is nothing to drain yet. Not sys.exit: an import, a finaliser or a callback
+        # of C code that catches whatever is raised in it would swallow the end.
+        signal.signal(number, lambda *_: os._exit(0))
     start_logging(log_format)
     settings = load_config(config, set_)
     from streamlearner import app as assembly
@@ -25,9 +27,9 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
     daemon = assembly.build(settings)
 
     def drain(number: int, _: Any) -> None:
-        log.info("%s: draining; once more ends at once", signal.Signals(number).name)
         signal.signal(number, signal.SIG_DFL)
-        daemon.stop()
+        daemon.stop()  # before the log: a handler that interrupts a write to stderr may fail to write
+        log.info("%s: draining; once more ends at once", signal.Signals(number).name)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, drain)

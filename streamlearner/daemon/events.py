@@ -106,6 +106,7 @@ class Events:
         if learner.progress.version:
             self.metrics.publish_version(str(learner.progress.version), adopted_s=self.wall_clock())
         if learner.consolidation:
+            log.info("%d steps of the sleep under way are taken again", learner.owed_steps)
             self._begin(is_transplant=learner.consolidation.transplant is not None)
         if learner.network != learner.configured_network:
             log.warning(

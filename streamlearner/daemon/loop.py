@@ -15,7 +15,7 @@ from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.reports import publish_metrics, status_documents
 from streamlearner.daemon.requests import Requests
-from streamlearner.daemon.state import DaemonState, sleep_due
+from streamlearner.daemon.state import DaemonState, begin_sleep, sleep_due
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.learning.consolidation import ConsolidationResult, Transplant
@@ -26,8 +26,7 @@ from streamlearner.serving import Serving
 log = logging.getLogger(__name__)
 
 IDLE_SLEEP_STEPS = 16
-"""Steps at a time while nothing arrives, or while the stream waits for the sleep: they take tens of
-milliseconds, which requests and signals have to wait."""
+"""At a time, where none or all wait for the sleep: tens of milliseconds, which requests and signals wait."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -109,7 +108,7 @@ class Daemon:
             self.sleep(self.poll_timeout_s)
             return
         state = self.state
-        if state.asleep and self.steps_per_batch == 0:
+        if state.asleep and (self.steps_per_batch == 0 or state.owed_steps):
             return
         idle = state.asleep and state.intake.idle
         taken = state.intake.next_batch(timeout_s=0.0 if idle else self.poll_timeout_s)
@@ -136,9 +135,13 @@ class Daemon:
     # sleep
 
     def consolidate(self) -> None:
-        """Asleep, takes the next few steps, and at the end adopts or refuses; awake, sleeps if it is time."""
+        """Asleep, takes the next few steps, and at the end adopts or refuses; awake, sleeps if it is time.
+        After a restart in mid-sleep, first the steps before it are taken again, while the stream waits."""
         learner = self.state.learner
         if learner is None or not learner.progress.learned or self.persistence.waiting:
+            return
+        if learner.owed_steps:
+            learner.rerun(IDLE_SLEEP_STEPS)
             return
         if learner.asleep and (steps := self.steps_now()):
             result = learner.consolidate(steps)
@@ -146,8 +149,7 @@ class Daemon:
             if result is not None:
                 self.end_consolidation(learner, result)
         if (reason := sleep_due(self.state.schedule, learner)) is not None:
-            learner.begin_consolidation(share=self.state.schedule.began(learner.progress.learned))
-            self.state.events.sleep_began(reason, examples=learner.progress.learned)
+            begin_sleep(self.state, learner, reason)
 
     def end_consolidation(self, learner: Learner, result: ConsolidationResult) -> None:
         self.state.schedule.ended()

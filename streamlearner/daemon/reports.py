@@ -48,6 +48,7 @@ def status_document(
         "connected": source.connected,
         "gaps": source.gaps,
         "asleep": state.asleep,
+        "owed_steps": state.owed_steps,
         "sleeps": {
             "adopted": progress.adopted if progress else 0,
             "refused": progress.refused if progress else 0,

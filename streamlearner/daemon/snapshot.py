@@ -76,8 +76,8 @@ def facts(state: LearningState) -> dict[str, Any]:
 
 
 def restore(state: LearningState, checkpoint: Checkpoint) -> None:
-    """Makes a fresh state the one that was saved. A consolidation that was under way is re-run from its seed
-    to the saved step."""
+    """Makes a fresh state the one that was saved. A consolidation that was under way is to be re-run from its
+    seed to the saved step: its learner owes those steps."""
     saved = checkpoint.facts
     state.position = checkpoint.manifest.position
     state.tally = tally_of(saved)

@@ -52,6 +52,10 @@ class DaemonState:
     def asleep(self) -> bool:
         return self.learner is not None and self.learner.asleep
 
+    @property
+    def owed_steps(self) -> int:
+        return 0 if self.learner is None else self.learner.owed_steps
+
     def make_learner(self) -> Learner:
         """A fresh learner for inputs of the stream's schema, which the first valid example has set."""
         assert self.schema is not None, "a decoded batch without a schema"
@@ -66,3 +70,9 @@ def sleep_due(schedule: SleepSchedule, learner: Learner) -> str | None:
         fullness=learner.method.fullness,
         prequential_accuracy=learner.prequential.accuracy if learner.prequential.is_full else None,
     )
+
+
+def begin_sleep(state: DaemonState, learner: Learner, reason: str) -> None:
+    """Begins the sleep that is due."""
+    learner.begin_consolidation(share=state.schedule.began(learner.progress.learned))
+    state.events.sleep_began(reason, examples=learner.progress.learned)

@@ -136,7 +136,8 @@ class Consolidation:
     """A sleep, or a round of a transplant, under way; each item of `remaining` is one optimiser step.
 
     `start` is the candidate's state when it began: from it a restart re-runs the same `steps` (all chance
-    follows from generators in it), so that an interruption changes nothing.
+    follows from generators in it), so that an interruption changes nothing. `owed` of them are still to be
+    re-run.
     """
 
     candidate: DualMemory
@@ -144,6 +145,16 @@ class Consolidation:
     start: dict[str, Tensor]
     transplant: Transplant | None = None
     steps: int = 0
+    owed: int = 0
+
+    def rerun(self, steps: int) -> None:
+        """At most so many of the steps owed. Where less is due than was taken (settings have changed), it is
+        at its end."""
+        for _ in range(min(steps, self.owed)):
+            if next(self.remaining, self) is self:
+                self.steps, self.owed = self.steps - self.owed, 0
+                return
+            self.owed -= 1
 
     @classmethod
     def begin(

@@ -69,6 +69,7 @@ class Learner(LearnerState):
 
     def learn(self, batch: Batch) -> LearningResult:
         """Withholds some of the batch for the exam; predicts, then learns, each of the others."""
+        self.rerun(self.owed_steps)
         targets = expand(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
         asked = targets.one_each(self.progress.learned + self.progress.withheld)
         withheld = self.exam.withhold(batch.inputs, asked.labels, asked.tasks, period=self.progress.period)
@@ -91,6 +92,17 @@ class Learner(LearnerState):
     @property
     def asleep(self) -> bool:
         return self.consolidation is not None
+
+    @property
+    def owed_steps(self) -> int:
+        """Of a consolidation that was under way before a restart: those still to be re-run. Whoever has not
+        the time for all at once calls `rerun` before anything else."""
+        return self.consolidation.owed if self.consolidation else 0
+
+    def rerun(self, steps: int) -> None:
+        """The next few steps owed."""
+        if self.consolidation:
+            self.consolidation.rerun(steps)
 
     def begin_consolidation(self, *, share: float = 1.0) -> None:
         """Begins a sleep of this share of the configured steps. The candidate is a clone, which remembers
@@ -121,6 +133,7 @@ class Learner(LearnerState):
         """Takes the next few steps, where a consolidation is under way; its result, once it has ended."""
         if (current := self.consolidation) is None:
             return None
+        current.rerun(current.owed)
         for _ in range(steps):
             if next(current.remaining, self) is not self:
                 current.steps += 1
@@ -211,7 +224,7 @@ class Learner(LearnerState):
     # checkpoint
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
-        """Takes over `tensors()` and `facts()`. A consolidation under way is re-run to the saved step."""
+        """Takes over `tensors()` and `facts()`. Steps of a consolidation under way are owed from then on."""
         self.restore_facts(facts)
         if (named := facts.get("network", self.network)) != self.network:
             self.network, self.method = named, self._make_method(named)
@@ -219,11 +232,11 @@ class Learner(LearnerState):
         self.exam.load_state_dict(tensors["exam"])
         if (steps := facts["consolidation_steps"]) is not None:
             share = facts.get("consolidation_share", 1.0)
-            self._rerun(tensors["consolidation"], steps=steps, share=share)
+            self._begin_again(tensors["consolidation"], steps=steps, share=share)
         self.evaluate()
 
-    def _rerun(self, start: dict[str, Tensor], *, steps: int, share: float) -> None:
-        """The sleep, or the round of a transplant, that was under way, up to its step."""
+    def _begin_again(self, start: dict[str, Tensor], *, steps: int, share: float) -> None:
+        """The sleep, or the round of a transplant, that was under way."""
         candidate, running = self._make_method(self.network), None
         candidate.sleep_share = share
         if self.transplant and self.transplant.outcome == "running":
@@ -231,4 +244,4 @@ class Learner(LearnerState):
             candidate.neocortex = self._make_network(running.to)
         candidate.load_state_dict(start)
         self.consolidation = self._begin(candidate, running)
-        self.consolidate(steps)
+        self.consolidation.steps = self.consolidation.owed = steps

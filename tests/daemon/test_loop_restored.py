@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.support.daemon_runs import (
     differing,
     figure,
     learned,
+    predict,
     run,
     run_with_crashes,
     settings,
@@ -81,6 +83,49 @@ def test_a_checkpoint_of_a_sleep_under_way_is_gone_on_with_to_the_same_end(tmp_p
     assert asleep_at and kept is not None and kept.facts["learner"]["consolidation_steps"] > 0
     run(harmed, MemorySource(STREAM))
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+def test_a_restart_in_mid_sleep_answers_and_can_be_stopped_before_it_has_taken_the_steps_again(
+    tmp_path: Path,
+) -> None:
+    """Again and again: what is owed is never more than was taken, and the end is that of the calm run."""
+    calm, harmed = (
+        settings(tmp_path / name, sleep__steps=900, sleep__steps_per_batch=0) for name in ("calm", "harmed")
+    )
+    run(calm, MemorySource(STREAM))
+    halted = build(harmed, source=MemorySource(STREAM))
+    stop_when(halted, lambda: halted.state.asleep and halted.learner.consolidation.steps > 500)  # type: ignore[union-attr]
+    halted.run()
+    steps = owed_in(tmp_path / "harmed")
+    answered = []
+    for _ in range(3):
+        halted = build(harmed, source=MemorySource(STREAM))
+        stop_when(halted, lambda d=halted: d.learner is not None)  # type: ignore[misc]
+        halted.requests.run_pending = lambda d, one=halted: answered.append(predict(one))  # type: ignore[misc, method-assign]
+        halted.run()
+        assert owed_in(tmp_path / "harmed") == steps
+        assert halted.state.owed_steps > 400
+    assert len(answered) == 3
+    run(harmed, MemorySource(STREAM))
+    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+def owed_in(folder: Path) -> int:
+    newest = store(folder).latest()
+    assert newest is not None
+    steps = newest.facts["learner"]["consolidation_steps"]
+    return int(steps)
+
+
+def stop_when(daemon: Daemon, holds: Callable[[], bool]) -> None:
+    """Tells it to end in the round in which that first holds."""
+
+    def consolidate() -> None:
+        Daemon.consolidate(daemon)
+        if holds():
+            daemon.stop()
+
+    daemon.consolidate = consolidate  # type: ignore[method-assign]
 
 
 def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ def test_a_process_told_to_end_while_it_sleeps_drains_and_goes_on_sleeping_after
     steps = daemon.newest().facts["learner"]["consolidation_steps"]
     assert steps > 0
     daemon.start()
-    daemon.wait_until(lambda status: status["asleep"])
+    daemon.wait_until(lambda status: status["asleep"] and not status["owed_steps"])
+    time.sleep(0.3)
     assert daemon.stop() == 0, daemon.tail()
     assert daemon.newest().facts["learner"]["consolidation_steps"] > steps
 
