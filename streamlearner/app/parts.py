@@ -102,11 +102,10 @@ def make_association(
         dtype=dtype,
         code_bits=section.code_bits or bits,
         generator=rng.generator,
+        is_fixed=section.code_bits is not None,
     )
     made: Association = ASSOCIATIONS.find(name).load().build(section.settings_of(name), context)
-    if section.from_checkpoint:
-        transfer(made, section.from_checkpoint)
-    return made
+    return transfer(made, section.from_checkpoint) if section.from_checkpoint else made
 
 
 def seed_of(config: Config, purpose: str) -> int:

@@ -51,6 +51,19 @@ class BlockCovariance(nn.Module):
         """Mean [m] of all coefficients so far; the prior's before any."""
         return self.centre + self.shift
 
+    @property
+    def square(self) -> Tensor:
+        """Mean square [m] of deviations from `centre`."""
+        placed = self.product.diagonal(dim1=1, dim2=2).flatten()
+        squares = placed.new_zeros(len(self.centre) + 1)
+        squares[self.places.flatten()] = placed
+        return squares[:-1]
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance [m] of all coefficients so far; the prior's before any."""
+        return (self.square - self.shift.square()).clamp_min(0.0)
+
     def update(self, values: Tensor) -> None:
         """Adds coefficients [n, m] to the running statistics."""
         if not self.examples:
@@ -62,14 +75,17 @@ class BlockCovariance(nn.Module):
         self.shift.lerp_(values.mean(0), weight)
         self.product.lerp_(placed.transpose(1, 2) @ placed / len(values), weight)
 
-    def directions(self) -> PrincipalDirections:
-        """The eigenvectors of each block, with their variances.
+    def directions(self, scale: Tensor | None = None) -> PrincipalDirections:
+        """The eigenvectors of each block, with their variances; of coefficients times `scale` [m].
 
         With n examples and blocks of b, covariances are multiplied by n / (n + b) (shrinkage): with few
         examples correlations arise by chance.
         """
         shift = self._placed(self.shift[None])
         covariance = self.product - shift.transpose(1, 2) @ shift
+        if scale is not None:
+            placed = self._placed(scale[None])
+            covariance = covariance * placed.transpose(1, 2) * placed
         size = covariance.shape[1]
         variance = covariance.diagonal(dim1=1, dim2=2).clamp_min(0.0).clone()
         covariance *= int(self.examples) / (int(self.examples) + size)

@@ -7,6 +7,7 @@ fitted to the stream, `GumbelAssociation` is the discrete autoencoder of paper 0
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,13 +18,14 @@ from torch import Tensor, nn
 @dataclass(frozen=True, slots=True)
 class CodingContext:
     """What an association is built for: raw inputs of `input_shape` and `dtype` (uint8 images or float32
-    features), codes of at most `code_bits` bits (configured, or chosen by shape and budget), and the method's
-    random `generator`."""
+    features), codes of at most `code_bits` bits (configured, which `is_fixed` says, or chosen by shape and
+    budget), and the method's random `generator`."""
 
     input_shape: tuple[int, ...]
     dtype: torch.dtype
     code_bits: int
     generator: torch.Generator
+    is_fixed: bool = False
 
 
 class Association(nn.Module):
@@ -77,6 +79,17 @@ class Association(nn.Module):
         change.
         """
         return None
+
+    def shortened(self, most_bits: float) -> Association | None:
+        """A new association with codes of at most `most_bits`, or as near to that as it can, which replaces
+        this one as after a renewal; None where it has no shorter ones. Asked where memory has no room for all
+        codes that were written, and does not hold thousands yet."""
+        return None
+
+    def restoring(self, names: Collection[str]) -> Association:
+        """Which association a saved state with these `names` is of: this one, unless a former version meant
+        another by the same settings; then that, in its initial state."""
+        return self
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape]."""

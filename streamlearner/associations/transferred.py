@@ -19,8 +19,9 @@ SETTING = "association.from_checkpoint"
 _FILE, _PREFIX = "method.safetensors", "association."
 
 
-def transfer(association: Association, path: Path) -> None:
-    """Loads the state found at `path`, all that the association there learned, into a fresh `association`.
+def transfer(association: Association, path: Path) -> Association:
+    """Loads the state found at `path`, all that the association there learned, into a fresh `association`, or
+    into the one that a former version meant by its name.
 
     `path` is a checkpoint's directory, whose manifest is then checked, or a safetensors file: of a method
     (tensors named `association.*`) or of the association alone. Raises ConfigError where it cannot be read,
@@ -28,6 +29,7 @@ def transfer(association: Association, path: Path) -> None:
     association are not transferred.
     """
     state = _state(path)
+    association = association.restoring(state.keys())
     room = _code_bits(association)
     try:
         association.load_state_dict(state)
@@ -42,6 +44,7 @@ def transfer(association: Association, path: Path) -> None:
             f"{SETTING}: codes of {path} take {taken:.0f} bits, more than the {room:.0f} of this "
             "association: name one that was made with the same association.code_bits"
         )
+    return association
 
 
 def _state(path: Path) -> dict[str, Tensor]:

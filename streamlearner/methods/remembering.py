@@ -3,9 +3,10 @@ network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ DISTILLATION_BATCH = 64
 LABEL_WEIGHT = 0.8
 """Weight of the stored label in a target; the rest is the prediction of the method. (MNIST, from a LeNet of
 94.1 % to an MLP, 3,000 steps, held out: 95.3 % with 0.5, 96.1 % with 1; 0 was worst, in 1,000 steps.)"""
+ENOUGH = 4_000
+"""Recollections from which on more of them are worth less than more of each."""
 STATISTICS_SAMPLE = 512
 """Recollections from which a student takes its input statistics."""
 
@@ -82,13 +85,31 @@ class Remembering(DualMemory):
         """Stores the codes of a batch. First the association learns from it, and may be renewed: then all
         codes are encoded anew."""
         self.association.learn(new, recollected if len(recollected) else None)
-        renewed = self.association.renew()
-        if renewed is not None:
-            former = self.association
-            self.memory.recode(renewed.radices, lambda codes: renewed.encode(former.decode(codes)))
-            self.association = renewed
-            symbols = renewed.encode(new)
+        former, renewed = self.association, self.association.renew()
+        present = renewed or former
+        if (shorter := self._shortened(present, coming=len(new))) is not None:
+            present = shorter
+        if present is not former:
+            self.memory.recode(present.radices, lambda codes: present.encode(former.decode(codes)))
+            self.association = present
+            symbols = present.encode(new)
         self.memory.insert(symbols, experience.labels, experience.tasks)
+
+    def _shortened(self, association: Association, *, coming: int) -> Association | None:
+        """One with shorter codes, where memory has no room for all that are seen after `coming` more: for
+        twice as many. Of thousands some are lost instead."""
+        memory, wanted = self.memory, min(self.memory.seen + coming, ENOUGH)
+        fields = memory.record_bits - _bits_of(memory.radices)
+        room = memory.budget_bits // 8 * 8
+        if _bits_of(association.radices) <= room // wanted - fields:
+            return None
+        return association.shortened(room // min(2 * wanted, ENOUGH) - fields)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        within = prefix + "association."
+        names = [name.removeprefix(within) for name in state_dict if name.startswith(within)]
+        self.association = self.association.restoring(names)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
@@ -112,3 +133,7 @@ class Remembering(DualMemory):
     @property
     def fullness(self) -> int:
         return int(len(self.memory) >= self.memory.capacity)
+
+
+def _bits_of(radices: Sequence[int]) -> float:
+    return math.fsum(map(math.log2, radices))

@@ -40,8 +40,8 @@ ASSOCIATIONS.register(
 )
 ASSOCIATIONS.register(
     "transform",
-    "streamlearner.associations.transform:TransformAssociation",
-    "cosine transform, fitted on the stream, quantised value by value",
+    "streamlearner.associations.transform_by_shape:TransformByShape",
+    "cosine transform, fitted on the stream, quantised value by value; of vectors principal directions",
 )
 ASSOCIATIONS.register(
     "thumbnail",

@@ -10,6 +10,7 @@ from streamlearner.testing import AssociationConformance
 IMAGES = [(1, 16, 16), (3, 8, 8)]
 
 TestTransform = AssociationConformance.of("transform", association__code_bits=70)
+TestTransformOfAnyLength = AssociationConformance.of("transform", shapes=[(12,)])
 TestTrellis = AssociationConformance.of("trellis", association__code_bits=70)
 TestThumbnail = AssociationConformance.of("thumbnail", shapes=IMAGES, association__code_bits=70)
 TestGumbel = AssociationConformance.of(
