@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from streamlearner.errors import ConfigError, PositionLost
-from streamlearner.stream import Message, Position, Source, Surroundings
+from streamlearner.stream import Message, Position, Source, Surroundings, refuse_other
 
 
 class CrashMarker(RuntimeError):
@@ -74,7 +74,9 @@ class MemorySource(Source):
             self._changed.notify_all()
 
     def open(self, position: Position | None) -> None:
-        index = 0 if position is None else position.get("index")
+        if position is not None:
+            refuse_other(position, ("index",), name=self.name)
+        index = 0 if position is None else position["index"]
         if not isinstance(index, int) or not 0 <= index <= len(self._messages):
             raise PositionLost(
                 f"{self.name}: position {position!r} is outside of the {len(self._messages)} messages held; "

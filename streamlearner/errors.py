@@ -30,7 +30,9 @@ class SourceUnreachable(SourceError):
 
 class PositionLost(SourceError):
     """The position in the checkpoint no longer means the same place in the stream (retention, truncation,
-    re-creation)."""
+    re-creation, another source). A restart finds the same, so it is a person's decision."""
+
+    exit_code = 78
 
 
 class CheckpointError(StreamlearnerError):

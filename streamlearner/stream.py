@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from streamlearner.errors import PositionLost
 from streamlearner.registry.sources import KafkaSection
 
 Label: TypeAlias = str | int
@@ -18,6 +19,28 @@ Factors: TypeAlias = Mapping[str, Label]
 """A label of several factors, each with its value: `{"category": "mug", "viewpoint": 90}`."""
 Position: TypeAlias = dict[str, Any]
 """Opaque and JSON-serialisable: how far a Source has been consumed. Only its Source reads it."""
+
+
+_WRITTEN_BY = {
+    ("partitions", "topic", "topic_id"): "a Kafka topic (source.type: kafka)",
+    ("log", "offset"): "pushed examples (source.type: push)",
+    ("index", "manifest"): "files (source.type: files)",
+    ("current", "files"): "lines of JSON (source.type: files, source.files.format: jsonl)",
+    ("index",): "a sequence in memory",
+}
+"""Which source writes positions of these keys, for a person."""
+
+
+def refuse_other(position: Position, keys: tuple[str, ...], *, name: str) -> None:
+    """Raises `PositionLost` where `position` is not one of the source `name`, whose positions have `keys`."""
+    found = tuple(sorted(position))
+    if found == keys:
+        return
+    learned = _WRITTEN_BY.get(found, f"a source whose positions hold {', '.join(found) or 'nothing'}")
+    raise PositionLost(
+        f"{name}: the checkpoint's position is not one of {_WRITTEN_BY[keys]}: this state was learned from "
+        f"{learned}. Set source.type back, or begin anew with a new state folder (state_dir)"
+    )
 
 
 @dataclass(frozen=True, slots=True)

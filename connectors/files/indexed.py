@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamlearner.errors import ConfigError, PositionLost
-from streamlearner.stream import Message, Position, Source
+from streamlearner.stream import Message, Position, Source, refuse_other
 
 
 class IndexedSource(Source):
@@ -44,6 +44,8 @@ class IndexedSource(Source):
         return "it is empty"
 
     def open(self, position: Position | None) -> None:
+        if position is not None:
+            refuse_other(position, ("index", "manifest"), name=self.name)
         self._count, self._manifest = self._load()
         if not self._count:
             raise ConfigError(f"{self.name}: there is no example in it: {self._nothing()}")
@@ -51,7 +53,7 @@ class IndexedSource(Source):
         self._opened = True
 
     def _seek(self, position: Position) -> int:
-        manifest, index = position.get("manifest"), position.get("index")
+        manifest, index = position["manifest"], position["index"]
         if manifest != self._manifest:
             raise PositionLost(
                 f"{self.name}: the position belongs to content or an order with digest {str(manifest)[:12]}, "

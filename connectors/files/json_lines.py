@@ -11,7 +11,7 @@ from pathlib import Path
 
 from streamlearner.connectors.files.tail import Tail
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
-from streamlearner.stream import Message, Position, Source
+from streamlearner.stream import Message, Position, Source, refuse_other
 
 _COUNT_BYTES = 64 << 20  # read at most by one lag(): about 30 ms; a longer rest is counted by the next calls
 _OTHER_FORMATS = {
@@ -75,6 +75,8 @@ class JsonLinesSource(Source):
         self._current = ""  # the file that is being read: the next poll begins there
 
     def open(self, position: Position | None) -> None:
+        if position is not None:
+            refuse_other(position, ("current", "files"), name=self.name)
         self.close()
         self._tails, self._current, self._exhausted = {}, "", False
         self._look()

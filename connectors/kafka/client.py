@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from streamlearner.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 DEFAULTS: Mapping[str, Any] = {
     "client_id": "streamlearner",
@@ -65,6 +69,16 @@ def option(name: str, value: Any, known: Mapping[str, Any]) -> Any:
         kind = type(default).__name__
         raise ConfigError(f"kafka client option {name!r} must be a {kind}, for example {default!r}") from None
     return value
+
+
+@contextmanager
+def closing_quietly(what: str) -> Iterator[None]:
+    """Closing a client whose broker is away fails after its timeout: nothing is lost by that, so it is a line
+    in the log and not the end of the process."""
+    try:
+        yield
+    except Exception as error:  # no closed set is documented: timeouts, lost connections, runtime errors
+        log.warning("kafka: %s was not closed in order: %s: %s", what, type(error).__name__, error)
 
 
 def servers(bootstrap_servers: str) -> list[str]:

@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from streamlearner.connectors.dead_letters import DeadLetters, DeadLettersNotDurable, oversized
-from streamlearner.connectors.kafka.client import producer_options
+from streamlearner.connectors.kafka.client import closing_quietly, producer_options
 from streamlearner.errors import SourceUnreachable
 from streamlearner.registry.dead_letters import KafkaDeadLettersSection
 from streamlearner.stream import Reject, Surroundings
@@ -104,7 +104,8 @@ class KafkaDeadLetters(DeadLetters):
         self._write_again_s = 0.0
 
     def close(self) -> None:
-        self._producer.close(timeout=1.0)
+        with closing_quietly("the producer of dead letters"):
+            self._producer.close(timeout=1.0)
 
     def _send(self) -> None:
         """Hands what waits to the producer; at its first refusal the rest stays."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from streamlearner.connectors.kafka.merge import Record
 from streamlearner.errors import PositionLost
-from streamlearner.stream import Position
+from streamlearner.stream import Position, refuse_other
 
 START_OVER = "start with a new state folder to learn the topic from its beginning"
 
@@ -54,6 +54,7 @@ class KafkaPosition:
 
     @classmethod
     def from_json(cls, position: Position) -> KafkaPosition:
+        refuse_other(position, ("partitions", "topic", "topic_id"), name="kafka")
         try:
             partitions = {
                 int(number): place_from_json(place) for number, place in position["partitions"].items()
@@ -108,6 +109,13 @@ def recreated(topic: str, expected: str, found: str, offsets: Mapping[int, int])
     return PositionLost(
         f"kafka: topic {topic!r} was deleted and created again: its id is {found}, the position (offsets "
         f"{dict(offsets)}) is of {expected}: {START_OVER}"
+    )
+
+
+def deleted(topic: str, offsets: Mapping[int, int]) -> PositionLost:
+    return PositionLost(
+        f"kafka: topic {topic!r} was deleted (next offsets {dict(offsets)}): what was learned is kept. "
+        f"One made again under its name is another topic: {START_OVER}"
     )
 
 

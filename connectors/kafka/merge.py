@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from streamlearner.stream import Message
+
 
 class Record(Protocol):
     """What this package reads of a fetched record: part of kafka-python's `ConsumerRecord`."""
@@ -35,6 +37,13 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> list[tuple[str, Any]]: ...
+
+
+def message(record: Record) -> Message:
+    headers = tuple((name, content or b"") for name, content in record.headers) if record.headers else ()
+    return Message(
+        record.value, record.topic, record.partition, record.offset, record.key, headers, record.timestamp
+    )
 
 
 @dataclass(slots=True)

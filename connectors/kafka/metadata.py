@@ -16,6 +16,8 @@ from kafka.errors import KafkaError, RetriableError, UnknownTopicOrPartitionErro
 from kafka.protocol.consumer import IsolationLevel, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 
+from streamlearner.connectors.kafka.client import closing_quietly
+
 log = logging.getLogger(__name__)
 
 
@@ -25,7 +27,8 @@ class TopicMetadata:
 
     `ends` are the offsets after the last record that may be read (with read_committed: the last stable
     offsets). `complete` is False where some partition did not answer; its offsets are then absent. `held` are
-    offsets that are there but may not be read yet, by partition: a transaction is open.
+    offsets that are there but may not be read yet, by partition: a transaction is open. `described_s` is when
+    id and partitions were last asked for.
     """
 
     at_s: float
@@ -35,6 +38,7 @@ class TopicMetadata:
     ends: Mapping[int, int]
     complete: bool = True
     held: Mapping[int, int] = field(default_factory=dict)
+    described_s: float | None = None
 
 
 class MetadataPoller:
@@ -66,6 +70,8 @@ class MetadataPoller:
         self._group_id = group_id
         self._every_s, self._describe_every_s = every_s, describe_every_s
         self._described_s = -math.inf
+        self._describe_now = threading.Event()
+        self.missing_since_s: float | None = None  # since when the broker says that there is no such topic
         self._clock = clock
         self._admin = build(**options)
         self._answer: TopicMetadata | None = None
@@ -85,7 +91,8 @@ class MetadataPoller:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(timeout=2.0)
-        self._admin.close()
+        with closing_quietly("the admin client"):
+            self._admin.close()
 
     def commit(self, offsets: Mapping[int, int]) -> None:
         """Leaves offsets for the thread to send; a later call replaces one not yet sent."""
@@ -94,31 +101,41 @@ class MetadataPoller:
 
     def ask(self) -> TopicMetadata | None:
         """Asks now: None where the topic does not exist; raises the client's errors where none answers."""
+        asked_s = self._clock()
         (described,) = self._admin.describe_topics([self._topic])
         numbers = frozenset(int(entry["partition_index"]) for entry in described["partitions"])
         refusal = for_code(described["error_code"])
         if refusal is UnknownTopicOrPartitionError:
+            self.missing_since_s = asked_s if self.missing_since_s is None else self.missing_since_s
             return None
         if refusal.errno != 0 or not numbers:
             raise refusal(f"topic {self._topic} cannot be described")
-        self._answer = self._measure(str(described["topic_id"]), numbers)
+        self.missing_since_s = None
+        self._answer = self._measure(str(described["topic_id"]), numbers, asked_s)
         self._described_s = self._answer.at_s
         return self._answer
+
+    def describe(self) -> None:
+        """Has the thread ask for the topic's id and partitions next; from any thread."""
+        self._describe_now.set()
 
     def look(self) -> None:
         """Asks for the offsets, and for all else where that is due."""
         known, described_s = self._answer, self._described_s
+        if self._describe_now.is_set():
+            self._describe_now.clear()
+            described_s = -math.inf
         self._described_s = -math.inf  # whatever fails below, the next time asks for everything
         if known is None or self._clock() - described_s >= self._describe_every_s:
             self.ask()
             return
-        found = self._measure(known.topic_id, known.partitions)
+        found = self._measure(known.topic_id, known.partitions, known.described_s)
         if found.complete and not _went_back(known, found):
             self._answer, self._described_s = found, described_s
         else:
             self.ask()
 
-    def _measure(self, topic_id: str, numbers: frozenset[int]) -> TopicMetadata:
+    def _measure(self, topic_id: str, numbers: frozenset[int], described_s: float | None) -> TopicMetadata:
         at_s = self._clock()  # before the offsets are asked for: what is known is at least this old
         begins = self._offsets(numbers, OffsetSpec.EARLIEST, self._isolation)
         # Before the ends: else what is written between the two questions would look held back.
@@ -126,7 +143,7 @@ class MetadataPoller:
         ends = self._offsets(numbers, OffsetSpec.LATEST, self._isolation)
         held = {n: written[n] - end for n, end in ends.items() if written.get(n, end) > end}
         complete = len(begins) == len(ends) == len(numbers)
-        return TopicMetadata(at_s, topic_id, numbers, begins, ends, complete, held)
+        return TopicMetadata(at_s, topic_id, numbers, begins, ends, complete, held, described_s)
 
     def _offsets(self, numbers: Iterable[int], spec: OffsetSpec, isolation: IsolationLevel) -> dict[int, int]:
         """All at once; one by one where that fails: one leaderless partition must not hide the others."""

@@ -14,7 +14,9 @@ from streamlearner.connectors.kafka.fetch import Fetch
 from streamlearner.connectors.kafka.fetch_buffer import FetchBuffer
 from streamlearner.connectors.kafka.gaps import Gaps
 from streamlearner.connectors.kafka.identity import KafkaPosition, PartitionOffset, RecordFingerprint
+from streamlearner.connectors.kafka.lost_topic import LostTopic
 from streamlearner.connectors.kafka.merge import Merge, Record
+from streamlearner.connectors.kafka.merge import message as message
 from streamlearner.connectors.kafka.metadata import MetadataPoller, TopicMetadata
 from streamlearner.connectors.kafka.start import Start
 from streamlearner.connectors.kafka.watchdog import Watchdog
@@ -79,12 +81,11 @@ class KafkaSource(Source):
             clock=clock,
             sleep=sleep,
         )
+        self._lost_topic = LostTopic(topic=topic, clock=clock)
         self._poller: MetadataPoller | None = None
         self._seen: TopicMetadata | None = None
-        self._topic_id = ""
+        self._topic_id, self._refilled_s, self._paused = "", 0.0, False
         self._last: dict[int, Record | RecordFingerprint] = {}
-        self._refilled_s = 0.0
-        self._paused = False
         self._interrupted = threading.Event()
 
     @classmethod
@@ -134,8 +135,8 @@ class KafkaSource(Source):
             taken += self._merge.take(max_messages - len(taken), now_s, heard=self._heard(now_s))
             if now_s >= deadline_s:
                 break
-        if not taken and self._buffer.failure is not None:
-            raise self._buffer.failure
+        if not taken and self._poller:
+            self._lost_topic.raise_settled(self._buffer.failure, self._poller, self._seen)
         for record in taken:
             self._last[record.partition] = record
         return [message(record) for record in taken]
@@ -220,14 +221,19 @@ class KafkaSource(Source):
 
     def _look(self) -> None:
         """Takes in what the poller's thread has learned since."""
-        answer = self._poller.answer if self._poller is not None else None
+        if self._poller is None:
+            return
+        answer = self._poller.answer
         if answer is not None and answer is not self._seen:
             self._see(answer)
+        self._lost_topic.check(self._poller, self._next_offsets())
+
+    def _next_offsets(self) -> dict[int, int]:
+        return {number: queue.next_offset for number, queue in self._merge.queues.items()}
 
     def _see(self, answer: TopicMetadata) -> None:
         if answer.topic_id != self._topic_id:
-            offsets = {number: queue.next_offset for number, queue in self._merge.queues.items()}
-            raise identity.recreated(self._topic, self._topic_id, answer.topic_id, offsets)
+            raise identity.recreated(self._topic, self._topic_id, answer.topic_id, self._next_offsets())
         self._seen = answer
         for number in sorted(answer.partitions - self._merge.queues.keys()):
             if number in answer.begins:
@@ -242,10 +248,3 @@ class KafkaSource(Source):
         if last is not None and not isinstance(last, RecordFingerprint):
             last = self._last[number] = RecordFingerprint.of(last)  # hashed once, when a checkpoint asks
         return last
-
-
-def message(record: Record) -> Message:
-    headers = tuple((name, content or b"") for name, content in record.headers) if record.headers else ()
-    return Message(
-        record.value, record.topic, record.partition, record.offset, record.key, headers, record.timestamp
-    )

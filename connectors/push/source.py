@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from streamlearner.connectors.push.log import PushLog
 from streamlearner.errors import PositionLost
-from streamlearner.stream import Message, Position, Source
+from streamlearner.stream import Message, Position, Source, refuse_other
 
 
 class PushSource(Source):
@@ -30,7 +30,8 @@ class PushSource(Source):
         self._offset = self._log.begin if position is None else self._seek(position)
 
     def _seek(self, position: Position) -> int:
-        log, offset = position.get("log"), position.get("offset")
+        refuse_other(position, ("log", "offset"), name=self.name)
+        log, offset = position["log"], position["offset"]
         if log != self._log.log:
             raise PositionLost(
                 f"{self.name}: the position belongs to push log {log}, but this one is {self._log.log}: "
