@@ -15,8 +15,9 @@ log = logging.getLogger(__name__)
 
 
 def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOption = LogFormat.TEXT) -> None:
-    """Learns from the configured stream and answers, until SIGTERM or Ctrl-C; then drains."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    """Learns from the configured stream and answers, until SIGTERM, SIGHUP or Ctrl-C; then drains."""
+    numbers = ending_signals()
+    for number in numbers:
         # While torch loads there is nothing to drain yet. Not sys.exit: an import, a finaliser or a callback
         # of C code that catches whatever is raised in it would swallow the end.
         signal.signal(number, lambda *_: os._exit(0))
@@ -31,12 +32,19 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
         daemon.stop()  # before the log: a handler that interrupts a write to stderr may fail to write
         log.info("%s: draining; once more ends at once", signal.Signals(number).name)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         signal.signal(number, drain)
     log.info(
-        "streamlearner %s: source %s, method %s, state in %s, serving on http://%s:%d",
+        "streamlearner %s: source %s, method %s, state in %s",
         __version__, settings.source.type, settings.method.name, settings.state_dir.absolute(),
-        settings.serving.host, settings.serving.port,
     )  # fmt: skip
     daemon.run()
     log.info("drained after %d messages", daemon.state.tally.messages)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """A terminal that is closed drains as well (SIGHUP), unless it is to be outlived (nohup)."""
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers

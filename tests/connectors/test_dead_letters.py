@@ -225,3 +225,13 @@ def test_two_messages_without_a_value_at_one_place_are_two_dead_letters(tmp_path
     letters.flush(1.0)
     letters.close()
     assert len((tmp_path / "dead_letters.jsonl").read_text().splitlines()) == 2
+
+
+def test_closing_without_a_broker_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    class Away:
+        def close(self, timeout: float) -> None:
+            raise KafkaTimeoutError("still 3 in flight")
+
+    letters = KafkaDeadLetters(bootstrap_servers="127.0.0.1:1", topic="d", build=lambda **_: Away())
+    letters.close()
+    assert "the producer of dead letters was not closed in order: KafkaTimeoutError" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -142,3 +143,33 @@ def test_an_interrupt_from_the_keyboard_drains_too(launch: Launch) -> None:
     daemon.signal(signal.SIGINT)
     assert daemon.wait_for_end() == 0
     assert daemon.newest().facts["tally"]["messages"] == 30
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_terminal_that_is_closed_drains_like_a_supervisor(launch: Launch, number: signal.Signals) -> None:
+    daemon = launch().start()
+    daemon.wait_until(lambda status: True)
+    daemon.ask("/v1/examples", examples(0, 30))
+    daemon.wait_until(lambda status: status["messages"] >= 20)
+    daemon.signal(number)
+    assert daemon.wait_for_end() == 0, daemon.tail()
+    assert daemon.newest().facts["tally"]["messages"] >= 20
+    assert f"serving on http://127.0.0.1:{daemon.port}" in daemon.log.read_text()
+
+
+def test_a_port_that_is_taken_is_never_said_to_be_served(launch: Launch) -> None:
+    daemon = launch()
+    with socket.create_server(("127.0.0.1", daemon.port)):
+        daemon.start()
+        assert daemon.wait_for_end() == 78
+    assert "cannot listen on" in daemon.tail() and "serving on" not in daemon.log.read_text()
+
+
+def test_a_state_of_another_source_is_for_a_person_and_not_for_a_supervisor(launch: Launch) -> None:
+    files = PUSH | {"source": {"type": "files", "files": {"format": "digits"}}}
+    daemon = launch(files).start()
+    daemon.wait_until(lambda status: status["messages"] >= 20)
+    assert daemon.stop() == 0, daemon.tail()
+    daemon.start("source.type=push")
+    assert daemon.wait_for_end() == 78
+    assert "this state was learned from files (source.type: files)" in daemon.tail()
