@@ -19,7 +19,7 @@ from streamlearner.state.lock import StateLock
 if TYPE_CHECKING:
     from streamlearner.state.checkpoint import CheckpointStore
 
-FOLDER = "checkpoints"
+FOLDER, VERSIONS = "checkpoints", "versions"
 checkpoints = typer.Typer(
     help="Looks after the checkpoints on disk. The daemon may run beside list and verify.",
     no_args_is_help=True,
@@ -63,13 +63,16 @@ def rollback(
     set_: SetOption = None,
 ) -> None:
     """Makes an earlier checkpoint the newest: the next run goes on from it and its place in the stream."""
+    from streamlearner.state.rollback import roll_back
+    from streamlearner.state.versions import Versions
+
     settings = load_config(config, set_)
     store = store_in(settings)
     with StateLock(settings.state_dir):
-        store.rollback(number)
-    typer.echo(
-        f"checkpoint {number} is the newest now; later ones rest in {settings.state_dir / FOLDER}/rolled-back"
-    )
+        versions = Versions(settings.state_dir / VERSIONS, keep=settings.checkpoint.keep_versions)
+        roll_back(store, versions, number)
+    aside = " and ".join(f"{settings.state_dir / folder}/rolled-back" for folder in (FOLDER, VERSIONS))
+    typer.echo(f"checkpoint {number} is the newest now; what came later is in {aside}")
 
 
 def store_in(settings: Config) -> CheckpointStore:

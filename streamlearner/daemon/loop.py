@@ -228,12 +228,11 @@ class Daemon:
     def restore(self) -> None:
         """Goes on from the newest readable checkpoint, if there is any."""
         checkpoint, state = self.persistence.latest(), self.state
-        if checkpoint is None:
-            return
-        snapshot.restore(state, checkpoint)
-        self.persistence.restored(state.tally.messages)
+        if checkpoint is not None:
+            snapshot.restore(state, checkpoint)
+            log.info("restored checkpoint %d: %d messages taken", checkpoint.number, state.tally.messages)
+        state.follow(self.persistence.restored(state.tally.messages, newest_version=state.newest_version))
         state.events.restored(state.learner)
-        log.info("restored checkpoint %d: %d messages taken", checkpoint.number, state.tally.messages)
 
     def drain(self) -> None:
         """The last checkpoint. Raises CheckpointError without it: nothing is lost, but read again."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from streamlearner.daemon.snapshot import Snapshot
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
-from streamlearner.state.versions import Version, Versions
+from streamlearner.state.versions import Lineage, Version, Versions
 from streamlearner.stream import Position, Source
 from streamlearner.telemetry.metrics import Metrics
 
@@ -157,6 +157,9 @@ class Persistence:
         )
         return found
 
-    def restored(self, messages: int) -> None:
-        """The checkpoint just restored covers `messages`: the next one is counted from there."""
+    def restored(self, messages: int, *, newest_version: int) -> Lineage:
+        """What was restored, if anything, covers `messages` and the versions up to `newest_version`: the
+        next checkpoint is counted from there, and later versions are not of this history. Returns what
+        futures that were abandoned have used up."""
         self._saved_messages = messages
+        return self.versions.set_aside_above(newest_version)

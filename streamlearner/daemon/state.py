@@ -11,6 +11,7 @@ from streamlearner.daemon.intake import Intake, RememberedIds, Tally
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
+from streamlearner.state.versions import Lineage
 from streamlearner.stream import Position, Source
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class DaemonState:
     learner: Learner | None = None
     position: Position | None = None
     tally: Tally = field(default_factory=Tally)
+    lineage: Lineage = field(default_factory=Lineage)
 
     @property
     def source(self) -> Source:
@@ -60,7 +62,19 @@ class DaemonState:
         """A fresh learner for inputs of the stream's schema, which the first valid example has set."""
         assert self.schema is not None, "a decoded batch without a schema"
         log.info("inputs are %s %s", self.schema.dtype, list(self.schema.shape))
-        return self.learner_factory(self.schema)
+        learner = self.learner_factory(self.schema)
+        learner.progress.follow(newest=self.lineage.newest, rollbacks=self.lineage.rollbacks)
+        return learner
+
+    @property
+    def newest_version(self) -> int:
+        return 0 if self.learner is None else self.learner.progress.newest
+
+    def follow(self, lineage: Lineage) -> None:
+        """What futures that were abandoned have used up is not used again."""
+        self.lineage = lineage
+        if self.learner is not None:
+            self.learner.progress.follow(newest=lineage.newest, rollbacks=lineage.rollbacks)
 
 
 def sleep_due(schedule: SleepSchedule, learner: Learner) -> str | None:

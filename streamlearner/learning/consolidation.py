@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -81,7 +81,8 @@ def judged(
 
 @dataclass(slots=True)
 class Progress:
-    """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever."""
+    """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever;
+    `rollbacks` are those to a version or to a checkpoint."""
 
     learned: int = 0
     withheld: int = 0
@@ -90,6 +91,16 @@ class Progress:
     newest: int = 0
     adopted: int = 0
     refused: int = 0
+    rollbacks: int = 0
+
+    def state(self) -> dict[str, int]:
+        """As JSON. What 0.1.0 did not count is left out while it is 0."""
+        counters = asdict(self)
+        return counters if self.rollbacks else {n: c for n, c in counters.items() if n != "rollbacks"}
+
+    def follow(self, *, newest: int, rollbacks: int) -> None:
+        """So much was used up already, perhaps in a future that was abandoned."""
+        self.newest, self.rollbacks = max(self.newest, newest), max(self.rollbacks, rollbacks)
 
 
 ROUND_STEPS = 250

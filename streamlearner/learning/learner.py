@@ -189,6 +189,7 @@ class Learner(LearnerState):
             self.network = network
         self.method.revert(version.neocortex)
         self.progress.version = version.number
+        self.progress.rollbacks += 1
 
     def evaluate(self) -> ExamAccuracy:
         """Measures accuracy on the exam of what answers now, and keeps it in `exam_accuracy`."""
@@ -214,7 +215,8 @@ class Learner(LearnerState):
 
     @property
     def version(self) -> ModelVersion:
-        return ModelVersion(adopted=self.progress.version, examples=self.progress.learned)
+        progress = self.progress
+        return ModelVersion(progress.version, progress.learned, progress.rollbacks)
 
     def stored_bits(self) -> dict[str, int]:
         """Bits held for experience, by store; `dream` (as the metric names it) while consolidating."""

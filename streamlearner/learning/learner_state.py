@@ -41,7 +41,7 @@ class LearnerState:
         share = self.consolidation.candidate.sleep_share if self.consolidation else 1.0
         added = {"last_sleep": self.last_sleep, "consolidation_share": share if share < 1 else None}
         return {name: fact for name, fact in added.items() if fact} | {
-            "progress": asdict(self.progress),
+            "progress": self.progress.state(),
             "labels": self.labels.state(),
             "tasks": self.tasks.state(),
             "prequential": self.prequential.state(),

@@ -33,13 +33,15 @@ class AnsweringMemory(Protocol):
 
 
 class ModelVersion(NamedTuple):
-    """Names exact weights: the adopted version, and how many examples had been learned in all."""
+    """Names exact weights: the adopted version, how many examples had been learned in all, and how often the
+    history went back, as it may come to the same two numbers again with other weights."""
 
     adopted: int = 0
     examples: int = 0
+    rollbacks: int = 0
 
     def __str__(self) -> str:
-        return f"{self.adopted}.{self.examples}"
+        return f"{self.adopted}.{self.examples}" + (f".{self.rollbacks}" if self.rollbacks else "")
 
 
 class Choice(NamedTuple):

@@ -28,7 +28,7 @@ class ServedModel:
     def refresh(self, predictor: Predictor) -> bool:
         """Freezes `predictor` and swaps it in where that is due; returns whether it did. If not, 0.2 us.
 
-        Due: the first model, another adopted version, `every_examples` more learned, fewer (a rollback), any
+        Due: the first model, another adopted version, a rollback, `every_examples` more learned, any
         more and `every_s` gone by (a slow stream is not served stale) or another answerer chosen, or `SOON`
         more where each batch may change the answers: after a new class.
         """
@@ -41,9 +41,12 @@ class ServedModel:
 
     def _due(self, predictor: Predictor) -> bool:
         version, method = predictor.version, predictor.method
-        if self.current is None or version.adopted != self.current.version.adopted:
+        if self.current is None:
             return True
-        more = version.examples - self.current.version.examples
+        former = self.current.version
+        if (version.adopted, version.rollbacks) != (former.adopted, former.rollbacks):
+            return True
+        more = version.examples - former.examples
         if more == 0:
             return False
         if method.route != self.current.method.route or (method.unsettled and more >= SOON):

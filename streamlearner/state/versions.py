@@ -1,10 +1,17 @@
-"""Adopted model versions: immutable files that a rollback can return to."""
+"""Adopted model versions: immutable files that a rollback can return to.
+
+000005.safetensors               one version
+rolled-back/000007.safetensors   of a future that a rollback to a checkpoint has abandoned: never loaded again
+lineage.json                     the numbers that such futures had: none of them is used again
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors.torch
@@ -14,8 +21,10 @@ from torch import Tensor
 from streamlearner.errors import CheckpointError
 from streamlearner.state.durable_files import sync_folder, write_file
 from streamlearner.state.format_upgrade import FORMAT, check_format, upgraded_tensors
+from streamlearner.state.numbered_folder import ROLLED_BACK
 
 ASIDE = ".tmp-"
+LINEAGE = "lineage.json"
 DESCRIPTION = "description"
 """Key of a file's metadata: JSON with `format` and `network`. Format 1 had at most the key `network`."""
 
@@ -27,6 +36,15 @@ class Version:
     number: int
     network: str | None
     neocortex: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What the history of a state folder has used up, futures that were abandoned included: version numbers
+    up to `newest`, and so many `rollbacks`."""
+
+    newest: int = 0
+    rollbacks: int = 0
 
 
 class Versions:
@@ -50,20 +68,60 @@ class Versions:
         # one key: of several, safetensors keeps no order, and equal versions are to be equal files
         metadata = {DESCRIPTION: json.dumps(described)}
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in version.neocortex.items()}
-        aside = self.folder / f"{ASIDE}{number}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            aside.unlink(missing_ok=True)
-            write_file(aside, safetensors.torch.save(tensors, metadata), lambda step: None)
-            os.replace(aside, self._path(number))
+        with self._writing(f"model version {number} was not written to"):
+            self._replace(self._path(number), safetensors.torch.save(tensors, metadata))
             left_behind = self.folder.glob(f"{ASIDE}*")  # by a crash
             for old in (*map(self._path, self.numbers()[: -self.keep]), *left_behind):
                 old.unlink(missing_ok=True)
+
+    def lineage(self) -> Lineage:
+        """What was used up, as far as rollbacks to checkpoints are concerned."""
+        try:
+            return Lineage(**json.loads((self.folder / LINEAGE).read_bytes()))
+        except FileNotFoundError:
+            return Lineage()
+        except (OSError, ValueError, TypeError) as error:
+            raise CheckpointError(f"{self.folder / LINEAGE} cannot be read: {error}") from error
+
+    def use_up(self, lineage: Lineage) -> None:
+        """Durable when it returns: what `lineage` names is never used again."""
+        with self._writing("the rollback did not happen in"):
+            self._replace(self.folder / LINEAGE, json.dumps(asdict(lineage)).encode())
+
+    def set_aside_above(self, newest: int) -> Lineage:
+        """The history goes on from version `newest`: later ones are of another future, or, where it is the
+        very next, of a sleep that a crash has cut off before its checkpoint and that comes to it again. They
+        go to `rolled-back/`, the last `keep` of them. Returns what is used up."""
+        later, used = [number for number in self.numbers() if number > newest], self.lineage()
+        if later:
+            with self._writing("later model versions cannot be set aside in"):
+                aside = self.folder / ROLLED_BACK
+                aside.mkdir(exist_ok=True)
+                for number in later:
+                    os.replace(self._path(number), aside / self._path(number).name)
+                for old in sorted(aside.glob("*.safetensors"))[: -self.keep]:
+                    old.unlink()
+                sync_folder(aside)
+        if later and later[-1] > newest + 1:
+            used = Lineage(max(used.newest, later[-1]), used.rollbacks)
+            self.use_up(used)
+        return used
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        aside = self.folder / f"{ASIDE}{path.stem.lstrip('0')}"
+        aside.unlink(missing_ok=True)
+        write_file(aside, data, lambda step: None)
+        os.replace(aside, path)
+
+    @contextmanager
+    def _writing(self, failure: str) -> Iterator[None]:
+        """What its body does to the folder is on the disk afterwards."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            yield
             sync_folder(self.folder)
         except OSError as error:
-            raise CheckpointError(
-                f"model version {number} was not written to {self.folder}: {error}"
-            ) from error
+            raise CheckpointError(f"{failure} {self.folder}: {error}") from error
 
     def load(self, number: int) -> Version:
         """A version as it was adopted, under today's names. Raises `NewerFormat` for one of later code."""
