@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from streamlearner.connectors.files.descriptors import refuse_if_short
 from streamlearner.connectors.files.indexed import IndexedSource, check_order, digest_of, shuffled
 from streamlearner.errors import SourceError, SourceUnreachable
 from streamlearner.stream import Message
@@ -87,6 +88,7 @@ class ImageFolderSource(IndexedSource):
         try:
             value = path.read_bytes()
         except OSError as error:
+            refuse_if_short(error)
             raise SourceError(
                 f"{self.name}[0]@{index}: {path} was there at open and cannot be read now: "
                 f"{error}; put it back, or begin anew with a new state folder"

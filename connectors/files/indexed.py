@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from streamlearner.connectors.files.descriptors import OutOfDescriptors, Shortage
 from streamlearner.errors import ConfigError, PositionLost
 from streamlearner.stream import Message, Position, Source, refuse_other
 
@@ -30,6 +31,7 @@ class IndexedSource(Source):
         self._manifest = ""
         self._count = 0
         self._index = 0
+        self._shortage = Shortage(name=name)
 
     @abstractmethod
     def _load(self) -> tuple[int, str]:
@@ -72,7 +74,13 @@ class IndexedSource(Source):
         stop = min(self._index + max_messages, self._count)
         if stop <= self._index:
             return []
-        messages = self._read(self._index, stop)
+        try:
+            messages = self._read(self._index, stop)
+        except OutOfDescriptors:
+            self._shortage.begin()
+            self._sleep(timeout_s)
+            return []
+        self._shortage.end()
         self._index = stop
         return messages
 
@@ -94,6 +102,11 @@ class IndexedSource(Source):
 
     def close(self) -> None:
         """Nothing is held between polls."""
+
+    @property
+    def connected(self) -> bool:
+        """False while no file descriptor is left to read with."""
+        return not self._shortage.lasts
 
     @property
     def exhausted(self) -> bool:

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 
+from streamlearner.connectors.files.descriptors import OutOfDescriptors, Shortage
 from streamlearner.connectors.files.tail import Tail
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message, Position, Source, refuse_other
@@ -72,6 +73,7 @@ class JsonLinesSource(Source):
         self._exhausted = False
         self._tails: dict[str, Tail] = {}
         self._files: list[str] = []  # the keys of _tails, sorted
+        self._shortage = Shortage(name=name)
         self._current = ""  # the file that is being read: the next poll begins there
 
     def open(self, position: Position | None) -> None:
@@ -117,6 +119,9 @@ class JsonLinesSource(Source):
             self._sleep(timeout_s)
             return []
         messages = self._take(max_messages)
+        if self._shortage.lasts and not messages:
+            self._sleep(timeout_s)
+            return []
         waited_s = 0.0
         while not messages and self._follow and waited_s < timeout_s:
             nap_s = min(self._look_every_s, timeout_s - waited_s)
@@ -133,7 +138,11 @@ class JsonLinesSource(Source):
         for file in self._files[first:] + self._files[:first]:
             tail = self._tails[file]
             while len(messages) < max_messages:
-                line = tail.next_line(whole=self._follow)
+                try:
+                    line = tail.next_line(whole=self._follow)
+                except OutOfDescriptors:
+                    self._shortage.begin()
+                    return messages
                 if line is None:
                     break
                 if line.value.strip():
@@ -143,6 +152,7 @@ class JsonLinesSource(Source):
                 self._current = file
             if len(messages) >= max_messages:
                 return messages
+        self._shortage.end()
         self._exhausted = not self._follow
         return messages
 
@@ -178,7 +188,10 @@ class JsonLinesSource(Source):
         """Lines left in all files together, those of white space counted too; {} until they are counted."""
         lines, budget = 0, _COUNT_BYTES
         for tail in self._tails.values():
-            left, read = tail.count(whole=self._follow, max_bytes=budget)
+            try:
+                left, read = tail.count(whole=self._follow, max_bytes=budget)
+            except OutOfDescriptors:
+                return {}
             budget -= read
             if left is None:
                 return {}
@@ -188,6 +201,11 @@ class JsonLinesSource(Source):
     def close(self) -> None:
         for tail in self._tails.values():
             tail.close()
+
+    @property
+    def connected(self) -> bool:
+        """False while no file descriptor is left to read with."""
+        return not self._shortage.lasts
 
     @property
     def exhausted(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from streamlearner.connectors.files.descriptors import refuse_if_short
 from streamlearner.errors import PositionLost, SourceError
 
 _CHECK_BYTES = 4096  # of what was read last; held against the file whenever it is opened to read on
@@ -71,7 +72,8 @@ class Tail:
             self._verify(handle)
 
     def next_line(self, *, whole: bool) -> Line | None:
-        """The next line, or None at the end; with `whole`, a last line without newline is left for later."""
+        """The next line, or None at the end; with `whole`, a last line without newline is left for later.
+        Raises `OutOfDescriptors` where the file cannot be opened just now."""
         handle = self._handle or self._reopen()
         if handle is None:
             return None
@@ -109,6 +111,7 @@ class Tail:
                 return None
             raise PositionLost(f"{self.path} is gone, but was read only up to byte {self.offset}") from None
         except OSError as error:
+            refuse_if_short(error)
             raise SourceError(f"{self.path} cannot be read: {error}") from error
         try:
             self._verify(handle)
@@ -155,17 +158,27 @@ class Tail:
             return 0, 0
         read = 0
         if size > self._counted_to and max_bytes > 0:
-            with self.path.open("rb") as handle:
-                handle.seek(self._counted_to)
-                while read < max_bytes and (block := handle.read(min(_SKIP_BYTES, max_bytes - read))):
-                    read += len(block)
-                    self._lines_counted += block.count(b"\n") - self._counted_torn
-                    self._counted_torn = not block.endswith(b"\n")
-                    self._lines_counted += self._counted_torn
-            self._counted_to += read
+            try:
+                read = self._count_on(max_bytes)
+            except OSError as error:
+                refuse_if_short(error)
+                raise SourceError(f"{self.path} cannot be read: {error}") from error
         if self._counted_to < size:
             return None, read
         return self._lines_counted - (whole and self._counted_torn), read
+
+    def _count_on(self, max_bytes: int) -> int:
+        """Counts lines in the next `max_bytes` at most; the bytes read."""
+        read = 0
+        with self.path.open("rb") as handle:
+            handle.seek(self._counted_to)
+            while read < max_bytes and (block := handle.read(min(_SKIP_BYTES, max_bytes - read))):
+                read += len(block)
+                self._lines_counted += block.count(b"\n") - self._counted_torn
+                self._counted_torn = not block.endswith(b"\n")
+                self._lines_counted += self._counted_torn
+        self._counted_to += read
+        return read
 
     def close(self) -> None:
         """Frees the file; the place stays."""

@@ -27,7 +27,7 @@ from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
-from streamlearner.serving import Serving
+from streamlearner.serving import ConnectionLimits, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.lock import StateLock
 from streamlearner.state.versions import Versions
@@ -181,5 +181,6 @@ def make_serving(config: Config, *, requests: Requests, metrics: Metrics, codec:
         token=section.token,
         max_body_bytes=section.max_body_bytes,
         max_batch=section.max_batch,
+        connections=ConnectionLimits(most=section.max_connections),
         refresh_every_examples=section.refresh_every_examples,
     )

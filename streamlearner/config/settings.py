@@ -72,6 +72,8 @@ class ServingSection(Section):
     """larger request bodies are answered 413; 32 MiB"""
     max_batch: Count = 1_024
     """inputs or examples in one request"""
+    max_connections: Count = 512
+    """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room"""
 
 
 @with_sections

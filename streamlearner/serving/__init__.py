@@ -12,9 +12,11 @@ problems.py      every error as {"error": ...}
 guard.py         who may change something
 workers.py       thread pools with bounded queues
 listener.py      the TCP port and the thread that answers on it
+connection.py    one TCP connection: how many there may be, and for how long each may wait
 accounting.py    counts requests by path and status
 """
 
+from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import (
     BacklogFull,
     Conflict,
@@ -29,6 +31,7 @@ from streamlearner.serving.server import Serving
 __all__ = [
     "BacklogFull",
     "Conflict",
+    "ConnectionLimits",
     "DaemonPort",
     "IngestExample",
     "Receipt",

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import logging
 import os
 import socket
 import sys
 import threading
 import time
 from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from streamlearner.errors import ConfigError, StreamlearnerError
+from streamlearner.serving.connection import ConnectionLimits, limited
+
+log = logging.getLogger(__name__)
 
 BACKLOG_CONNECTIONS = 512
+OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+REST_S = 0.5  # below asyncio's second
+QUIET_S = 60.0
 SWITCH_INTERVAL_S = 0.0005
 """`sys.setswitchinterval` of the process while listening: for how long learning may keep the interpreter lock
 while an answer waits for it. Beside a loop of plain Python, the slowest in a hundred answers took 113 ms with
@@ -24,7 +34,7 @@ Python's default of 5 ms and 13 ms with this; learning was as fast."""
 class Listener:
     """Runs `application` on `host`:`port` in a thread of its own, from `start` to `stop`."""
 
-    def __init__(self, application: FastAPI, *, host: str, port: int) -> None:
+    def __init__(self, application: FastAPI, *, host: str, port: int, limits: ConnectionLimits) -> None:
         self.address = (host, port)
         self._thread: threading.Thread | None = None
         self._former_interval_s = sys.getswitchinterval()
@@ -34,6 +44,8 @@ class Listener:
                 log_config=None,
                 access_log=False,
                 lifespan="off",
+                loop="asyncio",
+                http=limited(limits),
                 ws="none",
                 server_header=False,
                 timeout_keep_alive=30,
@@ -45,7 +57,7 @@ class Listener:
         """Binds the port, then answers. Raises `ConfigError` where the address cannot be had."""
         listening = bind(*self.address)
         self.address = (self.address[0], listening.getsockname()[1])
-        run = partial(self._server.run, sockets=[listening])
+        run = partial(self._run, listening)
         self._thread = threading.Thread(target=run, name="serving", daemon=True)
         self._thread.start()
         while not self._server.started:
@@ -54,6 +66,13 @@ class Listener:
                 raise StreamlearnerError("the serving thread ended while starting; the log says why")
             time.sleep(0.005)
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+    def _run(self, listening: socket.socket) -> None:
+        async def serve() -> None:
+            asyncio.get_running_loop().set_exception_handler(_note)
+            await self._server.serve(sockets=[listening])
+
+        asyncio.run(serve())
 
     def stop(self) -> None:
         """Finishes requests under way, for up to 3 s; frees the port. Safe to call twice, or unstarted."""
@@ -72,10 +91,42 @@ def bind(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=BACKLOG_CONNECTIONS)
+        made = socket.create_server((host, port), family=family, backlog=BACKLOG_CONNECTIONS)
     except OSError as error:
         found = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         remedy = "set serving.host and serving.port to a free address of this machine"
         raise ConfigError(f"cannot listen on {host}:{port}: {found}; {remedy}") from error
+    listening = ListeningSocket(family, socket.SOCK_STREAM, fileno=made.detach())
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
+
+
+class ListeningSocket(socket.socket):
+    """Where no file descriptor is left, clients wait in the kernel's queue.
+
+    asyncio then rests for a second, but first tries again as often as the queue is long (Python 3.11), with
+    an error logged each time: half a megabyte a second. So after the first refusal there is "nothing" to
+    accept for a while.
+    """
+
+    _rests_until_s = 0.0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if time.monotonic() < self._rests_until_s:
+            raise BlockingIOError(errno.EAGAIN, "no file descriptor is left")
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno in OUT_OF_DESCRIPTORS:
+                self._rests_until_s = time.monotonic() + REST_S
+            raise
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody else handles; the want of descriptors, which asyncio waits out, once in a while."""
+    error = context.get("exception")
+    if not isinstance(error, OSError) or error.errno not in OUT_OF_DESCRIPTORS:
+        loop.default_exception_handler(context)
+    elif loop.time() >= getattr(loop, "quiet_until_s", 0.0):
+        loop.quiet_until_s = loop.time() + QUIET_S  # type: ignore[attr-defined]
+        log.warning("no file descriptor is left (ulimit -n): new connections wait until some end")

@@ -10,6 +10,7 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.application import assemble
 from streamlearner.serving.bodies import Bodies
+from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.listener import Listener
@@ -40,6 +41,7 @@ class Serving:
         refresh_every_examples: int = 200,
         refresh_every_s: float = 5.0,
         body_timeout_s: float = 30.0,
+        connections: ConnectionLimits = ConnectionLimits(),  # noqa: B008
         requests_timeout_s: float = 10.0,
         prediction_threads: int = 2,
         version: str = "unknown",
@@ -56,7 +58,7 @@ class Serving:
             pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             id_prefix=id_prefix or secrets.token_hex(6), version=version,
         )  # fmt: skip
-        self._listener = Listener(self.application, host=host, port=port)
+        self._listener = Listener(self.application, host=host, port=port, limits=connections)
 
     @property
     def current(self) -> Predictor | None:
