@@ -27,11 +27,23 @@ class Events:
         self._gaps = 0
         self._unsaved_rejects = 0
         self._doubts: set[str] = set()
+        self._lost_since_s: float | None = None
+        self._was_heard = False
 
     def messages_lost(self, gaps: int) -> None:
         """`gaps` messages in all, since the source was opened, were lost before they could be read."""
         self.metrics.count_gaps(gaps - self._gaps)
         self._gaps = gaps
+
+    def source_heard(self, connected: bool) -> None:
+        """Whether the source answers now; a line when that changes, but for the first time."""
+        if connected:
+            if self._lost_since_s is not None:
+                log.info("the source answers again, after %.0f s", self.clock() - self._lost_since_s)
+            self._lost_since_s, self._was_heard = None, True
+        elif self._was_heard and self._lost_since_s is None:
+            self._lost_since_s = self.clock()
+            log.warning("the source does not answer: learning waits at its position, predictions go on")
 
     def batch_taken(
         self, taken: TakenBatch, *, result: LearningResult | None, accuracy: float | None, seconds: float

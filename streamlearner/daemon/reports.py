@@ -150,6 +150,7 @@ def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[
     """The same figures as Prometheus gauges; `status` and `memory` are the documents."""
     metrics, learner, source = state.events.metrics, state.learner, state.source
     state.events.doubted(status["doubts"])
+    state.events.source_heard(source.connected)
     metrics.publish_source(connected=source.connected, lag=source.lag(), held_back=source.held_back())
     state.events.messages_lost(source.gaps)
     if learner is None:

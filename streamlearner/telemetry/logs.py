@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streamlearner.errors import StreamlearnerError
+from streamlearner.telemetry.chatter import Chatter, ThinnedHandler
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ class JsonLines(logging.Formatter):
 
 
 def start_logging(style: LogFormat) -> None:
-    """Logs go to stderr: ours from level INFO on, those of libraries from WARNING on."""
-    handler = logging.StreamHandler()
+    """Logs go to stderr: ours from level INFO on, those of libraries from WARNING on (`chatter.Chatter`)."""
+    handler = ThinnedHandler(Chatter("kafka"))
     readable = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
     handler.setFormatter(JsonLines() if style is LogFormat.JSON else readable)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
