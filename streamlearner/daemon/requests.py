@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import queue
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 PUBLISH_EVERY_S = 0.25
 """How old status documents may be while learning goes on; building them takes well under a millisecond."""
+LOOK_EVERY_S = 0.1
+"""For whether who asked is still there."""
 HANGS_AFTER_S = 60.0
 """A learning loop that has not come round for so long hangs: a round takes milliseconds, a large exam
 seconds."""
@@ -127,10 +131,12 @@ class Requests:
     def memory(self) -> dict[str, Any]:
         return self._documents.memory
 
-    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[ClassName, Tensor]]:
+    def recollections(
+        self, per_class: int, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> list[tuple[ClassName, Tensor]]:
         """Decoded recollections of each class. Raises TimeoutError where the learning thread is busy for
-        longer, Unavailable while the daemon stops."""
-        return self._ask_and_wait(lambda thread: thread.recollections(per_class), timeout_s)
+        longer or whoever asked has left, Unavailable while the daemon stops."""
+        return self._ask_and_wait(lambda thread: thread.recollections(per_class), timeout_s, left)
 
     def ingest(self, examples: Sequence[Any]) -> Any:
         """Durable in the local log when it returns; None where the source is not push."""
@@ -152,19 +158,24 @@ class Requests:
             raise LookupError(f"model version {wanted} is not kept; kept are {kept or 'none yet'}")
         self._ask(lambda thread: thread.rollback(int(text)))
 
-    def request_transplant(self, to: str, steps: int | None, timeout_s: float) -> dict[str, Any]:
+    def request_transplant(
+        self, to: str, steps: int | None, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any]:
         """Begins to teach the network `to`: its number, name and steps. Raises Conflict, InvalidInput,
         TimeoutError where the learning thread is busy for longer, Unavailable while the daemon stops."""
-        begun = self._ask_and_wait(lambda thread: thread.begin_transplant(to, steps), timeout_s)
+        begun = self._ask_and_wait(lambda thread: thread.begin_transplant(to, steps), timeout_s, left)
         return {"number": begun.number, "to": begun.to, "steps": begun.steps}
 
-    def _ask_and_wait(self, request: Callable[[LearningThread], T], timeout_s: float) -> T:
-        answer = self._ask(request)
+    def _ask_and_wait(
+        self, request: Callable[[LearningThread], T], timeout_s: float, left: Callable[[], bool]
+    ) -> T:
+        answer, until_s = self._ask(request), time.monotonic() + timeout_s
         try:
-            return answer.result(timeout_s)
-        except TimeoutError:
+            while (rest_s := until_s - time.monotonic()) > 0 and not left():
+                with suppress(TimeoutError):
+                    return answer.result(min(rest_s, LOOK_EVERY_S))
             if answer.cancel():  # nobody waits any more
-                raise
+                raise TimeoutError
             return answer.result()  # it was begun just now
         except CancelledError:
             raise Unavailable("the daemon is shutting down; ask again once it runs") from None

@@ -17,7 +17,7 @@ from streamlearner.serving.bodies import (
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.problems import Json, Problem, busy
-from streamlearner.serving.workers import Workers
+from streamlearner.serving.workers import Left, Workers
 
 
 class Admin:
@@ -57,11 +57,11 @@ class Admin:
     async def transplant(self, request: Request) -> Json:
         """Asks to teach a network of another architecture, and to answer with it if it passes the exam."""
         body = await self._read(TransplantBody, request)
-        return await self._workers.run(lambda: self._transplant(body))
+        return await self._workers.run(lambda left: self._transplant(body, left), client=request)
 
-    def _transplant(self, body: TransplantBody) -> Json:
+    def _transplant(self, body: TransplantBody, left: Left) -> Json:
         try:
-            begun = self._daemon.request_transplant(body.to, body.steps, self._timeout_s)
+            begun = self._daemon.request_transplant(body.to, body.steps, self._timeout_s, left)
         except TimeoutError:
             raise busy(self._timeout_s) from None
         return Json({"requested": "transplant", **begun}, status_code=202)

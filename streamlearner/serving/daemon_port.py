@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -73,10 +73,13 @@ class DaemonPort(Protocol):
     def memory(self) -> Mapping[str, Any]:
         """The body of GET /v1/memory."""
 
-    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[ClassName, Tensor]]:
+    def recollections(
+        self, per_class: int, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> list[tuple[ClassName, Tensor]]:
         """Up to `per_class` decoded recollections of each class: [k, C, H, W] uint8 or [k, d] float32.
 
-        Decoded by the learning thread between two batches. Raises `TimeoutError` after `timeout_s`.
+        Decoded by the learning thread between two batches. Raises `TimeoutError` after `timeout_s`, or once
+        whoever asked has `left`: then it is not begun any more.
         """
 
     def ingest(self, examples: list[IngestExample]) -> Receipt | None:
@@ -94,10 +97,13 @@ class DaemonPort(Protocol):
     def request_rollback(self, version: str | int | None) -> None:
         """Goes back to an adopted version, None: the one before. Raises `LookupError` if it is not kept."""
 
-    def request_transplant(self, to: str, steps: int | None, timeout_s: float) -> Mapping[str, Any]:
+    def request_transplant(
+        self, to: str, steps: int | None, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> Mapping[str, Any]:
         """Begins to teach the network `to`, in so many steps (None: the usual number): its `number`, `to`
         and `steps`.
 
         Begun by the learning thread between two batches. Raises `Conflict`, `InvalidInput` for a network
-        that cannot be built, `TimeoutError` where it has not begun after `timeout_s`.
+        that cannot be built, `TimeoutError` where it has not begun after `timeout_s`, or once whoever asked
+        has `left`.
         """

@@ -46,7 +46,7 @@ class Examples:
         self._guard.admit_origin(request)
         require_json(request)
         body = await self._bodies.read(request)
-        return await self._workers.run(lambda: self._ingest(body))
+        return await self._workers.run(lambda _: self._ingest(body), client=request)
 
     def _ingest(self, body: bytes) -> Json:
         receipt = self._daemon.ingest(self._decode(body))

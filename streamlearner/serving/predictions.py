@@ -56,7 +56,7 @@ class Predictions:
             raise Problem(415, f"content-type is {media[:80]!r}; expected {expected}")
         body = await self._bodies.read(request)
         started = time.perf_counter()
-        return await self._workers.run(lambda: self._answer(request, media, body, started))
+        return await self._workers.run(lambda _: self._answer(request, media, body, started), client=request)
 
     def _answer(self, request: Request, media: str, body: bytes, started: float) -> Json:
         predictor = self._served.current

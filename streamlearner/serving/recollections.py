@@ -14,7 +14,7 @@ from streamlearner.decoding.labels import ClassName, FactorValue
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.sheet import draw_sheet
-from streamlearner.serving.workers import Workers
+from streamlearner.serving.workers import Left, Workers
 
 
 class Recollections:
@@ -40,11 +40,13 @@ class Recollections:
         """Inputs decoded from the recollection memory, by class, as JSON or as one picture."""
         if form is None:
             form = "png" if request.headers.get("accept", "").startswith("image/") else "json"
-        return await self._workers.run(lambda: self._answer(form, per_class=per_class, label=label))
+        return await self._workers.run(
+            lambda left: self._answer(form, per_class=per_class, label=label, left=left), client=request
+        )
 
-    def _answer(self, form: str, *, per_class: int, label: str | None) -> Response:
+    def _answer(self, form: str, *, per_class: int, label: str | None, left: Left) -> Response:
         try:
-            found = self._daemon.recollections(per_class, self._timeout_s)
+            found = self._daemon.recollections(per_class, self._timeout_s, left)
         except TimeoutError:
             raise busy(self._timeout_s) from None
         if label is not None:

@@ -200,3 +200,16 @@ def test_a_request_to_sleep_is_heard_from_any_thread(clock: Clock) -> None:
     other.start()
     other.join(timeout=5)
     assert asked.is_set()
+
+
+def test_a_request_of_one_who_has_left_is_dropped_before_its_turn(
+    clock: Clock, thread: FakeLearningThread
+) -> None:
+    requests, left = some_requests(clock), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        shown = pool.submit(requests.recollections, 2, 60.0, left.is_set)
+        left.set()
+        with pytest.raises(TimeoutError):
+            shown.result(20.0)
+    requests.run_pending(thread)
+    assert thread.done == []

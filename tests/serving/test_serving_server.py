@@ -52,7 +52,7 @@ def test_a_request_under_way_is_answered_before_the_port_is_freed(
 ) -> None:
     begun = threading.Event()
 
-    def slowly(per_class: int, timeout_s: float) -> list[object]:
+    def slowly(per_class: int, timeout_s: float, left: object) -> list[object]:
         begun.set()
         time.sleep(0.3)
         return []
@@ -116,7 +116,7 @@ def test_too_many_at_once_are_told_to_come_back(
     serving = make_serving()
     release = threading.Event()
 
-    def stuck(per_class: int, timeout_s: float) -> list[object]:
+    def stuck(per_class: int, timeout_s: float, left: object) -> list[object]:
         release.wait(10.0)
         return []
 

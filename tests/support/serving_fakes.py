@@ -113,7 +113,9 @@ class FakeDaemon:
     def memory(self) -> Mapping[str, Any]:
         return {"budget_bits": 1000, "stored_bits": {"codes": 10}}
 
-    def recollections(self, per_class: int, timeout_s: float) -> list[tuple[ClassName, Tensor]]:
+    def recollections(
+        self, per_class: int, timeout_s: float, left: Any = None
+    ) -> list[tuple[ClassName, Tensor]]:
         self.threads.add(threading.current_thread().name)
         if self.stuck:
             raise TimeoutError
@@ -144,7 +146,9 @@ class FakeDaemon:
             raise LookupError(f"model version {version} is not kept; kept are 2, 3")
         self.asked.append(("rollback", version))
 
-    def request_transplant(self, to: str, steps: int | None, timeout_s: float) -> Mapping[str, Any]:
+    def request_transplant(
+        self, to: str, steps: int | None, timeout_s: float, left: Any = None
+    ) -> Mapping[str, Any]:
         self.threads.add(threading.current_thread().name)
         if self.stuck:
             raise TimeoutError
