@@ -163,6 +163,7 @@ def make_schedule(config: Config) -> SleepSchedule:
             cron=section.cron,
             on_memory_full=section.on_memory_full,
             drift=section.drift,
+            on_drift=section.on_drift,
             min_examples=section.min_examples,
             clock=time.time,
         )

@@ -154,6 +154,8 @@ class SleepSection(Section):
     """sleep when the memory has no free place left, and again when it must keep more all the same"""
     drift: float | None = Field(default=None, gt=0, le=1, examples=[0.1])
     """sleep when prequential accuracy (0 to 1) falls this far below its best since the last sleep"""
+    on_drift: bool = False
+    """sleep when a detector (ADWIN) finds that served accuracy fell, overall or of a class"""
     min_examples: int = Field(default=1_000, ge=0)
     """learned examples between any two sleeps that nobody asked for"""
     steps: Count = 200

@@ -105,7 +105,9 @@ _SECTIONS_OF_0_1 = {
 }  # fmt: skip
 """They count in every digest; those of other parts only where the part is chosen, so that one that is added
 changes no former digest."""
-_ADDED = {("method", "statistics"): True, ("sleep", "first_examples"): 1_000}
+_ADDED = {
+    ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
+}  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from streamlearner.daemon.intake import TakenBatch
+from streamlearner.evaluation.served_accuracy import Fall
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
 from streamlearner.learning.learner import Learner
 from streamlearner.telemetry.metrics import Metrics
@@ -58,6 +59,8 @@ class Events:
         if observation and observation.changed:
             self.metrics.count_label_change()
             log.info("labels changed their meaning: statistics forget half of what they knew")
+        for fall in result.falls if result else ():
+            self._accuracy_fell(fall)
         self.metrics.observe_batch(
             learned=result.learned if result else 0,
             withheld=result.withheld if result else 0,
@@ -69,6 +72,14 @@ class Events:
             distortion_l1=observation.distortion_l1 if observation else None,
             prequential_accuracy=accuracy,
         )
+
+    def _accuracy_fell(self, fall: Fall) -> None:
+        self.metrics.count_fall(of_class=fall.label is not None)
+        log.warning(
+            "served accuracy %s fell from %s to %s, in the last %d answers: labels or inputs changed",
+            "overall" if fall.label is None else f"of {fall.label}",
+            percentage(fall.change.before), percentage(fall.change.after), fall.change.width,
+        )  # fmt: skip
 
     def checkpoint_saved(self) -> None:
         """A checkpoint is durable, and with it every reject before it."""

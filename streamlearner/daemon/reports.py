@@ -9,6 +9,7 @@ from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.labels import LabelSpace
+from streamlearner.evaluation.served_accuracy import ServedAccuracy
 from streamlearner.learning.learner import Learner
 
 
@@ -58,6 +59,9 @@ def status_document(
         "transplant": _transplant_document(learner) if learner else None,
         "model_version": model_version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
+        "served_accuracy": (learner.served if learner else ServedAccuracy()).document(
+            learner.labels.label if learner else str
+        ),
         "method": persistence.method,
         "route": learner.method.route if learner else None,
         "doubts": doubts(learner),
@@ -157,6 +161,10 @@ def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[
         return
     metrics.publish_answerer(learner.method.route)
     names, accuracy = learner.labels, learner.exam_accuracy
+    metrics.publish_served_accuracy(
+        overall=learner.served.overall.rate,
+        by_class={names.label(i): rate for i, rate in learner.served.rates().items()},
+    )
     periods = range(learner.progress.period + 1)
     metrics.publish_retention(
         overall=accuracy.overall if accuracy else None,

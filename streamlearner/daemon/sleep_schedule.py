@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from croniter import croniter
+from streamlearner.daemon.calendar import check_cron, next_fire_s
 
 
 class SleepSchedule:
@@ -25,6 +23,7 @@ class SleepSchedule:
       keeps more than it has places for, because a sleep was refused, is asked again.
     - `drift`: the prequential accuracy (a fraction) fell this far, absolutely, below its best since the last
       sleep began.
+    - `on_drift`: a detector found that served accuracy fell, since the last sleep began.
     - `min_examples`: nothing but a request fires before that many examples since the last sleep began; a
       trigger that came due earlier fires then. With 0, time-based triggers fire on an idle stream too.
 
@@ -43,6 +42,7 @@ class SleepSchedule:
         cron: str | None,
         on_memory_full: bool,
         drift: float | None,
+        on_drift: bool,
         min_examples: int,
         clock: Callable[[], float],
     ) -> None:
@@ -60,6 +60,7 @@ class SleepSchedule:
         self._cron = cron
         self._on_memory_full = on_memory_full
         self._drift = drift
+        self._on_drift = on_drift
         self._min_examples = min_examples
         self._clock = clock
         self._requested = threading.Event()
@@ -70,16 +71,22 @@ class SleepSchedule:
         self._cron_s = self._next_cron_s()
         self._fullness = 0
         self._fill_served = 0
+        self._falls = 0
+        self._falls_served = 0
         self._best_accuracy: float | None = None
 
-    def due(self, *, examples: int, fullness: int, prequential_accuracy: float | None) -> str | None:
+    def due(
+        self, *, examples: int, fullness: int, falls: int = 0, prequential_accuracy: float | None
+    ) -> str | None:
         """Why to sleep now: "request", "memory_full", "drift", "examples", "seconds", "cron"; None: stay
         awake.
 
         `examples` counts all that were ever learned; `fullness` is the method's, 0 while the memory has room;
-        `prequential_accuracy` is a fraction, None while unknown. Call it after each batch, asleep or not: it
-        also keeps track of how full the memory is. The answer stays the same until `began` is called.
+        `falls` counts those of served accuracy; `prequential_accuracy` is a fraction, None while unknown.
+        Call it after each batch, asleep or not: it also keeps track of how full the memory is. The answer
+        stays the same until `began` is called.
         """
+        self._falls = falls
         self._note(fullness, prequential_accuracy)
         if self._asleep:
             return None
@@ -90,7 +97,7 @@ class SleepSchedule:
             return None
         if self._on_memory_full and fullness > self._fill_served:
             return "memory_full"
-        if self._has_drifted(prequential_accuracy):
+        if (self._on_drift and falls > self._falls_served) or self._has_drifted(prequential_accuracy):
             return "drift"
         if self._examples_due(examples):
             return "examples"
@@ -115,6 +122,7 @@ class SleepSchedule:
         self._since_s = self._clock()
         self._cron_s = self._next_cron_s()
         self._fill_served = self._fullness
+        self._falls_served = self._falls
         self._best_accuracy = None
         return share
 
@@ -129,6 +137,7 @@ class SleepSchedule:
         """
         early = self._regular_examples != self._since_examples
         added = {"regular_examples": self._regular_examples} if early else {}  # since 0.1.0
+        added |= {"falls_served": self._falls_served} if self._falls_served else {}
         return added | {
             "requested": self._requested.is_set(),
             "asleep": self._asleep,
@@ -147,6 +156,7 @@ class SleepSchedule:
         self._since_s = self._clock() if state["since_s"] is None else state["since_s"]
         self._fullness = state["memory_full"]
         self._fill_served = state["fill_served"]
+        self._falls_served = state.get("falls_served", 0)
         self._best_accuracy = state["best_accuracy"]
         self._cron_s = self._next_cron_s()
         if state["requested"]:
@@ -192,13 +202,7 @@ class SleepSchedule:
         return "cron" if now_s >= self._cron_s else None
 
     def _next_cron_s(self) -> float:
-        return math.inf if self._cron is None else _next_fire_s(self._cron, self._since_s)
-
-
-def _next_fire_s(cron: str, after_s: float) -> float:
-    # a datetime with its zone, so that the host's own zone can never matter
-    fire: datetime = croniter(cron, datetime.fromtimestamp(after_s, UTC)).get_next(datetime)
-    return fire.timestamp()
+        return math.inf if self._cron is None else next_fire_s(self._cron, self._since_s)
 
 
 def _check(
@@ -227,21 +231,4 @@ def _check(
     if min_examples < 0:
         raise ValueError(f"sleep.min_examples is {min_examples}: expected 0 or more")
     if cron is not None:
-        _check_cron(cron)
-
-
-def _check_cron(cron: str) -> None:
-    example = (
-        'expected five fields (minute hour day month weekday, UTC), such as "0 3 * * *": 03:00 every night'
-    )
-    if len(cron.split()) > 6:  # a year as the seventh would run out
-        raise ValueError(f"sleep.cron is {cron!r}: it has more than six fields; {example}")
-    # croniter's R draws from the global random generator: a restart would decide otherwise
-    if re.search(r"(^|[\s,])[Rr]($|[\s,(/])", cron):
-        raise ValueError(
-            f"sleep.cron is {cron!r}: random fields (R) cannot be repeated after a restart; {example}"
-        )
-    try:
-        _next_fire_s(cron, 0.0)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"sleep.cron is {cron!r}: {error}; {example}") from error
+        check_cron(cron)

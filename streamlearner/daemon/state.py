@@ -82,6 +82,7 @@ def sleep_due(schedule: SleepSchedule, learner: Learner) -> str | None:
     return schedule.due(
         examples=learner.progress.learned,
         fullness=learner.method.fullness,
+        falls=learner.served.falls,
         prequential_accuracy=learner.prequential.accuracy if learner.prequential.is_full else None,
     )
 

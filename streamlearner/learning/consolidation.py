@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -10,17 +10,19 @@ import torch
 from torch import Tensor
 
 from streamlearner.evaluation.retention import ExamAccuracy
+from streamlearner.evaluation.served_accuracy import Fall
 from streamlearner.methods.base import DualMemory, Observation
 
 
 @dataclass(frozen=True, slots=True)
 class LearningResult:
-    """What became of one batch: how many examples were withheld for the exam, how many learned, and what the
-    method returned."""
+    """What became of one batch: how many examples were withheld for the exam, how many learned, what the
+    method returned, and where served accuracy fell."""
 
     withheld: int
     learned: int
     observation: Observation | None
+    falls: Sequence[Fall] = ()
 
 
 @dataclass(frozen=True, slots=True)

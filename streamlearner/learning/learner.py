@@ -13,6 +13,7 @@ from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
+from streamlearner.evaluation.served_accuracy import ServedAccuracy
 from streamlearner.learning.consolidation import (
     Consolidation,
     ConsolidationResult,
@@ -58,12 +59,10 @@ class Learner(LearnerState):
         self.exam, self.prequential, self.tolerance = exam, prequential, tolerance
         self.measures_readout, self.uses_tasks = measures_readout, uses_tasks
         self.labels, self.tasks = LabelSpace(), LabelSpace()
-        self.matrix, self.progress = RetentionMatrix(), Progress()
+        self.matrix, self.progress, self.served = RetentionMatrix(), Progress(), ServedAccuracy()
         self.exam_accuracy: ExamAccuracy | None = None
         self.readout: dict[str, float] = {}
-        self.consolidation: Consolidation | None = None
-        self.last_sleep: dict[str, Any] | None = None
-        self.transplant: Transplant | None = None  # the last one, whether under way or ended
+        self.consolidation = self.last_sleep = self.transplant = None
 
     # wake
 
@@ -79,13 +78,15 @@ class Learner(LearnerState):
             return LearningResult(withheld=len(withheld), learned=0, observation=None)
         targets = targets.without(withheld)
         inputs = batch.inputs if len(targets.labels) == len(batch) else batch.inputs[targets.examples]
-        observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks))
-        self.prequential.update((observation.predicted == targets.labels).tolist())
-        before = self.progress.learned
+        changing = self.served.fell_lately(self.progress.learned)
+        observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks, changing))
+        before, hits = self.progress.learned, (observation.predicted == targets.labels).tolist()
+        self.prequential.update(hits)
+        falls = self.served.update(hits, targets.labels.tolist(), name=self.labels.label, learned=before)
         self.progress.learned += learned
         if choices_until(self.progress.learned) > choices_until(before):
             self._choose_answerer()
-        return LearningResult(withheld=len(withheld), learned=learned, observation=observation)
+        return LearningResult(withheld=len(withheld), learned=learned, observation=observation, falls=falls)
 
     # sleep
 

@@ -11,18 +11,21 @@ from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
+from streamlearner.evaluation.served_accuracy import ServedAccuracy
 from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
 from streamlearner.methods.base import DualMemory
 
 
 class LearnerState:
-    """Everything that is learned or counted. `last_sleep` is the `document` of its result, None before."""
+    """Everything that is learned or counted. `last_sleep` is the `document` of its result, None before;
+    `transplant` the last one, whether under way or ended."""
 
     method: DualMemory
     exam: Exam
     labels: LabelSpace
     tasks: LabelSpace
     prequential: Prequential
+    served: ServedAccuracy
     matrix: RetentionMatrix
     progress: Progress
     readout: dict[str, float]
@@ -40,6 +43,7 @@ class LearnerState:
         """State as JSON. Facts added since 0.1.0 are left out while there is nothing to tell."""
         share = self.consolidation.candidate.sleep_share if self.consolidation else 1.0
         added = {"last_sleep": self.last_sleep, "consolidation_share": share if share < 1 else None}
+        added |= {"served_accuracy": self.served.state()}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),
@@ -61,3 +65,5 @@ class LearnerState:
         if (last := facts.get("transplant")) is not None:
             self.transplant = Transplant(**last)
         self.last_sleep = facts.get("last_sleep")
+        if (watched := facts.get("served_accuracy")) is not None:
+            self.served.restore(watched)

@@ -21,12 +21,14 @@ class Experience:
 
     `inputs` [n, C, H, W] uint8 or [n, d] float32, n >= 1, raw; `labels` [n] int64 class indices (a new class
     has the next free index); `tasks` [n] int64 task indices, -1 where a message names none, or None where no
-    message of the stream does.
+    message of the stream does; `changing`: served accuracy fell a short while ago, so that it may be worth
+    learning faster.
     """
 
     inputs: Tensor
     labels: Tensor
     tasks: Tensor | None = None
+    changing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,8 +129,10 @@ class RecollectionReplay(ChoosesAnswerer):
         numbers = self.answering.meet(experience.inputs)
         predicted = self.predicted_before(new, numbers, experience.tasks)
         symbols = self.association.encode(new)
+        if experience.changing:
+            self.hippocampus.hasten()
         first = step = self._learn(new, symbols, experience)
-        for _ in range(self.steps - 1):
+        for _ in range(self.steps + experience.changing - 1):
             step = self._learn(self._augmented(new), symbols, experience)
         measured = self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0
         distortion = float((self.association.decode(symbols) - new).abs().mean()) if measured else None

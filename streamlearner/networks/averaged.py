@@ -12,6 +12,9 @@ from streamlearner.networks.base import Network
 POLYNOMIAL = 3
 """The degree of the polynomial by which later steps weigh more."""
 
+SHORT = 20
+"""Steps to which the count goes back: an average over about the last six (polynomial decay)."""
+
 
 class AveragedNetwork(nn.Module):
     """A `network` that learns, and the exponential moving `average` of its weights (EMA), which answers
@@ -51,6 +54,10 @@ class AveragedNetwork(nn.Module):
         )
         for target, source in zip(*buffers, strict=True):
             target.copy_(source)
+
+    def hasten(self) -> None:
+        """From the next step on the average moves as in its first steps: what it holds is of another time."""
+        self.steps = min(self.steps, SHORT)
 
     @torch.no_grad()
     def teacher_logits(self, inputs: Tensor) -> Tensor:

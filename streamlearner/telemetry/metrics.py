@@ -69,6 +69,15 @@ class Metrics:
         """A batch showed that labels changed their meaning."""
         self._series.label_changes.inc()
 
+    def count_fall(self, *, of_class: bool) -> None:
+        """Served accuracy fell beyond chance, of one class or of all answers."""
+        self._series.falls_of_class.inc(of_class)
+        self._series.falls_overall.inc(not of_class)
+
+    def publish_served_accuracy(self, *, overall: float | None, by_class: Mapping[ClassName, float]) -> None:
+        """Over as long as it did not change, 0 to 1."""
+        self._series.served_accuracy.publish(self._slices(overall, by_class))
+
     def publish_answerer(self, route: str) -> None:
         """Who answers now, one of `series.ROUTES`."""
         self._series.answering.publish({route: 1.0})

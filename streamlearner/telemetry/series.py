@@ -75,6 +75,11 @@ class Series:
                 "Share of recent examples answered right before being learned.",
             )
         )
+        self.served_accuracy = Family(
+            gauge("served_accuracy_ratio", "Share answered right since it last changed, by slice.", ["slice"])
+        )
+        falls = counter("accuracy_falls", "Times that served accuracy fell beyond chance.", ["of"])
+        self.falls_overall, self.falls_of_class = map(falls.labels, ("overall", "class"))
         self.answering = Family(gauge("answering", "1 for who answers now, by route.", ["route"]))
         self.doubts = Family(gauge("doubts", "1 for each doubt about figures or answers.", ["name"]))
         self.last_batch = gauge("learn_last_batch_timestamp_seconds", "When the last batch was learned.")

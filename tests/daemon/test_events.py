@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from prometheus_client import CollectorRegistry
 
 from streamlearner.daemon.events import Events
-from streamlearner.learning.consolidation import ConsolidationResult
+from streamlearner.daemon.intake import TakenBatch
+from streamlearner.decoding.batch import Batch
+from streamlearner.evaluation.adaptive_window import Change
+from streamlearner.evaluation.served_accuracy import Fall
+from streamlearner.learning.consolidation import ConsolidationResult, LearningResult
 from streamlearner.telemetry.metrics import Metrics
 
 
@@ -17,6 +22,27 @@ def events() -> Events:
 def ended(*, adopted: bool, losing: int) -> ConsolidationResult:
     losses = {f"class {n}": (1.0, n / 10) for n in range(losing)}
     return ConsolidationResult(adopted=adopted, steps=5, before=0.9, after=0.8, version=1, losses=losses)
+
+
+def a_batch() -> TakenBatch:
+    batch = Batch(inputs=torch.zeros(1, 1), labels=("a",), tasks=(None,), ids=(None,))
+    return TakenBatch(messages=1, batch=batch, rejects={}, duplicates=0, tombstones=0, position={})
+
+
+def test_a_fall_of_served_accuracy_is_told_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    told = events()
+    change = Change(before=0.9, after=0.25, width=64)
+    result = LearningResult(
+        withheld=0, learned=1, observation=None, falls=[Fall("cat", change), Fall(None, change)]
+    )
+    told.batch_taken(a_batch(), result=result, accuracy=None, seconds=0.1)
+    assert warnings(caplog) == [
+        f"served accuracy {what} fell from 90.0% to 25.0%, in the last 64 answers: labels or inputs changed"
+        for what in ("of cat", "overall")
+    ]
+    shown = told.metrics.exposition().decode()
+    for of in ("class", "overall"):
+        assert f'streamlearner_accuracy_falls_total{{of="{of}"}} 1.0' in shown
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

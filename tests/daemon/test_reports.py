@@ -68,6 +68,15 @@ def test_the_bodies_have_the_same_names_before_and_after_the_first_example(
         assert before.keys() == after.keys()
 
 
+def test_served_accuracy_is_shown_overall_and_by_class(daemon: Daemon) -> None:
+    assert daemon.learner is not None
+    watched = status_of(daemon)["served_accuracy"]
+    assert watched["by_class"].keys() == {str(label) for label in daemon.learner.labels.state()}
+    assert 0 <= watched["overall"] <= 1
+    assert watched["falls"] == daemon.learner.served.falls
+    assert watched["last_fall"] == daemon.learner.served.last
+
+
 def test_the_messages_taken_are_the_sum_of_what_became_of_them(daemon: Daemon) -> None:
     status = status_of(daemon)
     assert status["examples"].keys() == {"learned", "withheld", "rejected", "duplicate", "tombstone"}

@@ -152,6 +152,20 @@ def test_drift_down_to_nothing_is_drift(accuracy: float) -> None:
     assert due(sleep, accuracy=accuracy) == "drift"
 
 
+def test_a_fall_that_was_detected_is_slept_over_once_where_that_is_wanted() -> None:
+    sleep, deaf = schedule(on_drift=True), schedule()
+    assert [due(sleep, falls=0), due(sleep, falls=2), due(deaf, falls=2)] == [None, "drift", None]
+    sleep.began(0)
+    assert due(sleep, falls=3) is None
+    sleep.ended()
+    assert due(sleep, falls=3) == "drift", "one more while asleep"
+    sleeps(sleep)
+    assert due(sleep, falls=3) is None
+    again = schedule(on_drift=True)
+    again.restore(sleep.state())
+    assert [due(again, falls=3), due(again, falls=4)] == [None, "drift"]
+
+
 def test_min_examples_holds_everything_back_but_a_request_and_loses_nothing() -> None:
     clock = Clock()
     sleep = schedule(

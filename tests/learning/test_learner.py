@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from streamlearner.evaluation.retention import ExamAccuracy
+from streamlearner.evaluation.served_accuracy import LATELY
 from streamlearner.learning.consolidation import ConsolidationResult, judged
 from streamlearner.learning.learner import Learner
 from streamlearner.state.versions import Version
@@ -63,6 +64,26 @@ def test_the_prequential_window_counts_answers_given_before_learning() -> None:
     assert learner.prequential.accuracy == 0.0
     learner.learn(of_classes(["0", "1", "2", "3"]))
     assert learner.prequential.accuracy == 0.5
+
+
+def test_learning_is_faster_for_a_while_after_served_accuracy_fell_also_after_a_restart() -> None:
+    learner = with_oracle(fraction=0.0)
+    for _ in range(50):
+        learner.learn(of_classes(["0", "1", "2", "3"]))
+    assert not learner.served.fell_lately(learner.progress.learned)
+    for _ in range(10):
+        learner.method.hippocampus.known.fill_(0)
+        result = learner.learn(of_classes(["0", "1", "2", "3"]))
+        if result.falls:
+            break
+    assert learner.served.falls > 0
+    again = restarted(learner, with_oracle(fraction=0.0))
+    for one in (learner, again):
+        assert one.served.fell_lately(one.progress.learned)
+        for _ in range(LATELY // 4):
+            one.learn(of_classes(["0", "1", "2", "3"]))
+        assert not one.served.fell_lately(one.progress.learned)
+    assert again.facts() == learner.facts()
 
 
 def test_tasks_cost_nothing_until_one_is_named_and_count_from_then_on() -> None:

@@ -25,6 +25,7 @@ def schedule(
     cron: str | None = None,
     on_memory_full: bool = False,
     drift: float | None = None,
+    on_drift: bool = False,
     min_examples: int = 0,
 ) -> SleepSchedule:
     return SleepSchedule(
@@ -34,15 +35,21 @@ def schedule(
         cron=cron,
         on_memory_full=on_memory_full,
         drift=drift,
+        on_drift=on_drift,
         min_examples=min_examples,
         clock=clock or Clock(),
     )
 
 
 def due(
-    sleep: SleepSchedule, examples: int = 0, *, fullness: int = 0, accuracy: float | None = None
+    sleep: SleepSchedule,
+    examples: int = 0,
+    *,
+    fullness: int = 0,
+    falls: int = 0,
+    accuracy: float | None = None,
 ) -> str | None:
-    return sleep.due(examples=examples, fullness=fullness, prequential_accuracy=accuracy)
+    return sleep.due(examples=examples, fullness=fullness, falls=falls, prequential_accuracy=accuracy)
 
 
 def sleeps(sleep: SleepSchedule, examples: int = 0) -> None:

@@ -1,0 +1,33 @@
+"""Sleeps by the calendar: cron expressions, in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from croniter import croniter
+
+
+def next_fire_s(cron: str, after_s: float) -> float:
+    """The first time after this one, in seconds since 1970."""
+    # a datetime with its zone, so that the host's own zone can never matter
+    fire: datetime = croniter(cron, datetime.fromtimestamp(after_s, UTC)).get_next(datetime)
+    return fire.timestamp()
+
+
+def check_cron(cron: str) -> None:
+    """Raises ValueError for one that cannot work, or not the same after a restart."""
+    example = (
+        'expected five fields (minute hour day month weekday, UTC), such as "0 3 * * *": 03:00 every night'
+    )
+    if len(cron.split()) > 6:  # a year as the seventh would run out
+        raise ValueError(f"sleep.cron is {cron!r}: it has more than six fields; {example}")
+    # croniter's R draws from the global random generator: a restart would decide otherwise
+    if re.search(r"(^|[\s,])[Rr]($|[\s,(/])", cron):
+        raise ValueError(
+            f"sleep.cron is {cron!r}: random fields (R) cannot be repeated after a restart; {example}"
+        )
+    try:
+        next_fire_s(cron, 0.0)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"sleep.cron is {cron!r}: {error}; {example}") from error
