@@ -5,19 +5,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from streamlearner.connectors.letter_files import FILE_NAME as FILE_NAME
+from streamlearner.connectors.letter_files import rotate, tail
 from streamlearner.errors import StreamlearnerError
 from streamlearner.registry.dead_letters import FileDeadLettersSection
 from streamlearner.stream import Message, Reject, Surroundings
 
-FILE_NAME = "dead_letters.jsonl"
 TAIL_BYTES = 8 * 2**20  # of the file, read at start to know what a replay would write again
 KNOWN_LIMIT = 100_000  # identities held, about 20 MB
+FLUSH_BYTES = 2**20  # held in memory: more are made durable at once
+
+log = logging.getLogger(__name__)
 
 
 class DeadLettersNotDurable(StreamlearnerError):
@@ -58,15 +64,28 @@ class FileDeadLetters(DeadLetters):
 
     A line: topic, partition, offset, timestamp_ms, reason, detail, key, value, headers, size, sha256 (of the
     value). A value above `max_body_bytes` is left out (null, with its size and digest). A torn last line,
-    which no flush ever promised, is cut off at start. A message already among the file's last 8 MiB is not
-    written again.
+    which no flush ever promised, is cut off at start. A message already among the last 8 MiB is not written
+    again.
+
+    A letter can be read at once, and is durable with the next checkpoint or after 1 MiB of them. A file of
+    `max_file_bytes` gets a number, dead_letters.00000001.jsonl, and the last `keep_files` of those stay.
     """
 
-    def __init__(self, folder: Path, *, max_body_bytes: int = 2**20) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_body_bytes: int = 2**20,
+        max_file_bytes: int = 64 * 2**20,
+        keep_files: int = 16,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / FILE_NAME
         self._max_body_bytes = max_body_bytes
-        self._waiting: list[bytes] = []
+        self._max_file_bytes = max_file_bytes
+        self._keep_files = keep_files
+        self._waiting: list[bytes] = []  # not durable yet, the first `_shown` of them in the file
+        self._waiting_bytes = self._shown = self._shown_bytes = 0
         self._known: dict[tuple[str, int, int, str], None] = {}
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -78,7 +97,11 @@ class FileDeadLetters(DeadLetters):
 
     @classmethod
     def build(cls, settings: FileDeadLettersSection, surroundings: Surroundings) -> Self:
-        return cls(Path(settings.path) if settings.path else surroundings.state_dir / "dead-letters")
+        return cls(
+            Path(settings.path) if settings.path else surroundings.state_dir / "dead-letters",
+            max_file_bytes=settings.max_file_bytes,
+            keep_files=settings.keep_files,
+        )
 
     def write(self, rejects: Sequence[Reject]) -> None:
         for reject in rejects:
@@ -87,21 +110,54 @@ class FileDeadLetters(DeadLetters):
             if name not in self._known:
                 self._remember(name)
                 self._waiting.append(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+                self._waiting_bytes += len(self._waiting[-1])
+            if self._waiting_bytes >= FLUSH_BYTES:
+                self._flush_early()
+        with suppress(OSError):  # the next flush says it
+            self._show()
+
+    def _flush_early(self) -> None:
+        """Frees the memory, where the place takes them."""
+        try:
+            self.flush(0.0)
+        except DeadLettersNotDurable as error:
+            log.warning("%s", error)
+
+    def _show(self) -> None:
+        """Writes what waits behind what is durable: readers see it, a crash of the machine may take it."""
+        block = b"".join(self._waiting[self._shown :])
+        if block:
+            write_all(self._file, block, self._end + self._shown_bytes)
+            self._shown, self._shown_bytes = len(self._waiting), self._shown_bytes + len(block)
 
     def flush(self, timeout_s: float) -> None:
         if not self._waiting:
             return
-        block = b"".join(self._waiting)
         try:
-            write_all(self._file, block, self._end)
+            self._show()
             os.fsync(self._file)
         except OSError as error:
+            self._shown = self._shown_bytes = 0  # what a failed fsync covered may be gone: all anew
             raise DeadLettersNotDurable(
                 f"{len(self._waiting)} dead letters could not be written to {self._path}: {error}: free "
                 f"space there or make it writable; they are kept in memory and written by the next flush"
             ) from error
-        self._end += len(block)
+        self._end += self._waiting_bytes
         self._waiting.clear()
+        self._waiting_bytes = self._shown = self._shown_bytes = 0
+        if self._end >= self._max_file_bytes:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        """A new file; the old one goes on where that fails (a full disk has no place for another name)."""
+        try:
+            rotate(self._path.parent, keep=self._keep_files)
+            fresh = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            os.close(self._file)
+            self._file, self._end = fresh, 0
+            sync_folder(self._path.parent)
+        except OSError as error:
+            log.warning("dead letters: %s is full and no new file can be begun: %s", self._path, error)
 
     def close(self) -> None:
         file, self._file = self._file, -1
@@ -112,11 +168,11 @@ class FileDeadLetters(DeadLetters):
         """Cuts a torn last line off and learns which messages the end of the file holds. Returns its size."""
         size = os.fstat(self._file).st_size
         start = max(0, size - TAIL_BYTES)
-        tail = os.pread(self._file, size - start, start)
-        whole = tail.rfind(b"\n") + 1
+        end = os.pread(self._file, size - start, start)
+        whole = end.rfind(b"\n") + 1
         os.ftruncate(self._file, start + whole)
-        lines = tail[:whole].splitlines()
-        for text in lines[1:] if start else lines:  # the first may have begun before the tail
+        before = b"" if start else tail(self._path.parent, size=TAIL_BYTES - size)
+        for text in [*before.splitlines(), *end[:whole].splitlines()]:  # the first may have begun earlier
             try:
                 self._remember(identity(json.loads(text)))
             except (ValueError, KeyError, TypeError):

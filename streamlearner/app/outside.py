@@ -10,9 +10,10 @@ from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import AppendTooLarge, PushLog, PushRecord, PushSource
 from streamlearner.connectors.push import BacklogFull as LogFull
 from streamlearner.decoding.codec import Example, encode_raw
+from streamlearner.errors import SourceError
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.sources import SOURCES, PushSection
-from streamlearner.serving import BacklogFull, Receipt, TooLarge
+from streamlearner.serving import BacklogFull, Receipt, TooLarge, Unavailable
 from streamlearner.stream import Source, Surroundings
 
 
@@ -34,6 +35,8 @@ def ingest(log: PushLog, examples: Sequence[Example]) -> Receipt:
         raise BacklogFull(str(error)) from error
     except AppendTooLarge as error:
         raise TooLarge(str(error)) from error
+    except SourceError as error:  # a full disk or database, or a closed log: nothing of it was stored
+        raise Unavailable(str(error)) from error
     return Receipt(accepted=receipt.accepted, duplicates=receipt.duplicates, position=receipt.position)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from streamlearner.registry.part import Registry
-from streamlearner.registry.section import Section
+from streamlearner.registry.section import Count, Section
 
 DEAD_LETTERS = Registry(
     "dead letters", plural="dead_letters", contract="streamlearner.connectors.dead_letters:DeadLetters"
@@ -17,6 +17,10 @@ class FileDeadLettersSection(Section):
 
     path: str | None = Field(default=None, examples=["/var/lib/streamlearner/dead-letters"])
     """folder of the files; null: dead-letters under state_dir"""
+    max_file_bytes: Count = 64 * 2**20
+    """a file of this size gets a number and another one is begun; 64 MiB"""
+    keep_files: Count = 16
+    """full files that stay, the oldest ones are deleted"""
 
 
 class KafkaDeadLettersSection(Section):

@@ -235,3 +235,59 @@ def test_closing_without_a_broker_is_a_line_in_the_log(caplog: pytest.LogCapture
     letters = KafkaDeadLetters(bootstrap_servers="127.0.0.1:1", topic="d", build=lambda **_: Away())
     letters.close()
     assert "the producer of dead letters was not closed in order: KafkaTimeoutError" in caplog.text
+
+
+def test_a_letter_can_be_read_before_any_checkpoint(tmp_path: Path) -> None:
+    letters = FileDeadLetters(tmp_path)
+    letters.write([reject(1), reject(2)])
+    assert [entry["offset"] for entry in lines(tmp_path)] == [1, 2]
+    letters.flush(1.0)
+    letters.write([reject(3)])
+    assert [entry["offset"] for entry in lines(tmp_path)] == [1, 2, 3]
+
+
+def test_many_large_letters_are_made_durable_by_their_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(dead_letters.os, "fsync", synced.append)
+    letters = FileDeadLetters(tmp_path)
+    before = len(synced)
+    for offset in range(30):
+        letters.write([reject(offset, value=bytes(2**20))])
+        assert sum(map(len, letters._waiting)) < dead_letters.FLUSH_BYTES
+    assert len(synced) - before >= 30
+    assert len(lines(tmp_path)) == 30
+
+
+def test_a_full_file_is_numbered_and_the_oldest_are_deleted(tmp_path: Path) -> None:
+    for first in range(0, 60, 6):  # with restarts, at which every letter is written again
+        letters = FileDeadLetters(tmp_path, max_file_bytes=1_500, keep_files=3)
+        for offset in range(max(0, first - 2), first + 6):
+            letters.write([reject(offset)])
+            letters.flush(1.0)
+        letters.close()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 4 and names[-1] == FILE_NAME
+    kept = [
+        json.loads(text)["offset"] for name in names for text in (tmp_path / name).read_text().splitlines()
+    ]
+    assert kept == list(range(kept[0], 60))
+    assert all((tmp_path / name).stat().st_size < 1_500 + 600 for name in names)
+
+
+def test_a_disk_that_is_full_while_a_file_is_exchanged_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    letters = FileDeadLetters(tmp_path, max_file_bytes=100)
+    monkeypatch.setattr(dead_letters, "rotate", full)
+    letters.write([reject(1)])
+    letters.flush(1.0)
+    monkeypatch.undo()
+    letters.write([reject(2)])
+    letters.flush(1.0)
+    (only,) = [path for path in tmp_path.iterdir() if path.name != FILE_NAME]
+    assert [json.loads(text)["offset"] for text in only.read_text().splitlines()] == [1, 2]

@@ -68,7 +68,7 @@ def of_push(kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
     body = {"input": [[1.0, 0.5]], "label": 1}
     daemon = build(settings(folder, **QUICK, source__type="push"))
     with running(daemon):
-        wait_until(lambda: daemon.status() != {}, "it answers")
+        wait_until(lambda: daemon.serving.address[1] != 0, "the port is open")
         for _ in range(2):
             ask(daemon, "/v1/examples", {"examples": [body | {"id": f"{n}"} for n in range(7)] + [body]})
         wait_until(lambda: daemon.state.tally.messages >= 9, "all was taken")

@@ -6,27 +6,22 @@ import logging
 
 import pytest
 
-from streamlearner.telemetry.chatter import QUIET_S, Chatter
+from streamlearner.telemetry.chatter import QUIET_S, Chatter, ThinnedHandler
 
 
 class Heard:
-    """A handler with the filter, by a clock that shows what it is told."""
+    """What is written of lines, by a clock that shows what it is told."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.filter = Chatter("kafka", clock=lambda: self.now_s)
+        self.chatter = Chatter("kafka", clock=lambda: self.now_s)
 
-    def say(
-        self, text: str, *words: object, name: str = "kafka.net.manager", level: int = logging.ERROR
-    ) -> str:
-        """What is written of it; empty where nothing is."""
-        record = logging.LogRecord(
-            name, level, "manager.py", 1, text, words, (ValueError, ValueError(), None)
-        )
-        passed = self.filter.filter(record)
-        shown = passed if isinstance(passed, logging.LogRecord) else record
+    def say(self, text: str, *words: object, name: str = "kafka.net", level: int = logging.ERROR) -> str:
+        """Empty where nothing is written."""
+        record = logging.LogRecord(name, level, "net.py", 1, text, words, None)
+        shown = self.chatter.shown(record)
         assert (record.levelno, record.args) == (level, words), "what others see is as it was"
-        return f"{shown.levelname} {shown.getMessage()}" if passed else ""
+        return f"{shown.levelname} {shown.getMessage()}" if shown else ""
 
 
 def test_a_minute_without_a_broker_is_a_few_lines_and_no_error() -> None:
@@ -60,3 +55,10 @@ def test_a_busy_machine_is_no_news() -> None:
 def test_the_lines_of_others_are_as_they_were(name: str) -> None:
     heard = Heard()
     assert [heard.say("failed", name=name) for _ in range(3)] == ["ERROR failed"] * 3
+
+
+def test_a_lost_connection_has_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = ThinnedHandler(Chatter("kafka"))
+    failure = (OSError, OSError("reset by peer"), None)
+    handler.handle(logging.LogRecord("kafka.net", logging.ERROR, "net.py", 1, "closing socket", (), failure))
+    assert capsys.readouterr().err == "kafka: closing socket\n"
