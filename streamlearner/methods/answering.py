@@ -108,10 +108,12 @@ class Answering(nn.Module):
         return counts < min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts))))
 
     def grow(self, classes: int) -> None:
-        """Makes room for classes."""
+        """Makes room for classes. Statistics may go, as they may in `learn`: give `bits_for_recollections` to
+        the memory afterwards."""
         self.evidence.grow(classes)
         if self.statistics:
             self.statistics.grow(classes)
+            self._drop_what_is_of_no_use()
 
     def meet(self, inputs: Tensor) -> Tensor | None:
         """`numbers` of raw inputs that will be learned: the first of all decide how inputs are scaled."""
@@ -151,7 +153,8 @@ class Answering(nn.Module):
         if self.statistics is None or numbers is None:
             return False
         changed = self.statistics.learn(numbers, labels, predicted.get(STATISTICS))
-        if changed:
+        self._drop_what_is_of_no_use()
+        if changed and self.statistics:
             self.evidence.forget_latest()
             self.choice[:2] = torch.tensor([ANSWERERS.index(STATISTICS), 0])
         return changed
@@ -187,7 +190,11 @@ class Answering(nn.Module):
         if self.statistics is None:
             return
         self.statistics.limit(_share(self.budget_bits, settled=bool(self.choice[2])))
-        if self.statistics.sums.directions < LEAST_DIRECTIONS:
+        self._drop_what_is_of_no_use()
+
+    def _drop_what_is_of_no_use(self) -> None:
+        """At once, not at the next restart: the daemon that goes on is the one that was started again."""
+        if self.statistics and self.statistics.sums.directions < LEAST_DIRECTIONS:
             self.statistics = None
         self._choose_among_those_left()
 

@@ -60,6 +60,10 @@ class ChoosesAnswerer(Remembering):
 
     def choose_answerer(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
         self.answering.weigh(exam_hits, labels)
+        self.share_budget()
+
+    def share_budget(self) -> None:
+        """Recollections have what statistics leave of the budget."""
         self.memory.resize(self.answering.bits_for_recollections)
 
     @property
@@ -92,7 +96,7 @@ class ChoosesAnswerer(Remembering):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         self.answering.expect(state_dict, prefix + "answering.")
-        self.memory.resize(self.answering.bits_for_recollections)
+        self.share_budget()
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @property

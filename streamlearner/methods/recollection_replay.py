@@ -82,7 +82,7 @@ class RecollectionReplay(ChoosesAnswerer):
         self.association = association
         self.memory = memory
         self.answering = answering
-        memory.resize(answering.bits_for_recollections)
+        self.share_budget()
         self.seen_classes = SeenClasses()
         self.augmentation = augmentation
         self.learning_rate = learning_rate
@@ -140,6 +140,7 @@ class RecollectionReplay(ChoosesAnswerer):
         predicted[LIVE] = first.predicted
         answered = predicted[self.answering.who]
         changed = self.answering.learn(numbers, experience.labels, predicted)
+        self.share_budget()
         return Observation(answered, loss=step.loss, distortion_l1=distortion, changed=changed)
 
     def _register(self, experience: Experience) -> None:
@@ -148,6 +149,7 @@ class RecollectionReplay(ChoosesAnswerer):
         for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
             network.head.grow(self.classes)
         self.answering.grow(self.classes)
+        self.share_budget()
 
     def _learn(self, new: Tensor, symbols: Tensor, experience: Experience) -> Step:
         """One optimiser step on new inputs and recollections together."""

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-BITS = 32
-"""Of each number held."""
+BITS, NARROW = 32, 16
+"""Of each number held; of sums by class while all of them fit."""
 HIGHEST = 31
 """The numbers that are summed lie within this of 0: five bits and a sign. More changes no answer (measured by
 others down to four bits), and 32-bit sums of their products hold 2.2 million examples."""
@@ -22,7 +22,8 @@ class ClassSums(nn.Module):
     """Sums of whole numbers from -HIGHEST to HIGHEST along `directions`, by class.
 
     `counts` [classes], `sums` [classes, directions], `scatter` [directions * (directions + 1) / 2] (the upper
-    triangle, row by row), all int32. What was added and then subtracted leaves no trace, and shards that are
+    triangle, row by row), int32. The sums are int16 until one does not fit, after 1,057 examples of a class at
+    least: with hundreds of classes twice the directions have room. What was added and then subtracted leaves no trace, and shards that are
     merged hold what one would that saw all. Once a sum might not fit 32 bits, after 2.2 million examples at
     least, all are halved: from then on what is subtracted counts twice, and the sums are no longer exact.
     """
@@ -34,7 +35,7 @@ class ClassSums(nn.Module):
     def __init__(self, directions: int) -> None:
         super().__init__()
         self.register_buffer("counts", torch.zeros(0, dtype=torch.int32))
-        self.register_buffer("sums", torch.zeros(0, directions, dtype=torch.int32))
+        self.register_buffer("sums", torch.zeros(0, directions, dtype=torch.int16))
         self.register_buffer("scatter", torch.zeros(triangle(directions), dtype=torch.int32))
 
     @property
@@ -47,7 +48,16 @@ class ClassSums(nn.Module):
 
     @property
     def stored_bits(self) -> int:
-        return BITS * (self.counts.numel() + self.sums.numel() + self.scatter.numel())
+        return bits_of(self.directions, self.classes, wide=self.wide)
+
+    @property
+    def wide(self) -> bool:
+        """Whether sums by class take 32 bits each."""
+        return self.sums.dtype == torch.int32
+
+    def widens(self, numbers: Tensor, labels: Tensor) -> bool:
+        """Whether sums by class will need more bits for these examples."""
+        return not self.wide and not _fits(self._sums_with(numbers, labels, sign=1)[1])
 
     def grow(self, classes: int) -> None:
         """Places for classes up to `classes`, of which nothing was seen yet."""
@@ -77,13 +87,17 @@ class ClassSums(nn.Module):
         self.grow(other.classes)
         self._make_room(int(other.scatter.abs().max()) if other.scatter.numel() else 0)
         self.counts[: other.classes] += other.counts
-        self.sums[: other.classes] += other.sums
+        merged = self.sums.int()
+        merged[: other.classes] += other.sums
+        self.sums = merged
+        self._narrow()
         self.scatter += other.scatter
 
     def halve(self) -> None:
         """What was seen so far counts half from now on."""
         for part in (self.counts, self.sums, self.scatter):
             part.copy_(torch.div(part, 2, rounding_mode="trunc"))
+        self._narrow()
 
     def square(self) -> Tensor:
         """The scatter [directions, directions], both triangles."""
@@ -94,12 +108,29 @@ class ClassSums(nn.Module):
 
     def _add(self, numbers: Tensor, labels: Tensor, *, sign: int) -> None:
         # in place, by numpy, which for so few numbers takes half of torch's time
-        whole, classes = numbers.numpy().astype(np.int32), labels.numpy()
-        exact = whole.astype(np.float64)  # products of small whole numbers are exact
-        np.add.at(self.counts.numpy(), classes, sign)
-        np.add.at(self.sums.numpy(), classes, sign * whole)
+        met, summed = self._sums_with(numbers, labels, sign=sign)
+        if not self.wide and not _fits(summed):
+            self.sums = self.sums.int()
+        self.sums.numpy()[met] = summed
+        self._narrow()
+        np.add.at(self.counts.numpy(), labels.numpy(), sign)
+        exact = numbers.numpy().astype(np.float64)  # products of small whole numbers are exact
         self.scatter.numpy()[:] += sign * (exact.T @ exact)[_upper(self.directions)].astype(np.int32)
         self._make_room(0)
+
+    def _sums_with(
+        self, numbers: Tensor, labels: Tensor, *, sign: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Classes of these examples, and what their sums [classes met, directions] will be."""
+        met, places = np.unique(labels.numpy(), return_inverse=True)
+        summed = self.sums.numpy()[met].astype(np.int32)
+        np.add.at(summed, places, sign * numbers.numpy().astype(np.int32))
+        return met, summed
+
+    def _narrow(self) -> None:
+        """Back to few bits where they are enough: what is held says nothing of the way it took."""
+        if self.wide and _fits(self.sums.numpy()):
+            self.sums = self.sums.short()
 
     def _make_room(self, coming: int) -> None:
         held = int(np.abs(self.scatter.numpy()).max(initial=0))
@@ -130,12 +161,17 @@ def _upper(directions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return row.numpy(), column.numpy()
 
 
-def bits_of(directions: int, classes: int) -> int:
+def _fits(sums: NDArray[np.int32]) -> bool:
+    return int(np.abs(sums).max(initial=0)) < 2 ** (NARROW - 1)
+
+
+def bits_of(directions: int, classes: int, *, wide: bool = True) -> int:
     """Bits that sums along so many directions take."""
-    return BITS * (triangle(directions) + classes * (directions + 1))
+    each = BITS if wide else NARROW
+    return BITS * (triangle(directions) + classes) + each * classes * directions
 
 
-def directions_within(budget_bits: int, *, classes: int, most: int) -> int:
+def directions_within(budget_bits: int, *, classes: int, most: int, wide: bool = True) -> int:
     """As many directions, up to `most`, as fit the budget with so many classes; 0 where none does."""
-    fitting = (d for d in range(most, 0, -1) if bits_of(d, classes) <= budget_bits)
+    fitting = (d for d in range(most, 0, -1) if bits_of(d, classes, wide=wide) <= budget_bits)
     return next(fitting, 0)

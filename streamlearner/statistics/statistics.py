@@ -28,7 +28,7 @@ class Statistics(nn.Module):
         self.directions = directions
         self.budget_bits = budget_bits
         self.surprise = Surprise()
-        self.sums = ClassSums(self._fitting(CLASSES, most))
+        self.sums = ClassSums(self._fitting(CLASSES, most, wide=False))
         self._found: Discriminant | None = None
 
     @property
@@ -38,7 +38,7 @@ class Statistics(nn.Module):
     def grow(self, classes: int) -> None:
         """Makes room for classes, giving up directions where the budget asks for it."""
         self._found = None
-        self.sums.keep(self._fitting(classes, self.sums.directions))
+        self.sums.keep(self._fitting(classes, self.sums.directions, wide=self.sums.wide))
         self.sums.grow(classes)
         self.surprise.grow(classes)
 
@@ -57,7 +57,9 @@ class Statistics(nn.Module):
         changed = predicted is not None and self.surprise.watch(predicted == labels, labels, self.sums.counts)
         if changed:
             self.sums.halve()
-        self.sums.add(numbers, labels)
+        if self.sums.widens(numbers, labels):
+            self.sums.keep(self._fitting(self.sums.classes, self.sums.directions, wide=True))
+        self.sums.add(numbers[:, : self.sums.directions], labels)
         self._found = None
         return changed
 
@@ -69,7 +71,8 @@ class Statistics(nn.Module):
     def limit(self, budget_bits: int) -> None:
         """Keeps as many of the directions as this budget, no larger than the one before, has room for."""
         self.budget_bits, self._found = budget_bits, None
-        self.sums.keep(self._fitting(max(CLASSES, self.sums.classes), self.sums.directions))
+        classes = max(CLASSES, self.sums.classes)
+        self.sums.keep(self._fitting(classes, self.sums.directions, wide=self.sums.wide))
 
     def solve(self) -> Discriminant:
         """What follows from the sums as they are; worked out once for each state of theirs."""
@@ -77,9 +80,9 @@ class Statistics(nn.Module):
             self._found = discriminant(self.sums.counts, self.sums.sums, self.sums.square())
         return self._found
 
-    def _fitting(self, classes: int, most: int) -> int:
+    def _fitting(self, classes: int, most: int, *, wide: bool) -> int:
         room = self.budget_bits - self.directions.stored_bits - self.surprise.bits_of(classes)
-        return directions_within(room, classes=classes, most=most)
+        return directions_within(room, classes=classes, most=most, wide=wide)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         self._found = None

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.statistics.class_sums import FULL, HIGHEST, ClassSums, bits_of, directions_within
+from streamlearner.statistics.class_sums import FULL, HIGHEST, NARROW, ClassSums, bits_of, directions_within
 
 DIRECTIONS, CLASSES = 12, 5
 
@@ -84,7 +84,49 @@ def test_as_many_directions_as_fit_the_budget_and_no_more(budget_bits: int, clas
     found = directions_within(budget_bits, classes=classes, most=256)
     assert found == 0 or bits_of(found, classes) <= budget_bits
     assert found == 256 or bits_of(found + 1, classes) > budget_bits
-    made = ClassSums(found)
+
+
+@pytest.mark.parametrize("classes", [1, 10, 300])
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_bits_counted_are_those_held(wide: bool, classes: int) -> None:
+    made = ClassSums(7)
     made.grow(classes)
+    if wide:
+        numbers = torch.full((2_000, 7), HIGHEST, dtype=torch.int8)
+        made.add(numbers, torch.zeros(2_000, dtype=torch.int64))
+    assert made.wide == wide
     held = sum(tensor.nbytes * 8 for tensor in made.state_dict().values())
-    assert made.stored_bits == held == bits_of(found, classes)
+    assert made.stored_bits == held == bits_of(7, classes, wide=wide)
+
+
+def test_sums_that_need_more_bits_get_them_and_give_them_back() -> None:
+    most = 2 ** (NARROW - 1) // HIGHEST  # examples whose sum just fits
+    numbers, labels = torch.full((most, 3), -HIGHEST, dtype=torch.int8), torch.zeros(most, dtype=torch.int64)
+    found = ClassSums(3)
+    found.grow(2)
+    found.add(numbers, labels)
+    assert not found.wide
+    assert found.widens(numbers[:1], labels[:1])
+    assert not found.widens(numbers[:1], labels[:1] + 1)
+    found.add(numbers[:1], labels[:1])
+    assert found.wide
+    assert found.sums[0].tolist() == [-HIGHEST * (most + 1)] * 3
+    found.subtract(numbers[:1], labels[:1])
+    once = ClassSums(3)
+    once.grow(2)
+    once.add(numbers, labels)
+    assert equal(found, once)
+
+
+def test_shards_whose_sums_fit_few_bits_merge_to_one_whose_sums_do_not() -> None:
+    numbers, labels = torch.full((800, 3), HIGHEST, dtype=torch.int8), torch.zeros(800, dtype=torch.int64)
+    merged, whole = ClassSums(3), ClassSums(3)
+    whole.grow(1)
+    for _ in range(2):
+        shard = ClassSums(3)
+        shard.grow(1)
+        shard.add(numbers, labels)
+        whole.add(numbers, labels)
+        merged.merge(shard)
+    assert merged.wide
+    assert equal(merged, whole)

@@ -1,0 +1,71 @@
+"""Who answers for a method that has a network, and what statistics leave of its budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from streamlearner.app import make_method
+from streamlearner.config import loading
+from streamlearner.methods.answering import LEAST_DIRECTIONS
+from streamlearner.methods.base import Experience
+from streamlearner.methods.recollection_replay import RecollectionReplay
+
+COLUMNS = 12
+
+
+def made(budget_bits: int) -> RecollectionReplay:
+    config = loading.load(path=None, settings={"memory.budget_bits": budget_bits}, environ={})
+    method = make_method(config, input_shape=(COLUMNS,), dtype=torch.float32)
+    assert isinstance(method, RecollectionReplay)
+    return method
+
+
+def learn(method: RecollectionReplay, labels: list[int], *, seed: int) -> None:
+    inputs = torch.randn(len(labels), COLUMNS, generator=torch.Generator().manual_seed(seed))
+    method.observe(Experience(inputs=inputs, labels=torch.tensor(labels)))
+
+
+@pytest.fixture
+def with_many_classes() -> RecollectionReplay:
+    """So many classes that statistics of enough directions no longer fit their half."""
+    method = made(64_000)
+    assert method.answering.statistics
+    for first in range(0, 120, 10):
+        learn(method, list(range(first, first + 10)), seed=first)
+    return method
+
+
+def test_statistics_of_too_few_directions_go_at_once(with_many_classes: RecollectionReplay) -> None:
+    method = with_many_classes
+    assert method.answering.statistics is None
+    assert method.route in ("hippocampus", "live")
+    assert method.memory.budget_bits == method.answering.budget_bits == 64_000
+
+
+def test_statistics_that_stay_are_of_use() -> None:
+    method = made(64_000)
+    for first in range(0, 30, 10):
+        learn(method, list(range(first, first + 10)), seed=first)
+        statistics = method.answering.statistics
+        assert statistics
+        assert statistics.sums.directions >= LEAST_DIRECTIONS
+        assert sum(method.stored_bits().values()) <= 64_000
+
+
+def test_a_restart_changes_nothing_of_them(with_many_classes: RecollectionReplay) -> None:
+    again = made(64_000)
+    again.load_state_dict(with_many_classes.state_dict())
+    for method in (with_many_classes, again):
+        learn(method, [0, 5, 119], seed=500)
+    assert again.memory.budget_bits == with_many_classes.memory.budget_bits
+    assert equal(again.state_dict(), with_many_classes.state_dict())
+
+
+def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(
+        torch.equal(held, other[name]) if isinstance(held, torch.Tensor) else True
+        for name, held in one.items()
+    )
