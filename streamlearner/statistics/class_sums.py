@@ -162,7 +162,7 @@ def _upper(directions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _fits(sums: NDArray[np.int32]) -> bool:
-    return int(np.abs(sums).max(initial=0)) < 2 ** (NARROW - 1)
+    return bool(np.abs(sums).max(initial=0) < 2 ** (NARROW - 1))
 
 
 def bits_of(directions: int, classes: int, *, wide: bool = True) -> int:
