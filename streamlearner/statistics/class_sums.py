@@ -22,10 +22,11 @@ class ClassSums(nn.Module):
     """Sums of whole numbers from -HIGHEST to HIGHEST along `directions`, by class.
 
     `counts` [classes], `sums` [classes, directions], `scatter` [directions * (directions + 1) / 2] (the upper
-    triangle, row by row), int32. The sums are int16 until one does not fit, after 1,057 examples of a class at
-    least: with hundreds of classes twice the directions have room. What was added and then subtracted leaves no trace, and shards that are
-    merged hold what one would that saw all. Once a sum might not fit 32 bits, after 2.2 million examples at
-    least, all are halved: from then on what is subtracted counts twice, and the sums are no longer exact.
+    triangle, row by row), int32. The sums are int16 while all fit, which they do for the first 1,057 examples
+    of a class: hundreds of classes leave room for nearly twice the directions. What was added and then
+    subtracted leaves no trace, and shards that are merged hold what one would that saw all. Once the scatter
+    might not fit 32 bits, after 2.2 million examples at least, all are halved: what is subtracted from then
+    on counts twice, and the sums are no longer exact.
     """
 
     counts: Tensor
