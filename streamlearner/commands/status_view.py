@@ -53,7 +53,8 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         *([("rejects", rejects)] if rejects else []),
         ("lag", lag(now["lag"])),
         ("prequential", f"{percent(now['prequential_accuracy'])} answered rightly before they were learned"),
-        ("retention", f"{percent(kept['overall'])} of {kept['exam']:,} exam examples"),
+        ("retention", f"{percent(kept['overall'])} of {kept['exam']:,} exam examples{as_of(kept)}"),
+        *([("", ages(kept["by_age"]))] if kept.get("by_age") else []),
         ("forgetting", forgetting(kept)),
         ("memory", f"{sum(stored.values()):,} of {budget:,} bits {kind}"),
         ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
@@ -69,6 +70,17 @@ def refusal(last: Mapping[str, Any]) -> str:
     more = last["classes_losing"] - len(worst)
     would = "lost" if last["outcome"] == "adopted" else "would have lost"
     return f"the last, {last['outcome']}, {would}: {', '.join(named)}" + (f", {more} more" if more else "")
+
+
+def as_of(kept: Mapping[str, Any]) -> str:
+    """When it was measured."""
+    return "" if kept.get("as_of") is None else f", after {kept['as_of']:,} were learned"
+
+
+def ages(by_age: Mapping[str, float]) -> str:
+    """Of classes by when they were last seen, in examples ago."""
+    named = (f"{percent(one)} {f'{int(age):,}' if age.isdigit() else age}" for age, one in by_age.items())
+    return "of classes last seen within so many examples: " + ", ".join(named)
 
 
 def transplant(last: Mapping[str, Any]) -> str:

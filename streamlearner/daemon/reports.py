@@ -9,6 +9,7 @@ from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.labels import LabelSpace
+from streamlearner.evaluation.retention import by_age
 from streamlearner.evaluation.served_accuracy import ServedAccuracy
 from streamlearner.learning.learner import Learner
 
@@ -92,16 +93,20 @@ def retention_document(learner: Learner | None) -> dict[str, Any]:
     accuracy = learner.exam_accuracy if learner else None
     if learner is None or accuracy is None:
         empty: dict[str, Any] = {"overall": None, "by_class": {}, "by_task": {}, "by_factor": {}}
-        empty |= {"by_period": []}
+        empty |= {"by_period": [], "by_age": {}, "last_seen": {}, "as_of": None}
         empty |= {"first_period": 0, "matrix": [], "forgetting": None, "backward_transfer": None}
         return empty | {"readout": {}, "exam": 0}
     periods = range(learner.matrix.first, learner.progress.period + 1)
+    ages = learner.served.ages(learner.progress.learned)
     return {
         "overall": accuracy.overall,
         "by_class": {str(learner.labels.label(i)): value for i, value in accuracy.by_class.items()},
         "by_task": {str(learner.tasks.label(i)): value for i, value in accuracy.by_task.items()},
         "by_factor": by_factor(learner.labels, accuracy.by_class),
         "by_period": [accuracy.by_period.get(period) for period in periods],
+        "by_age": by_age(accuracy.by_class, ages),
+        "last_seen": {str(learner.labels.label(i)): age for i, age in ages.items()},
+        "as_of": accuracy.as_of,
         "first_period": learner.matrix.first,
         "matrix": list(learner.matrix.rows),
         "forgetting": learner.matrix.forgetting,
@@ -171,6 +176,8 @@ def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[
         by_class={names.label(i): value for i, value in accuracy.by_class.items()} if accuracy else {},
         by_factor=by_factor(names, accuracy.by_class) if accuracy else {},
         by_period=[accuracy.by_period.get(period) for period in periods] if accuracy else [],
+        by_age=by_age(accuracy.by_class, learner.served.ages(learner.progress.learned)) if accuracy else {},
+        as_of=accuracy.as_of if accuracy else None,
         forgetting=learner.matrix.forgetting,
         backward_transfer=learner.matrix.backward_transfer,
     )

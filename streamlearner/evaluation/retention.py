@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,13 @@ from torch import Tensor
 class ExamAccuracy:
     """Accuracies on the exam, from 0 to 1. `overall` is the mean over classes, so that a frequent class
     cannot hide a forgotten one; None where the exam is empty. Classes and tasks by index, periods by
-    number."""
+    number. `as_of`: examples learned when it was measured."""
 
     overall: float | None
     by_class: dict[int, float]
     by_task: dict[int, float]
     by_period: dict[int, float]
+    as_of: int = 0
 
 
 def exam_accuracy(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tensor) -> ExamAccuracy:
@@ -34,6 +35,23 @@ def exam_accuracy(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tenso
 
 def _accuracy_by_group(hits: Tensor, groups: Tensor) -> dict[int, float]:
     return {int(group): float(hits[groups == group].float().mean()) for group in sorted(set(groups.tolist()))}
+
+
+AGES = (1_000, 10_000, 100_000)
+"""Examples since a class was last seen, below which it is of that age."""
+OLDER = "older"
+
+
+def by_age(by_class: Mapping[int, float], ages: Mapping[int, int]) -> dict[str, float]:
+    """Mean accuracy of the classes of each age ("1000": last seen less than 1,000 examples ago; OLDER).
+    `ages` [class]: examples since it was last seen; a class of which that is not known is left out."""
+    found: dict[str, list[float]] = {}
+    for index, accuracy in by_class.items():
+        if index in ages:
+            age = next((str(limit) for limit in AGES if ages[index] < limit), OLDER)
+            found.setdefault(age, []).append(accuracy)
+    order = (*map(str, AGES), OLDER)
+    return {age: sum(found[age]) / len(found[age]) for age in order if age in found}
 
 
 class RetentionMatrix:

@@ -34,6 +34,7 @@ class ServedAccuracy:
     def __init__(self) -> None:
         self.overall = AdaptiveWindow()
         self.by_class: dict[int, AdaptiveWindow] = {}
+        self.seen_at: dict[int, int] = {}  # by class: examples learned before its last batch
         self.fell_at: dict[int, int] = {}  # by class, OVERALL for all; in answers of it
         self.falls = 0
         self.last: dict[str, Any] | None = None
@@ -44,6 +45,7 @@ class ServedAccuracy:
         """Adds answers in the order of the stream; the falls that they show. `name` gives a class's label;
         `learned` is how many examples were learned before."""
         found: list[Fall] = []
+        self.seen_at |= dict.fromkeys(classes, learned)
         for hit, index in zip(hits, classes, strict=True):
             window = self.by_class.get(index)
             if window is None:
@@ -70,6 +72,10 @@ class ServedAccuracy:
         """Whether there was a fall a short while ago; `learned` is how many examples were learned."""
         return self.last is not None and learned - self.last["learned"] < LATELY
 
+    def ages(self, learned: int) -> dict[int, int]:
+        """By class, how many examples ago it was last seen; `learned` is how many were learned."""
+        return {index: learned - at for index, at in self.seen_at.items()}
+
     def rates(self) -> dict[int, float]:
         """By class."""
         return {index: window.rate for index, window in self.by_class.items() if window.rate is not None}
@@ -92,6 +98,7 @@ class ServedAccuracy:
             "overall": self.overall.state(),
             "by_class": [[index, window.state()] for index, window in self.by_class.items()],
             "fell_at": [list(item) for item in self.fell_at.items()],
+            "seen_at": [list(item) for item in self.seen_at.items()],
             "falls": self.falls,
             "last": self.last,
         }
@@ -103,5 +110,5 @@ class ServedAccuracy:
         }
         for index, held in state["by_class"]:
             self.by_class[index].restore(held)
-        self.fell_at = dict(state["fell_at"])
+        self.fell_at, self.seen_at = dict(state["fell_at"]), dict(state.get("seen_at", []))
         self.falls, self.last = state["falls"], state["last"]

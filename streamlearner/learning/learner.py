@@ -194,7 +194,7 @@ class Learner(LearnerState):
 
     def evaluate(self) -> ExamAccuracy:
         """Measures accuracy on the exam of what answers now, and keeps it in `exam_accuracy`."""
-        self.exam_accuracy = self._evaluate(self.method)
+        self.exam_accuracy = replace(self._evaluate(self.method), as_of=self.progress.learned)
         return self.exam_accuracy
 
     def _evaluate(self, method: DualMemory, *, by: str | None = None) -> ExamAccuracy:

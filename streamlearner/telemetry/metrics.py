@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -118,16 +119,21 @@ class Metrics:
         by_class: Mapping[ClassName, float],
         by_factor: Mapping[str, float],
         by_period: Sequence[float | None],
+        by_age: Mapping[str, float] = MappingProxyType({}),
+        as_of: int | None = None,
         forgetting: float | None,
         backward_transfer: float | None,
     ) -> None:
-        """The exam's figures, all from 0 to 1 (backward transfer from -1); None where there is none yet."""
+        """The exam's figures, all from 0 to 1 (backward transfer from -1); None where there is none yet.
+        `as_of`: examples learned when they were measured."""
         slices = self._slices(overall, by_class)
         if len(by_factor) <= self.max_class_slices:
             slices |= {f"factor:{factor}": value for factor, value in by_factor.items()}
         first = max(0, len(by_period) - self.max_class_slices)
         slices |= {f"period:{first + i}": v for i, v in enumerate(by_period[first:]) if v is not None}
+        slices |= {f"age:{age}": value for age, value in by_age.items()}
         self._series.retention.publish(slices)
+        self._series.retention_examples.set(_or_nan(as_of))
         self._series.forgetting.set(_or_nan(forgetting))
         self._series.transfer.set(_or_nan(backward_transfer))
 

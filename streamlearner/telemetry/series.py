@@ -84,6 +84,9 @@ class Series:
         self.doubts = Family(gauge("doubts", "1 for each doubt about figures or answers.", ["name"]))
         self.last_batch = gauge("learn_last_batch_timestamp_seconds", "When the last batch was learned.")
         self.retention = Family(gauge("retention_ratio", "Accuracy on the exam, by slice.", ["slice"]))
+        self.retention_examples = unknown(
+            gauge("retention_examples", "Examples that had been learned when retention was measured.")
+        )
         self.readout = Family(gauge("readout_ratio", "Accuracy of a linear readout, by slice.", ["slice"]))
         self.forgetting = unknown(gauge("forgetting_ratio", "Mean fall from each period's best retention."))
         self.transfer = unknown(

@@ -83,6 +83,15 @@ def test_status_of_a_daemon_that_learned_nothing_yet_is_no_error(ended: Callable
     assert (code, out.count("not yet measured")) == (0, 3)
 
 
+def test_status_says_when_retention_was_measured_and_what_is_left_of_what_came_long_ago(
+    ended: Callable[..., Any],
+) -> None:
+    kept = RETENTION | {"as_of": 12000, "by_age": {"1000": 0.95, "older": 0.4}}
+    out = " ".join(status_of(ended, retention=kept)[1].replace("│", "").split())
+    assert "90.0% of 20 exam examples, after 12,000 were learned" in out
+    assert "of classes last seen within so many examples: 95.0% 1,000, 40.0% older" in out
+
+
 def test_status_of_many_classes_shows_the_worst(ended: Callable[..., Any]) -> None:
     many = RETENTION | {"by_class": {f"class-{n:03}": n / 100 for n in range(100)}}
     out = status_of(ended, retention=many)[1]

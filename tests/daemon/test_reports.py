@@ -77,6 +77,22 @@ def test_served_accuracy_is_shown_overall_and_by_class(daemon: Daemon) -> None:
     assert watched["last_fall"] == daemon.learner.served.last
 
 
+def test_retention_says_when_it_was_measured_and_how_long_ago_classes_were_seen(daemon: Daemon) -> None:
+    learner = daemon.learner
+    assert learner is not None and learner.exam_accuracy is not None
+    kept = retention_document(learner)
+    assert 0 < kept["as_of"] <= learner.progress.learned
+    assert kept["last_seen"].keys() == {str(label) for label in learner.labels.state()}
+    assert all(0 < age <= learner.progress.learned for age in kept["last_seen"].values())
+    assert kept["by_age"] == {"1000": pytest.approx(kept["overall"])}
+    publish_metrics(
+        daemon.state, status=status_of(daemon), memory=memory_document(learner, budget_bits=4_000)
+    )
+    shown = daemon.state.events.metrics.exposition().decode()
+    assert 'streamlearner_retention_ratio{slice="age:1000"}' in shown
+    assert f"streamlearner_retention_examples {float(kept['as_of'])}" in shown
+
+
 def test_the_messages_taken_are_the_sum_of_what_became_of_them(daemon: Daemon) -> None:
     status = status_of(daemon)
     assert status["examples"].keys() == {"learned", "withheld", "rejected", "duplicate", "tombstone"}

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from streamlearner.evaluation.retention import RetentionMatrix, exam_accuracy
+from streamlearner.evaluation.retention import RetentionMatrix, by_age, exam_accuracy
 
 
 def a_matrix(*rows: list[float | None], most_sleeps: int = 100) -> RetentionMatrix:
@@ -15,6 +15,13 @@ def a_matrix(*rows: list[float | None], most_sleeps: int = 100) -> RetentionMatr
     for row in rows:
         matrix.add({period: value for period, value in enumerate(row) if value is not None})
     return matrix
+
+
+def test_retention_by_age_is_the_mean_of_the_classes_that_were_last_seen_so_long_ago() -> None:
+    by_class = {0: 1.0, 1: 0.5, 2: 0.25, 3: 0.0, 4: 0.125}
+    ages = {0: 0, 1: 999, 2: 1_000, 3: 10**6}
+    assert by_age(by_class, ages) == {"1000": 0.75, "10000": 0.25, "older": 0.0}
+    assert by_age({}, ages) == by_age(by_class, {}) == {}
 
 
 def test_grades_are_means_by_class_task_and_period() -> None:

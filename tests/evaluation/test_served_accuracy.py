@@ -53,6 +53,13 @@ def test_a_fall_that_goes_on_is_told_once_and_a_later_one_again() -> None:
     assert watched.falls == 4
 
 
+def test_how_long_ago_a_class_was_seen_is_known_also_after_a_restart() -> None:
+    watched, again = ServedAccuracy(), ServedAccuracy()
+    served(watched, [True] * 120, [0] * 100 + [1] * 20)
+    again.restore(json.loads(json.dumps(watched.state())))
+    assert again.ages(120) == watched.ages(120) == {0: 21, 1: 1}
+
+
 def test_what_is_watched_goes_on_after_a_restart() -> None:
     steady, restarted = ServedAccuracy(), ServedAccuracy()
     assert steady.state() is None
