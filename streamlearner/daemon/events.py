@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 
 from streamlearner.daemon.intake import TakenBatch
-from streamlearner.evaluation.served_accuracy import Fall
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.served_accuracy import Fall
 from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)

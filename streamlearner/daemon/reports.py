@@ -10,8 +10,8 @@ from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.retention import by_age
-from streamlearner.evaluation.served_accuracy import ServedAccuracy
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.served_accuracy import ServedAccuracy
 
 
 def status_documents(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.evaluation.retention import ExamAccuracy
-from streamlearner.evaluation.served_accuracy import Fall
+from streamlearner.learning.served_accuracy import Fall
 from streamlearner.methods.base import DualMemory, Observation
 
 

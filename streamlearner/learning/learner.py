@@ -13,7 +13,6 @@ from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
-from streamlearner.evaluation.served_accuracy import ServedAccuracy
 from streamlearner.learning.consolidation import (
     Consolidation,
     ConsolidationResult,
@@ -25,6 +24,7 @@ from streamlearner.learning.consolidation import (
 from streamlearner.learning.grading import choices_until, choose_answerer, evaluate, measure_readout
 from streamlearner.learning.learner_state import LearnerState
 from streamlearner.learning.predictor import ModelVersion, Predictor
+from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import expand
 from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.state.versions import Version

@@ -11,8 +11,8 @@ from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
-from streamlearner.evaluation.served_accuracy import ServedAccuracy
 from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
+from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.methods.base import DualMemory
 
 

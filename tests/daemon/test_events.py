@@ -10,8 +10,8 @@ from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.decoding.batch import Batch
 from streamlearner.evaluation.adaptive_window import Change
-from streamlearner.evaluation.served_accuracy import Fall
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult
+from streamlearner.learning.served_accuracy import Fall
 from streamlearner.telemetry.metrics import Metrics
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from streamlearner.evaluation.retention import ExamAccuracy
-from streamlearner.evaluation.served_accuracy import LATELY
 from streamlearner.learning.consolidation import ConsolidationResult, judged
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.served_accuracy import LATELY
 from streamlearner.state.versions import Version
 from tests.support.arms import TINY, exactly
 from tests.support.learners import (

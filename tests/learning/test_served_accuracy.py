@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from streamlearner.evaluation.served_accuracy import SAME_FALL, Fall, ServedAccuracy
+from streamlearner.learning.served_accuracy import SAME_FALL, Fall, ServedAccuracy
 
 
 def served(watched: ServedAccuracy, hits: list[bool], classes: list[int]) -> list[Fall]:
