@@ -61,6 +61,7 @@ def make_learner(config: Config, *, schema: Schema) -> Learner:
         ),
         prequential=Prequential(window=config.evaluation.prequential_window),
         tolerance=config.sleep.tolerance,
+        significance=config.sleep.significance,
         measures_readout=config.evaluation.readout,
         uses_tasks=config.codec.tasks == "use",
     )

@@ -168,6 +168,8 @@ class SleepSection(Section):
     """sleep steps after each wake batch; 0 pauses the stream until the sleep ends"""
     tolerance: Share = 0.01
     """how much of the exam (0 to 1) a candidate may lose and still be adopted"""
+    significance: float = Field(default=0.05, gt=0, le=1)
+    """level of the paired test: what chance would take more often than this is no loss; 1: no test"""
 
 
 class ExamSection(Section):

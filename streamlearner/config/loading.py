@@ -107,6 +107,7 @@ _SECTIONS_OF_0_1 = {
 changes no former digest."""
 _ADDED = {
     ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
+    ("sleep", "significance"): 0.05,
 }  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""
 

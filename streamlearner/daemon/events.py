@@ -113,6 +113,11 @@ class Events:
             "sleep" if result.to is None else f"transplant to {result.to}",
             result.outcome, result.steps, percentage(result.before), percentage(result.after), result.version,
         )  # fmt: skip
+        if result.undecided:
+            self.metrics.count_undecided()
+            log.warning(
+                "the exam is too small to tell a loss from chance: raise exam.budget_bits or .fraction"
+            )
         if not result.adopted:
             log.warning("adopted, it would have lost: %s", losses(result))
 

@@ -28,6 +28,9 @@ class Exam(nn.Module):
     the largest class, if its own class is smaller and has lost none; else one of its own class, with the
     probability that keeps the sample of that class uniform; else it is learned. So fewer and fewer examples
     are withheld as the stream goes on.
+
+    Each class has a place before any has two. With fewer places than classes they take turns, more and more
+    slowly: a class without one takes that of another with the probability of 1 in its candidates so far.
     """
 
     def __init__(
@@ -100,11 +103,12 @@ class Exam(nn.Module):
             return self._held - 1
         largest = max(self._counts.values())
         own = self._counts.get(cls, 0)
-        if own == before and own < largest:
+        has_lost_none = own == before and own < largest
+        if has_lost_none or (own == 0 and (largest > 1 or self._draw(before + 1) == 0)):
             # sorted: after a restart the dictionary has another order
             largest_classes = sorted(c for c, count in self._counts.items() if count == largest)
             shrinking = largest_classes[self._draw(len(largest_classes))]
-        elif self._draw(before + 1) < own:
+        elif own and self._draw(before + 1) < own:
             shrinking = cls
         else:
             return None

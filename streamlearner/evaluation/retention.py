@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -13,13 +13,15 @@ from torch import Tensor
 class ExamAccuracy:
     """Accuracies on the exam, from 0 to 1. `overall` is the mean over classes, so that a frequent class
     cannot hide a forgotten one; None where the exam is empty. Classes and tasks by index, periods by
-    number. `as_of`: examples learned when it was measured."""
+    number. `as_of`: examples learned when it was measured. `hits` are the answers one by one, where they are
+    known: right or not."""
 
     overall: float | None
     by_class: dict[int, float]
     by_task: dict[int, float]
     by_period: dict[int, float]
     as_of: int = 0
+    hits: tuple[bool, ...] = field(default=(), compare=False, repr=False)
 
 
 def exam_accuracy(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tensor) -> ExamAccuracy:
@@ -30,6 +32,7 @@ def exam_accuracy(hits: Tensor, *, labels: Tensor, tasks: Tensor, periods: Tenso
         by_class=by_class,
         by_task={task: accuracy for task, accuracy in _accuracy_by_group(hits, tasks).items() if task >= 0},
         by_period=_accuracy_by_group(hits, periods),
+        hits=tuple(hits.tolist()),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
 from streamlearner.learning.consolidation import (
+    SIGNIFICANCE,
     Consolidation,
     ConsolidationResult,
     LearningResult,
@@ -49,15 +51,16 @@ class Learner(LearnerState):
         exam: Exam,
         prequential: Prequential,
         tolerance: float,
+        significance: float = SIGNIFICANCE,
         measures_readout: bool,
         uses_tasks: bool,
     ) -> None:
         self._make_method, self._make_network = make_method, make_network
         self.network = self.configured_network = network
-        self.seed = seed
+        self.seed, self.measures_readout = seed, measures_readout
         self.method = make_method(network)
-        self.exam, self.prequential, self.tolerance = exam, prequential, tolerance
-        self.measures_readout, self.uses_tasks = measures_readout, uses_tasks
+        self.exam, self.prequential, self.uses_tasks = exam, prequential, uses_tasks
+        self._judged = partial(judged, tolerance=tolerance, significance=significance)
         self.labels, self.tasks = LabelSpace(), LabelSpace()
         self.matrix, self.progress, self.served = RetentionMatrix(), Progress(), ServedAccuracy()
         self.exam_accuracy: ExamAccuracy | None = None
@@ -96,8 +99,7 @@ class Learner(LearnerState):
 
     @property
     def owed_steps(self) -> int:
-        """Of a consolidation that was under way before a restart: those still to be re-run. Whoever has not
-        the time for all at once calls `rerun` before anything else."""
+        """Of a consolidation before a restart: to be re-run, by `rerun` or all at once where it is needed."""
         return self.consolidation.owed if self.consolidation else 0
 
     def rerun(self, steps: int) -> None:
@@ -106,8 +108,7 @@ class Learner(LearnerState):
             self.consolidation.rerun(steps)
 
     def begin_consolidation(self, *, share: float = 1.0) -> None:
-        """Begins a sleep of this share of the configured steps. The candidate is a clone, which remembers
-        what is remembered now."""
+        """Begins a sleep of this share of the configured steps; the candidate is a clone of what is now."""
         candidate = self.method.clone()
         candidate.sleep_share = share
         self.consolidation = self._begin(candidate)
@@ -145,12 +146,11 @@ class Learner(LearnerState):
         return None
 
     def _end_consolidation(self, ended: Consolidation) -> ConsolidationResult:
-        """Evaluates on the exam who is taught in sleep, as it is and as it would be; adopts the candidate
-        unless accuracy falls by more than the tolerance."""
+        """Adopts the candidate unless who is taught in sleep would do worse on the exam (`judged`)."""
         trial, taught = self.method.clone(), self.method.taught_in_sleep
         ended.transfer_to(trial)
         before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
-        result = judged(before, after, tolerance=self.tolerance, steps=ended.steps, name=self.labels.label)
+        result = self._judged(before, after, steps=ended.steps, name=self.labels.label)
         if result.adopted:
             ended.transfer_to(self.method)
             self.progress.newest += 1

@@ -175,6 +175,10 @@ class Metrics:
         self._series.sleeps.labels(outcome).inc()
         self._series.sleep_seconds.observe(seconds)
 
+    def count_undecided(self) -> None:
+        """A candidate was adopted as the exam is too small to tell a loss from chance."""
+        self._series.undecided.inc()
+
     def end_transplant(self, *, outcome: str) -> None:
         """The transplant ended: `adopted`, `refused` (the exam) or `interrupted`."""
         self._series.asleep.set(0)

@@ -102,6 +102,8 @@ class Series:
             "sleep_seconds", "Time from the beginning of a sleep to its end.", buckets=_LONG_SECONDS
         )
         self.sleeps = counter("sleeps", "Sleeps that ended, by what became of the candidate.", ["outcome"])
+        undecided = "Candidates adopted as the exam is too small to tell a loss from chance."
+        self.undecided = counter("consolidations_undecided", undecided)
         self.transplants = counter("transplants", "Transplants that ended, by outcome.", ["outcome"])
         for outcome in SLEEP_OUTCOMES:
             self.sleeps.labels(outcome)

@@ -106,6 +106,38 @@ def offer_mixed(exam: Exam, count: int, *, one_in: int) -> list[int]:
     return [i for i, label in enumerate(labels) if label == 1]
 
 
+@pytest.mark.parametrize("order", ["mixed", "class by class"])
+def test_each_class_has_a_place_before_any_has_two(order: str) -> None:
+    exam = an_exam(120)
+    labels = [i % 100 for i in range(2_000)] if order == "mixed" else [i // 20 for i in range(2_000)]
+    offer(exam, labels)
+    assert len(by_class(exam)) == 100
+
+
+@pytest.mark.parametrize("order", ["mixed", "class by class and again"])
+def test_with_fewer_places_than_classes_they_take_turns_and_ever_more_slowly(order: str) -> None:
+    exam, seen = an_exam(85), Counter[int]()
+    costs = []
+    for part in range(8):
+        labels = [i % 100 for i in range(2_000)] if order == "mixed" else [i // 20 for i in range(2_000)]
+        costs.append(0)
+        for first in range(0, 2_000, 10):
+            costs[-1] += len(offer(exam, labels[first : first + 10], first=2_000 * part + first))
+            seen.update(by_class(exam))
+        held = by_class(exam)
+        assert max(held.values()) == 1 and len(held) == 85
+    assert len(seen) == 100
+    assert costs[-1] < costs[0] / 4
+
+
+def test_a_class_that_lost_its_place_has_one_again_before_any_has_two() -> None:
+    exam = an_exam(4)
+    offer(exam, [0, 1, 2, 3, 4, 5])  # two of them have no place
+    exam._counts, exam._facts[:, 0] = {0: 4}, 0  # as where others were taken out since
+    offer(exam, [1, 2, 3], first=6)
+    assert by_class(exam) == {0: 1, 1: 1, 2: 1, 3: 1}
+
+
 def test_within_a_class_every_example_of_the_stream_is_as_likely_to_be_held() -> None:
     early = total = 0
     for seed in range(120):

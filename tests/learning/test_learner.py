@@ -204,6 +204,39 @@ def test_the_tolerance_is_how_much_may_be_lost(tolerance: float, adopted: bool) 
     assert slept(prepared(retains=3, tolerance=tolerance)).adopted is adopted
 
 
+def answers(right: int, wrong: int) -> ExamAccuracy:
+    """On an exam of one class."""
+    hits = (True,) * right + (False,) * wrong
+    return ExamAccuracy(right / (right + wrong), {0: right / (right + wrong)}, {}, {}, hits=hits)
+
+
+@pytest.mark.parametrize(
+    ("places", "lost", "significance", "outcome"),
+    [
+        (85, 1, 0.05, "undecided"),  # more than the tolerance, and no evidence
+        (85, 4, 0.05, "undecided"),
+        (85, 5, 0.05, "refused"),
+        (85, 6, 0.01, "undecided"),
+        (85, 1, 1.0, "refused"),  # the bare difference
+        (1_000, 9, 0.05, "adopted"),  # evidence, within the tolerance
+        (1, 0, 0.05, "undecided"),  # whatever it answered
+        (1, 1, 0.05, "undecided"),
+        (4, 4, 0.05, "undecided"),
+        (5, 5, 0.05, "refused"),
+        (5, 0, 0.05, "adopted"),
+    ],
+)
+def test_a_candidate_is_refused_for_a_loss_that_chance_does_not_take(
+    places: int, lost: int, significance: float, outcome: str
+) -> None:
+    before, after = answers(places, 0), answers(places - lost, lost)
+    result = judged(before, after, tolerance=0.01, significance=significance, steps=1, name=str)
+    found = "undecided" if result.undecided else result.outcome
+    assert found == outcome
+    assert result.adopted is (outcome != "refused")
+    assert result.document().get("undecided", False) is (outcome == "undecided")
+
+
 def test_without_an_exam_every_candidate_is_adopted() -> None:
     learner = with_oracle(fraction=0.0, retains=0)
     learner.learn(of_classes(["0", "1"]))

@@ -174,7 +174,7 @@ class Play:
         return self.probabilities()
 
 
-PASSING = ("uptime_s", "lag", "connected", "ready")
+PASSING = ("uptime_s", "lag", "connected", "ready", "owed_steps")
 """What a status says of the moment alone."""
 
 
