@@ -15,10 +15,10 @@ from streamlearner.connectors.kafka.fetch_buffer import FetchBuffer
 from streamlearner.connectors.kafka.gaps import Gaps
 from streamlearner.connectors.kafka.identity import KafkaPosition, PartitionOffset, RecordFingerprint
 from streamlearner.connectors.kafka.lost_topic import LostTopic
-from streamlearner.connectors.kafka.merge import Merge, Record
-from streamlearner.connectors.kafka.merge import message as message
+from streamlearner.connectors.kafka.merge import Merge, Record, message
 from streamlearner.connectors.kafka.metadata import MetadataPoller, TopicMetadata
 from streamlearner.connectors.kafka.start import Start
+from streamlearner.connectors.kafka.trial import check_options
 from streamlearner.connectors.kafka.watchdog import Watchdog
 from streamlearner.errors import ConfigError
 from streamlearner.registry.sources import KafkaSection
@@ -90,6 +90,7 @@ class KafkaSource(Source):
 
     @classmethod
     def build(cls, settings: KafkaSection, surroundings: Surroundings) -> Self:
+        check_options(settings.bootstrap_servers, settings.client_options())
         return cls(**dict(settings) | {"client": settings.client_options()})
 
     def open(self, position: Position | None) -> None:
@@ -124,8 +125,7 @@ class KafkaSource(Source):
         """Gives `max_messages` wherever the broker is known to hold that many, within `timeout_s`."""
         if self._paused:
             return []
-        now_s = self._clock()
-        deadline_s = now_s + timeout_s
+        deadline_s = (now_s := self._clock()) + timeout_s
         if now_s - self._refilled_s >= PREFETCH_EVERY_S:
             self._refill(0.0)
         taken = self._merge.take(max_messages, now_s, heard=self._heard(now_s))

@@ -21,6 +21,11 @@ def check(config: ConfigOption = None, set_: SetOption = None) -> None:
         from streamlearner.app import check_network
 
         check_network(settings)
+    if "kafka" in (settings.source.type, settings.dead_letters.type):
+        from streamlearner.connectors.kafka.trial import check_options
+
+        kafka = settings.source.settings_of("kafka")
+        check_options(kafka.bootstrap_servers, kafka.client_options())
     typer.echo("the configuration is good")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
-from croniter import croniter
 from pydantic import AfterValidator, Field
 
 from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
 from streamlearner.registry.associations import ASSOCIATIONS
+from streamlearner.registry.cron import check_cron
 from streamlearner.registry.methods import METHODS
 from streamlearner.registry.networks import NETWORKS
 from streamlearner.registry.part import TARGET, Registry, UnknownPart
@@ -18,8 +18,11 @@ from streamlearner.registry.section import Bits, Count, Folder, Seconds, Section
 
 
 def _cron(text: str) -> str:
-    if not croniter.is_valid(text):
-        raise ValueError("a cron expression such as '0 3 * * *' (minute, hour, day, month, weekday; UTC)")
+    try:
+        check_cron(text)
+    except ValueError as error:
+        expected = "a cron expression such as '0 3 * * *' (minute, hour, day, month, weekday; UTC)"
+        raise ValueError(f"{expected}, not one like this: {error}") from None
     return text
 
 

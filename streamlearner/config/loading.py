@@ -173,6 +173,7 @@ def _tree(
                 found.append(problems.empty(entry))
                 continue
             _put(tree, entry.keys, _value(entry, place))
+            last.pop(entry.keys, None)  # so that the order is that of who has the last word
             last[entry.keys] = entry
         elif entry.value not in (None, {}):  # a section whose settings are all commented out is None
             found.append(problems.misplaced(entry))
@@ -182,9 +183,18 @@ def _tree(
 def _value(entry: FoundSetting, field: FieldInfo) -> Any:
     """The environment and flags hold only text: read as YAML, but where the setting is a text itself."""
     keeps_text = problems.takes_text(field) or problems.is_secret(entry.key)
-    if not entry.is_text or (keeps_text and entry.value != "null"):
+    if not entry.is_text:
         return entry.value
-    return parse_scalar(entry.value)
+    read = parse_scalar(entry.value)
+    if keeps_text and entry.value != "null" and not (problems.is_secret(entry.key) and _is_file(entry, read)):
+        return entry.value
+    return read
+
+
+def _is_file(entry: FoundSetting, read: Any) -> bool:
+    """Whether it is the form `{file: path}`; a secret that only begins like it is one."""
+    is_map = entry.value.lstrip().startswith("{") and isinstance(read, dict) and set(read) == {"file"}
+    return is_map and isinstance(read["file"], str)
 
 
 def _put(tree: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:

@@ -82,9 +82,7 @@ def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str
     """A value of the wrong type or outside its range."""
     keys = tuple(str(part) for part in error["loc"] if not str(part).startswith("function-"))
     field = setting(root, keys)
-    entry = next((entries[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in entries), None)
-    if entry is None:
-        entry = next((found for at, found in entries.items() if at[: len(keys)] == keys), None)
+    entry = _blamed(keys, error, entries)
     place = _place(entry) if entry else ".".join(keys)
     if error["type"] == "value_error":
         expected = str(error["ctx"]["error"])
@@ -93,6 +91,19 @@ def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str
     if not isinstance(field, FieldInfo):
         return f"{place}: expected {expected}"
     return f"{place}: expected {expected}{_found(keys, error['input'])}{_hint(field, error['input'])}"
+
+
+def _blamed(
+    keys: tuple[str, ...], error: ErrorDetails, entries: Mapping[tuple[str, ...], FoundSetting]
+) -> FoundSetting | None:
+    """The entry that had the last word there; of one option in a map, that of this option."""
+    option = getattr(error.get("ctx", {}).get("error"), "option", None)
+    places = [(*keys, option)] if option else []
+    places += [keys[:n] for n in range(len(keys), 0, -1)]
+    for place in places[:2] if option else places[:1]:
+        if within := [entry for at, entry in entries.items() if at[: len(place)] == place]:
+            return within[-1]
+    return next((entries[place] for place in places if place in entries), None)
 
 
 def expectation(field: FieldInfo) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from streamlearner.daemon.calendar import check_cron, next_fire_s
+from streamlearner.registry.cron import check_cron, next_fire_s
 
 
 class SleepSchedule:

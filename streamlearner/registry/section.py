@@ -43,6 +43,14 @@ def parse_bits(value: Any) -> Any:
     return int(bits)
 
 
+class OptionError(ValueError):
+    """Of one option in a map of them: the place that set this one is to blame."""
+
+    def __init__(self, option: str, text: str) -> None:
+        super().__init__(text)
+        self.option = option
+
+
 def read_secret(value: Any) -> Any:
     """The text of the file in `{file: path}`, less its newline; anything else stays. Raises ValueError."""
     if not (isinstance(value, dict) and set(value) == {"file"}):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from streamlearner.registry.part import Registry
-from streamlearner.registry.section import Count, Seconds, Section, read_secret
+from streamlearner.registry.section import Count, OptionError, Seconds, Section, read_secret
 
 SOURCES = Registry("source", plural="sources", contract="streamlearner.stream:Source")
 
@@ -18,7 +18,7 @@ def _readable_secrets(options: dict[str, Any]) -> dict[str, Any]:
         try:
             read_secret(value)
         except ValueError as error:
-            raise ValueError(f"{name} to be {error}") from None
+            raise OptionError(name, f"{name} to be {error}") from None
     return options
 
 

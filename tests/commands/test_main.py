@@ -122,3 +122,31 @@ def test_an_error_is_one_line_of_json_where_logs_are_json(ended: Callable[..., A
     code, _, err = ended("run", "--log", "json", "-s", "seed=x")
     (line,) = map(json.loads, err.splitlines())
     assert (code, line["level"], line["message"][:20]) == (78, "error", "--set seed: expected")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("sleep.cron=0 0 31 2 *", "--set sleep.cron: expected a cron expression"),
+        ("sleep.cron=0 0 30 2 *", "--set sleep.cron: expected a cron expression"),
+        ("sleep.cron=R * * * *", "random fields"),
+        ("source.kafka.client.fetch_min_byte=1", "did you mean 'fetch_min_bytes'?"),
+        ("source.kafka.client.group_id=x", "'group_id' cannot be set"),
+        ("source.kafka.client.security_protocol=TLS", "expected PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
+        ("source.kafka.client.ssl_cafile=/absent", "'ssl_cafile' is '/absent'; expected a file"),
+        ("source.kafka.client.isolation_level=dirty", "isolation_level"),
+        ("source.kafka.client.fetch_max_wait_ms=99999999", "must be larger than"),
+        ("source.kafka.client.request_timeout_ms=[1]", "request_timeout_ms"),
+    ],
+)
+@pytest.mark.parametrize("command", [["config", "check"], ["run"]], ids=["check", "run"])
+def test_a_check_refuses_what_a_run_refuses(
+    ended: Callable[..., Any], command: list[str], setting: str, said: str, tmp_path: Path
+) -> None:
+    found = ended(*command, "-s", "source.type=kafka", "-s", f"state_dir={tmp_path}/state", "-s", setting)
+    assert (found[0], said in " ".join(found[2].split())) == (78, True), found[2]
+
+
+def test_a_check_asks_no_broker(ended: Callable[..., Any]) -> None:
+    words = ["-s", "source.type=kafka", "-s", "source.kafka.bootstrap_servers=127.0.0.1:1"]
+    assert ended("config", "check", *words)[:2] == (0, "the configuration is good\n")
