@@ -8,6 +8,7 @@ predictions.py examples.py status.py recollections.py (sheet.py) admin.py health
 served_model.py  the frozen model that answers
 daemon_port.py   DaemonPort: all that serving asks of the daemon
 bodies.py        reading and checking request bodies
+compressed.py    inflating them
 problems.py      every error as {"error": ...}
 guard.py         who may change something
 workers.py       thread pools with bounded queues

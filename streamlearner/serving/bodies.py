@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
 
 from streamlearner.errors import InvalidInput
+from streamlearner.serving.compressed import coding, inflated
 from streamlearner.serving.problems import Problem, nearest
 
 _DRAINED_BYTES = 4 * 2**20
@@ -76,18 +77,24 @@ class Bodies:
         self._timeout_s = timeout_s
 
     async def read(self, request: Request) -> bytes:
-        """The body. One too large is refused by its Content-Length, unread, or once too many bytes came.
+        """The body, inflated. One too large is refused by its Content-Length, unread, or once too many bytes
+        came.
 
-        Raises `Problem`: 413 too large, 408 too slow, 400 for a client that went away.
+        Raises `Problem`: 413 too large, 408 too slow, 415 for a coding that is not read, 400 for a client
+        that went away.
         """
+        compressed = coding(request.headers.get("content-encoding", ""))
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._read(request)
+                body = await self._read(request)
         except TimeoutError:
             text = f"the body did not arrive within {self._timeout_s:g} s"
             raise Problem(408, text, headers={"Connection": "close"}) from None
         except ClientDisconnect:
             raise Problem(400, "the client closed the connection before its body was complete") from None
+        if compressed is None or not body:
+            return body
+        return await asyncio.to_thread(inflated, body, compressed, max_bytes=self._max_bytes)
 
     async def _read(self, request: Request) -> bytes:
         stated = request.headers.get("content-length", "")
