@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from streamlearner.networks.outliers import outgrown, without_outliers
+
 _FEATURES_IN_BLOCK = 256
 _MOST_IN_BLOCK = 16  # 0.5 to 1 % more error than 48, in a third of the parameters (CIFAR-100)
 
@@ -63,6 +65,17 @@ class BlockCovariance(nn.Module):
     def variance(self) -> Tensor:
         """Variance [m] of all coefficients so far; the prior's before any."""
         return (self.square - self.shift.square()).clamp_min(0.0)
+
+    def limited(self, values: Tensor) -> Tensor:
+        """Feature vectors [n, m] without outliers, to be added. An absurd beginning is forgotten: the next
+        `update` is the first."""
+        mean, variance, seen = self.mean, self.variance, int(self.examples)
+        if bool(outgrown(values, mean=mean, variance=variance, seen=seen).any()):
+            self.examples.zero_()
+            if not self.product.isfinite().all():
+                self.product.zero_()  # which no weight would make finite
+                self.shift.zero_()
+        return without_outliers(values, mean=mean, variance=variance, seen=int(self.examples))
 
     def update(self, values: Tensor) -> None:
         """Adds coefficients [n, m] to the running statistics."""

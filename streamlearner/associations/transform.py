@@ -12,6 +12,7 @@ from torch import Tensor
 from streamlearner.associations.coefficients import SeparableTransform, candidate_count
 from streamlearner.associations.contract import Association
 from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
+from streamlearner.networks.outliers import outgrown, without_outliers
 
 _COSINES_PER_BIT = 4  # of CIFAR-100, 107 got some of 240 bits
 _MOST_MATRIX_ENTRIES = 250_000  # 1 MB: fits a core's cache
@@ -65,12 +66,8 @@ class TransformAssociation(Association):
         first_fit_examples: int = 20,
         growth: float = 2.0,
     ) -> None:
-        """Start from the prior.
-
-        `code_bits`: bits of a code, at least 1. `most_symbol_bits`: 1 to 6. `thumbnail_pixels`: 0 for the
-        cosine transform, else the side of the blocks, in pixels, whose means are coded. ValueError for
-        anything else.
-        """
+        """Starts from the prior. `code_bits`: at least 1. `most_symbol_bits`: 1 to 6. `thumbnail_pixels`: 0
+        for the cosine transform, else the side of the blocks whose means are coded. Or ValueError."""
         super().__init__(input_shape=input_shape)
         _check_bits(code_bits=code_bits, most_symbol_bits=most_symbol_bits)
         _check_schedule(first_fit_examples=first_fit_examples, growth=growth)
@@ -103,15 +100,15 @@ class TransformAssociation(Association):
     @torch.no_grad()
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
         """Adds `inputs` [n, *input_shape] to the running statistics. Recollections are ignored: they were
-        counted when new.
-
-        After 2,000 examples (`_COUNT_ALL`) only one batch in four (`_COUNT_ONE_IN`) is counted. Renewals go
-        by the number of counted examples.
+        counted when new. After 2,000 examples (`_COUNT_ALL`) only one batch in four (`_COUNT_ONE_IN`) is
+        counted. Renewals go by the number of counted examples.
         """
         self.batches += 1
         if int(self.examples) >= _COUNT_ALL and int(self.batches) % _COUNT_ONE_IN:
             return
         values: Tensor = self.transform(inputs)
+        if inputs.ndim == 2:
+            values = self._limited(values)
         self._count_cells(values.index_select(1, self.index))
         if not self.examples:
             self.centre.copy_(values.mean(0))
@@ -122,10 +119,18 @@ class TransformAssociation(Association):
         self.square.lerp_(values.square().mean(0), weight)
         self.absolute.lerp_(values.abs_().mean(0), weight)
 
+    def _limited(self, values: Tensor) -> Tensor:
+        """Feature vectors [n, d] without outliers. An absurd beginning is forgotten."""
+        mean, variance = self.centre + self.shift, (self.square - self.shift.square()).clamp_min(0.0)
+        if bool(outgrown(values, mean=mean, variance=variance, seen=int(self.examples)).any()):
+            self.examples.zero_()
+            for part in (self.shift, self.square, self.absolute):
+                part.zero_()
+        return without_outliers(values, mean=mean, variance=variance, seen=int(self.examples))
+
     @torch.no_grad()
     def renew(self) -> TransformAssociation | None:
-        """A copy with tables fitted to all inputs so far; None before the next scheduled number of
-        examples."""
+        """A copy with tables fitted to all inputs so far; None before the next fit is due."""
         last = int(self.fit_examples)
         due = math.ceil(last * self.growth) if last else self.first_fit_examples
         if int(self.examples) < due:
@@ -136,16 +141,14 @@ class TransformAssociation(Association):
 
     @torch.no_grad()
     def encode(self, inputs: Tensor) -> Tensor:
-        """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape]: the quantiser cell of each
-        coefficient."""
+        """Symbols int64 [n, c] of `inputs` float32 [n, *input_shape]: the cell of each coefficient."""
         if len(self.matrix):
             return self._symbols(inputs.flatten(1) @ self.matrix.T)
         return self._symbols(self.transform(inputs).index_select(1, self.index))
 
     @torch.no_grad()
     def decode(self, symbols: Tensor) -> Tensor:
-        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c]: the inverse transform of cell
-        means."""
+        """Recollections float32 [n, *input_shape] of `symbols` int64 [n, c]: of the means of their cells."""
         means = self.table.view(-1)[symbols + self.base]
         if len(self.matrix):
             flat = torch.addmm(self.background, means, self.matrix).clamp_(0.0, 1.0)
@@ -181,8 +184,7 @@ class TransformAssociation(Association):
         return fitted(mean, variance, peaked, code_bits=self.code_bits, most_bits=self.most_symbol_bits)
 
     def _create_statistics(self, centre: Tensor) -> None:
-        """Running means of deviations from `centre` [k] (for float32's precision), of their squares and of
-        their magnitudes."""
+        """Running means of deviations from `centre` [k], for precision, their squares and magnitudes."""
         for name in ("examples", "batches", "fit_examples"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", centre)
@@ -202,16 +204,14 @@ class TransformAssociation(Association):
 
     def _derive(self) -> None:
         """Tensors computed from the state, for speed; not in the state dict."""
-        levels = self.table.shape[1]
-        rows = torch.arange(self.table.shape[0], device=self.table.device)
+        rows, levels = torch.arange(len(self.table), device=self.table.device), self.table.shape[1]
         self._radices = levels_of(self.table)
         self.register_buffer("thresholds", (self.table[:, 1:] + self.table[:, :-1]) / 2, persistent=False)
         self.register_buffer("base", rows * levels, persistent=False)
         self._derive_matrix()
 
     def _derive_matrix(self) -> None:
-        """For small images one matrix [c, pixels] that encodes and decodes, in a third of the time of the
-        separable transform."""
+        """For small images one matrix [c, pixels] that encodes and decodes, in a third of the time."""
         pixels = math.prod(self.input_shape)
         small = self.transform.image and len(self.index) * pixels <= _MOST_MATRIX_ENTRIES
         units = torch.zeros(len(self.index) if small else 0, len(self.centre), device=self.centre.device)
@@ -222,7 +222,7 @@ class TransformAssociation(Association):
         self.register_buffer("background", background, persistent=False)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Takes over the shapes of the loaded state: renewals may have changed the number of symbols."""
+        """Takes over the shapes of the loaded state: renewals may have changed them."""
         for name in ("index", "table", "cell_count", "cell_total"):
             found = state_dict.get(prefix + name)
             if found is not None:

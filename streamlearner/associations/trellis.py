@@ -99,10 +99,9 @@ class TrellisAssociation(Association):
     @torch.no_grad()
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
         """Adds `inputs` [n, *input_shape] to the running statistics. Recollections are ignored: they were
-        counted when new.
-
-        After 5,000 examples (`_COUNT_ALL`) one batch in four is counted; fits go by the number of counted
-        examples. May begin a new generation: `encode` changes, and codes written before keep their meaning.
+        counted when new. After 5,000 examples (`_COUNT_ALL`) one batch in four is counted; fits go by the
+        number of counted examples. May begin a new generation: `encode` changes, and codes written before
+        keep their meaning.
         """
         self.batches += 1
         fourth = int(self.batches) % _COUNT_ONE_IN == 0
@@ -110,6 +109,8 @@ class TrellisAssociation(Association):
         if seen >= _COUNT_ALL and not fourth:
             return
         values: Tensor = self.transform(inputs)
+        if inputs.ndim == 2:
+            values = self.covariance.limited(values)
         self.covariance.update(values)
         if int(self.fit_examples) and (fourth or seen < _COUNT_LEVELS):
             self._count_levels(values)

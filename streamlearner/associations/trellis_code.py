@@ -25,6 +25,7 @@ _STRANDS = 4  # interleaved paths that code a long row: a third of the time, for
 _LONG = 64  # values; in a shorter row the few levels at the start of each strand would matter too much
 _PRIOR_COUNT = 5.0  # how many values a level's present position counts for
 _OUTLIER = 6.0  # standard deviations; values further out are counted as these
+_FURTHEST = 1e6  # standard deviations; the squares of more would overflow
 _ENTRIES = [_WINDOWS * 2 ** (bits - 1) for bits in range(1, MOST_BITS + 1)]
 _STARTS = [sum(_ENTRIES[:place]) for place in range(MOST_BITS)]
 
@@ -78,7 +79,7 @@ class TrellisQuantiser(nn.Module):
 
         The highest bit of a symbol is the one that enters the window; the others index a level.
         """
-        groups = self._groups(bits)
+        values, groups = values.clamp(-_FURTHEST, _FURTHEST), self._groups(bits)
         cost = torch.cat([self._least_errors(values[:, part], levels) for part, levels in groups], 1)
         window = _best_path(cost.mul_(weight[:, None]), strands=_strands(len(bits)))
         symbols = (window & 1) << (bits - 1)

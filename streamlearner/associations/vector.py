@@ -20,8 +20,6 @@ LONGER = (2, 3)
 MOST_BITS = 6
 """Of a symbol."""
 _REACH = 10.0  # deviations; values further out are taken for these
-_CLAMP_AFTER = 100  # examples; then statistics, too, take them for these
-_ABSURD = 1e15  # its square is a float32
 _GAUSSIAN = 0.8  # mean magnitude of a deviation, of their root mean square; less where one value is usual
 _BLOCK = 256  # columns whose correlations are watched: eigenvectors of 256 take 16 ms of a core
 _GROWTH = 2.5
@@ -111,7 +109,7 @@ class VectorAssociation(Association):
         seen = int(self.covariance.examples)
         if seen >= _COUNT_ALL and int(self.batches) % _COUNT_ONE_IN:
             return
-        within = self._limited(inputs)
+        within = self.covariance.limited(inputs)
         self.covariance.update(within)
         away = (within - self.covariance.centre).abs().mean(0)
         self.absolute.lerp_(away, len(inputs) / int(self.covariance.examples))
@@ -173,14 +171,6 @@ class VectorAssociation(Association):
         self.cell_count.zero_()
         self.cell_total.zero_()
         self._derive()
-
-    def _limited(self, inputs: Tensor) -> Tensor:
-        """Inputs [n, d] without outliers: one absurd value must not spoil its column for months."""
-        if int(self.covariance.examples) < _CLAMP_AFTER:
-            return inputs.clamp(-_ABSURD, _ABSURD)
-        mean, limit = self.covariance.mean, _REACH * self.covariance.variance.sqrt()
-        limit = limit.where(limit > 0, _ABSURD)
-        return inputs.clamp(mean - limit, mean + limit).clamp(-_ABSURD, _ABSURD)
 
     def _refitted(self, length: int) -> VectorAssociation:
         renewed = copy.deepcopy(self)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.networks.standardisation import Standardisation as Standardisation
+
 HEAD_BLOCK = 16
 """Outputs are added to a head in blocks of this size, so that not every new class reallocates it."""
 
@@ -60,46 +62,6 @@ class OpenHead(nn.Module):
         if isinstance(found, Tensor) and found.ndim == 2 and found.shape[0] != self.rows:
             self._resize(found.shape[0])
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-class Standardisation(nn.Module):
-    """Standardises feature vectors to mean 0 and variance 1, by the running mean and variance of all inputs
-    so far.
-
-    Values beyond ten standard deviations are clamped; after `CLAMP_AFTER` examples the running statistics,
-    too, count them as ten. So one outlier neither dominates nor shrinks all others. (A real change of scale
-    still gets through, by ten standard deviations at a time.)
-    """
-
-    CLAMP_AFTER = 100
-
-    count: Tensor
-    mean: Tensor
-    variance: Tensor
-
-    def __init__(self, *, features: int) -> None:
-        super().__init__()
-        self.register_buffer("count", torch.zeros(()))
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("variance", torch.ones(features))
-
-    @torch.no_grad()
-    def update(self, inputs: Tensor) -> None:
-        """Adds inputs [n, d] to the running mean and variance (pooled as in Chan et al., 1983)."""
-        inputs = inputs.to(self.mean.device)
-        if self.count >= self.CLAMP_AFTER:
-            limit = (10.0 * self.variance.sqrt()).where(self.variance > 0, torch.inf)
-            inputs = inputs.clamp(self.mean - limit, self.mean + limit)
-        weight = len(inputs) / (self.count + len(inputs))
-        shift = inputs.mean(0) - self.mean
-        spread = inputs.var(0, correction=0) + (1 - weight) * shift.square()
-        self.variance.lerp_(spread, weight)
-        self.mean.add_(weight * shift)
-        self.count += len(inputs)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        scale = self.variance.sqrt().clamp_min(1e-6 + 1e-6 * self.mean.abs().max())
-        return ((inputs - self.mean) / scale).clamp(-10.0, 10.0)
 
 
 class Network(nn.Module):
