@@ -13,6 +13,8 @@ from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+NEW_OR_CHANGED = "new classes came, or labels or inputs changed"
+
 
 class Events:
     """Called on the learning thread. `clock` measures durations, `wall_clock` gives seconds since 1970."""
@@ -76,9 +78,10 @@ class Events:
     def _accuracy_fell(self, fall: Fall) -> None:
         self.metrics.count_fall(of_class=fall.label is not None)
         log.warning(
-            "served accuracy %s fell from %s to %s, in the last %d answers: labels or inputs changed",
+            "served accuracy %s fell from %s to %s, in the last %d answers: %s",
             "overall" if fall.label is None else f"of {fall.label}",
             percentage(fall.change.before), percentage(fall.change.after), fall.change.width,
+            "labels or inputs changed" if fall.label is not None else NEW_OR_CHANGED,
         )  # fmt: skip
 
     def checkpoint_saved(self) -> None:

@@ -37,8 +37,11 @@ def test_a_fall_of_served_accuracy_is_told_and_counted(caplog: pytest.LogCapture
     )
     told.batch_taken(a_batch(), result=result, accuracy=None, seconds=0.1)
     assert warnings(caplog) == [
-        f"served accuracy {what} fell from 90.0% to 25.0%, in the last 64 answers: labels or inputs changed"
-        for what in ("of cat", "overall")
+        f"served accuracy {what} fell from 90.0% to 25.0%, in the last 64 answers: {why}"
+        for what, why in (
+            ("of cat", "labels or inputs changed"),
+            ("overall", "new classes came, or labels or inputs changed"),
+        )
     ]
     shown = told.metrics.exposition().decode()
     for of in ("class", "overall"):
