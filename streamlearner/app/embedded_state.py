@@ -21,6 +21,7 @@ from streamlearner.learning.learner import Learner
 from streamlearner.learning.predictor import Predictor
 from streamlearner.state.checkpoint import Checkpoint
 from streamlearner.state.lock import StateLock
+from streamlearner.state.versions import Versions
 from streamlearner.stream import Position
 
 log = logging.getLogger(__name__)
@@ -158,6 +159,9 @@ class EmbeddedState:
             snapshot.restore(self, found)
         except (RuntimeError, KeyError) as error:
             raise ConfigError(f"checkpoint {found.path} does not fit these settings: {error}") from error
+        if self.learner:
+            used = Versions(found.path.parents[1] / "versions", keep=1).used(self.learner.progress.newest)
+            self.learner.progress.follow(newest=used.newest, rollbacks=used.rollbacks)
         self.features = found.facts.get("features")
         if self.learner and self.learner.labels.factors.keys() - {None}:
             raise ConfigError(

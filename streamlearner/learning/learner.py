@@ -60,7 +60,7 @@ class Learner(LearnerState):
         self.seed, self.measures_readout = seed, measures_readout
         self.method = make_method(network)
         self.exam, self.prequential, self.uses_tasks = exam, prequential, uses_tasks
-        self._judged = partial(judged, tolerance=tolerance, significance=significance)
+        self.significance, self._judged = significance, partial(judged, tolerance=tolerance)
         self.labels, self.tasks = LabelSpace(), LabelSpace()
         self.matrix, self.progress, self.served = RetentionMatrix(), Progress(), ServedAccuracy()
         self.exam_accuracy: ExamAccuracy | None = None
@@ -150,7 +150,8 @@ class Learner(LearnerState):
         trial, taught = self.method.clone(), self.method.taught_in_sleep
         ended.transfer_to(trial)
         before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
-        result = self._judged(before, after, steps=ended.steps, name=self.labels.label)
+        level = 1.0 if ended.transplant else self.significance  # another network must be no worse at all
+        result = self._judged(before, after, significance=level, steps=ended.steps, name=self.labels.label)
         if result.adopted:
             ended.transfer_to(self.method)
             self.progress.newest += 1
@@ -234,11 +235,10 @@ class Learner(LearnerState):
         self.method.load_state_dict(tensors["method"])
         self.exam.load_state_dict(tensors["exam"])
         if (steps := facts["consolidation_steps"]) is not None:
-            share = facts.get("consolidation_share", 1.0)
-            self._begin_again(tensors["consolidation"], steps=steps, share=share)
+            self._begin_again(tensors["consolidation"], steps, facts.get("consolidation_share", 1.0))
         self.evaluate()
 
-    def _begin_again(self, start: dict[str, Tensor], *, steps: int, share: float) -> None:
+    def _begin_again(self, start: dict[str, Tensor], steps: int, share: float) -> None:
         """The sleep, or the round of a transplant, that was under way."""
         candidate, running = self._make_method(self.network), None
         candidate.sleep_share = share

@@ -92,7 +92,8 @@ class Versions:
         """The history goes on from version `newest`: later ones are of another future, or, where it is the
         very next, of a sleep that a crash has cut off before its checkpoint and that comes to it again. They
         go to `rolled-back/`, the last `keep` of them. Returns what is used up."""
-        later, used = [number for number in self.numbers() if number > newest], self.lineage()
+        later, used = [number for number in self.numbers() if number > newest], self.used(newest)
+        former = self.lineage()
         if later:
             with self._writing("later model versions cannot be set aside in"):
                 aside = self.folder / ROLLED_BACK
@@ -102,10 +103,15 @@ class Versions:
                 for old in sorted(aside.glob("*.safetensors"))[: -self.keep]:
                     old.unlink()
                 sync_folder(aside)
-        if later and later[-1] > newest + 1:
-            used = Lineage(max(used.newest, later[-1]), used.rollbacks)
+        if used != former:
             self.use_up(used)
         return used
+
+    def used(self, newest: int) -> Lineage:
+        """What is used up, where the history goes on from version `newest`: versions of another future, too,
+        that were not set aside."""
+        used, last = self.lineage(), max(self.numbers(), default=0)
+        return Lineage(max(used.newest, last), used.rollbacks) if last > newest + 1 else used
 
     def _replace(self, path: Path, data: bytes) -> None:
         aside = self.folder / f"{ASIDE}{path.stem.lstrip('0')}"
