@@ -201,6 +201,12 @@ class Consolidation:
         )
         return cls(candidate, remaining, start, transplant)
 
+    def checked(self, result: ConsolidationResult) -> ConsolidationResult:
+        """`result`, but refused where weights of what was taught are not finite, which no exam forgives."""
+        weights = self.candidate.neocortex.parameters()
+        finite = all(bool(part.isfinite().all()) for part in weights)
+        return result if finite else replace(result, adopted=False, undecided=False)
+
     def transfer_to(self, method: DualMemory) -> None:
         """`method` takes over what the candidate was taught."""
         if self.transplant is None:

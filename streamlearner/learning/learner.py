@@ -150,8 +150,9 @@ class Learner(LearnerState):
         trial, taught = self.method.clone(), self.method.taught_in_sleep
         ended.transfer_to(trial)
         before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
-        level = 1.0 if ended.transplant else self.significance  # another network must be no worse at all
-        result = self._judged(before, after, significance=level, steps=ended.steps, name=self.labels.label)
+        level = 1.0 if ended.transplant else self.significance  # another network must be no worse
+        judged_so = self._judged(before, after, significance=level, steps=ended.steps, name=self.labels.label)
+        result = ended.checked(judged_so)
         if result.adopted:
             ended.transfer_to(self.method)
             self.progress.newest += 1
@@ -217,8 +218,7 @@ class Learner(LearnerState):
 
     @property
     def version(self) -> ModelVersion:
-        progress = self.progress
-        return ModelVersion(progress.version, progress.learned, progress.rollbacks)
+        return ModelVersion(self.progress.version, self.progress.learned, self.progress.rollbacks)
 
     def stored_bits(self) -> dict[str, int]:
         """Bits held for experience, by store; `dream` (as the metric names it) while consolidating."""

@@ -96,6 +96,14 @@ class Predictor:
         """True once at least one class is known."""
         return self.method.classes > 0
 
+    @property
+    def is_finite(self) -> bool:
+        """False where even an input of zeros gets no finite answer: the weights overflowed."""
+        dtype = torch.uint8 if len(self.input_shape) == 3 else torch.float32
+        with torch.inference_mode():
+            scores = self.predict_proba(torch.zeros(1, *self.input_shape, dtype=dtype))
+        return bool(scores.isfinite().all())
+
     def predict_proba(self, inputs: Tensor, *, task: str | None = None) -> Tensor:
         """Probabilities [n, classes]. `inputs` [n, *input_shape], raw. An unknown task counts as none."""
         index = self.tasks.find(task) if task is not None else None

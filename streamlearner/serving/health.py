@@ -46,6 +46,10 @@ class Health:
         reasons = {}
         if self._served.current is None:
             reasons["model"] = "no model answers yet, as nothing was learned"
+        elif self._served.diverged:
+            reasons["model"] = (
+                "the model gives no finite answer: it diverged; roll back to an earlier version"
+            )
         if not self._daemon.connected:
             reasons["source"] = "the source does not answer"
         if not self._daemon.learning:

@@ -68,7 +68,7 @@ class Predictions:
         task = None if query.task is None else parse_text(query.task, "task")
         with torch.inference_mode():
             answers = predictor.predict(inputs, task=task, probabilities=bool(query.returns))
-        _refuse_not_finite(answers, inputs)
+        _refuse_not_finite(answers, inputs, predictor)
         content = self._content(answers, str(predictor.version))
         route, seconds = answers[0].route, time.perf_counter() - started
         self._metrics.observe_prediction(route=route, inputs=len(answers), seconds=seconds)
@@ -123,12 +123,13 @@ def _check(inputs: Tensor, predictor: Predictor) -> None:
         raise InvalidInput("schema", f"input is {found} (channels first); this model expects {expected}")
 
 
-def _refuse_not_finite(answers: list[Answer], inputs: Tensor) -> None:
-    """Finite floats can be so large that they overflow in the network; bytes cannot: then it is the model."""
+def _refuse_not_finite(answers: list[Answer], inputs: Tensor, predictor: Predictor) -> None:
+    """Finite floats can be so large that they overflow in the network; bytes and zeros cannot: then it is the
+    model."""
     wrong = next((i for i, answer in enumerate(answers) if not answer.finite), None)
     if wrong is None:
         return
-    if inputs.dtype == torch.uint8:
+    if inputs.dtype == torch.uint8 or not predictor.is_finite:
         raise Problem(503, "the model gives no finite answer: it diverged; roll back to an earlier version")
     low, high = float(inputs[wrong].min()), float(inputs[wrong].max())
     raise InvalidInput("value", f"inputs[{wrong}]: no finite answer for values from {low:.3g} to {high:.3g}")

@@ -19,6 +19,7 @@ class ServedModel:
         self, *, every_examples: int, every_s: float, metrics: Metrics, now_s: Callable[[], float]
     ) -> None:
         self.current: Predictor | None = None
+        self.diverged = False  # no answer of `current` is finite
         self._every_examples = every_examples
         self._every_s = every_s
         self._metrics = metrics
@@ -34,7 +35,8 @@ class ServedModel:
         """
         if not self._due(predictor) or not predictor.ready:
             return False
-        self.current = predictor.freeze()
+        frozen = predictor.freeze()
+        self.current, self.diverged = frozen, not frozen.is_finite
         self._frozen_s = self._now_s()
         self._metrics.publish_served(examples=predictor.version.examples, frozen_s=self._frozen_s)
         return True

@@ -115,3 +115,18 @@ def test_facts_are_json_and_the_counters_come_back() -> None:
     assert again.readout == learner.readout
     assert again.exam_accuracy == learner.exam_accuracy
     assert again.version == learner.version
+
+
+def test_what_sleep_taught_is_refused_where_its_weights_are_not_finite() -> None:
+    learner = with_replay()
+    for number in range(4):
+        learner.learn(a_batch(number))
+    learner.begin_consolidation()
+    assert learner.consolidate(1) is None
+    assert learner.consolidation is not None
+    with torch.no_grad():
+        next(learner.consolidation.candidate.neocortex.parameters()).fill_(torch.nan)
+    result = learner.consolidate(1_000)
+    assert result is not None and not result.adopted
+    assert all(weights.isfinite().all() for weights in learner.method.neocortex.parameters())
+    assert learner.progress.version == 0

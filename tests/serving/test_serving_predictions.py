@@ -156,6 +156,21 @@ def test_a_model_that_diverged_is_a_503_and_not_the_client_s_fault(make_serving:
     assert "diverged" in answer.json()["error"]
 
 
+def test_a_model_of_vectors_that_diverged_is_a_503_too_and_makes_the_daemon_not_ready(
+    make_serving: MakeServing,
+) -> None:
+    serving = make_serving(codec=Codec())
+    serving.refresh(tiny_predictor(input_shape=(3,), scale=float("nan"), adopted=1, examples=1))
+    answer = InProcess(serving).post("/v1/predict", json={"inputs": [[1.0, 0.0, 2.0]]})
+    assert answer.status_code == 503
+    assert "diverged" in answer.json()["error"]
+    ready = InProcess(serving).get("/readyz")
+    assert ready.status_code == 503
+    assert "diverged" in ready.json()["reasons"]["model"]
+    serving.refresh(tiny_predictor(input_shape=(3,), adopted=2, examples=2))
+    assert InProcess(serving).get("/readyz").status_code == 200
+
+
 def test_predictions_are_counted_and_timed_by_route(client: InProcess, metrics: Metrics) -> None:
     client.post("/v1/predict", json={"inputs": [picture(1)] * 3})
     client.post("/v1/predict", json={"inputs": []})
