@@ -97,6 +97,7 @@ class RecollectionReplay(ChoosesAnswerer):
     def build(cls, settings: RecollectionReplaySection, components: Components) -> Self:
         rng = components.make_rng()
         association = components.make_association(rng)
+        components.network.standardise_images()
         return cls(
             rng=rng,
             network=components.network,

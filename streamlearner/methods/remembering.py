@@ -57,6 +57,8 @@ class Remembering(DualMemory):
         student = candidate.neocortex
         assert isinstance(student, Network)
         student.head.grow(candidate.classes)
+        if getattr(self.neocortex, "light", None) is not None:
+            student.standardise_images()
         student.update_input_statistics(candidate._distillation_batch(STATISTICS_SAMPLE, generator)[0])
         remaining = distill(
             student.requires_grad_(True).train(),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.networks.light import ImageStandardisation
 from streamlearner.networks.standardisation import Standardisation as Standardisation
 
 HEAD_BLOCK = 16
@@ -70,8 +71,9 @@ class Network(nn.Module):
 
     Images are computed in channels-last layout: a step of the LeNet took 4 ms instead of 7 (batch of 22, one
     core). With `half_precision` the body is computed in bfloat16 (weights stay float32); this is part of the
-    state, so that a restart computes alike. The network may be on another device than its inputs: outputs are
-    moved back to theirs.
+    state, so that a restart computes alike. `image_channels` are said where a method may have images
+    standardised: the body's weights are random, and nothing in it normalises. The network may be on another
+    device than its inputs: outputs are moved back to theirs.
     """
 
     def __init__(self, *, body: nn.Module, features: int, learning_rate: float) -> None:
@@ -80,6 +82,8 @@ class Network(nn.Module):
         self.body: nn.Module = body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = OpenHead(features=features)
         self.half_precision = False
+        self.image_channels = 0
+        self.light: ImageStandardisation | None = None
         self._weights: list[Tensor] = []
         self._all_buffers: list[Tensor] | None = None
         self._input_statistics: list[Tensor] | None = None
@@ -93,10 +97,11 @@ class Network(nn.Module):
 
     @property
     def input_statistics(self) -> list[Tensor]:
-        """The buffers that depend on the inputs and not on the weights: those of `Standardisation`. The list
-        is made once."""
+        """The buffers that depend on the inputs and not on the weights: those that standardise. The list is
+        made once."""
         if self._input_statistics is None:
-            found = [module for module in self.modules() if isinstance(module, Standardisation)]
+            kinds = (Standardisation, ImageStandardisation)
+            found = [module for module in self.modules() if isinstance(module, kinds)]
             self._input_statistics = [buffer for module in found for buffer in module.buffers()]
         return self._input_statistics
 
@@ -109,8 +114,10 @@ class Network(nn.Module):
         return self._weights
 
     def update_input_statistics(self, inputs: Tensor) -> None:
-        """Updates the running mean and variance of feature vectors [n, d]; call it before they are learned.
-        Does nothing for images."""
+        """Updates the running mean and variance of feature vectors [n, d], or of images where these are
+        standardised; call it before they are learned."""
+        if self.light is not None:
+            self.light.update(inputs)
         first = self.body[0] if isinstance(self.body, nn.Sequential) else None
         if isinstance(first, Standardisation):
             first.update(inputs)
@@ -135,12 +142,32 @@ class Network(nn.Module):
 
     def _represent(self, inputs: Tensor) -> Tensor:
         inputs = inputs.to(self.head.weight.device)
+        if self.light is not None:
+            inputs = self.light(inputs)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         if not self.half_precision:
             return self.body(inputs)  # type: ignore[no-any-return]
         with torch.autocast(inputs.device.type, torch.bfloat16):
             return self.body(inputs).float()  # type: ignore[no-any-return]
+
+    def standardise_images(self) -> None:
+        """Before any image is learned: from now on they are standardised by all that are met. Does nothing
+        for a network whose `image_channels` are not said."""
+        if self.image_channels:
+            self._set_light(ImageStandardisation(channels=self.image_channels))
+
+    def _set_light(self, light: ImageStandardisation | None) -> None:
+        self.light, self._all_buffers, self._input_statistics = light, None, None
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Images are standardised or not as where the state is from: version 0.1.0 did not."""
+        mean = state_dict.get(prefix + "light.mean")
+        if mean is None:
+            self._set_light(None)
+        elif self.light is None:
+            self._set_light(ImageStandardisation(channels=len(mean)).to(mean.device))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def get_extra_state(self) -> Tensor:
         return torch.tensor(self.half_precision)

@@ -45,7 +45,9 @@ def lenet(*, input_shape: Sequence[int], channels: Sequence[int] = (32, 64), hid
         nn.Conv2d(channels[0], channels[1], 5), nn.MaxPool2d(2), nn.ReLU(),
         nn.Flatten(), nn.Linear(channels[1] * rows * columns, hidden), nn.ReLU(),
     )  # fmt: skip
-    return Network(body=body, features=hidden, learning_rate=0.05)
+    network = Network(body=body, features=hidden, learning_rate=0.05)
+    network.image_channels = depth
+    return network
 
 
 class ResidualBlock(nn.Module):
