@@ -55,6 +55,7 @@ def test_another_coding_is_415_and_told_which_are_read(client: InProcess, coding
         (gzip.compress(BODY)[:-9], "ends too early"),
         (gzip.compress(BODY) + b"x", "is followed by other bytes"),
     ],
+    ids=["plain", "cut", "longer"],  # a gzip header has the time
 )
 def test_a_body_that_is_not_what_it_says_is_400(client: InProcess, body: bytes, said: str) -> None:
     status, text = sent(client, body, "gzip")
