@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -78,7 +78,7 @@ class RecollectionMemory(TensorState):
 
     def counts(self) -> dict[int, int]:
         """Records held of each class index, ascending; reads all labels unless the class index exists."""
-        return (self._index or ClassIndex(self._records.labels())).counts()
+        return self._classes(keep=False).counts()
 
     def insert(self, symbols: Tensor, labels: Tensor, tasks: Tensor | None = None) -> None:
         """Offers codes in order: symbols [n, c], class indices [n] from 0, tasks [n] (-1 or None: none).
@@ -153,6 +153,15 @@ class RecollectionMemory(TensorState):
         """Everything held, in order of place (symbols take 8 bytes each here)."""
         return self._records.recall(range(len(self)))
 
+    def by_class(
+        self, most: int | None = None, *, only: Collection[int] | None = None
+    ) -> Iterator[tuple[int, Recollections]]:
+        """Each class held, ascending, with its first `most` records in order of place; of the classes in
+        `only` alone, where it is given. Reads all labels, like `counts`; unpacks what it gives, in turn."""
+        index = self._classes(keep=False)
+        for label in index.classes if only is None else sorted(set(only).intersection(index.classes)):
+            yield label, self._records.recall(index.places(label)[:most])
+
     def recode(self, radices: Sequence[int], translate: Callable[[Tensor], Tensor]) -> None:
         """The association was renewed: every code becomes `translate(symbols [m, c]) -> [m, c']`.
 
@@ -226,10 +235,10 @@ class RecollectionMemory(TensorState):
     def _victims(self, count: int) -> Iterable[int]:
         return self._shuffled(len(self))[:count]
 
-    def _classes(self) -> ClassIndex:
-        if self._index is None:
-            self._index = ClassIndex(self._records.labels())
-        return self._index
+    def _classes(self, *, keep: bool = True) -> ClassIndex:
+        index = self._index or ClassIndex(self._records.labels())
+        self._index = index if keep else self._index
+        return index
 
     def _state(self) -> dict[str, Tensor]:
         return {

@@ -170,8 +170,8 @@ class MaskedGenerator(OneNetwork, Remembering):
     def _learn_class(self, label: int) -> Iterator[None]:
         """The generator learns this class from its codes, against generated examples of the classes that it
         knows."""
-        network, held = self.generator, self.memory.contents()
-        symbols = held.symbols[held.labels == label]
+        network, ((_, held),) = self.generator, self.memory.by_class(only=[label])
+        symbols = held.symbols
         network.measure(label, self.association.decode(symbols))
         training = learn_class(
             network,

@@ -115,12 +115,8 @@ class Remembering(DualMemory):
 
     @torch.no_grad()
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
-        held = self.memory.contents()
-        shown = []
-        for label in sorted(set(held.labels.tolist())):
-            chosen = (held.labels == label).nonzero().flatten()[:per_class]
-            shown.append((label, raw(self.association.decode(held.symbols[chosen]))))
-        return shown
+        shown = self.memory.by_class(per_class)
+        return [(label, raw(self.association.decode(held.symbols))) for label, held in shown]
 
     @property
     def remembered(self) -> int:

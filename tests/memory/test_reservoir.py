@@ -62,6 +62,29 @@ def test_labels_tasks_and_codes_stay_together() -> None:
     assert held.tasks.tolist() == torch.where(steps % 3 > 0, numbers % 8 - 1, NO_TASK).tolist()
 
 
+@pytest.mark.parametrize("kind", [RecollectionMemory, BalancedRecollectionMemory])
+def test_what_is_held_of_each_class_is_read_without_the_rest(kind: type[RecollectionMemory]) -> None:
+    memory = kind(budget_bits=300 * 24, radices=(2,) * SIZE, generator=chance(0))
+    for numbers in torch.arange(2_000).split(10):
+        memory.insert(codes(numbers), numbers % 7 * 3, numbers % 4 - 1)
+    held, before = memory.contents(), memory.state_dict()
+    for most in (1, 5, None):
+        given = list(memory.by_class(most))
+        assert [label for label, _ in given] == sorted(set(held.labels.tolist()))
+        for label, one in given:
+            places = (held.labels == label).nonzero().flatten()[:most]
+            assert numbers_of(one) == torch.tensor(numbers_of(held))[places].tolist()
+            assert torch.equal(one.labels, held.labels[places])
+            assert torch.equal(one.tasks, held.tasks[places])
+    assert [label for label, _ in memory.by_class(only=[9, 3, 1_000])] == [3, 9]
+    after = memory.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_an_empty_memory_has_no_classes_to_show() -> None:
+    assert list(memory_for(9).by_class(4)) == []
+
+
 def test_the_budget_is_never_exceeded_not_even_while_records_are_re_packed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

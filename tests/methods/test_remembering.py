@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import torch
 from torch import Tensor
 
@@ -94,3 +96,21 @@ def test_a_smaller_budget_after_a_restart_is_not_exceeded() -> None:
     observe(smaller, 3, 20)
     assert smaller.memory.stored_bits <= 4_000
     assert len(smaller.memory) > 20
+
+
+def test_showing_a_few_of_each_class_costs_what_is_shown_however_much_is_held() -> None:
+    learner, shown = method(8, budget_bits=2**21, **{"association.code_bits": 48}), []
+    rng = torch.Generator().manual_seed(0)
+    radices = torch.tensor(learner.memory.radices)
+    while len(learner.memory) < learner.memory.capacity:
+        symbols = (torch.rand(1_000, len(radices), generator=rng) * radices).long()
+        learner.memory.insert(symbols, torch.arange(1_000) % 5)
+    unpacked_bytes = len(learner.memory) * len(radices) * 8
+    tracemalloc.start()
+    try:
+        shown = learner.recollect(3)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [(label, len(inputs)) for label, inputs in shown] == [(label, 3) for label in range(5)]
+    assert peak_bytes < unpacked_bytes / 2, (peak_bytes, unpacked_bytes, len(radices))
