@@ -145,6 +145,15 @@ def test_an_interrupt_from_the_keyboard_drains_too(launch: Launch) -> None:
     assert daemon.newest().facts["tally"]["messages"] == 30
 
 
+@pytest.fixture
+def heeds_hangups() -> Iterator[None]:
+    """Who starts the tests with nohup hands down that SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeds_hangups")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_terminal_that_is_closed_drains_like_a_supervisor(launch: Launch, number: signal.Signals) -> None:
     daemon = launch().start()
