@@ -9,6 +9,7 @@ from streamlearner.daemon.intake import TakenBatch
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import Fall
+from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ class Events:
         self._asleep_since_s = clock()
         self._is_transplant = False  # rather than a sleep
         self._gaps = 0
+        self.refused_steps = 0
+        self._refused_before = REFUSED.count
         self._unsaved_rejects = 0
         self._doubts: set[str] = set()
         self._lost_since_s: float | None = None
@@ -57,6 +60,7 @@ class Events:
                 self.metrics.count_reject(reason)
         self._unsaved_rejects += sum(taken.rejects.values())
         self.metrics.publish_dead_letters(pending=self._unsaved_rejects)
+        self._count_refused_steps()
         observation = result.observation if result else None
         if observation and observation.changed:
             self.metrics.count_label_change()
@@ -74,6 +78,16 @@ class Events:
             distortion_l1=observation.distortion_l1 if observation else None,
             prequential_accuracy=accuracy,
         )
+
+    def _count_refused_steps(self) -> None:
+        """A line for the first one: a network that diverged refuses every step."""
+        fresh = REFUSED.count - self._refused_before - self.refused_steps
+        if not fresh:
+            return
+        if not self.refused_steps:
+            log.warning("a step was not taken: loss, gradient or weights were not finite (more are counted)")
+        self.refused_steps += fresh
+        self.metrics.count_refused_steps(fresh)
 
     def _accuracy_fell(self, fall: Fall) -> None:
         self.metrics.count_fall(of_class=fall.label is not None)
@@ -105,6 +119,7 @@ class Events:
         log.info("transplant to %s in %d steps, after %d examples", begun.to, begun.steps, examples)
 
     def steps_done(self, steps: int) -> None:
+        self._count_refused_steps()
         self.metrics.count_sleep_steps(steps)
 
     def consolidation_ended(self, result: ConsolidationResult) -> None:

@@ -51,6 +51,7 @@ def status_document(
         "gaps": source.gaps,
         "asleep": state.asleep,
         "owed_steps": state.owed_steps,
+        "refused_steps": state.events.refused_steps,
         "sleeps": {
             "adopted": progress.adopted if progress else 0,
             "refused": progress.refused if progress else 0,

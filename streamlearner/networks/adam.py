@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam
 
+from streamlearner.networks.refused_steps import LONGEST_STEP, REFUSED
+
 
 class Adam(nn.Module):
     """torch's Adam (Kingma and Ba, 2015) for parameters of `count` values in total.
@@ -16,8 +18,8 @@ class Adam(nn.Module):
     of their squares, one parameter after the other. `steps`, int64 [], counts the steps taken.
     (`torch.optim.Adam` keeps the same in a dictionary by parameter, which no module's `state_dict` shows.)
 
-    With `max_norm` a gradient longer than that is shortened to it, and one that is not finite is dropped: a
-    single absurd example must not end months of learning.
+    With `max_norm` a gradient longer than that is shortened to it. One that is not finite, or whose square is
+    not, is dropped and counted in `REFUSED`: a single absurd example must not end months of learning.
     """
 
     exp_avg: Tensor
@@ -50,12 +52,12 @@ class Adam(nn.Module):
         A value whose gradients were all 0 stays as it is, bit for bit.
         """
         gradient = torch.cat([part.flatten() for part in gradients])
-        if self.max_norm is not None:
-            norm = float(gradient.norm())
-            if not norm < float("inf"):
-                return
-            if norm > self.max_norm:
-                gradient *= self.max_norm / norm
+        norm = float(gradient.norm())
+        if not norm < LONGEST_STEP:
+            REFUSED.add()
+            return
+        if self.max_norm is not None and norm > self.max_norm:
+            gradient *= self.max_norm / norm
         # all parameters as one: for small networks, half the time of one after the other
         values = torch.cat([parameter.flatten() for parameter in parameters])
         self._step(values, gradient, learning_rate=learning_rate)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.networks.light import ImageStandardisation
+from streamlearner.networks.refused_steps import LONGEST_STEP, REFUSED
 from streamlearner.networks.standardisation import Standardisation as Standardisation
 
 HEAD_BLOCK = 16
@@ -181,20 +182,17 @@ def sgd_step(network: Network, *, learning_rate: float, loss: float) -> None:
     """One step of SGD without momentum from the `.grad` of all parameters, which are then set to None. (With
     less overhead than `torch.optim.SGD`.)
 
-    Where the `loss` is above `CLIP_ABOVE_LOSS` or not a number, a gradient longer than `MAX_GRADIENT_NORM` is
-    clipped to that norm, and one that is not finite is dropped: a single absurd example must not end months
-    of learning. (Computing the norm in every step took 2 % of a step.)
+    A step whose loss or gradient is not finite, or that leaves weights which cannot be computed with, is not
+    taken and counted in `REFUSED`: a single absurd example must not end months of learning. Where the `loss`
+    is above `CLIP_ABOVE_LOSS`, a gradient longer than `MAX_GRADIENT_NORM` is clipped to that norm.
     """
     parameters = [p for p in network.weights if p.grad is not None]
     gradients = [p.grad for p in parameters if p.grad is not None]
-    clip_factor = 1.0 if loss <= CLIP_ABOVE_LOSS else _clip_factor(gradients)
-    if clip_factor:
+    norm = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist()) if gradients else 0.0
+    clip_factor = min(1.0, MAX_GRADIENT_NORM / (norm or 1.0)) if loss > CLIP_ABOVE_LOSS else 1.0
+    if math.isfinite(loss) and learning_rate * clip_factor * norm < LONGEST_STEP:
         torch._foreach_add_(parameters, gradients, alpha=-learning_rate * clip_factor)
+    else:
+        REFUSED.add()
     for p in parameters:
         p.grad = None
-
-
-def _clip_factor(gradients: list[Tensor]) -> float:
-    """The factor that clips the gradient to `MAX_GRADIENT_NORM`; 0 for one that is not finite."""
-    norm = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist())
-    return min(1.0, MAX_GRADIENT_NORM / (norm or 1.0)) if math.isfinite(norm) else 0.0

@@ -66,6 +66,10 @@ class Metrics:
         if prequential_accuracy is not None:
             self._series.prequential.set(prequential_accuracy)
 
+    def count_refused_steps(self, steps: int) -> None:
+        """Steps that were not taken, as something was not finite."""
+        self._series.refused_steps.inc(steps)
+
     def count_label_change(self) -> None:
         """A batch showed that labels changed their meaning."""
         self._series.label_changes.inc()

@@ -12,6 +12,7 @@ from streamlearner.decoding.batch import Batch
 from streamlearner.evaluation.adaptive_window import Change
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
+from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics
 
 
@@ -67,3 +68,16 @@ def test_of_many_classes_the_worst_are_named(caplog: pytest.LogCaptureFixture) -
 def test_an_adopted_sleep_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     events().consolidation_ended(ended(adopted=True, losing=1))
     assert warnings(caplog) == []
+
+
+def test_steps_that_were_refused_are_counted_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    REFUSED.add()  # before this daemon began
+    told = events()
+    for _ in range(2):
+        REFUSED.add()
+        told.batch_taken(a_batch(), result=None, accuracy=None, seconds=0.1)
+        REFUSED.add()
+        told.steps_done(1)
+    assert told.refused_steps == 4
+    assert "streamlearner_learn_steps_refused_total 4.0" in told.metrics.exposition().decode()
+    assert len(warnings(caplog)) == 1

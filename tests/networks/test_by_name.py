@@ -164,7 +164,7 @@ def test_a_descent_is_torchs_plain_gradient_step_and_frees_the_gradients() -> No
 def moved(network: Network, *, scale: float) -> Tensor:
     before = [p.detach().clone() for p in network.parameters()]
     a_step(network, scale=scale)
-    sgd_step(network, learning_rate=0.1, loss=float("inf"))
+    sgd_step(network, learning_rate=0.1, loss=100.0)
     return torch.cat([(p - q).flatten() for p, q in zip(network.parameters(), before, strict=True)]).detach()
 
 
