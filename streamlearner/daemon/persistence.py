@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from streamlearner.daemon.snapshot import Snapshot
-from streamlearner.errors import ConfigError, StreamlearnerError
+from streamlearner.errors import CheckpointError, ConfigError, StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Lineage, Version, Versions
 from streamlearner.stream import Position, Source
@@ -95,7 +95,8 @@ class Persistence:
         return fresh > 0 and self.every_s is not None and now_s - self._saved_s >= self.every_s
 
     def save(self, snapshot: Snapshot) -> None:
-        """Durable when it returns. Raises StreamlearnerError where it cannot be written."""
+        """Durable when it returns. Raises StreamlearnerError where it cannot be written, or must not be: what
+        diverged never takes the place of a good checkpoint."""
         started_s = self.clock()
         try:
             self._write(snapshot)
@@ -114,6 +115,11 @@ class Persistence:
         )
 
     def _write(self, snapshot: Snapshot) -> None:
+        if snapshot.broken is not None:
+            raise CheckpointError(
+                f"no checkpoint is saved, as {snapshot.broken} is not finite: the model diverged, and the "
+                "last good checkpoint stays (lower method.learning_rate, and restart or roll back)"
+            )
         self.dead_letters.flush(timeout_s=self.retry_s)
         if self._new_version is not None:
             self.versions.save(self._new_version)

@@ -12,6 +12,7 @@ from streamlearner.daemon.intake import RememberedIds, Tally
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
+from streamlearner.networks.finiteness import not_finite
 from streamlearner.state.checkpoint import Checkpoint
 from streamlearner.stream import Position
 
@@ -36,6 +37,7 @@ class LearningState(Protocol):
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """`examples` of the `messages` taken were learned; `position` is that after the last batch.
+    `broken` names a weight that is not finite: no restart could go on from it.
 
     The tensors are those in use, not copies: save them before more is learned. Equal streams give equal
     snapshots: no fact depends on the time of day, but where the sleep schedule goes by time.
@@ -46,6 +48,7 @@ class Snapshot:
     position: Position
     messages: int
     examples: int
+    broken: str | None = None
 
 
 def capture(state: LearningState, position: Position) -> Snapshot:
@@ -56,6 +59,7 @@ def capture(state: LearningState, position: Position) -> Snapshot:
         position=position,
         messages=state.tally.messages,
         examples=state.learner.progress.learned if state.learner else 0,
+        broken=not_finite(state.learner.method) if state.learner else None,
     )
 
 

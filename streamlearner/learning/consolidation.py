@@ -13,6 +13,7 @@ from streamlearner.evaluation.paired_test import fewest_losses, probability_of_l
 from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.learning.served_accuracy import Fall
 from streamlearner.methods.base import DualMemory, Observation
+from streamlearner.networks.finiteness import not_finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +203,9 @@ class Consolidation:
         return cls(candidate, remaining, start, transplant)
 
     def checked(self, result: ConsolidationResult) -> ConsolidationResult:
-        """`result`, but refused where weights of what was taught are not finite, which no exam forgives."""
-        weights = self.candidate.neocortex.parameters()
-        finite = all(bool(part.isfinite().all()) for part in weights)
+        """`result`, but refused where weights of what was taught, or a network's statistics, are not finite,
+        which no exam forgives."""
+        finite = not_finite(self.candidate.neocortex) is None
         return result if finite else replace(result, adopted=False, undecided=False)
 
     def transfer_to(self, method: DualMemory) -> None:

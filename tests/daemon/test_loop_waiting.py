@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
@@ -94,6 +95,29 @@ def test_a_stop_on_a_full_disk_says_that_the_last_checkpoint_is_missing(tmp_path
         wait_until(
             lambda: daemon.persistence.waiting or daemon.state.tally.messages == COUNT, "no more is taken"
         )
+
+
+def test_weights_that_are_not_finite_never_take_the_place_of_a_good_checkpoint(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = MemorySource(STREAM[:60], finite=False)
+    with (
+        pytest.raises(CheckpointError, match="nothing is lost"),
+        running(build(settings(tmp_path), source=source)) as daemon,
+    ):
+        wait_until(
+            lambda: source.committed == {"index": 60} and not daemon.state.asleep, "the first part is saved"
+        )
+        assert daemon.state.learner is not None
+        with torch.no_grad():
+            next(daemon.state.learner.method.hippocampus.parameters()).fill_(torch.nan)
+        source.extend(STREAM[60:])
+        wait_until(lambda: daemon.persistence.waiting, "the stream waits")
+        wait_until(lambda: not daemon.requests.learning, "/readyz is not ready")
+        assert figure(daemon, 'streamlearner_checkpoint_saves_total{outcome="failed"}') >= 1
+    newest = store(tmp_path).latest()
+    assert newest is not None and newest.manifest.position == {"index": 60}
+    assert "is not finite: the model diverged, and the last good checkpoint stays" in caplog.text
 
 
 class Letters:
