@@ -149,6 +149,7 @@ def make_intake(config: Config, *, source: Source, codec: Codec, dead_letters: D
         batch_size=config.daemon.batch_size,
         linger_s=config.daemon.linger_s,
         remembered_ids=config.codec.remembered_ids,
+        max_classes=config.limits.max_classes,
         clock=time.monotonic,
     )
 

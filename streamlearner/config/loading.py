@@ -42,6 +42,7 @@ from streamlearner.config.settings import (
     CheckpointSection,
     CodecSection,
     DeadLettersSection,
+    LimitsSection,
     ServingSection,
     SourceSection,
 )
@@ -66,6 +67,7 @@ class Config(Section):
     """threads of one tensor operation; null: the machine's cores less one, which serving uses"""
     source: SourceSection = Field(default_factory=SourceSection)
     codec: CodecSection = Field(default_factory=CodecSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     daemon: DaemonSection = Field(default_factory=DaemonSection)
     memory: MemorySection = Field(default_factory=MemorySection)
     association: AssociationSection = Field(default_factory=AssociationSection)
@@ -87,6 +89,7 @@ class Config(Section):
         for (section, name), default in _ADDED.items():
             if counted[section].get(name) == default:
                 del counted[section][name]
+        counted = {key: value for key, value in counted.items() if value != {}}  # `limits` was no section
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
     def learning(self) -> dict[str, Any]:
@@ -107,7 +110,7 @@ _SECTIONS_OF_0_1 = {
 changes no former digest."""
 _ADDED = {
     ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
-    ("sleep", "significance"): 0.05,
+    ("sleep", "significance"): 0.05, ("limits", "max_classes"): 10_000,
 }  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""
 

@@ -42,6 +42,14 @@ class CodecSection(Section):
     """ids of the last examples, 8 bytes each in the checkpoint, so that what is sent again is learned once"""
 
 
+class LimitsSection(Section):
+    """What a stream may ask for."""
+
+    max_classes: Count = 10_000
+    """classes, so that an id in the label field does not open one with each example: as many as the largest
+    data sets of species have. An example of one more is a dead letter; known classes are learned as before"""
+
+
 class CheckpointSection(Section):
     """When what was learned becomes durable."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from streamlearner.daemon.class_ceiling import BEYOND
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
 from streamlearner.learning.learner import Learner
@@ -35,6 +36,7 @@ class Events:
         self._doubts: set[str] = set()
         self._lost_since_s: float | None = None
         self._was_heard = False
+        self._told_of_classes = False
 
     def messages_lost(self, gaps: int) -> None:
         """`gaps` messages in all, since the source was opened, were lost before they could be read."""
@@ -55,11 +57,7 @@ class Events:
         self, taken: TakenBatch, *, result: LearningResult | None, accuracy: float | None, seconds: float
     ) -> None:
         """`result` is None where the batch held nothing new."""
-        for reason, count in taken.rejects.items():
-            for _ in range(count):
-                self.metrics.count_reject(reason)
-        self._unsaved_rejects += sum(taken.rejects.values())
-        self.metrics.publish_dead_letters(pending=self._unsaved_rejects)
+        self._rejected(taken.rejects)
         self._count_refused_steps()
         observation = result.observation if result else None
         if observation and observation.changed:
@@ -88,6 +86,19 @@ class Events:
             log.warning("a step was not taken: loss, gradient or weights were not finite (more are counted)")
         self.refused_steps += fresh
         self.metrics.count_refused_steps(fresh)
+
+    def _rejected(self, rejects: Mapping[str, int]) -> None:
+        for reason, count in rejects.items():
+            for _ in range(count):
+                self.metrics.count_reject(reason)
+        if BEYOND in rejects and not self._told_of_classes:
+            self._told_of_classes = True
+            log.warning(
+                "labels name more classes than limits.max_classes: raise it if they are classes, mend the "
+                "producer if they are ids; such examples are dead letters, known classes go on being learned"
+            )
+        self._unsaved_rejects += sum(rejects.values())
+        self.metrics.publish_dead_letters(pending=self._unsaved_rejects)
 
     def _accuracy_fell(self, fall: Fall) -> None:
         self.metrics.count_fall(of_class=fall.label is not None)

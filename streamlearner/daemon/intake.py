@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from streamlearner.daemon.class_ceiling import BEYOND, ClassCeiling, KnownClasses
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.headers import is_tombstone
@@ -101,6 +102,7 @@ class Intake:
         batch_size: int,
         linger_s: float,
         remembered_ids: int,
+        max_classes: int,
         clock: Callable[[], float],
     ) -> None:
         self.source = source
@@ -108,13 +110,15 @@ class Intake:
         self.dead_letters = dead_letters
         self.batch_size = batch_size
         self.linger_s = linger_s
+        self.max_classes = max_classes
         self.ids = RememberedIds(window=remembered_ids)
         self._clock = clock
         self._pending: list[Message] = []
         self._arrived_s = clock()
 
-    def next_batch(self, *, timeout_s: float) -> TakenBatch | None:
-        """The next batch, or None where there is not enough yet; waits up to `timeout_s`."""
+    def next_batch(self, *, timeout_s: float, known: KnownClasses = ()) -> TakenBatch | None:
+        """The next batch, or None where there is not enough yet; waits up to `timeout_s`. `known` are the
+        classes so far, to which it may add until there are `max_classes`."""
         arrived = self.source.poll(self.batch_size - len(self._pending), timeout_s)
         if arrived:
             self._arrived_s = self._clock()
@@ -122,7 +126,7 @@ class Intake:
         if len(self._pending) < self.batch_size and not (self._pending and self.idle):
             return None
         messages, self._pending = self._pending, []
-        return self._decode(messages)
+        return self._decode(messages, known)
 
     @property
     def idle(self) -> bool:
@@ -138,17 +142,29 @@ class Intake:
         """True when a finite source has been read to its end."""
         return self.source.exhausted and not self._pending
 
-    def _decode(self, messages: list[Message]) -> TakenBatch:
+    def _decode(self, messages: list[Message], known: KnownClasses) -> TakenBatch:
         batch, rejects = self.codec.decode(messages)
+        fresh, beyond = self._sort(batch, ClassCeiling(known, most=self.max_classes))
+        rejects += beyond
         if rejects:
             self.dead_letters.write(rejects)
-        fresh = [i for i, name in enumerate(batch.ids) if name is None or self.ids.admit(name)]
-        duplicates = len(batch) - len(fresh)
         return TakenBatch(
             messages=len(messages),
-            batch=batch.select(fresh) if duplicates else batch,
+            batch=batch.select(fresh) if len(fresh) < len(batch) else batch,
             rejects=dict(Counter(reject.reason for reject in rejects)),
-            duplicates=duplicates,
+            duplicates=len(batch) - len(fresh) - len(beyond),
             tombstones=sum(map(is_tombstone, messages)),
             position=self.source.position,
         )
+
+    def _sort(self, batch: Batch, ceiling: ClassCeiling) -> tuple[list[int], list[Reject]]:
+        """The places of what is new, and what is one class too many; the rest are duplicates. The id of a
+        reject is not remembered: it may be sent again."""
+        fresh, beyond = [], []
+        for place, (label, name) in enumerate(zip(batch.labels, batch.ids, strict=True)):
+            if refusal := ceiling.refusal(label):
+                beyond.append(Reject(batch.messages[place], BEYOND, refusal))
+            elif name is None or self.ids.admit(name):
+                ceiling.open(label)
+                fresh.append(place)
+        return fresh, beyond

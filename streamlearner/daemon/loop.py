@@ -111,8 +111,8 @@ class Daemon:
         state = self.state
         if state.asleep and (self.steps_per_batch == 0 or state.owed_steps):
             return
-        idle = state.asleep and state.intake.idle
-        taken = state.intake.next_batch(timeout_s=0.0 if idle else self.poll_timeout_s)
+        timeout_s = 0.0 if state.asleep and state.intake.idle else self.poll_timeout_s
+        taken = state.intake.next_batch(timeout_s=timeout_s, known=state.known_classes)
         if taken is not None:
             self.learn(taken)
             state.position = taken.position

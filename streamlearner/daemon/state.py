@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from streamlearner.daemon.class_ceiling import KnownClasses
 from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import Intake, RememberedIds, Tally
 from streamlearner.daemon.sleep_schedule import SleepSchedule
@@ -49,6 +50,10 @@ class DaemonState:
     @schema.setter
     def schema(self, schema: Schema | None) -> None:
         self.intake.codec.schema = schema
+
+    @property
+    def known_classes(self) -> KnownClasses:
+        return () if self.learner is None else self.learner.labels
 
     @property
     def asleep(self) -> bool:

@@ -57,8 +57,9 @@ REASONS = (
     "task",
     "id",
     "schema",  # well formed, but of another shape or dtype than this stream's
+    "classes",  # one class more than limits.max_classes; found by the intake, which knows the classes so far
 )
-"""Every reason a Reject or InvalidInput from here can carry (a metric label: keep it small)."""
+"""Every reason a Reject or InvalidInput can carry (a metric label: keep it small)."""
 
 _CACHE_ENTRIES = 4096
 

@@ -54,7 +54,7 @@ def expand(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: b
     found = [
         (i, one, task_of(named, one))
         for i, (label, named) in enumerate(zip(batch.labels, names, strict=True))
-        for one in _classes(label)
+        for one in classes_of(label)
     ]
     examples = torch.tensor([i for i, _, _ in found])
     classes = labels.indices([one for _, one, _ in found])
@@ -71,7 +71,8 @@ def factor_task(named: str | None, factor: str) -> str:
     return factor if named is None else f"{named}/{factor}"
 
 
-def _classes(label: Label | Factors) -> Iterator[ClassName]:
+def classes_of(label: Label | Factors) -> Iterator[ClassName]:
+    """The one class that a plain label names, or one of each factor."""
     if not isinstance(label, Mapping):
         yield label
         return

@@ -61,7 +61,13 @@ def tombstone(offset: int) -> Message:
     return Message(None, "memory", 0, offset)
 
 
-def an_intake(source: MemorySource, *, clock: Clock | None = None, remembered_ids: int = 100) -> Intake:
+def an_intake(
+    source: MemorySource,
+    *,
+    clock: Clock | None = None,
+    remembered_ids: int = 100,
+    max_classes: int = 10_000,
+) -> Intake:
     source.open(None)
     return Intake(
         source=source,
@@ -70,6 +76,7 @@ def an_intake(source: MemorySource, *, clock: Clock | None = None, remembered_id
         batch_size=BATCH,
         linger_s=2.0,
         remembered_ids=remembered_ids,
+        max_classes=max_classes,
         clock=clock or Clock(),
     )
 
