@@ -25,7 +25,7 @@ def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
     settings = {
         "source": {"type": "files", "files": files},
         "daemon": {"linger_s": 0.2, "poll_timeout_s": 0.05},
-        "checkpoint": {"every_s": 0.5, "retry_s": 0.2},
+        "checkpoint": {"every_s": 0.5, "retry_s": 1.0},  # each try that fails is a line of the log
     }
     made = DaemonProcess(tmp_path / "daemon", settings)
     yield made.start()
