@@ -4,7 +4,8 @@ network."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Self
 
@@ -57,7 +58,7 @@ class Remembering(DualMemory):
         student = candidate.neocortex
         assert isinstance(student, Network)
         student.head.grow(candidate.classes)
-        if getattr(self.neocortex, "light", None) is not None:
+        if getattr(self.neocortex, "image_standardisation", None) is not None:
             student.standardise_images()
         student.update_input_statistics(candidate._distillation_batch(STATISTICS_SAMPLE, generator)[0])
         remaining = distill(
@@ -101,9 +102,9 @@ class Remembering(DualMemory):
         """One with shorter codes, where memory has no room for all that are seen after `coming` more: for
         twice as many. Of thousands some are lost instead."""
         memory, wanted = self.memory, min(self.memory.seen + coming, ENOUGH)
-        fields = memory.record_bits - _bits_of(memory.radices)
+        fields = memory.record_bits - _bits_of(tuple(memory.radices))
         room = memory.budget_bits // 8 * 8
-        if _bits_of(association.radices) <= room // wanted - fields:
+        if _bits_of(tuple(association.radices)) <= room // wanted - fields:
             return None
         return association.shortened(room // min(2 * wanted, ENOUGH) - fields)
 
@@ -133,5 +134,7 @@ class Remembering(DualMemory):
         return int(len(self.memory) >= self.memory.capacity)
 
 
-def _bits_of(radices: Sequence[int]) -> float:
+@lru_cache(maxsize=4)
+def _bits_of(radices: tuple[int, ...]) -> float:
+    """Asked with each batch, of hundreds of symbols."""
     return math.fsum(map(math.log2, radices))

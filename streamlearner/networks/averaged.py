@@ -60,6 +60,18 @@ class AveragedNetwork(nn.Module):
         self.steps = min(self.steps, SHORT)
 
     @torch.no_grad()
+    def take_over(self, before: Network, after: Network) -> None:
+        """The average adds what changed between two networks, and the network that learns starts again from
+        the average. Statistics are those of `after`."""
+        changes = zip(self.average.weights, before.weights, after.weights, strict=True)
+        for weight, weight_before, weight_after in changes:
+            weight.add_(weight_after - weight_before)
+        for weight, averaged in zip(self.network.weights, self.average.weights, strict=True):
+            weight.copy_(averaged)
+        for network in (self.average, self.network):
+            network.load_statistics(after)
+
+    @torch.no_grad()
     def teacher_logits(self, inputs: Tensor) -> Tensor:
         """Logits [n, rows] of the average for a training batch [n, *input_shape]. Its batch normalisation
         statistics are updated."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.networks.light import ImageStandardisation
+from streamlearner.networks.image_standardisation import ImageStandardisation
 from streamlearner.networks.refused_steps import LONGEST_STEP, REFUSED
 from streamlearner.networks.standardisation import Standardisation as Standardisation
 
@@ -84,7 +84,7 @@ class Network(nn.Module):
         self.head = OpenHead(features=features)
         self.half_precision = False
         self.image_channels = 0
-        self.light: ImageStandardisation | None = None
+        self.image_standardisation: ImageStandardisation | None = None
         self._weights: list[Tensor] = []
         self._all_buffers: list[Tensor] | None = None
         self._input_statistics: list[Tensor] | None = None
@@ -117,8 +117,8 @@ class Network(nn.Module):
     def update_input_statistics(self, inputs: Tensor) -> None:
         """Updates the running mean and variance of feature vectors [n, d], or of images where these are
         standardised; call it before they are learned."""
-        if self.light is not None:
-            self.light.update(inputs)
+        if self.image_standardisation is not None:
+            self.image_standardisation.update(inputs)
         first = self.body[0] if isinstance(self.body, nn.Sequential) else None
         if isinstance(first, Standardisation):
             first.update(inputs)
@@ -143,8 +143,8 @@ class Network(nn.Module):
 
     def _represent(self, inputs: Tensor) -> Tensor:
         inputs = inputs.to(self.head.weight.device)
-        if self.light is not None:
-            inputs = self.light(inputs)
+        if self.image_standardisation is not None:
+            inputs = self.image_standardisation(inputs)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         if not self.half_precision:
@@ -156,18 +156,18 @@ class Network(nn.Module):
         """Before any image is learned: from now on they are standardised by all that are met. Does nothing
         for a network whose `image_channels` are not said."""
         if self.image_channels:
-            self._set_light(ImageStandardisation(channels=self.image_channels))
+            self._standardise_images_by(ImageStandardisation(channels=self.image_channels))
 
-    def _set_light(self, light: ImageStandardisation | None) -> None:
-        self.light, self._all_buffers, self._input_statistics = light, None, None
+    def _standardise_images_by(self, found: ImageStandardisation | None) -> None:
+        self.image_standardisation, self._all_buffers, self._input_statistics = found, None, None
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Images are standardised or not as where the state is from: version 0.1.0 did not."""
-        mean = state_dict.get(prefix + "light.mean")
+        mean = state_dict.get(prefix + "image_standardisation.mean")
         if mean is None:
-            self._set_light(None)
-        elif self.light is None:
-            self._set_light(ImageStandardisation(channels=len(mean)).to(mean.device))
+            self._standardise_images_by(None)
+        elif self.image_standardisation is None:
+            self._standardise_images_by(ImageStandardisation(channels=len(mean)).to(mean.device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def get_extra_state(self) -> Tensor:

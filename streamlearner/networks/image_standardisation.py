@@ -1,4 +1,4 @@
-"""Standardises images by the light of all that were seen."""
+"""The standardisation of images by running statistics."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build_network
-from streamlearner.networks.light import ImageStandardisation
+from streamlearner.networks.image_standardisation import ImageStandardisation
 
 
 def images(count: int = 300, *, channels: int = 1) -> Tensor:
@@ -46,7 +46,7 @@ def test_images_that_are_all_alike_are_not_enlarged_beyond_measure() -> None:
 def test_a_network_standardises_only_once_it_is_asked_and_its_state_says_so() -> None:
     plain, shown = network(), images()
     plain.update_input_statistics(shown)
-    assert not [name for name in plain.state_dict() if "light" in name]
+    assert not [name for name in plain.state_dict() if "image_standardisation" in name]
     asked = network()
     asked.standardise_images()
     asked.update_input_statistics(shown)
