@@ -14,12 +14,12 @@ from streamlearner.associations.block_covariance import BlockCovariance
 from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.associations.quantiser import fitted, levels_of
 from streamlearner.associations.transform import TransformAssociation
+from streamlearner.networks.outliers import REACH
 
 LONGER = (2, 3)
 """Lengths of codes between the shortest and the whole vector, in units of the shortest."""
 MOST_BITS = 6
 """Of a symbol."""
-_REACH = 10.0  # deviations; values further out are taken for these
 _GAUSSIAN = 0.8  # mean magnitude of a deviation, of their root mean square; less where one value is usual
 _BLOCK = 256  # columns whose correlations are watched: eigenvectors of 256 take 16 ms of a core
 _GROWTH = 2.5
@@ -151,7 +151,7 @@ class VectorAssociation(Association):
 
     def _along(self, inputs: Tensor) -> Tensor:
         """Vectors [n, d] along the directions, [n, c]."""
-        limit = _REACH * self.deviation
+        limit = REACH * self.deviation
         return (inputs - self.mean).clamp(-limit, limit) @ self.into
 
     def _symbols(self, values: Tensor) -> Tensor:

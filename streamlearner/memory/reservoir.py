@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.memory.class_index import ClassIndex
+from streamlearner.memory.drawn_places import drawn_places
 from streamlearner.memory.packing import CodeError, Packing
 from streamlearner.memory.proportions import kept_counts
 from streamlearner.memory.records import CHUNK, NO_TASK, Recollections, Records, integers
@@ -92,8 +93,7 @@ class RecollectionMemory(TensorState):
         if not classes:
             return
         self._widen(max(classes).bit_length(), (max(named) + 1).bit_length())
-        chosen = self._choose(classes)
-        if chosen:
+        if chosen := self._choose(classes):
             rows = list(chosen.values())
             fields = np.asarray([(classes[row], named[row] + 1) for row in rows], np.int64)  # 0: no task
             self._records.write(list(chosen), codes[rows], fields)
@@ -128,15 +128,7 @@ class RecollectionMemory(TensorState):
     def sample(self, n: int, generator: torch.Generator | None = None) -> Recollections:
         """`n` records, uniformly: all different where n <= len(self), else with replacement; none from an
         empty one. Draws from `generator`, or from the memory's own."""
-        held, source = len(self), generator or self._generator
-        if n <= 0 or held == 0:
-            return self._records.recall([])
-        if n <= held < n * n:
-            return self._records.recall(torch.randperm(held, generator=source)[:n].tolist())
-        while True:  # at most 4 draws in 10 are repeated, and no call costs more for a larger memory
-            places = torch.randint(held, (n,), generator=source).tolist()
-            if n > held or len(set(places)) == n:
-                return self._records.recall(places)
+        return self._records.recall(drawn_places(n, held=len(self), generator=generator or self._generator))
 
     def sample_balanced(
         self, n: int, generator: torch.Generator | None = None, *, below: int | None = None
@@ -156,8 +148,8 @@ class RecollectionMemory(TensorState):
     def by_class(
         self, most: int | None = None, *, only: Collection[int] | None = None
     ) -> Iterator[tuple[int, Recollections]]:
-        """Each class held, ascending, with its first `most` records in order of place; of the classes in
-        `only` alone, where it is given. Reads all labels, like `counts`; unpacks what it gives, in turn."""
+        """Each class held, or held and in `only`, ascending, with its first `most` records in order of
+        place. Reads all labels, like `counts`; unpacks what it gives, in turn."""
         index = self._classes(keep=False)
         for label in index.classes if only is None else sorted(set(only).intersection(index.classes)):
             yield label, self._records.recall(index.places(label)[:most])

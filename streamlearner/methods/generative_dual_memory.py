@@ -138,8 +138,7 @@ class GenerativeDualMemory(DualMemory):
 
     @property
     def fullness(self) -> int:
-        """How many more tasks there are than `short_term_tasks`: asks for a sleep, and again with each
-        further task where that sleep was refused."""
+        """How many more tasks there are than `short_term_tasks`: each asks for a sleep once."""
         return max(len(self.hippocampus.tasks) - self.short_term_tasks, 0)
 
     def _to_consolidate(self) -> dict[int, GenerativeMemory]:

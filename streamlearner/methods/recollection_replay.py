@@ -220,18 +220,10 @@ class RecollectionReplay(ChoosesAnswerer):
         """The averaged weights add what sleep changed, and so keep what was learned awake meanwhile; the
         learning network starts again from them."""
         before, after = candidate.hippocampus.average, candidate.neocortex
-        average = self.hippocampus.average
         for network in (before, after):
-            network.head.grow(average.head.rows)
-        for weight, before_sleep, after_sleep in zip(
-            average.weights, before.weights, after.weights, strict=True
-        ):
-            weight.add_(after_sleep - before_sleep)
-        average.load_statistics(after)
+            network.head.grow(self.hippocampus.average.head.rows)
+        self.hippocampus.take_over(before, after)
         self.neocortex.load_state_dict(after.state_dict())
-        for weight, rested in zip(self.hippocampus.network.weights, average.weights, strict=True):
-            weight.copy_(rested)
-        self.hippocampus.network.load_statistics(after)
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
         self.neocortex.load_state_dict(neocortex)
