@@ -148,7 +148,7 @@ class Events:
                 "the exam is too small to tell a loss from chance: raise exam.budget_bits or .fraction"
             )
         if not result.adopted:
-            log.warning("adopted, it would have lost: %s", losses(result))
+            log.warning("refused: adopted, it would have lost %s", losses(result))
 
     def rolled_back(self, version: int, *, while_asleep: bool) -> None:
         if while_asleep:

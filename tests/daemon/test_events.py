@@ -55,7 +55,9 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_a_refused_sleep_says_which_classes_would_have_lost(caplog: pytest.LogCaptureFixture) -> None:
     events().consolidation_ended(ended(adopted=False, losing=2))
-    assert warnings(caplog) == ["adopted, it would have lost: class 0 (100% to 0%), class 1 (100% to 10%)"]
+    assert warnings(caplog) == [
+        "refused: adopted, it would have lost class 0 (100% to 0%), class 1 (100% to 10%)"
+    ]
 
 
 def test_of_many_classes_the_worst_are_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -138,6 +138,7 @@ def test_a_version_rolled_back_to_stays_after_a_restart(tmp_path: Path) -> None:
         wait_until(
             lambda: source.committed == {"index": COUNT} and not daemon.state.asleep, "all was learned"
         )
+        wait_until(lambda: daemon.requests.status()["model_version"].startswith("2."), "the status says so")
         ask(daemon, "/v1/rollback", {"version": 1})
         wait_until(lambda: daemon.requests.status()["model_version"].startswith("1."), "rolled back")
         with pytest.raises(urllib.error.HTTPError, match="404"):
