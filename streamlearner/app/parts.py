@@ -9,6 +9,7 @@ from streamlearner.associations.transferred import transfer
 from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
 from streamlearner.memory.code_size import association_for, code_bits_for
+from streamlearner.memory.packing import CodeError
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Rng
 from streamlearner.networks.augmentation import Augmentation
@@ -80,13 +81,17 @@ def make_augmentation(config: Config, *, input_shape: tuple[int, ...]) -> Augmen
 
 
 def make_memory(config: Config, *, association: Association) -> RecollectionMemory:
+    """Raises ConfigError where the budget does not hold one code."""
     settings = config.memory.settings_of()
-    memory: RecollectionMemory = SAMPLING.find(config.memory.sampling).load()(
-        budget_bits=config.memory.budget_bits,
-        radices=association.radices,
-        generator=_generator(config, "memory"),
-        **dict(settings or ()),
-    )
+    try:
+        memory: RecollectionMemory = SAMPLING.find(config.memory.sampling).load()(
+            budget_bits=config.memory.budget_bits,
+            radices=association.radices,
+            generator=_generator(config, "memory"),
+            **dict(settings or ()),
+        )
+    except CodeError as error:
+        raise ConfigError(f"memory.budget_bits: {error}") from error
     return memory
 
 

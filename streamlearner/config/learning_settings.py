@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
 from streamlearner.registry.associations import ASSOCIATIONS
-from streamlearner.registry.cron import check_cron
+from streamlearner.registry.cron import why_not
 from streamlearner.registry.methods import METHODS
 from streamlearner.registry.networks import NETWORKS
 from streamlearner.registry.part import TARGET, Registry, UnknownPart
@@ -18,11 +18,10 @@ from streamlearner.registry.section import Bits, Count, Folder, Seconds, Section
 
 
 def _cron(text: str) -> str:
-    try:
-        check_cron(text)
-    except ValueError as error:
-        expected = "a cron expression such as '0 3 * * *' (minute, hour, day, month, weekday; UTC)"
-        raise ValueError(f"{expected}, not one like this: {error}") from None
+    if (reason := why_not(text)) is not None:
+        raise ValueError(
+            f"a cron expression such as '0 3 * * *' (minute, hour, day, month, weekday; UTC); here {reason}"
+        )
     return text
 
 

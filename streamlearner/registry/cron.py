@@ -17,17 +17,22 @@ def next_fire_s(cron: str, after_s: float) -> float:
 
 def check_cron(cron: str) -> None:
     """Raises ValueError for one that cannot work, or not the same after a restart."""
-    example = (
-        'expected five fields (minute hour day month weekday, UTC), such as "0 3 * * *": 03:00 every night'
-    )
+    if (reason := why_not(cron)) is not None:
+        raise ValueError(
+            f"sleep.cron is {cron!r}: {reason}; expected five fields (minute hour day month weekday, UTC), "
+            'such as "0 3 * * *": 03:00 every night'
+        )
+
+
+def why_not(cron: str) -> str | None:
+    """What is wrong with it; None for a good one."""
     if len(cron.split()) > 6:  # a year as the seventh would run out
-        raise ValueError(f"sleep.cron is {cron!r}: it has more than six fields; {example}")
+        return "it has more than six fields"
     # croniter's R draws from the global random generator: a restart would decide otherwise
     if re.search(r"(^|[\s,])[Rr]($|[\s,(/])", cron):
-        raise ValueError(
-            f"sleep.cron is {cron!r}: random fields (R) cannot be repeated after a restart; {example}"
-        )
+        return "random fields (R) cannot be repeated after a restart"
     try:
         next_fire_s(cron, 0.0)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"sleep.cron is {cron!r}: {error}; {example}") from error
+        return str(error)
+    return None

@@ -47,6 +47,12 @@ def test_what_cannot_be_learned_is_named_and_nothing_of_it_is_learned(X: Any, y:
     assert ours.learned == 1
 
 
+def test_a_budget_that_holds_not_one_code_is_a_setting_to_mend() -> None:
+    with pytest.raises(ConfigError, match=r"memory\.budget_bits: .* one record takes") as refused:
+        Learner(config={"memory.budget_bits": 10}).learn_many(IMAGES[:2], [1, 2])
+    assert refused.value.exit_code == 78
+
+
 def test_another_shape_than_the_first_is_refused_in_the_words_of_arrays() -> None:
     ours = learner()
     ours.learn_many(IMAGES[:2], ["a", "b"])
