@@ -1,6 +1,7 @@
 """build(config) -> Daemon: the only place that knows all others.
 
 assembly.py    the daemon
+access.py      who may use the port
 outside.py     sources, the push log, dead letters
 files.py       files of any format as a source
 learning.py    the learner and its method

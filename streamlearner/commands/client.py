@@ -46,13 +46,11 @@ class Client:
 
     def get(self, path: str) -> Any:
         """The JSON at `path`."""
-        return self._send(urllib.request.Request(self.address + path))
+        return self._send(urllib.request.Request(self.address + path, headers=self._authorization()))
 
     def post(self, path: str, body: Any) -> Any:
-        """The JSON that answers `body`; the token goes with it, where there is one."""
-        headers = {"content-type": "application/json"}
-        if self.token:
-            headers["authorization"] = f"Bearer {self.token}"
+        """The JSON that answers `body`."""
+        headers = {"content-type": "application/json"} | self._authorization()
         data = json.dumps(body).encode()
         return self._send(urllib.request.Request(self.address + path, data=data, headers=headers))
 
@@ -65,6 +63,12 @@ class Client:
             found = self.post("/v1/predict", {"inputs": inputs} | more)
             answer = found | {"predictions": answer["predictions"] + found["predictions"]}
         return answer
+
+    def _authorization(self) -> dict[str, str]:
+        """The token goes with every request, where there is one. http.client writes headers in Latin-1."""
+        if not self.token:
+            return {}
+        return {"authorization": f"Bearer {self.token}".encode().decode("latin-1")}
 
     def _send(self, request: urllib.request.Request) -> Any:
         try:
@@ -122,7 +126,7 @@ def _refusal(url: str, error: urllib.error.HTTPError) -> Refused:
     except (ValueError, KeyError, TypeError):
         text = body[:200] or error.reason
     if error.code in (401, 403):
-        text += "; give the daemon's serving.token by --token or STREAMLEARNER_TOKEN"
+        text += "; give a token of the daemon (serving.token_files) by --token or STREAMLEARNER_TOKEN"
     wait = error.headers.get("Retry-After", "")
     retry_after_s = float(wait) if wait.isdecimal() else None
     return Refused(f"{url} answered {error.code}: {text}", status=error.code, retry_after_s=retry_after_s)

@@ -25,7 +25,7 @@ AddressOption = Annotated[
 ]
 TokenOption = Annotated[
     str | None,
-    typer.Option(envvar="STREAMLEARNER_TOKEN", help="The daemon's serving.token, where it has one."),
+    typer.Option(envvar="STREAMLEARNER_TOKEN", help="A token with the role, where the daemon has any."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="The daemon's answer as it is.")]
 

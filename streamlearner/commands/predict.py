@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamlearner.commands.client import Client
-from streamlearner.commands.options import ADDRESS, AddressOption, JsonOption
+from streamlearner.commands.options import ADDRESS, AddressOption, JsonOption, TokenOption
 from streamlearner.commands.status_view import choice
 
 
@@ -22,10 +22,11 @@ def predict(
     ],
     task: Annotated[str | None, typer.Option(help="The task, where the stream names tasks.")] = None,
     address: AddressOption = ADDRESS,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Asks a running daemon what the files show."""
-    console, answer = Console(), Client(address).predict_files(files, task=task)
+    console, answer = Console(), Client(address, token=token).predict_files(files, task=task)
     if as_json:
         typer.echo(json.dumps(answer, indent=2))
         return

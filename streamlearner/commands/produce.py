@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from streamlearner.commands.options import ADDRESS, AddressOption, ConfigOption, SetOption, load_config
+from streamlearner.commands.options import (
+    ADDRESS,
+    AddressOption,
+    ConfigOption,
+    SetOption,
+    TokenOption,
+    load_config,
+)
 
 
 class Destination(StrEnum):
@@ -28,6 +35,7 @@ def produce(
     ] = None,
     partitions: Annotated[int, typer.Option(min=1, help="Of the topic, where it has to be made.")] = 1,
     address: AddressOption = ADDRESS,
+    token: TokenOption = None,
 ) -> None:
     """Sends the examples of the files in source.files to Kafka, or to a daemon whose source is push."""
     from streamlearner.commands import producing
@@ -40,6 +48,7 @@ def produce(
         examples_per_s=rate,
         partitions=partitions,
         address=address,
+        token=token,
     )
     seconds = time.monotonic() - started
     typer.echo(f"sent {sent:,} examples in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f} a second)")

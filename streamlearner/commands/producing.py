@@ -26,14 +26,21 @@ FLUSH_TIMEOUT_S = 120.0
 
 
 def produce(
-    config: Config, *, to: str, limit: int | None, examples_per_s: float | None, partitions: int, address: str
+    config: Config,
+    *,
+    to: str,
+    limit: int | None,
+    examples_per_s: float | None,
+    partitions: int,
+    address: str,
+    token: str | None = None,
 ) -> int:
     """Sends until the files (or `limit`) end; the number sent. Raises ConfigError for an unknown `to`."""
     messages = islice(read(config), limit)
     if to == "kafka":
         return to_kafka(config, messages, examples_per_s=examples_per_s, partitions=partitions)
     if to == "push":
-        return push(messages, client=Client(address), examples_per_s=examples_per_s)
+        return push(messages, client=Client(address, token=token), examples_per_s=examples_per_s)
     raise ConfigError(f"--to {to}: expected kafka or push")
 
 

@@ -17,7 +17,7 @@ from streamlearner.config.part_names import OWN, PartName
 from streamlearner.errors import ConfigError
 from streamlearner.registry.section import Section
 
-SECRET = re.compile(r"password|passwd|secret|token|credential|jaas|private|api_?key", re.IGNORECASE)
+SECRET = re.compile(r"password|passwd|secret|token(?!_files)|credential|jaas|private|api_?key", re.IGNORECASE)
 MASK = "********"
 SHOWN_CHARACTERS = 60
 _TYPES = {
@@ -26,6 +26,7 @@ _TYPES = {
     float: "a number",
     str: "text",
     dict: "a map of options",
+    list: "a list",
 }
 
 
@@ -34,7 +35,8 @@ def setting(root: type[Section], keys: tuple[str, ...]) -> type[Section] | Field
     here: type[Section] | FieldInfo = root
     for key in keys:
         if isinstance(here, FieldInfo):
-            holds_more = dict in _origins(here) or (key == "file" and is_secret(keys[-2]))
+            in_list = list in _origins(here) and key.isdigit()
+            holds_more = in_list or dict in _origins(here) or (key == "file" and is_secret(keys[-2]))
             return here if holds_more else None
         field = here.model_fields.get(key)
         if field is None:
@@ -86,8 +88,12 @@ def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str
     place = _place(entry) if entry else ".".join(keys)
     if error["type"] == "value_error":
         expected = str(error["ctx"]["error"])
+    elif isinstance(field, FieldInfo):
+        in_list = list in _origins(field) and keys[-1].isdigit()
+        of = f" of {error.get('ctx', {}).get('expected', 'texts')}" if in_list else ""
+        expected = expectation(field) + of
     else:
-        expected = expectation(field) if isinstance(field, FieldInfo) else error["msg"]
+        expected = error["msg"]
     if not isinstance(field, FieldInfo):
         return f"{place}: expected {expected}"
     return f"{place}: expected {expected}{_found(keys, error['input'])}{_hint(field, error['input'])}"

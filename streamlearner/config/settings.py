@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.part import Registry
-from streamlearner.registry.section import Count, Seconds, Secret, Section
+from streamlearner.registry.section import Count, Files, Seconds, Secret, Section, listed
 from streamlearner.registry.sources import SOURCES
 
 
@@ -65,6 +65,23 @@ class CheckpointSection(Section):
     """seconds before a checkpoint that failed is tried again; the stream waits meanwhile"""
 
 
+RoleNames = Annotated[list[Literal["predict", "teach", "read", "operate"]], BeforeValidator(listed)]
+
+
+class TokenFilesSection(Section):
+    """Files of tokens, one in each line, by the role that they give; read again when they change. One token
+    may stand in several. Once there is any, a role without is closed, unless `serving.open_roles` has it."""
+
+    predict: Files = Field(default_factory=list, examples=["/run/secrets/predict"])
+    """to ask for predictions"""
+    teach: Files = Field(default_factory=list, examples=["/run/secrets/teach"])
+    """to push examples"""
+    read: Files = Field(default_factory=list, examples=["/run/secrets/read"])
+    """to read status, retention, memory, recollections and metrics"""
+    operate: Files = Field(default_factory=list, examples=["/run/secrets/operate"])
+    """to ask for a sleep, a checkpoint, a rollback or a transplant"""
+
+
 class ServingSection(Section):
     """The one port for predictions, admin, metrics and dashboard."""
 
@@ -73,7 +90,10 @@ class ServingSection(Section):
     port: int = Field(default=8080, ge=0, le=65535)
     """0 picks a free one, for tests"""
     token: Secret | None = Field(default=None, examples=[{"file": "/run/secrets/streamlearner"}])
-    """bearer token for sleep, checkpoint and rollback, as text or {file: path}; null leaves them open"""
+    """one bearer token with all roles, as text or {file: path}; null: those of token_files, if any"""
+    token_files: TokenFilesSection = Field(default_factory=TokenFilesSection)
+    open_roles: RoleNames = Field(default_factory=list, examples=[["predict", "read"]])
+    """roles that need no token though there are some: predict, teach, read, operate"""
     refresh_every_examples: Count = 200
     """learned examples between fresh copies for predictions: fresher answers against time spent on copying"""
     max_body_bytes: Count = 32 * 2**20

@@ -66,6 +66,11 @@ def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) and value else value
 
 
+def listed(value: Any) -> Any:
+    """One text is a list of one."""
+    return [value] if isinstance(value, str | Path) else value
+
+
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -76,6 +81,7 @@ Bits = Annotated[
     WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "examples": ["64 KiB", 524288]}),
 ]
 Folder = Annotated[Path, BeforeValidator(_path)]
+Files = Annotated[list[Folder], BeforeValidator(listed)]
 Secret = Annotated[
     str,
     Field(min_length=1),

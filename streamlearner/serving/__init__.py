@@ -10,7 +10,9 @@ daemon_port.py   DaemonPort: all that serving asks of the daemon
 bodies.py        reading and checking request bodies
 compressed.py    inflating them
 problems.py      every error as {"error": ...}
-guard.py         who may change something
+routes.py        how a route is added, with the role that it needs; openapi.py describes them
+tokens.py        which token has which role
+guard.py         who may use a route
 workers.py       thread pools with bounded queues
 listener.py      the TCP port and the thread that answers on it
 connection.py    one TCP connection: how many there may be, and for how long each may wait
@@ -28,6 +30,7 @@ from streamlearner.serving.daemon_port import (
     Unavailable,
 )
 from streamlearner.serving.server import Serving
+from streamlearner.serving.tokens import Role
 
 __all__ = [
     "BacklogFull",
@@ -36,6 +39,7 @@ __all__ = [
     "DaemonPort",
     "IngestExample",
     "Receipt",
+    "Role",
     "Serving",
     "TooLarge",
     "Unavailable",

@@ -15,7 +15,6 @@ from streamlearner.serving.bodies import (
     require_json,
 )
 from streamlearner.serving.daemon_port import DaemonPort
-from streamlearner.serving.guard import Guard
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.workers import Left, Workers
 
@@ -23,12 +22,9 @@ from streamlearner.serving.workers import Left, Workers
 class Admin:
     """Each answers 202: accepted, not yet done."""
 
-    def __init__(
-        self, *, daemon: DaemonPort, bodies: Bodies, guard: Guard, workers: Workers, timeout_s: float
-    ) -> None:
+    def __init__(self, *, daemon: DaemonPort, bodies: Bodies, workers: Workers, timeout_s: float) -> None:
         self._daemon = daemon
         self._bodies = bodies
-        self._guard = guard
         self._workers = workers
         self._timeout_s = timeout_s
 
@@ -67,7 +63,6 @@ class Admin:
         return Json({"requested": "transplant", **begun}, status_code=202)
 
     async def _read(self, kind: type[AnyBody], request: Request) -> AnyBody:
-        self._guard.admit_admin(request)
         body = await self._bodies.read(request)
         if body:
             require_json(request)

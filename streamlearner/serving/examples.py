@@ -8,7 +8,6 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.bodies import Bodies, ExampleBody, ExamplesBody, check, parse, require_json
 from streamlearner.serving.daemon_port import DaemonPort, IngestExample
-from streamlearner.serving.guard import Guard
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 from streamlearner.telemetry.metrics import Metrics
@@ -30,7 +29,6 @@ class Examples:
         bodies: Bodies,
         workers: Workers,
         metrics: Metrics,
-        guard: Guard,
         max_batch: int,
     ) -> None:
         self._daemon = daemon
@@ -38,12 +36,10 @@ class Examples:
         self._bodies = bodies
         self._workers = workers
         self._metrics = metrics
-        self._guard = guard
         self._max_batch = max_batch
 
     async def push(self, request: Request) -> Json:
         """202 once every example of the body is in the local log."""
-        self._guard.admit_origin(request)
         require_json(request)
         body = await self._bodies.read(request)
         return await self._workers.run(lambda _: self._ingest(body), client=request)

@@ -1,37 +1,64 @@
-"""Who may change something: holders of the bearer token, and no page of another site in a browser."""
+"""Who may do what: holders of a token with the role that a route needs, and no page of another site."""
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
 from streamlearner.serving.problems import Problem
+from streamlearner.serving.tokens import ALL, Role, Tokens
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing."""
 
 
 class Guard:
-    """Checks requests that change something. Without a token all may, but pages of other origins."""
+    """Admits requests to routes by role. Where no token is set at all, every role is open; otherwise those
+    in `open_roles` are, and each other one needs its token."""
 
-    def __init__(self, *, token: str | None) -> None:
-        self._token = token
+    def __init__(self, *, tokens: Tokens, open_roles: Iterable[Role] = ()) -> None:
+        self._tokens = tokens
+        self._open = frozenset(open_roles) if tokens.given else ALL
 
-    def admit_admin(self, request: Request) -> None:
-        """Raises `Problem` 401 without a token, 403 with a wrong one, where one is configured."""
-        if self._token is None:
-            return self.admit_origin(request)
+    def demands(self, role: Role | None) -> bool:
+        """Whether a token is needed for it; None is the role of routes that are open to all."""
+        return role is not None and role not in self._open
+
+    def admit(self, role: Role | None, request: Request) -> None:
+        """Raises `Problem`: 401 without a token, 403 for one without the role, or for a page of another site
+        that changes something in an operator's browser."""
+        if self.demands(role):
+            assert role is not None
+            self._admit_token(role, request)
+        elif request.method not in SAFE:
+            _admit_origin(request)
+
+    def _admit_token(self, role: Role, request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given:
-            text = "this needs the header Authorization: Bearer <serving.token>"
+        if scheme.lower() != "bearer" or not given.strip():
+            text = f"this needs the header Authorization: Bearer TOKEN, of a token with the role {role}"
             raise Problem(401, text, headers={"WWW-Authenticate": "Bearer"})
-        if not hmac.compare_digest(given.strip().encode("latin-1"), self._token.encode()):
+        roles = self._tokens.roles(_text(given.strip()))
+        if not roles:
             raise Problem(403, "wrong token")
+        if role not in roles:
+            raise Problem(403, f"this token does not have the role {role}")
 
-    def admit_origin(self, request: Request) -> None:
-        """Raises `Problem` 403 for a request that a browser sends for a page of another site."""
-        origin = request.headers.get("origin")
-        if origin is not None and _authority(origin) != request.headers.get("host", "").lower():
-            raise Problem(403, f"a page of {origin[:100]} may not do this; only one served from here")
+
+def _text(header: str) -> str:
+    """Headers come as Latin-1, tokens are UTF-8."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
+
+
+def _admit_origin(request: Request) -> None:
+    origin = request.headers.get("origin")
+    if origin is not None and _authority(origin) != request.headers.get("host", "").lower():
+        raise Problem(403, f"a page of {origin[:100]} may not do this; only one served from here")
 
 
 def _authority(origin: str) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.learning.predictor import Predictor
@@ -15,6 +16,7 @@ from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.listener import Listener
 from streamlearner.serving.served_model import ServedModel
+from streamlearner.serving.tokens import Role, Tokens
 from streamlearner.serving.workers import Pools
 from streamlearner.telemetry.metrics import Metrics
 
@@ -36,6 +38,8 @@ class Serving:
         metrics: Metrics,
         codec: Codec,
         token: str | None = None,
+        token_files: Mapping[Role, Sequence[Path]] | None = None,
+        open_roles: Iterable[Role] = (),
         max_body_bytes: int = 32 * 2**20,
         max_batch: int = 1024,
         refresh_every_examples: int = 200,
@@ -54,7 +58,8 @@ class Serving:
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(
             served=self._served, daemon=daemon, metrics=metrics, codec=codec,
-            bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s), guard=Guard(token=token),
+            bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s),
+            guard=Guard(tokens=Tokens(token=token, files=token_files), open_roles=open_roles),
             pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             id_prefix=id_prefix or secrets.token_hex(6), version=version,
         )  # fmt: skip

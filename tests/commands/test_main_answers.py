@@ -126,3 +126,18 @@ def test_sleep_takes_its_address_and_token_from_the_environment(
         code, out, err = ended("sleep")
         assert [asked.authorization for asked in daemon.asked] == ["Bearer hunter2"]
     assert (code, "hunter2" in out + err) == (0, False)
+
+
+def test_every_command_that_asks_a_daemon_shows_its_token(ended: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text("[1, 2]")
+    found = {"predictions": [{"label": "a", "probability": 1.0, "route": "live"}], "model_version": "0.1"}
+    answers = {"predict": found, "status": STATUS, "retention": RETENTION, "memory": MEMORY, "examples": {}}
+    digits = ("--to", "push", "--limit", "3", "--set", "source.files.format=digits")
+    with canned_daemon() as daemon:
+        for name, body in answers.items():
+            daemon.will_answer(f"/v1/{name}", body)
+        for words in (("predict", "one.json"), ("status",), ("produce", *digits)):
+            assert ended(*words, "-a", daemon.address, "--token", "schlüssel")[0] == 0
+        assert {asked.path for asked in daemon.asked} == {f"/v1/{name}" for name in answers}
+        headers = {str(asked.authorization).encode("latin-1").decode() for asked in daemon.asked}
+    assert headers == {"Bearer schlüssel"}

@@ -118,9 +118,3 @@ def test_a_page_of_another_site_cannot_administer_a_daemon_without_a_token(
 ) -> None:
     assert client.post(path, headers={"origin": origin}).status_code == 403
     assert daemon.asked == []
-
-
-def test_a_token_is_not_asked_of_readers(make_serving: MakeServing) -> None:
-    client = InProcess(make_serving(token="secret"))
-    assert client.get("/v1/status").status_code == 200
-    assert client.get("/metrics").status_code == 200

@@ -36,8 +36,8 @@ def page() -> str:
         for path, methods in found["paths"].items()
         for method, operation in methods.items()
     }
-    summary = [(code(name), operation["description"]) for name, operation in operations.items()]
-    parts = [table(("path", "what it does"), summary), ""]
+    summary = [(code(name), each["description"], each["x-role"]) for name, each in operations.items()]
+    parts = [table(("path", "what it does", "role"), summary), ""]
     return "\n".join([*parts, *(part for each in operations.items() for part in described(*each))])
 
 
