@@ -20,6 +20,7 @@ from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
@@ -30,6 +31,7 @@ from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
 from streamlearner.serving import ConnectionLimits, Role, Serving
 from streamlearner.state.checkpoint import CheckpointStore
+from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.state.lock import StateLock
 from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
@@ -84,9 +86,11 @@ def _assemble(config: Config, *, source: Source | None, opened: ExitStack) -> Da
     source = source or opened.enter_context(closing(make_source(config, log=log)))
     dead_letters = opened.enter_context(closing(make_dead_letters(config)))
     codec = Codec(limits=Limits(message_bytes=config.codec.max_message_bytes, pixels=config.codec.max_pixels))
+    failures = make_failures(config, opened=opened)
     metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
     state = DaemonState(
-        intake=make_intake(config, source=source, codec=codec, dead_letters=dead_letters),
+        intake=make_intake(config, source=source, codec=codec, dead_letters=dead_letters, failures=failures),
+        failures=failures,
         schedule=make_schedule(config),
         events=Events(metrics=metrics, clock=time.monotonic, wall_clock=time.time),
         learner_factory=lambda schema: make_learner(config, schema=schema),
@@ -142,11 +146,24 @@ def make_persistence(
     )
 
 
-def make_intake(config: Config, *, source: Source, codec: Codec, dead_letters: DeadLetters) -> Intake:
+def make_failures(config: Config, *, opened: ExitStack) -> LearningFailures:
+    folder = config.state_dir
+    return LearningFailures(
+        record=FailureRecord(folder / "failures.json"),
+        mark=opened.enter_context(closing(LearningMark(folder / "learning"))),
+        fatal=folder / FATAL_SIGNAL,
+        sets_aside=config.daemon.on_learning_failure == "dead_letter",
+    )
+
+
+def make_intake(
+    config: Config, *, source: Source, codec: Codec, dead_letters: DeadLetters, failures: LearningFailures
+) -> Intake:
     return Intake(
         source=source,
         codec=codec,
         dead_letters=dead_letters,
+        failures=failures,
         batch_size=config.daemon.batch_size,
         linger_s=config.daemon.linger_s,
         remembered_ids=config.codec.remembered_ids,

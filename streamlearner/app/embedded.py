@@ -51,7 +51,8 @@ class Learner:
 
     Inputs are [n, H, W] or [n, H, W, C] images, integers 0..255 or floats 0..1, or [n, d] vectors; the first
     that is learned fixes the shape. Labels are texts or integers; new ones may come at any time. Bad ones
-    raise `InvalidInput` before anything of the call was learned.
+    raise `InvalidInput` before anything of the call was learned. An error while learning has a note that
+    names the rows (and ids) of the batch, of which a part may be learned: go on from what was saved.
 
     - **Each example is learned once**, in batches of `daemon.batch_size` (10), in order; what is left over at
       the end of a call is learned at once, as a smaller batch. Some 2 % (`exam.fraction`) are not learned but
@@ -126,15 +127,14 @@ class Learner:
             self._state.features = self._state.features or sorted(x)
 
     def _learn(self, inputs: torch.Tensor, y: Any, tasks: Any, ids: Any) -> None:
-        count, size = len(inputs), self._state.config.daemon.batch_size
+        count = len(inputs)
         whole = Batch(
             inputs=inputs,
             labels=tuple(read_labels(y, count=count)),
             tasks=read_names(tasks, name="task", count=count),
             ids=read_names(ids, name="id", count=count),
         )
-        for start in range(0, count, size):
-            self._state.learn(whole.select(list(range(start, min(start + size, count)))))
+        self._state.learn_all(whole)
 
     # predict
 

@@ -63,6 +63,19 @@ class EmbeddedState:
         self.tally = Tally()
         self.schedule = make_schedule(config)
 
+    def learn_all(self, examples: Batch) -> None:
+        """In batches, in order. An error of one has a note that names its rows and ids."""
+        count, size = len(examples), self.config.daemon.batch_size
+        for start in range(0, count, size):
+            rows = list(range(start, min(start + size, count)))
+            try:
+                self.learn(examples.select(rows))
+            except Exception as error:
+                ids = [examples.ids[row] for row in rows if examples.ids[row] is not None]
+                called = f" (ids {', '.join(map(str, ids))})" if ids else ""
+                error.add_note(f"while learning X[{start}:{rows[-1] + 1}] of {count}{called}")
+                raise
+
     def learn(self, batch: Batch) -> None:
         """Each example whose id is new; then what is due of sleep."""
         if self.learner and self.learner.asleep and not self.config.sleep.steps_per_batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ from typing import Any
 
 from streamlearner import __version__
 from streamlearner.commands.options import ConfigOption, LogOption, SetOption, load_config
+from streamlearner.state.learning_mark import FATAL_SIGNAL
 from streamlearner.telemetry.logs import LogFormat, start_logging
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
     from streamlearner import app as assembly
 
     daemon = assembly.build(settings)
+    # The last words of a crash in C code, told and counted by the next run. Open until the very end.
+    faulthandler.enable((settings.state_dir / FATAL_SIGNAL).open("ab", buffering=0))
 
     def drain(number: int, _: Any) -> None:
         signal.signal(number, signal.SIG_DFL)

@@ -36,6 +36,9 @@ class DaemonSection(Section):
     """seconds one poll may wait; also how soon a request reaches an idle daemon"""
     at_end: Literal["serve", "exit"] = "serve"
     """once a finite source has been learned: keep serving, or drain and exit 0"""
+    on_learning_failure: Literal["dead_letter", "stop"] = "dead_letter"
+    """messages at which learning failed twice, with a restart between: dead_letter sets them aside (reason
+    learning_failed) and goes on; stop fails there at each start"""
 
 
 @with_sections

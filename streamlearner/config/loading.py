@@ -111,6 +111,7 @@ changes no former digest."""
 _ADDED = {
     ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
     ("sleep", "significance"): 0.05, ("limits", "max_classes"): 10_000,
+    ("daemon", "on_learning_failure"): "dead_letter",
 }  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""
 

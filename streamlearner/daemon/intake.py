@@ -25,6 +25,14 @@ class RejectWriter(Protocol):
     def write(self, rejects: Sequence[Reject]) -> None: ...
 
 
+class BatchWatch(Protocol):
+    """Who is told what is about to be learned (`learning_failures.LearningFailures` is one)."""
+
+    def begin(self, messages: Sequence[Message]) -> tuple[list[Message], list[Reject]]: ...
+
+    def narrow(self, messages: Sequence[Message], ids: tuple[str | None, ...]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class TakenBatch:
     """So many messages of the stream, and the position after them. `batch` holds those that are new and
@@ -99,6 +107,7 @@ class Intake:
         source: Source,
         codec: Codec,
         dead_letters: RejectWriter,
+        failures: BatchWatch,
         batch_size: int,
         linger_s: float,
         remembered_ids: int,
@@ -108,6 +117,7 @@ class Intake:
         self.source = source
         self.codec = codec
         self.dead_letters = dead_letters
+        self.failures = failures
         self.batch_size = batch_size
         self.linger_s = linger_s
         self.max_classes = max_classes
@@ -143,17 +153,20 @@ class Intake:
         return self.source.exhausted and not self._pending
 
     def _decode(self, messages: list[Message], known: KnownClasses) -> TakenBatch:
-        batch, rejects = self.codec.decode(messages)
+        sound, aside = self.failures.begin(messages)
+        batch, rejects = self.codec.decode(sound)
         fresh, beyond = self._sort(batch, ClassCeiling(known, most=self.max_classes))
-        rejects += beyond
+        rejects += beyond + aside
         if rejects:
             self.dead_letters.write(rejects)
+        new = batch.select(fresh) if len(fresh) < len(batch) else batch
+        self.failures.narrow(new.messages, new.ids)
         return TakenBatch(
             messages=len(messages),
-            batch=batch.select(fresh) if len(fresh) < len(batch) else batch,
+            batch=new,
             rejects=dict(Counter(reject.reason for reject in rejects)),
             duplicates=len(batch) - len(fresh) - len(beyond),
-            tombstones=sum(map(is_tombstone, messages)),
+            tombstones=sum(map(is_tombstone, sound)),
             position=self.source.position,
         )
 

@@ -112,12 +112,11 @@ class Daemon:
         if state.asleep and (self.steps_per_batch == 0 or state.owed_steps):
             return
         timeout_s = 0.0 if state.asleep and state.intake.idle else self.poll_timeout_s
-        taken = state.intake.next_batch(timeout_s=timeout_s, known=state.known_classes)
-        if taken is not None:
-            self.learn(taken)
-            state.position = taken.position
-            self.took_batch = True
-        elif self.stop_at_end and state.intake.finished and not state.asleep:
+        with state.failures.watched():
+            if (taken := state.intake.next_batch(timeout_s=timeout_s, known=state.known_classes)) is not None:
+                self.learn(taken)
+                state.position, self.took_batch = taken.position, True
+        if self.stop_at_end and taken is None and state.intake.finished and not state.asleep:
             self.stopping = True
 
     def learn(self, taken: TakenBatch) -> None:
@@ -228,6 +227,7 @@ class Daemon:
     def restore(self) -> None:
         """Goes on from the newest readable checkpoint, if there is any."""
         checkpoint, state = self.persistence.latest(), self.state
+        state.failures.recover()
         if checkpoint is not None:
             snapshot.restore(state, checkpoint)
             log.info("restored checkpoint %d: %d messages taken", checkpoint.number, state.tally.messages)

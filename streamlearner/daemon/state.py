@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from streamlearner.daemon.class_ceiling import KnownClasses
 from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import Intake, RememberedIds, Tally
+from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
@@ -29,6 +30,7 @@ class DaemonState:
     intake: Intake
     schedule: SleepSchedule
     events: Events
+    failures: LearningFailures
     learner_factory: Callable[[Schema], Learner]
     learner: Learner | None = None
     position: Position | None = None

@@ -44,6 +44,16 @@ def write_file(path: Path, data: bytes, fault: Callable[[str], None]) -> FileDig
     return FileDigest(digest.hexdigest(), len(data))
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Writes a small file: at any instant it is the old one or the new one, durably the new one when the call
+    returns. Raises `OSError`."""
+    aside = path.with_name(f".tmp-{path.name}")
+    aside.unlink(missing_ok=True)
+    write_file(aside, data, lambda _: None)
+    aside.replace(path)
+    sync_folder(path.parent)
+
+
 def read_file(path: Path, expected: FileDigest | None = None) -> bytes:
     """The content of a file; raises `CheckpointError` where it cannot be read or is not what was expected."""
     try:

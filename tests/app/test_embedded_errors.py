@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from streamlearner import ConfigError, InvalidInput, Learner, load_config
+from streamlearner.methods.base import Experience, Observation
+from streamlearner.methods.recollection_replay import RecollectionReplay
 
 IMAGES = np.arange(20 * 6 * 6, dtype=np.uint8).reshape(20, 6, 6)
 
@@ -45,6 +47,16 @@ def test_what_cannot_be_learned_is_named_and_nothing_of_it_is_learned(X: Any, y:
         ours.learn_many(X, y)
     ours.learn_many([[0.5, 1.5]], ["a shape of its own"])
     assert ours.learned == 1
+
+
+def test_an_error_while_learning_names_the_rows_and_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    def observe(self: object, experience: Experience) -> Observation:
+        raise RuntimeError("of a method")
+
+    monkeypatch.setattr(RecollectionReplay, "observe", observe)
+    with pytest.raises(RuntimeError) as caught:
+        learner().learn_many(IMAGES[:12], [1, 2] * 6, ids=[f"photo-{n}" for n in range(3)] + [None] * 9)
+    assert caught.value.__notes__ == ["while learning X[0:10] of 12 (ids photo-0, photo-1, photo-2)"]
 
 
 def test_a_budget_that_holds_not_one_code_is_a_setting_to_mend() -> None:

@@ -93,6 +93,10 @@ FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
         ],
         "40m",
     ),
+    "StreamlearnerLearningFailed": (
+        [series(f'streamlearner_rejects_total{{reason="learning_failed",{D}}}', "_ 5x60")],
+        "10m",
+    ),
     "StreamlearnerRetentionFell": (
         [series(f'streamlearner_retention_ratio{{slice="overall",{D}}}', "0.9x30 0.6x90")],
         "110m",
@@ -129,6 +133,7 @@ CALM = [
     series(f'streamlearner_stream_lag{{partition="0",{D}}}', "40 20 30 10x117"),
     series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "0+100x120"),
     series(f'streamlearner_rejects_total{{reason="schema",{D}}}', "0+1x120"),
+    series(f'streamlearner_rejects_total{{reason="learning_failed",{D}}}', "0x120"),
     series(f"streamlearner_checkpoint_last_success_timestamp_seconds{{{D}}}", "0+60x120"),
     series(f'streamlearner_retention_ratio{{slice="overall",{D}}}', "0.9x60 0.85x60"),
     series(f'streamlearner_sleeps_total{{outcome="refused",{D}}}', "0+1x120"),

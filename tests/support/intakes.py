@@ -24,6 +24,15 @@ class CollectedRejects:
         self.rejects += rejects
 
 
+class Unwatched:
+    """Sets nothing aside."""
+
+    def begin(self, messages: Sequence[Message]) -> tuple[list[Message], list[Reject]]:
+        return list(messages), []
+
+    def narrow(self, messages: Sequence[Message], ids: tuple[str | None, ...]) -> None: ...
+
+
 class Clock:
     """Shows what it is told."""
 
@@ -73,6 +82,7 @@ def an_intake(
         source=source,
         codec=Codec(),
         dead_letters=CollectedRejects(),
+        failures=Unwatched(),
         batch_size=BATCH,
         linger_s=2.0,
         remembered_ids=remembered_ids,
