@@ -94,6 +94,8 @@ class ServingSection(Section):
     token_files: TokenFilesSection = Field(default_factory=TokenFilesSection)
     open_roles: RoleNames = Field(default_factory=list, examples=[["predict", "read"]])
     """roles that need no token though there are some: predict, teach, read, operate"""
+    model_name: str = Field(default="streamlearner", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    """what clients of the Open Inference Protocol call the model: /v2/models/NAME"""
     refresh_every_examples: Count = 200
     """learned examples between fresh copies for predictions: fresher answers against time spent on copying"""
     max_body_bytes: Count = 32 * 2**20

@@ -35,7 +35,7 @@ from streamlearner.decoding.headers import (
 )
 from streamlearner.decoding.headers import encode_raw as encode_raw
 from streamlearner.decoding.images import decode_image
-from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits, read_input, read_raw
+from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits, read_array, read_input, read_raw
 from streamlearner.decoding.inputs import Schema as Schema
 from streamlearner.decoding.labels import parse_label, parse_text, shown
 from streamlearner.errors import InvalidInput
@@ -130,7 +130,8 @@ class Codec:
         return torch.from_numpy(np.array(array, order="C"))
 
     def decode_inputs(self, values: Sequence[object]) -> Tensor:
-        """Inputs of an HTTP body: [n, C, H, W] uint8 or [n, d] float32, all of one shape.
+        """Inputs of an HTTP body: [n, C, H, W] uint8 or [n, d] float32, all of one shape. Each in a form of
+        `inputs.read_input`, or an array for `inputs.read_array`.
 
         Raises `InvalidInput`; its text names the index of the first bad one.
         """
@@ -139,7 +140,7 @@ class Codec:
         arrays: list[Array] = []
         for index, value in enumerate(values):
             try:
-                array = read_input(value, limits=self.limits, size=self._image_size)
+                array = self._read_input(value)
                 self._check(array)
             except InvalidInput as error:
                 raise InvalidInput(error.reason, f"inputs[{index}]: {error}") from None
@@ -190,6 +191,11 @@ class Codec:
         identity = header_id(headers) if body.get("id") is None else parse_text(body["id"], "id")
         array = read_input(body["input"], limits=self.limits, size=self._image_size)
         return array, label, task, identity
+
+    def _read_input(self, value: object) -> Array:
+        if isinstance(value, np.ndarray):
+            return read_array(value, limits=self.limits)
+        return read_input(value, limits=self.limits, size=self._image_size)
 
     def _form(self, headers: Mapping[str, bytes]) -> Form:
         """Parsed once for each distinct trio: a stream repeats it for ever."""

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from streamlearner.decoding.codec import Codec
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
+from streamlearner.serving.answers import Answers
 from streamlearner.serving.bodies import (
     Bodies,
     ExamplesBody,
@@ -19,6 +20,9 @@ from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
+from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
+from streamlearner.serving.open_inference.model import ServedByProtocol
+from streamlearner.serving.open_inference.rest import OpenInference
 from streamlearner.serving.openapi import Application, Description
 from streamlearner.serving.page import Page
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
@@ -45,12 +49,13 @@ def assemble(
     requests_timeout_s: float,
     id_prefix: str,
     version: str,
+    model_name: str,
 ) -> FastAPI:
     """The application."""
+    answers = Answers(served=served, metrics=metrics, id_prefix=id_prefix)
     predictions = Predictions(
-        served=served, codec=codec, bodies=bodies, workers=pools.predictions, metrics=metrics,
-        max_batch=max_batch, id_prefix=id_prefix,
-    )  # fmt: skip
+        answers=answers, codec=codec, bodies=bodies, workers=pools.predictions, max_batch=max_batch
+    )
     examples = Examples(
         daemon=daemon, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
         max_batch=max_batch,
@@ -67,7 +72,12 @@ def assemble(
     _add_status(routes, Status(daemon=daemon))
     recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
     routes.get("/v1/recollections", recollections.show, role=Role.READ)
-    _add_health(routes, Health(daemon=daemon, served=served, metrics=metrics))
+    health = Health(daemon=daemon, served=served, metrics=metrics)
+    _add_health(routes, health)
+    model = ServedByProtocol(name=model_name, answers=answers, codec=codec, max_batch=max_batch)
+    workers = pools.predictions
+    protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)
+    _add_open_inference(routes, protocol)
     routes.get("/", Page().show, role=OPEN)
     routes.get("/openapi.json", Description(app).show, role=OPEN, in_schema=False)
     check_declared(app)
@@ -108,3 +118,20 @@ def _add_health(routes: Routes, health: Health) -> None:
     routes.get("/livez", health.live, role=OPEN)
     routes.get("/readyz", health.ready, role=OPEN)
     routes.get("/metrics", health.metrics, role=Role.READ)
+
+
+def _add_open_inference(routes: Routes, protocol: OpenInference) -> None:
+    """Health is open, that of the model included: it says nothing more. Metadata name the classes."""
+    model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
+    raw = {RAW: {"schema": {"type": "string", "format": "binary"}}}
+    infer, infer_of_version = protocol.infer, protocol.infer_of_version
+    routes.get("/v2", protocol.server, role=Role.READ)
+    routes.get("/v2/health/live", protocol.live, role=OPEN)
+    routes.get("/v2/health/ready", protocol.ready, role=OPEN)
+    routes.get(model, protocol.model, role=Role.READ)
+    routes.get(f"{model}/ready", protocol.model_ready, role=OPEN)
+    routes.post(f"{model}/infer", infer, InferBody, role=Role.PREDICT, status=200, more=raw)
+    routes.get(version, protocol.model_of_version, role=Role.READ)
+    routes.get(f"{version}/ready", protocol.version_ready, role=OPEN)
+    routes.post(f"{version}/infer", infer_of_version, InferBody, role=Role.PREDICT, status=200, more=raw)
+    routes.post("/v2/repository/index", protocol.index, IndexBody, role=Role.READ, status=200)

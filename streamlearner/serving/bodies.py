@@ -66,6 +66,26 @@ class NoBody(Body):
     """Nothing, or an empty object."""
 
 
+def schema_of(kind: type[Body]) -> dict[str, Any]:
+    """The JSON schema of a body, whole: a reference inside it would lead nowhere in an OpenAPI document."""
+    schema = kind.model_json_schema(by_alias=True)
+    named = schema.pop("$defs", {})
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, list):
+            return [whole(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return whole(
+                named[part["$ref"].rpartition("/")[2]] | {k: v for k, v in part.items() if k != "$ref"}
+            )
+        return {key: whole(value) for key, value in part.items()}
+
+    found: dict[str, Any] = whole(schema)
+    return found
+
+
 AnyBody = TypeVar("AnyBody", bound=Body)
 
 

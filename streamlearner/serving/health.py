@@ -42,14 +42,17 @@ class Health:
         """Every series, in the Prometheus text format."""
         return Response(self._metrics.exposition(), media_type=CONTENT_TYPE)
 
-    def _reasons(self) -> dict[str, str]:
-        reasons = {}
+    def answers_not(self) -> str | None:
+        """Why no prediction can be answered; None where one can, whatever the source and learning do."""
         if self._served.current is None:
-            reasons["model"] = "no model answers yet, as nothing was learned"
-        elif self._served.diverged:
-            reasons["model"] = (
-                "the model gives no finite answer: it diverged; roll back to an earlier version"
-            )
+            return "no model answers yet, as nothing was learned"
+        if self._served.diverged:
+            return "the model gives no finite answer: it diverged; roll back to an earlier version"
+        return None
+
+    def _reasons(self) -> dict[str, str]:
+        found = self.answers_not()
+        reasons = {} if found is None else {"model": found}
         if not self._daemon.connected:
             reasons["source"] = "the source does not answer"
         if not self._daemon.learning:

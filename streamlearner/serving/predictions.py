@@ -4,49 +4,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 
-import torch
 from starlette.requests import Request
 from torch import Tensor
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.labels import parse_text
 from streamlearner.errors import InvalidInput
-from streamlearner.learning.predictor import Answer, Predictor
+from streamlearner.learning.predictor import Answer
+from streamlearner.serving.answers import Answered, Answers
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse
 from streamlearner.serving.problems import Json, Problem
-from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.workers import Workers
-from streamlearner.telemetry.metrics import Metrics
 
 IMAGES = ("image/png", "image/jpeg", "image/webp")
 RAW = "application/octet-stream"
 
 
 class Predictions:
-    """Reads on the event loop, predicts in a thread. `id_prefix` tells the prediction ids of runs apart."""
+    """Reads on the event loop, predicts in a thread."""
 
     def __init__(
         self,
         *,
-        served: ServedModel,
+        answers: Answers,
         codec: Codec,
         bodies: Bodies,
         workers: Workers,
-        metrics: Metrics,
         max_batch: int,
-        id_prefix: str,
     ) -> None:
-        self._served = served
+        self._answers = answers
         self._codec = codec
         self._bodies = bodies
         self._workers = workers
-        self._metrics = metrics
         self._max_batch = max_batch
-        self._id_prefix = id_prefix
-        self._ids = count(1)  # next() on it is atomic under the GIL
 
     async def predict(self, request: Request) -> Json:
         """Answers one input or many with the newest frozen model."""
@@ -59,20 +51,13 @@ class Predictions:
         return await self._workers.run(lambda _: self._answer(request, media, body, started), client=request)
 
     def _answer(self, request: Request, media: str, body: bytes, started: float) -> Json:
-        predictor = self._served.current
-        if predictor is None:
-            text = "no model answers yet: nothing was learned"
-            raise Problem(503, text, headers={"Retry-After": "1"})
+        predictor = self._answers.model
         query, inputs = self._read(request, media, body)
-        _check(inputs, predictor)
         task = None if query.task is None else parse_text(query.task, "task")
-        with torch.inference_mode():
-            answers = predictor.predict(inputs, task=task, probabilities=bool(query.returns))
-        _refuse_not_finite(answers, inputs, predictor)
-        content = self._content(answers, str(predictor.version))
-        route, seconds = answers[0].route, time.perf_counter() - started
-        self._metrics.observe_prediction(route=route, inputs=len(answers), seconds=seconds)
-        return Json(content)
+        answered = self._answers.to(
+            inputs, predictor=predictor, task=task, probabilities=bool(query.returns), started_s=started
+        )
+        return Json(_content(answered))
 
     def _read(self, request: Request, media: str, body: bytes) -> tuple[PredictBody, Tensor]:
         if media == "application/json":
@@ -87,12 +72,15 @@ class Predictions:
             return query, self._codec.decode_input({"data": body, "shape": shape, "dtype": dtype})[None]
         return query, self._codec.decode_image(body)[None]
 
-    def _content(self, answers: list[Answer], version: str) -> dict[str, Any]:
-        """One input has the request's id; several have `.0`, `.1`, ... behind it."""
-        name = f"{self._id_prefix}-{next(self._ids)}"
-        names = [name] if len(answers) == 1 else [f"{name}.{i}" for i in range(len(answers))]
-        predictions = [_prediction(answer, name) for answer, name in zip(answers, names, strict=True)]
-        return {"predictions": predictions, "model_version": version, "prediction_id": name}
+
+def _content(answered: Answered) -> dict[str, Any]:
+    """One input has the request's id; several have `.0`, `.1`, ... behind it."""
+    pairs = zip(answered.answers, answered.ids, strict=True)
+    return {
+        "predictions": [_prediction(answer, name) for answer, name in pairs],
+        "model_version": answered.version,
+        "prediction_id": answered.prediction_id,
+    }
 
 
 def _query(request: Request) -> PredictBody:
@@ -114,22 +102,3 @@ def _prediction(answer: Answer, name: str) -> dict[str, Any]:
     if answer.probabilities is not None:
         prediction["probabilities"] = answer.probabilities
     return prediction
-
-
-def _check(inputs: Tensor, predictor: Predictor) -> None:
-    """The codec has checked against the stream's schema; the served model may know none or an older one."""
-    if tuple(inputs.shape[1:]) != predictor.input_shape:
-        found, expected = list(inputs.shape[1:]), list(predictor.input_shape)
-        raise InvalidInput("schema", f"input is {found} (channels first); this model expects {expected}")
-
-
-def _refuse_not_finite(answers: list[Answer], inputs: Tensor, predictor: Predictor) -> None:
-    """Finite floats can be so large that they overflow in the network; bytes and zeros cannot: then it is the
-    model."""
-    wrong = next((i for i, answer in enumerate(answers) if not answer.finite), None)
-    if wrong is None:
-        return
-    if inputs.dtype == torch.uint8 or not predictor.is_finite:
-        raise Problem(503, "the model gives no finite answer: it diverged; roll back to an earlier version")
-    low, high = float(inputs[wrong].min()), float(inputs[wrong].max())
-    raise InvalidInput("value", f"inputs[{wrong}]: no finite answer for values from {low:.3g} to {high:.3g}")

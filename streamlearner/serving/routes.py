@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamlearner.serving.bodies import Body
+from streamlearner.serving.bodies import Body, schema_of
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.tokens import Role
 
@@ -53,7 +53,7 @@ class Routes:
         more: dict[str, Any] | None = None,
     ) -> None:
         """A path that takes a JSON body, and what `more` names."""
-        content = {"application/json": {"schema": body.model_json_schema(by_alias=True)}} | (more or {})
+        content = {"application/json": {"schema": schema_of(body)}} | (more or {})
         self.add(
             "POST", path, endpoint, role=role, status=status, extra={"requestBody": {"content": content}}
         )

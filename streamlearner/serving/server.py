@@ -49,6 +49,7 @@ class Serving:
         requests_timeout_s: float = 10.0,
         prediction_threads: int = 2,
         version: str = "unknown",
+        model_name: str = "streamlearner",
         id_prefix: str | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -61,7 +62,7 @@ class Serving:
             bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s),
             guard=Guard(tokens=Tokens(token=token, files=token_files), open_roles=open_roles),
             pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
-            id_prefix=id_prefix or secrets.token_hex(6), version=version,
+            id_prefix=id_prefix or secrets.token_hex(6), version=version, model_name=model_name,
         )  # fmt: skip
         self._listener = Listener(self.application, host=host, port=port, limits=connections)
 

@@ -101,8 +101,14 @@ def test_the_description_lists_every_path_and_its_body(client: InProcess) -> Non
     expected = {
         "/v1/predict", "/v1/examples", "/v1/status", "/v1/retention", "/v1/memory", "/v1/recollections",
         "/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant", "/livez", "/readyz", "/metrics", "/",
+        "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
     }  # fmt: skip
+    for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        expected |= {model, f"{model}/ready", f"{model}/infer"}
     assert set(described) == expected
+    infer = described["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]["application/json"]
+    assert "datatype" in infer["schema"]["properties"]["inputs"]["items"]["properties"]
+    assert "$ref" not in str(infer)
     body = described["/v1/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(body["properties"]) == {"inputs", "task", "return"}
     assert all(

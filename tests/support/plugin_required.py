@@ -1,6 +1,7 @@
 """A pytest plugin for CI: `pytest -p tests.support.plugin_required` with STREAMLEARNER_REQUIRE_ALL=1.
 
-A test that skips because a broker, Java, the shared data, Prometheus or curl is missing is a failure there:
+A test that skips because a broker, Java, the shared data, Prometheus, curl or a client of a
+protocol is missing is a failure there:
 else a CI machine that lost one of them stays green and checks nothing. Every other skip stays a skip, and
 without the variable so does every one.
 """
@@ -15,7 +16,9 @@ from typing import TypeVar
 import pytest
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
-REQUIRED = re.compile(r"\b(broker|kafka|java|shared|prometheus|promtool|curl)\b", re.IGNORECASE)
+REQUIRED = re.compile(
+    r"\b(broker|kafka|java|shared|prometheus|promtool|curl|tritonclient|grpc)\b", re.IGNORECASE
+)
 
 
 def is_strict() -> bool:

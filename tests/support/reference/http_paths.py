@@ -46,7 +46,7 @@ def described(name: str, operation: Document) -> Iterator[str]:
     yield f"{' '.join(operation['description'].split())}\n"
     if parameters := operation.get("parameters"):
         rows = [(code(each["name"]), kind(each["schema"]), about(each)) for each in parameters]
-        yield table(("query parameter", "type", "what it does"), rows)
+        yield table(("parameter", "type", "what it does"), rows)
         yield ""
     content = operation.get("requestBody", {}).get("content", {})
     if fields := content.get("application/json", {}).get("schema", {}).get("properties"):
@@ -58,14 +58,20 @@ def described(name: str, operation: Document) -> Iterator[str]:
         yield table(("key of the JSON body", "type", "what it is"), rows)
         yield ""
     if others := [media for media in content if media != "application/json"]:
-        yield f"The body may also be one input as it is: {', '.join(map(code, others))}.\n"
+        yield f"The body may also be {as_it_is(name)}: {', '.join(map(code, others))}.\n"
     statuses = [status for status in operation["responses"] if status != "default"]
     yield f'Answers {", ".join(statuses)}; an error is `{{"error": "..."}}`.\n'
 
 
+def as_it_is(name: str) -> str:
+    return "JSON with raw bytes behind it" if "/v2/" in name else "one input as it is"
+
+
 def about(parameter: Document) -> str:
-    """What a query parameter does, and its default."""
+    """What a parameter of the path or the query does, and its default."""
     default = parameter["schema"].get("default")
+    if parameter["in"] == "path":
+        return parameter.get("description") or "in the path"
     return parameter.get("description", "") + ("" if default is None else f"; {default} by default")
 
 

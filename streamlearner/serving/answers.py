@@ -1,0 +1,82 @@
+"""Answers of the served model, whichever protocol asks: checked, counted, and each with an id of its own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from streamlearner.errors import InvalidInput
+from streamlearner.learning.predictor import Answer, Predictor
+from streamlearner.serving.problems import Problem
+from streamlearner.serving.served_model import ServedModel
+from streamlearner.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What one request gets: an answer and an id for each input, and the model that gave them."""
+
+    answers: list[Answer]
+    ids: list[str]
+    prediction_id: str
+    predictor: Predictor
+
+    @property
+    def version(self) -> str:
+        """Of the model that answered."""
+        return str(self.predictor.version)
+
+
+class Answers:
+    """Asks the newest frozen model. Any thread may. `id_prefix` tells the prediction ids of runs apart."""
+
+    def __init__(self, *, served: ServedModel, metrics: Metrics, id_prefix: str) -> None:
+        self._served = served
+        self._metrics = metrics
+        self._id_prefix = id_prefix
+        self._ids = count(1)  # next() on it is atomic under the GIL
+
+    @property
+    def model(self) -> Predictor:
+        """The one that answers now. Raises `Problem` 503 while there is none."""
+        if self._served.current is None:
+            raise Problem(503, "no model answers yet: nothing was learned", headers={"Retry-After": "1"})
+        return self._served.current
+
+    def to(
+        self, inputs: Tensor, *, predictor: Predictor, task: str | None, probabilities: bool, started_s: float
+    ) -> Answered:
+        """The answers of `predictor` to `inputs` [n, *input_shape]; `started_s`, of `time.perf_counter`, is
+        when the request had been read. Raises `InvalidInput`, or `Problem` 503 for a model that diverged."""
+        _check(inputs, predictor)
+        with torch.inference_mode():
+            answers = predictor.predict(inputs, task=task, probabilities=probabilities)
+        _refuse_not_finite(answers, inputs, predictor)
+        name = f"{self._id_prefix}-{next(self._ids)}"
+        ids = [name] if len(answers) == 1 else [f"{name}.{i}" for i in range(len(answers))]
+        seconds = time.perf_counter() - started_s
+        self._metrics.observe_prediction(route=answers[0].route, inputs=len(answers), seconds=seconds)
+        return Answered(answers, ids, name, predictor)
+
+
+def _check(inputs: Tensor, predictor: Predictor) -> None:
+    """The codec has checked against the stream's schema; the served model may know none or an older one."""
+    if tuple(inputs.shape[1:]) != predictor.input_shape:
+        found, expected = list(inputs.shape[1:]), list(predictor.input_shape)
+        raise InvalidInput("schema", f"input is {found} (channels first); this model expects {expected}")
+
+
+def _refuse_not_finite(answers: list[Answer], inputs: Tensor, predictor: Predictor) -> None:
+    """Finite floats can be so large that they overflow in the network; bytes and zeros cannot: then it is the
+    model."""
+    wrong = next((i for i, answer in enumerate(answers) if not answer.finite), None)
+    if wrong is None:
+        return
+    if inputs.dtype == torch.uint8 or not predictor.is_finite:
+        raise Problem(503, "the model gives no finite answer: it diverged; roll back to an earlier version")
+    low, high = float(inputs[wrong].min()), float(inputs[wrong].max())
+    raise InvalidInput("value", f"inputs[{wrong}]: no finite answer for values from {low:.3g} to {high:.3g}")
