@@ -5,7 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamlearner.config.loading import Config
-from streamlearner.serving import Role
+from streamlearner.serving import Access, Role
+
+
+def make_access(config: Config) -> Access:
+    section = config.serving
+    return Access(
+        token=section.token,
+        token_files=token_files(config),
+        open_roles=[Role(name) for name in section.open_roles],
+        allowed_hosts=section.allowed_hosts,
+        cors_origins=section.cors_origins,
+    )
 
 
 def token_files(config: Config) -> dict[Role, list[Path]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from prometheus_client import CollectorRegistry
 
-from streamlearner.app.access import token_files
+from streamlearner.app.access import make_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
@@ -29,7 +29,7 @@ from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
-from streamlearner.serving import ConnectionLimits, Role, Serving
+from streamlearner.serving import ConnectionLimits, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.state.lock import StateLock
@@ -199,9 +199,7 @@ def make_serving(config: Config, *, requests: Requests, metrics: Metrics, codec:
         metrics=metrics,
         codec=codec,
         version=__version__,
-        token=section.token,
-        token_files=token_files(config),
-        open_roles=[Role(name) for name in section.open_roles],
+        access=make_access(config),
         model_name=section.model_name,
         max_body_bytes=section.max_body_bytes,
         max_batch=section.max_batch,

@@ -38,12 +38,12 @@ from streamlearner.config.learning_settings import (
 from streamlearner.config.own_parts import with_own_parts
 from streamlearner.config.part_names import choosers
 from streamlearner.config.renamed import current, under_old_keys
+from streamlearner.config.serving_settings import ServingSection
 from streamlearner.config.settings import (
     CheckpointSection,
     CodecSection,
     DeadLettersSection,
     LimitsSection,
-    ServingSection,
     SourceSection,
 )
 from streamlearner.errors import ConfigError

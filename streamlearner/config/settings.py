@@ -1,19 +1,20 @@
-"""The settings of the surroundings: where examples come from, where state rests, who is answered.
+"""The settings of the surroundings: where examples come from, where state rests.
 
 A setting is a field; the text under it gives its unit and reason, and is what `config schema` prints.
-The settings that shape learning are in `learning_settings`, the whole in `loading`.
+Those of the port are in `serving_settings`, those that shape learning in `learning_settings`, the whole in
+`loading`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.part import Registry
-from streamlearner.registry.section import Count, Files, Seconds, Secret, Section, listed
+from streamlearner.registry.section import Count, Seconds, Section
 from streamlearner.registry.sources import SOURCES
 
 
@@ -63,47 +64,6 @@ class CheckpointSection(Section):
     """adopted model versions kept for POST /v1/rollback"""
     retry_s: Seconds = 5.0
     """seconds before a checkpoint that failed is tried again; the stream waits meanwhile"""
-
-
-RoleNames = Annotated[list[Literal["predict", "teach", "read", "operate"]], BeforeValidator(listed)]
-
-
-class TokenFilesSection(Section):
-    """Files of tokens, one in each line, by the role that they give; read again when they change. One token
-    may stand in several. Once there is any, a role without is closed, unless `serving.open_roles` has it."""
-
-    predict: Files = Field(default_factory=list, examples=["/run/secrets/predict"])
-    """to ask for predictions"""
-    teach: Files = Field(default_factory=list, examples=["/run/secrets/teach"])
-    """to push examples"""
-    read: Files = Field(default_factory=list, examples=["/run/secrets/read"])
-    """to read status, retention, memory, recollections and metrics"""
-    operate: Files = Field(default_factory=list, examples=["/run/secrets/operate"])
-    """to ask for a sleep, a checkpoint, a rollback or a transplant"""
-
-
-class ServingSection(Section):
-    """The one port for predictions, admin, metrics and dashboard."""
-
-    host: str = Field(default="127.0.0.1", min_length=1)
-    """address to listen on; 0.0.0.0 for all. There is no TLS: put a proxy before it"""
-    port: int = Field(default=8080, ge=0, le=65535)
-    """0 picks a free one, for tests"""
-    token: Secret | None = Field(default=None, examples=[{"file": "/run/secrets/streamlearner"}])
-    """one bearer token with all roles, as text or {file: path}; null: those of token_files, if any"""
-    token_files: TokenFilesSection = Field(default_factory=TokenFilesSection)
-    open_roles: RoleNames = Field(default_factory=list, examples=[["predict", "read"]])
-    """roles that need no token though there are some: predict, teach, read, operate"""
-    model_name: str = Field(default="streamlearner", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    """what clients of the Open Inference Protocol call the model: /v2/models/NAME"""
-    refresh_every_examples: Count = 200
-    """learned examples between fresh copies for predictions: fresher answers against time spent on copying"""
-    max_body_bytes: Count = 32 * 2**20
-    """larger request bodies are answered 413; 32 MiB"""
-    max_batch: Count = 1_024
-    """inputs or examples in one request"""
-    max_connections: Count = 512
-    """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room"""
 
 
 @with_sections

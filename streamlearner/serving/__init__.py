@@ -13,12 +13,15 @@ problems.py      every error as {"error": ...}
 routes.py        how a route is added, with the role that it needs; openapi.py describes them
 tokens.py        which token has which role
 guard.py         who may use a route
+hosts.py         by which names the daemon may be called
+access.py        all of these by settings
 workers.py       thread pools with bounded queues
 listener.py      the TCP port and the thread that answers on it
 connection.py    one TCP connection: how many there may be, and for how long each may wait
 accounting.py    counts requests by path and status
 """
 
+from streamlearner.serving.access import Access
 from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import (
     BacklogFull,
@@ -33,6 +36,7 @@ from streamlearner.serving.server import Serving
 from streamlearner.serving.tokens import Role
 
 __all__ = [
+    "Access",
     "BacklogFull",
     "Conflict",
     "ConnectionLimits",

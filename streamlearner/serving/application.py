@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.serving.access import Access
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
 from streamlearner.serving.answers import Answers
@@ -18,7 +19,6 @@ from streamlearner.serving.bodies import (
 )
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.examples import Examples
-from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
 from streamlearner.serving.open_inference.model import ServedByProtocol
@@ -43,7 +43,8 @@ def assemble(
     metrics: Metrics,
     codec: Codec,
     bodies: Bodies,
-    guard: Guard,
+    access: Access,
+    bound: str,
     pools: Pools,
     max_batch: int,
     requests_timeout_s: float,
@@ -51,7 +52,8 @@ def assemble(
     version: str,
     model_name: str,
 ) -> FastAPI:
-    """The application."""
+    """The application, as it answers on the address `bound`. Raises `ConfigError` for files of tokens that
+    cannot be read."""
     answers = Answers(served=served, metrics=metrics, id_prefix=id_prefix)
     predictions = Predictions(
         answers=answers, codec=codec, bodies=bodies, workers=pools.predictions, max_batch=max_batch
@@ -60,8 +62,10 @@ def assemble(
         daemon=daemon, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
         max_batch=max_batch,
     )  # fmt: skip
-    app = _bare(metrics=metrics, version=version)
-    routes = Routes(app, guard=guard)
+    app = _bare(version=version)
+    access.put_before(app, bound=bound)
+    app.add_middleware(Accounting, metrics=metrics)  # the last is the first to see a request
+    routes = Routes(app, guard=access.guard())
     images = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
     routes.post(
         "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, status=200, more=images
@@ -84,9 +88,9 @@ def assemble(
     return app
 
 
-def _bare(*, metrics: Metrics, version: str) -> FastAPI:
+def _bare(*, version: str) -> FastAPI:
     """Without the interactive pages of FastAPI, which load their scripts from other hosts."""
-    app = Application(
+    return Application(
         title="streamlearner",
         version=version,
         openapi_url=None,
@@ -95,8 +99,6 @@ def _bare(*, metrics: Metrics, version: str) -> FastAPI:
         redirect_slashes=False,
         exception_handlers=HANDLERS,
     )
-    app.add_middleware(Accounting, metrics=metrics)
-    return app
 
 
 def _add_admin(routes: Routes, admin: Admin) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -16,10 +16,13 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 class Guard:
     """Admits requests to routes by role. Where no token is set at all, every role is open; otherwise those
-    in `open_roles` are, and each other one needs its token."""
+    in `open_roles` are, and each other one needs its token. Pages of `origins` count as the daemon's own."""
 
-    def __init__(self, *, tokens: Tokens, open_roles: Iterable[Role] = ()) -> None:
+    def __init__(
+        self, *, tokens: Tokens, open_roles: Collection[Role] = (), origins: Collection[str] = ()
+    ) -> None:
         self._tokens = tokens
+        self._origins = frozenset(origins)
         self._open = frozenset(open_roles) if tokens.given else ALL
 
     def demands(self, role: Role | None) -> bool:
@@ -33,7 +36,7 @@ class Guard:
             assert role is not None
             self._admit_token(role, request)
         elif request.method not in SAFE:
-            _admit_origin(request)
+            self._admit_origin(request)
 
     def _admit_token(self, role: Role, request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -46,6 +49,14 @@ class Guard:
         if role not in roles:
             raise Problem(403, f"this token does not have the role {role}")
 
+    def _admit_origin(self, request: Request) -> None:
+        origin = request.headers.get("origin")
+        if origin is None or origin in self._origins:
+            return
+        if _authority(origin) != request.headers.get("host", "").lower():
+            text = f"a page of {origin[:100]} may not do this; only one served from here"
+            raise Problem(403, f"{text}, or of serving.cors_origins")
+
 
 def _text(header: str) -> str:
     """Headers come as Latin-1, tokens are UTF-8."""
@@ -53,12 +64,6 @@ def _text(header: str) -> str:
         return header.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return header
-
-
-def _admit_origin(request: Request) -> None:
-    origin = request.headers.get("origin")
-    if origin is not None and _authority(origin) != request.headers.get("host", "").lower():
-        raise Problem(403, f"a page of {origin[:100]} may not do this; only one served from here")
 
 
 def _authority(origin: str) -> str | None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.learning.predictor import Predictor
+from streamlearner.serving.access import Access
 from streamlearner.serving.application import assemble
 from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import DaemonPort
-from streamlearner.serving.guard import Guard
 from streamlearner.serving.listener import Listener
 from streamlearner.serving.served_model import ServedModel
-from streamlearner.serving.tokens import Role, Tokens
 from streamlearner.serving.workers import Pools
 from streamlearner.telemetry.metrics import Metrics
 
@@ -37,9 +35,7 @@ class Serving:
         daemon: DaemonPort,
         metrics: Metrics,
         codec: Codec,
-        token: str | None = None,
-        token_files: Mapping[Role, Sequence[Path]] | None = None,
-        open_roles: Iterable[Role] = (),
+        access: Access = Access(),  # noqa: B008
         max_body_bytes: int = 32 * 2**20,
         max_batch: int = 1024,
         refresh_every_examples: int = 200,
@@ -60,7 +56,7 @@ class Serving:
         self.application = assemble(
             served=self._served, daemon=daemon, metrics=metrics, codec=codec,
             bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s),
-            guard=Guard(tokens=Tokens(token=token, files=token_files), open_roles=open_roles),
+            access=access, bound=host,
             pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             id_prefix=id_prefix or secrets.token_hex(6), version=version, model_name=model_name,
         )  # fmt: skip

@@ -73,6 +73,13 @@ WRONG = {
     "threads: 012": "found the text '012'",
     "sleep: {every_s: 12:30}": "found the text '12:30'",
     "serving: {token: ''}": "serving.token",
+    "serving: {open_roles: [reed]}": "a list of 'predict', 'teach', 'read' or 'operate', found",
+    "serving: {open_roles: 3}": "expected a list, found 3",
+    "serving: {token_files: {read: [3]}}": "expected a list of texts, found 3",
+    "serving: {allowed_hosts: 'http://a'}": "without scheme and port, such as streamlearner; 'h",
+    "serving: {allowed_hosts: [a, 'b:80']}": "'b:80' is none",
+    "serving: {cors_origins: '*'}": "origins such as https://labels.example.org, without a path; '*' is none",
+    "serving: {cors_origins: [https://a/b]}": "'https://a/b' is none",
 }
 
 

@@ -80,11 +80,13 @@ def test_the_image_copies_only_what_the_build_context_lets_through() -> None:
 
 def test_prometheus_scrapes_the_port_that_the_daemon_serves() -> None:
     (job,) = read("prometheus.yml")["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
     environment = read("compose.yaml")["services"]["streamlearner"]["environment"]
     assert job["job_name"] == "streamlearner"
     assert job["static_configs"][0]["targets"] == [
         f"streamlearner:{environment['STREAMLEARNER_SERVING__PORT']}"
     ]
+    assert environment["STREAMLEARNER_SERVING__ALLOWED_HOSTS"] == target.partition(":")[0]
 
 
 def test_the_environment_in_compose_is_a_configuration() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from typing import Any
 
 import httpx
@@ -8,11 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streamlearner.decoding.codec import Codec, Schema
-from streamlearner.serving import Serving
+from streamlearner.serving import Access, Serving
 from streamlearner.telemetry.metrics import Metrics
 from tests.support.serving_fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor
 
 MakeServing = Callable[..., Serving]
+ACCESS = {field.name for field in fields(Access)}
 
 
 @pytest.fixture
@@ -27,12 +29,16 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def make_serving(daemon: FakeDaemon, metrics: Metrics) -> Iterator[MakeServing]:
-    """Makes a Serving that is not started; its threads end with the test."""
+    """Makes a Serving that is not started; its threads end with the test. Takes what Access takes, too."""
     made: list[Serving] = []
 
     def make(**settings: Any) -> Serving:
+        given = {name: settings.pop(name) for name in ACCESS & settings.keys()}
+        access = Access(**({"allowed_hosts": ["testserver", "x"]} | given))
         settings = {"codec": Codec(schema=Schema(SHAPE, "uint8")), "id_prefix": "run"} | settings
-        made.append(Serving(host="127.0.0.1", port=0, daemon=daemon, metrics=metrics, **settings))
+        settings = {"host": "127.0.0.1"} | settings
+        serving = Serving(port=0, daemon=daemon, metrics=metrics, access=access, **settings)
+        made.append(serving)
         return made[-1]
 
     yield make

@@ -1,0 +1,81 @@
+"""The settings of the port: where it is, who may use it, how much of it."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from streamlearner.registry.section import Count, Files, Secret, Section, listed
+
+RoleNames = Annotated[list[Literal["predict", "teach", "read", "operate"]], BeforeValidator(listed)]
+
+
+def _host_names(names: list[str]) -> list[str]:
+    wrong = next((name for name in names if not _is_host_name(name)), None)
+    if wrong is not None:
+        raise ValueError(f"names of hosts, without scheme and port, such as streamlearner; {wrong!r} is none")
+    return names
+
+
+def _is_host_name(name: str) -> bool:
+    try:
+        return bool(re.fullmatch(r"\*|(\*\.)?[\w.-]+", name) or ip_address(name.strip("[]")))
+    except ValueError:
+        return False
+
+
+def _origins(origins: list[str]) -> list[str]:
+    wrong = next((one for one in origins if not re.fullmatch(r"https?://[^/?#\s*]+", one)), None)
+    if wrong is not None:
+        raise ValueError(f"origins such as https://labels.example.org, without a path; {wrong!r} is none")
+    return origins
+
+
+HostNames = Annotated[list[str], BeforeValidator(listed), AfterValidator(_host_names)]
+Origins = Annotated[list[str], BeforeValidator(listed), AfterValidator(_origins)]
+
+
+class TokenFilesSection(Section):
+    """Files of tokens, one in each line, by the role that they give; read again when they change. One token
+    may stand in several. Once there is any, a role without is closed, unless `serving.open_roles` has it."""
+
+    predict: Files = Field(default_factory=list, examples=["/run/secrets/predict"])
+    """to ask for predictions"""
+    teach: Files = Field(default_factory=list, examples=["/run/secrets/teach"])
+    """to push examples"""
+    read: Files = Field(default_factory=list, examples=["/run/secrets/read"])
+    """to read status, retention, memory, recollections and metrics"""
+    operate: Files = Field(default_factory=list, examples=["/run/secrets/operate"])
+    """to ask for a sleep, a checkpoint, a rollback or a transplant"""
+
+
+class ServingSection(Section):
+    """The one port for predictions, admin, metrics and dashboard."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """address to listen on; 0.0.0.0 for all. There is no TLS: put a proxy before it"""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0 picks a free one, for tests"""
+    token: Secret | None = Field(default=None, examples=[{"file": "/run/secrets/streamlearner"}])
+    """one bearer token with all roles, as text or {file: path}; null: those of token_files, if any"""
+    token_files: TokenFilesSection = Field(default_factory=TokenFilesSection)
+    open_roles: RoleNames = Field(default_factory=list, examples=[["predict", "read"]])
+    """roles that need no token though there are some: predict, teach, read, operate"""
+    allowed_hosts: HostNames = Field(default_factory=list, examples=[["streamlearner", "*.example.org"]])
+    """names by which clients may call the daemon, beside localhost and the address that it is bound to (to
+    all: any); * for any. Others are answered 421: a page may have made a name of its own lead here"""
+    cors_origins: Origins = Field(default_factory=list, examples=[["https://labels.example.org"]])
+    """sites whose pages may use the daemon from a browser, as scheme://host:port; other pages may not"""
+    model_name: str = Field(default="streamlearner", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    """what clients of the Open Inference Protocol call the model: /v2/models/NAME"""
+    refresh_every_examples: Count = 200
+    """learned examples between fresh copies for predictions: fresher answers against time spent on copying"""
+    max_body_bytes: Count = 32 * 2**20
+    """larger request bodies are answered 413; 32 MiB"""
+    max_batch: Count = 1_024
+    """inputs or examples in one request"""
+    max_connections: Count = 512
+    """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room"""
