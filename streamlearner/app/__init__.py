@@ -16,12 +16,12 @@ from streamlearner.app.embedded import Learner
 from streamlearner.app.embedded_state import SleepResult
 from streamlearner.app.files import Files, digits
 from streamlearner.app.learning import make_learner, make_method
-from streamlearner.app.parts import check_network
+from streamlearner.app.parts import check_eye, check_network
 from streamlearner.app.planning import measure_for, statistics_for
 from streamlearner.config.given import load_config
 from streamlearner.config.loading import Config
 
 __all__ = [
-    "Config", "Files", "Learner", "SleepResult", "build", "check_network", "digits", "load_config",
-    "make_learner", "make_method", "measure_for", "statistics_for",
+    "Config", "Files", "Learner", "SleepResult", "build", "check_eye", "check_network", "digits",
+    "load_config", "make_learner", "make_method", "measure_for", "statistics_for",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from streamlearner.app.access import make_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
-from streamlearner.app.parts import check_device, check_network
+from streamlearner.app.parts import check_device, check_network, make_eye
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
@@ -29,6 +29,7 @@ from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
+from streamlearner.eyes.eye import Eye
 from streamlearner.serving import ConnectionLimits, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
@@ -76,10 +77,10 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
         check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
         check_method(config)
-        return _assemble(config, source=source, opened=opened)
+        return _assemble(config, source=source, eye=make_eye(config), opened=opened)
 
 
-def _assemble(config: Config, *, source: Source | None, opened: ExitStack) -> Daemon:
+def _assemble(config: Config, *, source: Source | None, eye: Eye | None, opened: ExitStack) -> Daemon:
     """Whatever is opened here is pushed to `opened`, which passes it to the daemon in the end."""
     pushed_to = source is None and config.source.type == "push"
     log = opened.enter_context(push_log(config)) if pushed_to else None
@@ -93,7 +94,7 @@ def _assemble(config: Config, *, source: Source | None, opened: ExitStack) -> Da
         failures=failures,
         schedule=make_schedule(config),
         events=Events(metrics=metrics, clock=time.monotonic, wall_clock=time.time),
-        learner_factory=lambda schema: make_learner(config, schema=schema),
+        learner_factory=lambda schema: make_learner(config, schema=schema, eye=eye),
     )
     persistence = make_persistence(config, source=source, dead_letters=dead_letters, metrics=metrics)
     requests = Requests(

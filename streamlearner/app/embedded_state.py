@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streamlearner.app.assembly import make_checkpoints, make_schedule
 from streamlearner.app.learning import check_method, make_learner
-from streamlearner.app.parts import check_device, check_network
+from streamlearner.app.parts import check_device, check_network, make_eye
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
 from streamlearner.daemon.intake import RememberedIds, Tally
@@ -54,7 +54,7 @@ class EmbeddedState:
         check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, come later
         check_method(config)
-        self.config = config
+        self.config, self.eye = config, make_eye(config)
         self.learner: Learner | None = None  # until the first example
         self.schema: Schema | None = None
         self.features: list[str] | None = None
@@ -92,7 +92,7 @@ class EmbeddedState:
         dtype = str(batch.inputs.dtype).removeprefix("torch.")
         schema = Schema(shape=tuple(batch.inputs.shape[1:]), dtype=dtype)
         try:
-            learner = make_learner(self.config, schema=schema)
+            learner = make_learner(self.config, schema=schema, eye=self.eye)
         except ValueError as error:
             raise ConfigError(f"these settings are not for inputs {schema}: {error}") from error
         self.schema = schema
@@ -100,7 +100,7 @@ class EmbeddedState:
 
     def make_learner(self) -> Learner:
         assert self.schema is not None, "a learner before its first example"
-        return make_learner(self.config, schema=self.schema)
+        return make_learner(self.config, schema=self.schema, eye=self.eye)
 
     # sleep
 

@@ -19,6 +19,7 @@ from streamlearner.decoding.codec import Schema
 from streamlearner.errors import ConfigError
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
+from streamlearner.eyes.eye import Eye
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.components import Components, Sleep
@@ -29,9 +30,12 @@ from streamlearner.registry.methods import METHODS
 from streamlearner.registry.part import TARGET
 
 
-def make_learner(config: Config, *, schema: Schema) -> Learner:
-    """A fresh learner for inputs of this schema: the same for the same config (and machine, with `auto`)."""
-    dtype, shape = getattr(torch, schema.dtype), schema.shape
+def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> Learner:
+    """A fresh learner for inputs of this schema: the same for the same config (and machine, with `auto`).
+    With an `eye`, all of it but the predictor takes what the eye makes of them."""
+    eye = eye and eye.for_inputs(schema.shape)
+    seen = Schema(shape=(eye.features,), dtype="float32") if eye else schema
+    dtype, shape = getattr(torch, seen.dtype), seen.shape
 
     @cache
     def half_precision(name: str) -> bool:
@@ -55,7 +59,7 @@ def make_learner(config: Config, *, schema: Schema) -> Learner:
         exam=Exam(
             budget_bits=config.exam.budget_bits,
             fraction=config.exam.fraction,
-            input_shape=schema.shape,
+            input_shape=shape,
             dtype=dtype,
             seed=seed_of(config, "exam"),
         ),
@@ -64,6 +68,7 @@ def make_learner(config: Config, *, schema: Schema) -> Learner:
         significance=config.sleep.significance,
         measures_readout=config.evaluation.readout,
         uses_tasks=config.codec.tasks == "use",
+        eye=eye,
     )
 
 

@@ -8,6 +8,9 @@ from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.associations.transferred import transfer
 from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
+from streamlearner.eyes.by_name import build_eye
+from streamlearner.eyes.by_name import check_eye as find_eye
+from streamlearner.eyes.eye import Eye
 from streamlearner.memory.code_size import association_for, code_bits_for
 from streamlearner.memory.packing import CodeError
 from streamlearner.memory.reservoir import RecollectionMemory
@@ -57,6 +60,30 @@ def check_network(config: Config, *, fetch: bool = False) -> None:
         vision.backbone(section.name, weights=section.weights, folder=config.state_dir / PRETRAINED)
     elif section.weights:
         vision.pretrained(section.name, section.weights)
+
+
+def check_eye(config: Config) -> None:
+    """Raises ConfigError for an eye that nothing has; builds and fetches nothing."""
+    if config.eye.is_open:
+        find_eye(config.eye.name, weights=config.eye.weights)
+
+
+def make_eye(config: Config) -> Eye | None:
+    """The configured eye, if any: read, or fetched, and tried. Raises ConfigError."""
+    section = config.eye
+    if not section.is_open:
+        return None
+    return build_eye(
+        section.name,
+        weights=section.weights,
+        weights_folder=config.state_dir / PRETRAINED,
+        input_size=section.input_size,
+        mean=section.mean,
+        deviation=section.deviation,
+        layer=section.layer,
+        device=config.device,
+        half_precision=config.precision == "bf16",
+    )
 
 
 def check_device(config: Config) -> None:

@@ -21,6 +21,10 @@ def check(config: ConfigOption = None, set_: SetOption = None) -> None:
         from streamlearner.app import check_network
 
         check_network(settings)
+    if settings.eye.is_open:
+        from streamlearner.app import check_eye
+
+        check_eye(settings)
     if "kafka" in (settings.source.type, settings.dead_letters.type):
         from streamlearner.connectors.kafka.trial import check_options
 

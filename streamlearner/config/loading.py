@@ -25,6 +25,7 @@ from streamlearner.config.entries import (
     flag_entries,
     parse_scalar,
 )
+from streamlearner.config.eye_settings import EyeSection
 from streamlearner.config.learning_settings import (
     AssociationSection,
     DaemonSection,
@@ -69,6 +70,7 @@ class Config(Section):
     codec: CodecSection = Field(default_factory=CodecSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     daemon: DaemonSection = Field(default_factory=DaemonSection)
+    eye: EyeSection = Field(default_factory=EyeSection)
     memory: MemorySection = Field(default_factory=MemorySection)
     association: AssociationSection = Field(default_factory=AssociationSection)
     network: NetworkSection = Field(default_factory=NetworkSection)
@@ -112,6 +114,8 @@ _ADDED = {
     ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
     ("sleep", "significance"): 0.05, ("limits", "max_classes"): 10_000,
     ("daemon", "on_learning_failure"): "dead_letter",
+    ("eye", "name"): "none", ("eye", "weights"): None, ("eye", "input_size"): None, ("eye", "mean"): None,
+    ("eye", "deviation"): None, ("eye", "layer"): None,
 }  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""
 
@@ -187,10 +191,11 @@ def _tree(
 def _value(entry: FoundSetting, field: FieldInfo) -> Any:
     """The environment and flags hold only text: read as YAML, but where the setting is a text itself."""
     keeps_text = problems.takes_text(field) or problems.is_secret(entry.key)
+    may_be_file = problems.is_secret(entry.key) or problems.takes_map(field)
     if not entry.is_text:
         return entry.value
     read = parse_scalar(entry.value)
-    if keeps_text and entry.value != "null" and not (problems.is_secret(entry.key) and _is_file(entry, read)):
+    if keeps_text and entry.value != "null" and not (may_be_file and _is_file(entry, read)):
         return entry.value
     return read
 

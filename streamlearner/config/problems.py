@@ -157,6 +157,11 @@ def takes_text(field: FieldInfo) -> bool:
     return any(kind is str or kind is Path or get_origin(kind) is Literal for kind in _origins(field))
 
 
+def takes_map(field: FieldInfo) -> bool:
+    """Whether a map is a value."""
+    return dict in _origins(field)
+
+
 def _place(entry: FoundSetting) -> str:
     """File and line with the key; of the environment and of flags the place is the key."""
     return f"{entry.where}: {entry.key}" if not entry.is_text and "--set" not in entry.where else entry.where

@@ -133,7 +133,7 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
     if learner is None:
         nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
         nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}
-        nothing |= {"units": {}}
+        nothing |= {"units": {}, "eye": None}
         return nothing | {"bits_per_example": None, "bits_per_recollection": None, "seen": 0}
     stored, seen = learner.stored_bits(), learner.progress.learned
     recollection_bits = stored.get("recollections", 0)
@@ -148,6 +148,7 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
             str(learner.labels.label(i)): count for i, count in learner.method.remembered_by_class().items()
         },
         "units": learner.method.units(),
+        "eye": learner.eye.document() if learner.eye else None,
         "bits_per_example": bounded_bits / seen if seen else None,
         "bits_per_recollection": recollection_bits / learner.method.remembered
         if learner.method.remembered

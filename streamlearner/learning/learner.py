@@ -14,6 +14,7 @@ from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
+from streamlearner.eyes.eye import Eye
 from streamlearner.learning.consolidation import (
     SIGNIFICANCE,
     Consolidation,
@@ -25,7 +26,7 @@ from streamlearner.learning.consolidation import (
 )  # fmt: skip
 from streamlearner.learning.grading import choices_until, choose_answerer, evaluate, measure_readout
 from streamlearner.learning.learner_state import LearnerState
-from streamlearner.learning.predictor import ModelVersion, Predictor
+from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import expand
 from streamlearner.methods.base import DualMemory, Experience
@@ -54,8 +55,9 @@ class Learner(LearnerState):
         significance: float = SIGNIFICANCE,
         measures_readout: bool,
         uses_tasks: bool,
+        eye: Eye | None = None,
     ) -> None:
-        self._make_method, self._make_network = make_method, make_network
+        self._make_method, self._make_network, self.eye = make_method, make_network, eye
         self.network = self.configured_network = network
         self.seed, self.measures_readout = seed, measures_readout
         self.method = make_method(network)
@@ -72,6 +74,7 @@ class Learner(LearnerState):
     def learn(self, batch: Batch) -> LearningResult:
         """Withholds some of the batch for the exam; predicts, then learns, each of the others."""
         self.rerun(self.owed_steps)
+        batch = batch if self.eye is None else replace(batch, inputs=self.eye.see(batch.inputs))
         targets = expand(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
         asked = targets.one_each(self.progress.learned + self.progress.withheld)
         withheld = self.exam.withhold(batch.inputs, asked.labels, asked.tasks, period=self.progress.period)
@@ -207,18 +210,14 @@ class Learner(LearnerState):
 
     def predictor(self) -> Predictor:
         """What answers now."""
-        shape, version = self.exam.input_shape, self.version
         return Predictor(
-            method=self.method, labels=self.labels, tasks=self.tasks, version=version, input_shape=shape
-        )
+            method=self.method, labels=self.labels, tasks=self.tasks, version=self.version,
+            input_shape=self.input_shape, eye=self.eye,
+        )  # fmt: skip
 
     def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
         """Up to `per_class` decoded recollections of each class."""
         return [(self.labels.label(index), inputs) for index, inputs in self.method.recollect(per_class)]
-
-    @property
-    def version(self) -> ModelVersion:
-        return ModelVersion(self.progress.version, self.progress.learned, self.progress.rollbacks)
 
     def stored_bits(self) -> dict[str, int]:
         """Bits held for experience, by store; `dream` (as the metric names it) while consolidating."""

@@ -11,7 +11,9 @@ from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
+from streamlearner.eyes.eye import Eye, check_same
 from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
+from streamlearner.learning.predictor import ModelVersion
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.methods.base import DualMemory
 
@@ -20,6 +22,7 @@ class LearnerState:
     """Everything that is learned or counted. `last_sleep` is the `document` of its result, None before;
     `transplant` the last one, whether under way or ended."""
 
+    eye: Eye | None
     method: DualMemory
     exam: Exam
     labels: LabelSpace
@@ -34,6 +37,15 @@ class LearnerState:
     transplant: Transplant | None
     last_sleep: dict[str, Any] | None
 
+    @property
+    def version(self) -> ModelVersion:
+        return ModelVersion(self.progress.version, self.progress.learned, self.progress.rollbacks)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of the stream's inputs: the exam, as the method, has those that the eye made of them."""
+        return self.eye.input_shape if self.eye else self.exam.input_shape
+
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """State as flat tensors, by file: those in use, not copies."""
         files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
@@ -43,7 +55,7 @@ class LearnerState:
         """State as JSON. Facts added since 0.1.0 are left out while there is nothing to tell."""
         share = self.consolidation.candidate.sleep_share if self.consolidation else 1.0
         added = {"last_sleep": self.last_sleep, "consolidation_share": share if share < 1 else None}
-        added |= {"served_accuracy": self.served.state()}
+        added |= {"served_accuracy": self.served.state(), "eye": self.eye.state() if self.eye else None}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),
@@ -57,7 +69,8 @@ class LearnerState:
         }
 
     def restore_facts(self, facts: dict[str, Any]) -> None:
-        """Takes over what does not depend on tensors."""
+        """Takes over what does not depend on tensors. Raises ConfigError for what another eye saw."""
+        check_same(self.eye, facts.get("eye"))
         for name in ("labels", "tasks", "prequential", "matrix"):
             getattr(self, name).restore(facts[name])
         self.progress = Progress(**facts["progress"])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.labels import FactorValue, LabelSpace
+from streamlearner.eyes.eye import Eye
 from streamlearner.learning.targets import factor_task
 from streamlearner.stream import Label
 
@@ -84,12 +85,14 @@ class Predictor:
         tasks: LabelSpace,
         version: ModelVersion,
         input_shape: Sequence[int],
+        eye: Eye | None = None,
     ) -> None:
         self.method = method
         self.labels = labels
         self.tasks = tasks
         self.version = version
         self.input_shape = tuple(input_shape)
+        self.eye = eye
 
     @property
     def ready(self) -> bool:
@@ -99,13 +102,21 @@ class Predictor:
     @property
     def is_finite(self) -> bool:
         """False where even an input of zeros gets no finite answer: the weights overflowed."""
-        dtype = torch.uint8 if len(self.input_shape) == 3 else torch.float32
+        shape = (self.eye.features,) if self.eye else self.input_shape
+        dtype = torch.uint8 if len(shape) == 3 else torch.float32
         with torch.inference_mode():
-            scores = self.predict_proba(torch.zeros(1, *self.input_shape, dtype=dtype))
+            scores = self._proba(torch.zeros(1, *shape, dtype=dtype), task=None)
         return bool(scores.isfinite().all())
 
     def predict_proba(self, inputs: Tensor, *, task: str | None = None) -> Tensor:
         """Probabilities [n, classes]. `inputs` [n, *input_shape], raw. An unknown task counts as none."""
+        return self._proba(self._seen(inputs), task=task)
+
+    def _seen(self, inputs: Tensor) -> Tensor:
+        """What the method takes."""
+        return inputs if self.eye is None else self.eye.see(inputs)
+
+    def _proba(self, inputs: Tensor, *, task: str | None) -> Tensor:
         index = self.tasks.find(task) if task is not None else None
         tasks = None if index is None else torch.full((len(inputs),), index, dtype=torch.int64)
         return self.method.predict_proba(inputs, tasks)
@@ -115,9 +126,9 @@ class Predictor:
     ) -> list[Answer]:
         """One Answer for each of `inputs` [n, *input_shape]. Where labels have factors, every factor
         answers, or only the one that `task` names."""
-        route, known = self.method.route, self._answering()
+        route, known, inputs = self.method.route, self._answering(), self._seen(inputs)
         if known.keys() == {None}:
-            scores = self.predict_proba(inputs, task=task)
+            scores = self._proba(inputs, task=task)
             every = range(scores.shape[1])
             return [
                 Answer(label, probability, route, shown)
@@ -142,7 +153,7 @@ class Predictor:
         if factor is not None:
             whole = factor_task(within, factor)
             within = factor if self.tasks.find(whole) is None else whole
-        scores, classes = self.predict_proba(inputs, task=within), self._answering()[factor]
+        scores, classes = self._proba(inputs, task=within), self._answering()[factor]
         among = scores[:, classes]
         return self._choose(among / among.sum(1, keepdim=True).clamp_min(1e-30), classes, probabilities)
 
@@ -172,6 +183,7 @@ class Predictor:
             tasks=self.tasks.copy(),
             version=self.version,
             input_shape=self.input_shape,
+            eye=self.eye,
         )
 
 

@@ -1,0 +1,152 @@
+"""An eye: images in, feature vectors out. It never learns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from streamlearner.errors import ConfigError
+
+AT_ONCE = 256
+"""Images in one forward pass, at most: bounds the memory of a large batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How an image is shown: resized to `side` x `side` pixels, then (value - mean) / deviation by channel,
+    of values in 0..1."""
+
+    side: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def fit(self, images: Tensor) -> Tensor:
+        """Raw images [n, C, H, W] as [n, 3, side, side] float32. Grey ones have three equal channels."""
+        scaled = images.float() / 255
+        if scaled.shape[-2:] != (self.side, self.side):
+            size = [self.side, self.side]  # antialias: as PIL resizes, which the weights were trained with
+            scaled = F.interpolate(scaled, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+        mean, deviation = (scaled.new_tensor(each).view(-1, 1, 1) for each in (self.mean, self.deviation))
+        shown: Tensor = (scaled.expand(-1, 3, -1, -1) - mean) / deviation
+        return shown.contiguous(memory_format=torch.channels_last)
+
+
+class Eye:
+    """A frozen network, `body`, and how images are shown to it. Any thread may use it at any time.
+
+    `body` takes [n, 3, side, side] float32 and gives [n, d], maps [n, d, h, w] or tokens [n, t, d]; of the
+    last two the mean over places is taken. `digest` names the weights and the sight, `parameter_bits` counts
+    what the weights take. Raises `ConfigError` where it gives nothing of that kind.
+    """
+
+    def __init__(
+        self,
+        body: Callable[[Tensor], Tensor],
+        *,
+        name: str,
+        sight: Sight,
+        digest: str,
+        parameter_bits: int,
+        device: str = "cpu",
+        half_precision: bool = False,
+    ) -> None:
+        self.name, self.sight = name, sight
+        self.digest, self.parameter_bits = digest, parameter_bits
+        self._body, self._device, self.half_precision = body, device, half_precision
+        self.input_shape: tuple[int, ...] = ()
+        self.features = self._tried()
+
+    def see(self, images: Tensor) -> Tensor:
+        """Raw images [n, C, H, W] uint8, C 1 or 3, as features [n, d] float32."""
+        with torch.inference_mode():
+            parts = [self._see(part) for part in torch.split(images, AT_ONCE)]
+        return torch.cat(parts).clone()  # a tensor of inference mode could not be learned from
+
+    def for_inputs(self, shape: tuple[int, ...]) -> Eye:
+        """The same eye for a stream of inputs [*shape]. Raises `ConfigError` where they are no images of 1 or
+        3 channels."""
+        if len(shape) == 1:
+            raise ConfigError(
+                f"eye.name is {self.name}, but the inputs are vectors of {shape[0]} numbers: set eye.name to "
+                "none (features that the producer computed need no eye)"
+            )
+        if shape[0] not in (1, 3):
+            raise ConfigError(f"the eye {self.name} sees images of 1 or 3 channels, found {shape[0]}")
+        same = copy(self)
+        same.input_shape = tuple(shape)
+        return same
+
+    def state(self) -> dict[str, str]:
+        """What a checkpoint holds of it."""
+        return {"name": self.name, "digest": self.digest}
+
+    def document(self) -> dict[str, str | int]:
+        """What `GET /v1/memory` says of it: its parameters are not learned, and count apart."""
+        return self.state() | {"features": self.features, "parameter_bits": self.parameter_bits}
+
+    def _see(self, images: Tensor) -> Tensor:
+        shown = self.sight.fit(images.to(self._device))
+        with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.half_precision):
+            made = self._body(shown)
+        return pooled(made).float().cpu()
+
+    def _tried(self) -> int:
+        """The number of features, found by showing it two images."""
+        try:
+            made = self.see(torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 255.0)]))
+        except ConfigError:
+            raise
+        except Exception as error:  # it is someone's network, and may raise anything
+            failure = f"{type(error).__name__}: {error}"
+            shown = f"two images of {self.sight.side} x {self.sight.side} pixels"
+            raise ConfigError(f"the eye {self.name}, shown {shown}, ended with {failure}") from error
+        if len(made) != 2 or not bool(made.isfinite().all()):
+            raise ConfigError(f"the eye {self.name} gives no finite features")
+        return made.shape[1]
+
+
+def pooled(made: object) -> Tensor:
+    """[n, d] of what a network gives. Raises `ConfigError`."""
+    if isinstance(made, Tensor) and made.ndim == 4:
+        return made.mean((2, 3), dtype=torch.float32)
+    if isinstance(made, Tensor) and made.ndim == 3:
+        return made.mean(1, dtype=torch.float32)
+    if isinstance(made, Tensor) and made.ndim == 2:
+        return made
+    found = f"a tensor {list(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
+    expected = "features [n, d], maps [n, d, h, w] or tokens [n, t, d]"
+    raise ConfigError(f"an eye gave {found}; expected {expected} (eye.layer cuts the network there)")
+
+
+def digest_of(network: nn.Module, *, sight: Sight, layer: str | None) -> str:
+    """SHA-256 of the weights by name, of the sight, and of where the network is cut."""
+    found = hashlib.sha256(json.dumps([asdict(sight), layer], sort_keys=True).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def bits_of(network: nn.Module) -> int:
+    """Of weights and statistics."""
+    return 8 * sum(int(tensor.nbytes) for tensor in network.state_dict().values())
+
+
+def check_same(eye: Eye | None, saved: Mapping[str, str] | None) -> None:
+    """Raises `ConfigError` unless this eye is the one that a checkpoint was learned with."""
+    if (eye.digest if eye else None) == (saved["digest"] if saved else None):
+        return
+    learned = f"the eye {saved['name']} (digest {saved['digest'][:12]})" if saved else "no eye"
+    now = f"{eye.name} (digest {eye.digest[:12]})" if eye else "none"
+    raise ConfigError(
+        f"the checkpoint was learned with {learned}, the configuration says {now}: what was learned from the "
+        "features of one means nothing to another. Set eye back as it was, its weights, input_size, mean, "
+        "deviation and layer included, or choose another state_dir"
+    )

@@ -1,0 +1,121 @@
+"""An eye turns images into feature vectors, always the same, and never learns."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+from torch import Tensor
+
+from streamlearner.errors import ConfigError
+from streamlearner.eyes.by_name import build_eye
+from streamlearner.eyes.eye import AT_ONCE, Sight, check_same
+from tests.support.eyes import FEATURES, tiny
+
+TINY, OTHER = "tests.support.eyes:tiny", "tests.support.eyes:other"
+
+
+def pictures(count: int, *, channels: int = 3, side: int = 20, seed: int = 0) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randint(256, (count, channels, side, side), generator=draw, dtype=torch.uint8)
+
+
+def test_maps_are_averaged_over_places() -> None:
+    eye = build_eye(TINY, mean=[0.0] * 3, deviation=[1.0] * 3)
+    shown = pictures(4, side=16)
+    by_hand = tiny().eval()(shown.float() / 255).mean((2, 3))
+    assert eye.features == FEATURES
+    assert torch.allclose(eye.see(shown), by_hand, atol=1e-5)
+
+
+def test_tokens_are_averaged_and_a_network_says_its_own_sight() -> None:
+    eye = build_eye("tests.support.eyes:Tokens")
+    assert eye.sight == Sight(8, (0.5, 0.5, 0.5), (0.5, 0.25, 1.0))
+    white = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+    assert torch.allclose(eye.see(white), torch.tensor([[1.0, 2.0, 0.5, 1.0, 2.0, 0.5]]))
+
+
+def test_a_grey_image_is_seen_as_one_of_three_equal_channels() -> None:
+    eye, grey = build_eye(TINY), pictures(3, channels=1)
+    assert torch.equal(eye.see(grey), eye.see(grey.expand(-1, 3, -1, -1)))
+
+
+def test_images_of_any_size_are_seen() -> None:
+    eye = build_eye(TINY)
+    for side in (1, 7, 16, 50):
+        assert eye.see(pictures(2, side=side)).shape == (2, FEATURES)
+
+
+def test_large_batches_are_seen_in_parts_and_none_is_lost() -> None:
+    eye, many = build_eye(TINY), pictures(AT_ONCE + 3, side=16)
+    seen = eye.see(many)
+    assert len(seen) == len(many)
+    assert torch.allclose(seen[-1], eye.see(many[-1:])[0], atol=1e-5)
+
+
+def test_what_is_seen_can_be_learned_from() -> None:
+    weight = torch.zeros(FEATURES, requires_grad=True)
+    (build_eye(TINY).see(pictures(2)) @ weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_any_change_of_weights_sight_or_cut_is_another_eye() -> None:
+    eyes = [
+        build_eye(TINY), build_eye(OTHER), build_eye(TINY, input_size=18), build_eye(TINY, mean=[0.1] * 3),
+        build_eye(TINY, deviation=[0.3] * 3), build_eye(TINY, layer="0"),
+    ]  # fmt: skip
+    assert len({eye.digest for eye in eyes}) == len(eyes)
+    assert build_eye(TINY).digest == eyes[0].digest
+
+
+def test_a_cut_gives_what_its_layer_gives_in_every_thread() -> None:
+    whole, cut = build_eye(TINY, mean=[0.0] * 3, deviation=[1.0] * 3), build_eye(TINY, layer="0")
+    assert float(whole.see(pictures(4)).min()) >= 0 > float(cut.see(pictures(4)).min())
+    expected = [cut.see(pictures(3, seed=seed)) for seed in range(8)]
+    found: dict[int, Tensor] = {}
+    threads = [
+        threading.Thread(target=lambda seed=seed: found.update({seed: cut.see(pictures(3, seed=seed))}))
+        for seed in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.allclose(found[seed], expected[seed]) for seed in range(8))
+
+
+def test_parameters_are_counted_in_bits() -> None:
+    assert build_eye(TINY).parameter_bits == 32 * (3 * FEATURES * 9 + FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "said"),
+    [
+        ("tests.support.eyes:endless", None, "no finite features"),
+        ("tests.support.eyes:no_module", None, "made a str; expected a torch.nn.Module"),
+        ("tests.support.eyes:broken", None, "RuntimeError: no weights here"),
+        ("tests.support.eyes:absent", None, "has no absent"),
+        (TINY, "9", "there is no 9; there are 0, 1"),
+    ],
+)
+def test_an_eye_that_cannot_see_is_refused_with_the_reason(name: str, layer: str | None, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        build_eye(name, layer=layer)
+
+
+def test_vectors_and_images_of_four_channels_are_refused() -> None:
+    with pytest.raises(ConfigError, match="vectors of 7 numbers: set eye"):
+        build_eye(TINY).for_inputs((7,))
+    with pytest.raises(ConfigError, match="1 or 3 channels, found 4"):
+        build_eye(TINY).for_inputs((4, 8, 8))
+
+
+def test_another_eye_than_the_checkpoints_is_refused_with_what_to_do() -> None:
+    eye = build_eye(TINY)
+    check_same(eye, eye.state())
+    check_same(None, None)
+    for now, saved in ((build_eye(OTHER), eye.state()), (None, eye.state()), (eye, None)):
+        with pytest.raises(ConfigError, match="or choose another state_dir") as refused:
+            check_same(now, saved)
+        assert refused.value.exit_code == 78
