@@ -96,7 +96,7 @@ def retention_document(learner: Learner | None) -> dict[str, Any]:
         empty: dict[str, Any] = {"overall": None, "by_class": {}, "by_task": {}, "by_factor": {}}
         empty |= {"by_period": [], "by_age": {}, "last_seen": {}, "as_of": None}
         empty |= {"first_period": 0, "matrix": [], "forgetting": None, "backward_transfer": None}
-        return empty | {"readout": {}, "exam": 0}
+        return empty | {"readout": {}, "exam": 0, "contradicted": 0}
     periods = range(learner.matrix.first, learner.progress.period + 1)
     ages = learner.served.ages(learner.progress.learned)
     return {
@@ -114,6 +114,7 @@ def retention_document(learner: Learner | None) -> dict[str, Any]:
         "backward_transfer": learner.matrix.backward_transfer,
         "readout": learner.readout,
         "exam": len(learner.exam),
+        "contradicted": learner.exam.contradictions.found,
     }
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from streamlearner.evaluation.contradictions import Contradictions, Examples
+
 EVALUATION_BATCH = 256
 """Examples per forward pass of an evaluation: bounds its memory."""
 FACTS_BITS = 3 * 32
@@ -31,6 +33,8 @@ class Exam(nn.Module):
 
     Each class has a place before any has two. With fewer places than classes they take turns, more and more
     slowly: a class without one takes that of another with the probability of 1 in its candidates so far.
+
+    It ages: what newer examples contradict leaves (see `Contradictions`).
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Exam(nn.Module):
         self._candidates: dict[int, int] = {}
         self._counts: dict[int, int] = {}
         self._held = 0
+        self.contradictions = Contradictions()
         self._generator = torch.Generator().manual_seed(seed)
         self._gap = self._next_gap()
 
@@ -66,6 +71,7 @@ class Exam(nn.Module):
         """
         if not self.capacity:
             return []
+        self._drop_contradicted(inputs, labels, tasks)
         taken = []
         while self._gap < len(labels):
             if self._take(inputs[self._gap], labels[self._gap], tasks, self._gap, period):
@@ -73,6 +79,20 @@ class Exam(nn.Module):
             self._gap += 1 + self._next_gap()
         self._gap -= len(labels)
         return taken
+
+    def _drop_contradicted(self, inputs: Tensor, labels: Tensor, tasks: Tensor | None) -> None:
+        """Their classes begin anew as far as candidates go, so that newer examples take the free places."""
+        newer_tasks = np.full(len(labels), -1) if tasks is None else tasks.numpy()
+        newer = Examples(inputs.reshape(len(labels), -1).numpy(), labels.numpy(), newer_tasks)
+        held = self._inputs[: self._held].view(newer.inputs.dtype)
+        facts = self._facts[: self._held]
+        for place in reversed(self.contradictions.judge(newer, Examples(held, facts[:, 0], facts[:, 1]))):
+            cls = int(self._facts[place, 0])
+            self._held -= 1
+            self._counts[cls] -= 1
+            self._candidates[cls] = self._counts[cls]
+            self._inputs[place], self._facts[place] = self._inputs[self._held], self._facts[self._held]
+            self.contradictions.is_moved(self._held, place)
 
     def _next_gap(self) -> int:
         """Examples to skip before the next candidate: geometrically distributed, so that each example is a
@@ -90,6 +110,7 @@ class Exam(nn.Module):
         if place is None:
             return False
         self._inputs[place] = example.contiguous().numpy().reshape(-1).view(np.uint8)
+        self.contradictions.is_replaced(place)
         self._facts[place] = (cls, -1 if tasks is None else int(tasks[i]), period)
         self._counts[cls] = self._counts.get(cls, 0) + 1
         return True

@@ -56,6 +56,7 @@ class LearnerState:
         share = self.consolidation.candidate.sleep_share if self.consolidation else 1.0
         added = {"last_sleep": self.last_sleep, "consolidation_share": share if share < 1 else None}
         added |= {"served_accuracy": self.served.state(), "eye": self.eye.state() if self.eye else None}
+        added |= {"contradictions": self.exam.contradictions.state()}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),
@@ -80,3 +81,5 @@ class LearnerState:
         self.last_sleep = facts.get("last_sleep")
         if (watched := facts.get("served_accuracy")) is not None:
             self.served.restore(watched)
+        if (votes := facts.get("contradictions")) is not None:
+            self.exam.contradictions.restore(votes)
