@@ -91,6 +91,8 @@ class FileDeadLetters(DeadLetters):
         try:
             self._end = self._mend()
             sync_folder(folder)
+            with suppress(PermissionError):  # to open the one above
+                sync_folder(folder.parent)  # in which it may be new
         except BaseException:
             os.close(self._file)
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from streamlearner.app.access import make_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
+from streamlearner.app.machine import THIS_MACHINE, Machine
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
 from streamlearner.app.parts import check_device, check_network, make_eye
 from streamlearner.config.given import Settings, load_config
@@ -26,11 +27,11 @@ from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.daemon.state import DaemonState
-from streamlearner.decoding.codec import REASONS, Codec
+from streamlearner.decoding.codec import REASONS, Codec, Example
 from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.eye import Eye
-from streamlearner.serving import ConnectionLimits, Serving
+from streamlearner.serving import ConnectionLimits, Receipt, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.state.lock import StateLock
@@ -77,62 +78,91 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
         check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
         check_method(config)
-        return _assemble(config, source=source, eye=make_eye(config), opened=opened)
+        return _open_and_assemble(config, source=source, eye=make_eye(config), opened=opened)
 
 
-def _assemble(config: Config, *, source: Source | None, eye: Eye | None, opened: ExitStack) -> Daemon:
+def _open_and_assemble(
+    config: Config, *, source: Source | None, eye: Eye | None, opened: ExitStack
+) -> Daemon:
     """Whatever is opened here is pushed to `opened`, which passes it to the daemon in the end."""
     pushed_to = source is None and config.source.type == "push"
     log = opened.enter_context(push_log(config)) if pushed_to else None
     source = source or opened.enter_context(closing(make_source(config, log=log)))
     dead_letters = opened.enter_context(closing(make_dead_letters(config)))
+    push = (lambda examples: ingest(log, examples)) if log else None
+    return assemble(config, source=source, dead_letters=dead_letters, push=push, eye=eye, resources=opened)
+
+
+def assemble(
+    config: Config,
+    *,
+    source: Source,
+    dead_letters: DeadLetters,
+    push: Callable[[Sequence[Example]], Receipt] | None = None,
+    eye: Eye | None = None,
+    machine: Machine = THIS_MACHINE,
+    metrics: Metrics | None = None,
+    serve: Callable[..., Serving] | None = None,
+    resources: ExitStack,
+) -> Daemon:
+    """The daemon of what is open already. `resources` passes to it. A simulation gives another `machine`, and
+    `serve` in place of `make_serving`."""
     codec = Codec(limits=Limits(message_bytes=config.codec.max_message_bytes, pixels=config.codec.max_pixels))
-    failures = make_failures(config, opened=opened)
-    metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
+    metrics = metrics or Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
+    failures = make_failures(config, opened=resources, machine=machine)
+    intake = make_intake(
+        config, source=source, codec=codec, dead_letters=dead_letters, failures=failures, machine=machine
+    )
     state = DaemonState(
-        intake=make_intake(config, source=source, codec=codec, dead_letters=dead_letters, failures=failures),
+        intake=intake,
         failures=failures,
-        schedule=make_schedule(config),
-        events=Events(metrics=metrics, clock=time.monotonic, wall_clock=time.time),
+        schedule=make_schedule(config, machine=machine),
+        events=Events(metrics=metrics, clock=machine.clock, wall_clock=machine.wall_clock),
         learner_factory=lambda schema: make_learner(config, schema=schema, eye=eye),
     )
-    persistence = make_persistence(config, source=source, dead_letters=dead_letters, metrics=metrics)
+    persistence = make_persistence(
+        config, source=source, dead_letters=dead_letters, metrics=metrics, machine=machine
+    )
     requests = Requests(
-        ingest=(lambda examples: ingest(log, examples)) if log else None,
+        ingest=push,
         request_sleep=state.schedule.request,
         kept_versions=persistence.versions.numbers,
-        clock=time.monotonic,
+        clock=machine.clock,
     )
     return Daemon(
         state=state,
         persistence=persistence,
-        serving=make_serving(config, requests=requests, metrics=metrics, codec=codec),
+        serving=(serve or make_serving)(config, requests=requests, metrics=metrics, codec=codec),
         requests=requests,
         steps_per_batch=config.sleep.steps_per_batch,
         evaluate_every_examples=config.evaluation.every_examples,
         budget_bits=config.memory.budget_bits,
         poll_timeout_s=config.daemon.poll_timeout_s,
         stop_at_end=config.daemon.at_end == "exit",
-        clock=time.monotonic,
-        sleep=time.sleep,
-        resources=opened.pop_all(),
+        clock=machine.clock,
+        sleep=machine.sleep,
+        resources=resources.pop_all(),
     )
 
 
-def make_checkpoints(config: Config, *, folder: Path) -> CheckpointStore:
+def make_checkpoints(config: Config, *, folder: Path, machine: Machine = THIS_MACHINE) -> CheckpointStore:
     """Those of the state folder `folder`."""
     return CheckpointStore(
-        folder / "checkpoints", keep=config.checkpoint.keep, clock=time.time, code_version=__version__
+        folder / "checkpoints",
+        keep=config.checkpoint.keep,
+        clock=machine.wall_clock,
+        code_version=__version__,
+        disk=machine.disk,
     )
 
 
 def make_persistence(
-    config: Config, *, source: Source, dead_letters: DeadLetters, metrics: Metrics
+    config: Config, *, source: Source, dead_letters: DeadLetters, metrics: Metrics, machine: Machine
 ) -> Persistence:
     section = config.checkpoint
     return Persistence(
-        checkpoints=make_checkpoints(config, folder=config.state_dir),
-        versions=Versions(config.state_dir / "versions", keep=section.keep_versions),
+        checkpoints=make_checkpoints(config, folder=config.state_dir, machine=machine),
+        versions=Versions(config.state_dir / "versions", keep=section.keep_versions, disk=machine.disk),
         dead_letters=dead_letters,
         source=source,
         metrics=metrics,
@@ -142,23 +172,29 @@ def make_persistence(
         every_examples=section.every_examples,
         every_s=section.every_s,
         retry_s=section.retry_s,
-        clock=time.monotonic,
-        wall_clock=time.time,
+        clock=machine.clock,
+        wall_clock=machine.wall_clock,
     )
 
 
-def make_failures(config: Config, *, opened: ExitStack) -> LearningFailures:
-    folder = config.state_dir
+def make_failures(config: Config, *, opened: ExitStack, machine: Machine) -> LearningFailures:
+    folder, disk = config.state_dir, machine.disk
     return LearningFailures(
-        record=FailureRecord(folder / "failures.json"),
-        mark=opened.enter_context(closing(LearningMark(folder / "learning"))),
+        record=FailureRecord(folder / "failures.json", disk=disk),
+        mark=opened.enter_context(closing(LearningMark(folder / "learning", disk=disk))),
         fatal=folder / FATAL_SIGNAL,
         sets_aside=config.daemon.on_learning_failure == "dead_letter",
     )
 
 
 def make_intake(
-    config: Config, *, source: Source, codec: Codec, dead_letters: DeadLetters, failures: LearningFailures
+    config: Config,
+    *,
+    source: Source,
+    codec: Codec,
+    dead_letters: DeadLetters,
+    failures: LearningFailures,
+    machine: Machine,
 ) -> Intake:
     return Intake(
         source=source,
@@ -169,11 +205,11 @@ def make_intake(
         linger_s=config.daemon.linger_s,
         remembered_ids=config.codec.remembered_ids,
         max_classes=config.limits.max_classes,
-        clock=time.monotonic,
+        clock=machine.clock,
     )
 
 
-def make_schedule(config: Config) -> SleepSchedule:
+def make_schedule(config: Config, *, machine: Machine = THIS_MACHINE) -> SleepSchedule:
     section = config.sleep
     try:
         return SleepSchedule(
@@ -185,7 +221,7 @@ def make_schedule(config: Config) -> SleepSchedule:
             drift=section.drift,
             on_drift=section.on_drift,
             min_examples=section.min_examples,
-            clock=time.time,
+            clock=machine.wall_clock,
         )
     except ValueError as error:
         raise ConfigError(f"sleep: {error}") from None

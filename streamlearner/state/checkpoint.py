@@ -6,7 +6,6 @@ How a checkpoint appears and disappears: `numbered_folder.py`. What it holds, by
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from streamlearner.errors import CheckpointError, NoReadableCheckpoint
-from streamlearner.state.durable_files import FileDigest, explained, read_file, size_bytes, write_file
+from streamlearner.state.disk import LOCAL_DISK, Disk, FileStatus
+from streamlearner.state.durable_files import FileDigest, read_file, write_file
 from streamlearner.state.format_upgrade import NewerFormat, upgraded
 from streamlearner.state.lock import StateLock
 from streamlearner.state.manifest import MANIFEST, Manifest, canonical_json, problems_in, read_manifest
 from streamlearner.state.numbered_folder import ROLLED_BACK, NumberedFolder
+from streamlearner.state.tensor_files import SUFFIX, serialised
 from streamlearner.stream import Position
 
 __all__ = ["Checkpoint", "CheckpointStore", "CheckpointInfo", "Manifest", "StateLock"]
 
 FACTS = "facts.json"
-SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +73,17 @@ class CheckpointStore:
         clock: Callable[[], float],
         code_version: str = "unknown",
         fault: Callable[[str], None] = lambda step: None,
+        disk: Disk = LOCAL_DISK,
     ) -> None:
         if keep < 1:
             raise ValueError(f"checkpoint.keep is {keep}: expected at least 1")
-        self._folder = NumberedFolder(folder, fault=fault)
+        self._folder = NumberedFolder(folder, fault=fault, disk=disk)
+        self._disk = disk
         self.keep = keep
         self._clock = clock
         self._code_version = code_version
         self._fault = fault
-        self._verified: dict[int, list[tuple[str, int, int, int]]] = {}
+        self._verified: dict[int, list[tuple[str, FileStatus]]] = {}
 
     def save(
         self,
@@ -113,7 +114,7 @@ class CheckpointStore:
                     position=position,
                     files=self._write(aside, tensors, facts),
                 )
-                write_file(aside / MANIFEST, manifest.to_bytes(), self._fault)
+                self._write_file(aside / MANIFEST, manifest.to_bytes())
         return number
 
     def latest(self) -> Checkpoint | None:
@@ -139,11 +140,11 @@ class CheckpointStore:
     def load(self, number: int) -> Checkpoint:
         """One checkpoint, verified. Raises `CheckpointError` where it is absent, torn or altered."""
         path = self._existing(number)
-        manifest = read_manifest(path, number)
+        manifest = read_manifest(path, number, disk=self._disk)
         facts: dict[str, Any] = {}
         tensors: dict[str, dict[str, Tensor]] = {}
         for name, expected in manifest.files.items():
-            data = read_file(path / name, expected)
+            data = read_file(path / name, expected, disk=self._disk)
             if name == FACTS:
                 facts = json.loads(data)
             else:
@@ -153,7 +154,7 @@ class CheckpointStore:
 
     def verify(self, number: int) -> list[str]:
         """Every problem of one checkpoint, in words; [] when each byte is as it was written."""
-        return problems_in(self._existing(number), number)
+        return problems_in(self._existing(number), number, disk=self._disk)
 
     def entries(self) -> list[CheckpointInfo]:
         """All checkpoints, oldest first, each verified now."""
@@ -163,10 +164,11 @@ class CheckpointStore:
 
     def oldest_position(self) -> Position | None:
         """That of the oldest readable checkpoint, if any: a source may release what lies before it."""
-        with explained("the oldest checkpoint cannot be found", self._folder.path):
+        with self._folder.explained("the oldest checkpoint cannot be found"):
             for number in self._folder.numbers():
                 if self._is_readable(number):
-                    return read_manifest(self._folder.directory(number), number).position
+                    path = self._folder.directory(number)
+                    return read_manifest(path, number, disk=self._disk).position
         return None
 
     def rollback(self, number: int) -> None:
@@ -194,16 +196,19 @@ class CheckpointStore:
 
     def size_bytes(self) -> int:
         """Bytes in all files of the folder, those set aside included."""
-        return size_bytes(self._folder.path)
+        return self._disk.size_bytes(self._folder.path)
 
     def _write(
         self, folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]
     ) -> dict[str, FileDigest]:
-        digests = {FACTS: write_file(folder / FACTS, canonical_json(dict(facts), "facts"), self._fault)}
+        digests = {FACTS: self._write_file(folder / FACTS, canonical_json(dict(facts), "facts"))}
         for name in sorted(tensors):
-            data = _serialised(name, tensors[name])
-            digests[name + SUFFIX] = write_file(folder / (name + SUFFIX), data, self._fault)
+            data = serialised(name, tensors[name])
+            digests[name + SUFFIX] = self._write_file(folder / (name + SUFFIX), data)
         return digests
+
+    def _write_file(self, path: Path, data: bytes) -> FileDigest:
+        return write_file(path, data, self._fault, disk=self._disk)
 
     def _existing(self, number: int) -> Path:
         if number not in (there := self._folder.numbers()):
@@ -215,36 +220,20 @@ class CheckpointStore:
 
     def _entry(self, number: int) -> CheckpointInfo:
         path = self._folder.directory(number)
-        problems = problems_in(path, number)
+        problems = problems_in(path, number, disk=self._disk)
         created, examples = None, None
         with suppress(CheckpointError):
-            manifest = read_manifest(path, number)
+            manifest = read_manifest(path, number, disk=self._disk)
             created, examples = manifest.created, manifest.examples
+        size_bytes = self._disk.size_bytes(path)
         return CheckpointInfo(
-            number, created, examples, size_bytes(path), not problems, "; ".join(problems) or None
+            number, created, examples, size_bytes, not problems, "; ".join(problems) or None
         )
 
     def _is_readable(self, number: int) -> bool:
         """Verified now, or earlier and untouched since: or each prune would read `keep` checkpoints."""
-        paths = sorted(self._folder.directory(number).iterdir())
-        seen = [(path.name, (s := path.stat()).st_size, s.st_mtime_ns, s.st_ino) for path in paths]
-        if self._verified.get(number) != seen and not problems_in(self._folder.directory(number), number):
+        path = self._folder.directory(number)
+        seen = [(name, self._disk.status(path / name)) for name in sorted(self._disk.names(path))]
+        if self._verified.get(number) != seen and not problems_in(path, number, disk=self._disk):
             self._verified[number] = seen
         return self._verified.get(number) == seen
-
-
-def _serialised(name: str, tensors: Mapping[str, Tensor]) -> bytes:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise ValueError(
-            f"the tensor file name {name!r} has other characters than letters, digits, '_', '.' and '-'"
-        )
-    if "__metadata__" in tensors:
-        raise ValueError(
-            f"the tensor key '__metadata__' in {name!r} is reserved by the safetensors format: rename it"
-        )
-    # A copy of its own for each: the format knows neither strides nor storage shared between tensors.
-    whole = {
-        key: tensors[key].detach().cpu().clone(memory_format=torch.contiguous_format)
-        for key in sorted(tensors)
-    }
-    return safetensors.torch.save(whole)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamlearner.errors import CheckpointError
+from streamlearner.state.disk import LOCAL_DISK, Disk, named
 
 CHUNK_BYTES = 1 << 18  # small enough to be hashed while still in the CPU's cache
 
@@ -24,40 +24,39 @@ class FileDigest:
     size_bytes: int
 
 
-def write_file(path: Path, data: bytes, fault: Callable[[str], None]) -> FileDigest:
+def write_file(
+    path: Path, data: bytes, fault: Callable[[str], None], *, disk: Disk = LOCAL_DISK
+) -> FileDigest:
     """Writes and hashes `data`, and returns once it is on the disk. Raises `OSError` that names the file."""
     digest = hashlib.sha256()
-    try:
-        with path.open("xb", buffering=0) as file:
-            fault(f"{path.name} created")
-            for start in range(0, len(data), CHUNK_BYTES):
-                chunk = memoryview(data)[start : start + CHUNK_BYTES]
-                digest.update(chunk)
-                while chunk:  # a full disk may take part of a chunk before it refuses the rest
-                    chunk = chunk[file.write(chunk) :]
-                fault(f"{path.name} written up to byte {start + CHUNK_BYTES}")
-            os.fsync(file.fileno())
-            fault(f"{path.name} synced")
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
+    with named(path), disk.create(path) as file:
+        fault(f"{path.name} created")
+        for start in range(0, len(data), CHUNK_BYTES):
+            chunk = memoryview(data)[start : start + CHUNK_BYTES]
+            digest.update(chunk)
+            while chunk:  # a full disk may take part of a chunk before it refuses the rest
+                chunk = chunk[file.write(chunk) :]
+            fault(f"{path.name} written up to byte {start + CHUNK_BYTES}")
+        file.sync()
+        fault(f"{path.name} synced")
     return FileDigest(digest.hexdigest(), len(data))
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, disk: Disk = LOCAL_DISK) -> None:
     """Writes a small file: at any instant it is the old one or the new one, durably the new one when the call
     returns. Raises `OSError`."""
     aside = path.with_name(f".tmp-{path.name}")
-    aside.unlink(missing_ok=True)
-    write_file(aside, data, lambda _: None)
-    aside.replace(path)
-    sync_folder(path.parent)
+    with suppress(FileNotFoundError):
+        disk.remove(aside)
+    write_file(aside, data, lambda _: None, disk=disk)
+    disk.rename(aside, path)
+    disk.sync_folder(path.parent)
 
 
-def read_file(path: Path, expected: FileDigest | None = None) -> bytes:
+def read_file(path: Path, expected: FileDigest | None = None, *, disk: Disk = LOCAL_DISK) -> bytes:
     """The content of a file; raises `CheckpointError` where it cannot be read or is not what was expected."""
     try:
-        data = path.read_bytes()
+        data = disk.read(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     if expected and len(data) != expected.size_bytes:
@@ -69,29 +68,8 @@ def read_file(path: Path, expected: FileDigest | None = None) -> bytes:
     return data
 
 
-def sync_folder(path: Path) -> None:
-    """Returns once the names in a directory are on the disk: else a rename may be lost with the power."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def size_bytes(folder: Path) -> int:
-    """Bytes in all files below `folder`; those that another process deletes meanwhile count as 0."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(parent, name)).st_size
-            except FileNotFoundError:
-                continue
-    return total
-
-
 @contextmanager
-def explained(what: str, folder: Path) -> Iterator[None]:
+def explained(what: str, folder: Path, *, disk: Disk = LOCAL_DISK) -> Iterator[None]:
     """Turns an `OSError` of its body into a `CheckpointError`: what failed, why, where, how to mend it."""
     try:
         yield
@@ -99,13 +77,13 @@ def explained(what: str, folder: Path) -> Iterator[None]:
         code = errno.errorcode.get(error.errno or 0, "no error number")
         raise CheckpointError(
             f"{what}: {error.strerror or error} ({code}) at {error.filename or folder}; "
-            f"{_mending(error.errno, folder)}"
+            f"{_mending(error.errno, folder, disk)}"
         ) from error
 
 
-def _mending(code: int | None, folder: Path) -> str:
+def _mending(code: int | None, folder: Path, disk: Disk) -> str:
     if code in (errno.ENOSPC, errno.EDQUOT):
-        free = shutil.disk_usage(folder).free
+        free = disk.free_bytes(folder)
         return f"{free:,} bytes are free there: free some more (or raise the quota), or lower checkpoint.keep"
     if code == errno.EFBIG:
         return "raise the limit on the size of a file (ulimit -f, LimitFSIZE)"

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from streamlearner.state.disk import LOCAL_DISK, Disk
 from streamlearner.state.durable_files import explained, replace_file
 
 log = logging.getLogger(__name__)
@@ -28,47 +29,45 @@ class LearningMark:
     and not that of the machine, for which no message is to blame. Where the disk takes no line there is none.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = -1
-        with explained("what is being learned cannot be noted", path.parent):
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
+        with explained("what is being learned cannot be noted", path.parent, disk=disk):
+            self._note = disk.note(path)
         self._run = json.dumps([_boot(), _kills_for_memory()])
 
     def set(self, content: Any) -> None:
         """`content` is JSON."""
         with suppress(OSError):
-            os.pwrite(self._file, f"[{self._run}, {json.dumps(content)}]\n".encode(), 0)
+            self._note.write(f"[{self._run}, {json.dumps(content)}]\n".encode())
 
     def clear(self) -> None:
         with suppress(OSError):
-            os.pwrite(self._file, _NOTHING, 0)
+            self._note.write(_NOTHING)
 
     def left(self) -> tuple[Any, bool] | None:
         """What the run before was learning when its process died, and whether the kernel has killed a process
         for want of memory since that run began; None where it was learning nothing, or the machine died."""
         with suppress(OSError, ValueError, TypeError):
-            text = os.pread(self._file, os.fstat(self._file).st_size, 0).partition(b"\n")[0]
+            text = self._note.read().partition(b"\n")[0]
             (boot, kills), content = json.loads(text)
             if boot == _boot():
                 return content, kills < _kills_for_memory()
         return None
 
     def close(self) -> None:
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)
+        self._note.close()
 
 
 class FailureRecord:
     """A small file of JSON that is replaced as a whole: at any instant the old one or the new one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
         self._path = path
+        self._disk = disk
 
     def load(self) -> list[list[Any]]:
         """The rows that were saved last; none where they cannot be read, which the log says."""
         try:
-            return [list(row) for row in json.loads(self._path.read_bytes())["messages"]]
+            return [list(row) for row in json.loads(self._disk.read(self._path))["messages"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -77,8 +76,8 @@ class FailureRecord:
 
     def save(self, rows: list[list[Any]]) -> None:
         """Durable when it returns. Raises `CheckpointError` where the disk refuses."""
-        with explained("a failure while learning cannot be noted", self._path.parent):
-            replace_file(self._path, json.dumps({"messages": rows}).encode())
+        with explained("a failure while learning cannot be noted", self._path.parent, disk=self._disk):
+            replace_file(self._path, json.dumps({"messages": rows}).encode(), disk=self._disk)
 
 
 def fatal_signal(path: Path) -> str:

@@ -6,10 +6,12 @@ import errno
 import fcntl
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from streamlearner.errors import CheckpointError, StateInUse
+from streamlearner.state.disk import LOCAL_DISK
 
 
 class StateLock:
@@ -27,7 +29,7 @@ class StateLock:
         self.path = folder / "lock"
         self._descriptor: int | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise CheckpointError(
@@ -74,3 +76,13 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _make(folder: Path) -> None:
+    """So that no power cut takes it back, with all that is durable in it."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    folder.mkdir(exist_ok=True)
+    with suppress(OSError):  # whoever may make a folder there may still not be allowed to open the one above
+        LOCAL_DISK.sync_folder(folder.parent)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from streamlearner.errors import CheckpointError
+from streamlearner.state.disk import LOCAL_DISK, Disk
 from streamlearner.state.durable_files import FileDigest, read_file
 from streamlearner.state.format_upgrade import FORMAT, check_format
 from streamlearner.stream import Position
@@ -63,10 +64,10 @@ class Manifest:
         return cls(**fields)
 
 
-def read_manifest(folder: Path, number: int) -> Manifest:
+def read_manifest(folder: Path, number: int, *, disk: Disk = LOCAL_DISK) -> Manifest:
     """The manifest in `folder`; raises `CheckpointError` unless it is intact and has that number."""
     path = folder / MANIFEST
-    manifest = Manifest.from_bytes(read_file(path), path)
+    manifest = Manifest.from_bytes(read_file(path, disk=disk), path)
     if manifest.number != number:
         raise CheckpointError(
             f"{path} is that of checkpoint {manifest.number}: the directory was copied or renamed"
@@ -74,13 +75,13 @@ def read_manifest(folder: Path, number: int) -> Manifest:
     return manifest
 
 
-def problems_in(folder: Path, number: int) -> list[str]:
+def problems_in(folder: Path, number: int, *, disk: Disk = LOCAL_DISK) -> list[str]:
     """Every problem of the checkpoint in `folder`, in words; [] when each byte is as it was written."""
     problems = []
     try:
-        for name, expected in read_manifest(folder, number).files.items():
+        for name, expected in read_manifest(folder, number, disk=disk).files.items():
             try:
-                read_file(folder / name, expected)
+                read_file(folder / name, expected, disk=disk)
             except CheckpointError as error:
                 problems.append(str(error))
     except CheckpointError as error:

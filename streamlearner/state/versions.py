@@ -8,20 +8,21 @@ lineage.json                     the numbers that such futures had: none of them
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from streamlearner.errors import CheckpointError
-from streamlearner.state.durable_files import sync_folder, write_file
+from streamlearner.state.disk import LOCAL_DISK, Disk
+from streamlearner.state.durable_files import write_file
 from streamlearner.state.format_upgrade import FORMAT, check_format, upgraded_tensors
 from streamlearner.state.numbered_folder import ROLLED_BACK
+from streamlearner.state.tensor_files import SUFFIX, metadata_of
 
 ASIDE = ".tmp-"
 LINEAGE = "lineage.json"
@@ -54,13 +55,14 @@ class Versions:
     content. Raises `CheckpointError` where the disk refuses, `LookupError` for a version that is not kept.
     """
 
-    def __init__(self, folder: Path, *, keep: int) -> None:
+    def __init__(self, folder: Path, *, keep: int, disk: Disk = LOCAL_DISK) -> None:
         self.folder = folder
         self.keep = keep
+        self._disk = disk
 
     def numbers(self) -> list[int]:
         """The versions kept, oldest first."""
-        return sorted(int(path.stem) for path in self.folder.glob("*.safetensors") if path.stem.isdigit())
+        return [int(name.removesuffix(SUFFIX)) for name in self._kept(self.folder)]
 
     def save(self, version: Version) -> None:
         """Durable when it returns; then forgets the oldest beyond `keep`."""
@@ -70,14 +72,14 @@ class Versions:
         tensors = {name: t.detach().cpu().contiguous().clone() for name, t in version.neocortex.items()}
         with self._writing(f"model version {number} was not written to"):
             self._replace(self._path(number), safetensors.torch.save(tensors, metadata))
-            left_behind = self.folder.glob(f"{ASIDE}*")  # by a crash
-            for old in (*map(self._path, self.numbers()[: -self.keep]), *left_behind):
-                old.unlink(missing_ok=True)
+            left_behind = [name for name in self._disk.names(self.folder) if name.startswith(ASIDE)]
+            for old in (*self._kept(self.folder)[: -self.keep], *left_behind):  # left by a crash
+                self._disk.remove(self.folder / old)
 
     def lineage(self) -> Lineage:
         """What was used up, as far as rollbacks to checkpoints are concerned."""
         try:
-            return Lineage(**json.loads((self.folder / LINEAGE).read_bytes()))
+            return Lineage(**json.loads(self._disk.read(self.folder / LINEAGE)))
         except FileNotFoundError:
             return Lineage()
         except (OSError, ValueError, TypeError) as error:
@@ -97,12 +99,12 @@ class Versions:
         if later:
             with self._writing("later model versions cannot be set aside in"):
                 aside = self.folder / ROLLED_BACK
-                aside.mkdir(exist_ok=True)
+                self._disk.ensure_folder(aside)
                 for number in later:
-                    os.replace(self._path(number), aside / self._path(number).name)
-                for old in sorted(aside.glob("*.safetensors"))[: -self.keep]:
-                    old.unlink()
-                sync_folder(aside)
+                    self._disk.rename(self._path(number), aside / self._path(number).name)
+                for old in self._kept(aside)[: -self.keep]:
+                    self._disk.remove(aside / old)
+                self._disk.sync_folder(aside)
         if used != former:
             self.use_up(used)
         return used
@@ -115,35 +117,44 @@ class Versions:
 
     def _replace(self, path: Path, data: bytes) -> None:
         aside = self.folder / f"{ASIDE}{path.stem.lstrip('0')}"
-        aside.unlink(missing_ok=True)
-        write_file(aside, data, lambda step: None)
-        os.replace(aside, path)
+        with suppress(FileNotFoundError):
+            self._disk.remove(aside)
+        write_file(aside, data, lambda step: None, disk=self._disk)
+        self._disk.rename(aside, path)
 
     @contextmanager
     def _writing(self, failure: str) -> Iterator[None]:
         """What its body does to the folder is on the disk afterwards."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._disk.ensure_folder(self.folder)
             yield
-            sync_folder(self.folder)
+            self._disk.sync_folder(self.folder)
+            self._disk.sync_folder(self.folder.parent)  # in which it may be new
         except OSError as error:
             raise CheckpointError(f"{failure} {self.folder}: {error}") from error
 
     def load(self, number: int) -> Version:
         """A version as it was adopted, under today's names. Raises `NewerFormat` for one of later code."""
         path = self._path(number)
-        if not path.exists():
-            raise LookupError(f"model version {number} is not kept; kept are {self.numbers() or 'none yet'}")
         try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            data = self._disk.read(path)
+            tensors = safetensors.torch.load(data)
+        except FileNotFoundError:
+            kept = self.numbers() or "none yet"
+            raise LookupError(f"model version {number} is not kept; kept are {kept}") from None
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"model version {number} in {path} cannot be read: {error}") from error
+        metadata = metadata_of(data)
         described = json.loads(metadata.get(DESCRIPTION, "{}"))
         format, network = described.get("format", 1), described.get("network", metadata.get("network"))
         check_format(format, path=path, written_by="a later version")
         return Version(number, network, upgraded_tensors(tensors, format=format))
 
+    def _kept(self, folder: Path) -> list[str]:
+        """Names of the versions in a folder, oldest first."""
+        there = self._disk.names(folder) if self._disk.is_folder(folder) else []
+        stems = [name.removesuffix(SUFFIX) for name in there if name.endswith(SUFFIX)]
+        return [stem + SUFFIX for stem in sorted(filter(str.isdigit, stems), key=int)]
+
     def _path(self, number: int) -> Path:
-        return self.folder / f"{number:06d}.safetensors"
+        return self.folder / f"{number:06d}{SUFFIX}"

@@ -1,0 +1,192 @@
+"""One life: the daemon's real loop in a world, started again after each end, until it is through."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from streamlearner.app.assembly import assemble
+from streamlearner.app.machine import Machine
+from streamlearner.config.loading import Config
+from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.requests import Requests
+from streamlearner.decoding.codec import REASONS, Codec
+from streamlearner.errors import StreamlearnerError
+from streamlearner.learning.predictor import Predictor
+from streamlearner.serving.served_model import ServedModel
+from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.telemetry.metrics import Metrics
+from tests.lives.disk import SimulatedDisk
+from tests.lives.faults import Fault, Killed, Stuck
+from tests.lives.outside import Outside, SimulatedDeadLetters, SimulatedSource
+from tests.lives.promises import Broken, Promises
+from tests.lives.worlds import STATE_DIR, World
+
+STARTS = 100
+"""Of one life at most: a plan has eight faults."""
+CALM_LIMIT = 50_000
+
+
+@cache
+def metrics() -> Metrics:
+    """One for all lives: nothing is scraped."""
+    return Metrics(CollectorRegistry(), version="lives", reject_reasons=REASONS)
+
+
+class SimulatedServing:
+    """In the place of `Serving`: the served model is real, nobody listens on a port."""
+
+    address = ("lives", 0)
+
+    def __init__(self, config: Config, promises: Promises, requests: Requests, outside: Outside) -> None:
+        self._promises = promises
+        self._requests = requests
+        self._served = ServedModel(
+            every_examples=config.serving.refresh_every_examples,
+            every_s=5.0,
+            metrics=metrics(),
+            now_s=outside.wall_clock,
+        )
+
+    @property
+    def version(self) -> str:
+        return "0" if self._served.current is None else str(self._served.current.version)
+
+    def start(self) -> None:
+        """There is no port."""
+
+    def stop(self) -> None:
+        """There is no port."""
+
+    def refresh(self, predictor: Predictor | None) -> None:
+        self._promises.status(self._requests.status())
+        if predictor is not None and self._served.refresh(predictor) and self._served.current is not None:
+            self._promises.served(self._served.current)
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a life ended: its last checkpoint, and what was seen on the way. `broken` is the first promise that
+    was."""
+
+    checkpoint: Checkpoint | None = None
+    broken: str | None = None
+    calls: dict[str, int] = field(default_factory=dict)
+    total: int = 0
+    starts: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+    letters: set[int] = field(default_factory=set)
+    struck: list[Fault] = field(default_factory=list)
+    damaged: bool = False
+
+
+class Life:
+    """`limit` calls after the last fault it must have come to the end of the stream."""
+
+    def __init__(self, world: World, plan: Sequence[Fault], *, seed: int, limit: int) -> None:
+        self.world = world
+        self.outside = Outside(plan, limit=limit, seed=seed)
+        self.disk = SimulatedDisk(self.outside, Path(STATE_DIR))
+        self.source = SimulatedSource(world.messages, self.outside)
+        self.letters: set[int] = set()
+        self.promises = Promises(world, self.source, self.letters, self.outside)
+
+    def live(self) -> Ending:
+        ending = Ending()
+        try:
+            while not self._run():
+                ending.starts += 1
+                if ending.starts >= STARTS:
+                    raise Broken(f"it was started {STARTS} times and has not come to the end of the stream")
+            self.outside.ends()
+            ending.checkpoint = self._last_checkpoint()
+            self.promises.ended(ending.checkpoint)
+        except Broken as broken:
+            ending.broken = str(broken)
+        except Stuck:
+            ending.broken = f"{self.outside.limit} calls after the last fault the stream is not at its end"
+        ending.calls, ending.total = dict(self.outside.calls), self.outside.total
+        ending.names, ending.letters = self.promises.names, self.letters
+        ending.struck, ending.damaged = self.outside.struck, self.promises.damaged
+        return ending
+
+    def _run(self) -> bool:
+        """From a start to an end of the process; True once the stream is."""
+        struck = len(self.outside.struck)
+        try:
+            daemon = self._daemon()
+            self.promises.started(daemon)
+            daemon.run()
+        except Killed:
+            self._restart()
+            return False
+        except StreamlearnerError as error:
+            if len(self.outside.struck) == struck:
+                raise Broken(f"without a fault it ended with {type(error).__name__}: {error}") from error
+            return False
+        except Exception as error:
+            where = " < ".join(
+                frame.name for frame in reversed(traceback.extract_tb(error.__traceback__)[2:-2])
+            )
+            raise Broken(f"it crashed, which is a bug: {type(error).__name__}: {error} ({where})") from error
+        return True
+
+    def _restart(self) -> None:
+        fault = self.outside.dead
+        assert fault is not None
+        if fault.kind == "cut":
+            self.disk.power_cut(Random(fault.chance))
+        self.outside.dead = None
+
+    def _daemon(self) -> Daemon:
+        outside = self.outside
+
+        def serve(config: Config, *, requests: Requests, metrics: Metrics, codec: Codec) -> Any:
+            return SimulatedServing(config, self.promises, requests, outside)
+
+        daemon = assemble(
+            self.world.config,
+            source=self.source,
+            dead_letters=SimulatedDeadLetters(outside, self.letters),
+            machine=Machine(
+                clock=outside.clock, wall_clock=outside.wall_clock, sleep=outside.sleep, disk=self.disk
+            ),
+            metrics=metrics(),
+            serve=serve,
+            resources=ExitStack(),
+        )
+        _add_client(daemon, self.world)
+        return daemon
+
+    def _last_checkpoint(self) -> Checkpoint | None:
+        found = CheckpointStore(Path(STATE_DIR) / "checkpoints", keep=1, clock=lambda: 0.0, disk=self.disk)
+        return found.latest()
+
+
+def _add_client(daemon: Daemon, world: World) -> None:
+    """Asks behind its places in the stream, and again where they are read again: before anything is saved or
+    consolidated there, so that what it asks is part of the history."""
+    consolidate: Callable[[], None] = daemon.consolidate
+
+    def ask_and_go_on() -> None:
+        asked = world.requests.get(daemon.state.tally.messages) if daemon.took_batch else None
+        if asked == "sleep":
+            daemon.requests.request_sleep()
+        elif asked == "checkpoint":
+            daemon.requests.request_checkpoint()
+        elif asked == "rollback" and daemon.learner is not None:
+            present = daemon.learner.progress.version
+            earlier = [number for number in daemon.persistence.versions.numbers() if number < present]
+            if earlier:
+                daemon.requests.request_rollback(earlier[-1])
+        consolidate()
+
+    daemon.consolidate = ask_and_go_on  # type: ignore[method-assign]

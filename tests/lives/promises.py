@@ -1,0 +1,134 @@
+"""What every life must keep, whatever strikes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from streamlearner.daemon.loop import Daemon
+from streamlearner.learning.predictor import Predictor
+from streamlearner.state.checkpoint import Checkpoint
+from tests.lives.outside import Outside, SimulatedSource
+from tests.lives.worlds import World
+
+COUNTERS = ("newest", "version", "rollbacks")
+"""Of the learner's progress: a checkpoint that was damaged takes its version numbers with it."""
+
+
+class Broken(BaseException):
+    """A promise was. Nothing takes it for an error of its own."""
+
+
+class Promises:
+    """Watches one life. `names` are the model versions that were served, each with the digest of its
+    weights."""
+
+    def __init__(self, world: World, source: SimulatedSource, letters: set[int], outside: Outside) -> None:
+        self.world = world
+        self.source = source
+        self.letters = letters
+        self.outside = outside
+        self.names: dict[str, str] = {}
+        self._served: tuple[int, int, int] = (0, 0, 0)
+        self._daemon: Daemon | None = None
+        outside.watch = self.at_any_call
+        source.opens = self.restored
+
+    @property
+    def damaged(self) -> bool:
+        """Whether something that had been saved could not be read, for once or for ever."""
+        return any(fault.kind in ("flip", "broken") for fault in self.outside.struck)
+
+    def started(self, daemon: Daemon) -> None:
+        self._daemon, self._served = daemon, (0, 0, 0)
+
+    def restored(self, index: int) -> None:
+        """The stream goes on from here."""
+        if index < self.source.committed and not self.damaged:
+            raise Broken(
+                f"it restarts from {index}, and said before that all up to {self.source.committed} is kept"
+            )
+        self._letters_up_to(index)
+
+    def at_any_call(self) -> None:
+        """The budget holds at each instant."""
+        learner = self._daemon.learner if self._daemon else None
+        if learner is None:
+            return
+        held, budget = learner.method.memory.stored_bits, self.world.config.memory.budget_bits
+        if held > budget or learner.exam.stored_bits > learner.exam.budget_bits:
+            raise Broken(f"the memory holds {held} bits of {budget}, the exam {learner.exam.stored_bits}")
+
+    def status(self, document: Mapping[str, Any]) -> None:
+        """Every message taken is in one count."""
+        if "messages" not in document:
+            return
+        counted = sum(document["examples"].values())
+        if counted != document["messages"]:
+            raise Broken(f"{document['examples']} do not add up to {document['messages']} messages")
+
+    def served(self, predictor: Predictor) -> None:
+        """Versions grow, and each name means one set of weights."""
+        version = predictor.version
+        order = (version.rollbacks, version.adopted, version.examples)
+        if order < self._served:
+            raise Broken(f"version {version} is served after {self._served}")
+        self._served = order
+        weights = predictor.method.hippocampus.weight.numpy().tobytes()
+        found = hashlib.blake2b(weights, digest_size=8).hexdigest()
+        if self.names.setdefault(str(version), found) != found:
+            raise Broken(f"version {version} named other weights before")
+
+    def ended(self, last: Checkpoint | None) -> None:
+        """Every example has one effect, or is one dead letter."""
+        if last is None:
+            raise Broken("it ended without a checkpoint")
+        if (index := last.manifest.position["index"]) != len(self.world.messages):
+            raise Broken(f"it ended at {index} of {len(self.world.messages)} messages")
+        self._letters_up_to(index)
+        effects = last.tensors["method"]["effects"].clone()
+        exam = last.tensors["exam"]["inputs"].contiguous().view(torch.float32)
+        learned = {n for n, count in enumerate(effects.tolist()) if count}
+        if any(count > 1 for count in effects.tolist()):
+            raise Broken(f"learned more than once: {[n for n, c in enumerate(effects.tolist()) if c > 1]}")
+        new = {n for n, kind in enumerate(self.world.kinds) if kind == "new"}
+        progress, tally = last.facts["learner"]["progress"], last.facts["tally"]
+        withheld = set(exam.reshape(len(exam), -1)[:, 0].to(torch.int64).tolist()) if len(exam) else set()
+        if learned - new or withheld - new or learned & withheld:
+            raise Broken(f"learned {learned - new or learned & withheld}, which it must not")
+        if len(learned) + progress["withheld"] != len(new) or progress["learned"] != len(learned):
+            raise Broken(f"{len(learned)} learned and {progress['withheld']} withheld of {len(new)}")
+        expected = {"again": tally["duplicate"], "tombstone": tally["tombstone"]}
+        for kind, count in expected.items():
+            if count != self.world.kinds.count(kind):
+                raise Broken(f"{count} messages count as {kind}, not {self.world.kinds.count(kind)}")
+
+    def _letters_up_to(self, index: int) -> None:
+        due = {n for n in range(index) if self.world.kinds[n] in ("garbage", "beyond")}
+        if due - self.letters:
+            raise Broken(f"rejected, and no dead letter: {sorted(due - self.letters)}")
+        if any(self.world.kinds[n] not in ("garbage", "beyond") for n in self.letters):
+            raise Broken(f"dead letters that were no rejects: {sorted(self.letters)}")
+
+
+def differences(one: Checkpoint, other: Checkpoint, *, numbers: bool) -> list[str]:
+    """What two states have not in common; of version numbers only with `numbers`."""
+    found, expected = _flat(one, numbers), _flat(other, numbers)
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+
+
+def _flat(checkpoint: Checkpoint, numbers: bool) -> dict[str, Any]:
+    tensors: dict[str, Any] = {
+        f"{file}/{name}": (tensor.dtype, tuple(tensor.shape), tensor.numpy().tobytes())
+        for file, part in checkpoint.tensors.items()
+        for name, tensor in part.items()
+    }
+    facts = dict(checkpoint.facts)
+    learner = dict(facts.pop("learner") or {})
+    progress = dict(learner.pop("progress", {}))
+    if not numbers:
+        progress = {name: value for name, value in progress.items() if name not in COUNTERS}
+    return tensors | facts | learner | {"progress": progress, "position": checkpoint.manifest.position}

@@ -1,0 +1,65 @@
+"""What was durable when a call returned outlives a power cut that takes all else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import torch
+
+from streamlearner.state.checkpoint import CheckpointStore
+from streamlearner.state.versions import Version, Versions
+from tests.lives.disk import SimulatedDisk
+from tests.lives.outside import Outside
+from tests.support.checkpoint_store import save, value_of
+
+STATE = Path("/state")
+
+
+class Merciless(Random):
+    """Nothing that may be lost stays."""
+
+    def choice(self, among: object) -> float:  # type: ignore[override]
+        return 0.0
+
+
+def a_disk() -> SimulatedDisk:
+    return SimulatedDisk(Outside((), limit=1_000_000, seed=0), STATE)
+
+
+def a_store(disk: SimulatedDisk) -> CheckpointStore:
+    return CheckpointStore(STATE / "checkpoints", keep=3, clock=lambda: 0.0, disk=disk)
+
+
+def test_the_first_checkpoint_stays_with_the_folder_that_was_made_for_it() -> None:
+    disk = a_disk()
+    save(a_store(disk), 1)
+    disk.power_cut(Merciless(0))
+    assert value_of(a_store(disk).latest()) == 1
+
+
+def test_a_folder_made_by_a_process_that_died_is_made_durable_by_the_next() -> None:
+    disk = a_disk()
+    disk.make_folder(STATE / "checkpoints")
+    save(a_store(disk), 1)
+    disk.power_cut(Merciless(0))
+    assert value_of(a_store(disk).latest()) == 1
+
+
+def test_a_rollback_and_what_is_pruned_stay_so() -> None:
+    disk = a_disk()
+    store = a_store(disk)
+    for value in range(1, 6):
+        save(store, value)
+    store.prune()
+    store.rollback(4)
+    disk.power_cut(Merciless(0))
+    assert value_of(a_store(disk).latest()) == 4
+
+
+def test_a_model_version_stays_with_its_folder() -> None:
+    disk = a_disk()
+    Versions(STATE / "versions", keep=2, disk=disk).save(Version(1, "mlp", {"w": torch.ones(3)}))
+    disk.power_cut(Merciless(0))
+    kept = Versions(STATE / "versions", keep=2, disk=disk)
+    assert kept.numbers() == [1] and kept.load(1).neocortex["w"].tolist() == [1, 1, 1]
