@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from streamlearner.gates.update_gate import UpdateGate, recorded_activities
 from streamlearner.networks.base import Network, sgd_step
+from streamlearner.networks.refused_steps import REFUSED
 
 HUBER_WEIGHT = 300.0
 """Weight of the distance between representations; the paper's."""
@@ -170,6 +171,8 @@ def _outer_step(adam: torch.optim.Optimizer, gate: UpdateGate, loss: Tensor) -> 
     length = torch.nn.utils.clip_grad_norm_(gate.parameters(), 10.0)
     if bool(torch.isfinite(length)):
         adam.step()
+    else:
+        REFUSED.add()
 
 
 def task_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

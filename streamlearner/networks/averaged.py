@@ -43,6 +43,7 @@ class AveragedNetwork(nn.Module):
         section 4). The plain mean of all that stood here lagged behind: 200 digits of 8 x 8 8.9 % instead of
         25.6, 4,000 of MNIST class by class 56.7 instead of 65.9 (test, seed 0)."""
         self.steps += 1
+        self.average.end_step(taken=not self.network.refused_last)
         polynomial = (POLYNOMIAL + 1) / (self.steps + POLYNOMIAL + 1)
         newest = max(round(1.0 - decay, 12), polynomial)  # rounded: 1 - 0.995 is not quite 0.005
         slow, fast = self.average, self.network

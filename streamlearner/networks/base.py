@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.networks.batch_statistics import BatchStatistics, statistics_of
 from streamlearner.networks.image_standardisation import ImageStandardisation
 from streamlearner.networks.refused_steps import LONGEST_STEP, REFUSED
 from streamlearner.networks.standardisation import Standardisation as Standardisation
@@ -88,6 +89,8 @@ class Network(nn.Module):
         self._weights: list[Tensor] = []
         self._all_buffers: list[Tensor] | None = None
         self._input_statistics: list[Tensor] | None = None
+        self._batch_statistics: BatchStatistics | None = None
+        self.refused_last = False
 
     @property
     def all_buffers(self) -> list[Tensor]:
@@ -127,10 +130,21 @@ class Network(nn.Module):
     def load_statistics(self, other: Network) -> None:
         """Copies the batch normalisation statistics of `other`, a network of the same architecture; they
         belong to its weights."""
-        for own, theirs in zip(self.modules(), other.modules(), strict=True):
-            if isinstance(own, nn.BatchNorm2d):
-                for target, source in zip(own.buffers(), theirs.buffers(), strict=True):
-                    target.copy_(source)
+        for target, source in zip(statistics_of(self), statistics_of(other), strict=True):
+            target.copy_(source)
+
+    @property
+    def finite_statistics(self) -> bool:
+        """False where the step under way would leave statistics of batch normalisation that are not
+        finite."""
+        return self._batch_statistics is None or self._batch_statistics.finite
+
+    def end_step(self, *, taken: bool) -> None:
+        """After each step of learning. What forward passes added to the statistics of batch normalisation
+        for one that is refused is undone."""
+        if self._batch_statistics is not None:
+            self._batch_statistics.end(taken=taken)
+        self.refused_last = not taken
 
     def features(self, inputs: Tensor) -> Tensor:
         """The representation [n, f] of inputs [n, *input_shape]: the input of the head, and of a linear
@@ -142,6 +156,9 @@ class Network(nn.Module):
         return logits.to(inputs.device)
 
     def _represent(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            self._batch_statistics = self._batch_statistics or BatchStatistics(self.body)
+            self._batch_statistics.begin()
         inputs = inputs.to(self.head.weight.device)
         if self.image_standardisation is not None:
             inputs = self.image_standardisation(inputs)
@@ -163,6 +180,7 @@ class Network(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Images are standardised or not as where the state is from: version 0.1.0 did not."""
+        self._batch_statistics = None
         mean = state_dict.get(prefix + "image_standardisation.mean")
         if mean is None:
             self._standardise_images_by(None)
@@ -183,16 +201,20 @@ def sgd_step(network: Network, *, learning_rate: float, loss: float) -> None:
     less overhead than `torch.optim.SGD`.)
 
     A step whose loss or gradient is not finite, or that leaves weights which cannot be computed with, is not
-    taken and counted in `REFUSED`: a single absurd example must not end months of learning. Where the `loss`
+    taken and counted in `REFUSED`: a single absurd example must not end months of learning. Statistics of
+    batch normalisation are then what they were before. Where the `loss`
     is above `CLIP_ABOVE_LOSS`, a gradient longer than `MAX_GRADIENT_NORM` is clipped to that norm.
     """
     parameters = [p for p in network.weights if p.grad is not None]
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist()) if gradients else 0.0
     clip_factor = min(1.0, MAX_GRADIENT_NORM / (norm or 1.0)) if loss > CLIP_ABOVE_LOSS else 1.0
-    if math.isfinite(loss) and learning_rate * clip_factor * norm < LONGEST_STEP:
+    bounded = math.isfinite(loss) and learning_rate * clip_factor * norm < LONGEST_STEP
+    taken = bounded and network.finite_statistics
+    if taken:
         torch._foreach_add_(parameters, gradients, alpha=-learning_rate * clip_factor)
     else:
         REFUSED.add()
+    network.end_step(taken=taken)
     for p in parameters:
         p.grad = None

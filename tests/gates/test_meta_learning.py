@@ -23,6 +23,7 @@ from streamlearner.gates.meta_learning import (
 from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.networks.base import Network, sgd_step
 from streamlearner.networks.by_name import build_network, mlp
+from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.vision import datasets as picture_sets
 from streamlearner.vision.datasets import PictureSet
 
@@ -245,3 +246,17 @@ def test_a_folder_that_is_not_there_is_told_before_any_work(tmp_path: Path) -> N
     code, output = called(str(tmp_path / "no" / "gate.safetensors"))
     assert code != 0
     assert "expected a file in a folder that exists" in output
+
+
+def test_a_step_of_the_gate_that_is_not_finite_is_not_taken_and_counted() -> None:
+    network = knows_old()
+    gate, refused = UpdateGate(network, hidden=4), REFUSED.count
+    before = [weight.detach().clone() for weight in gate.parameters()]
+    absurd = EpisodeTasks(
+        network,
+        draw(0, 1, seed=3),
+        lambda n: LabelledBatch(torch.full((n, 1, 8, 8), torch.inf), torch.full((n,), 5)),
+    )
+    (episode,) = meta_train(gate, episode_tasks=lambda _: absurd, training=training(episodes=1))
+    assert episode.steps == 1 and REFUSED.count > refused
+    assert all(weight.equal(was) for weight, was in zip(gate.parameters(), before, strict=True))

@@ -1,0 +1,51 @@
+"""The statistics of batch normalisation, which forward passes change before it is known whether their step is
+taken."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class BatchStatistics:
+    """The running statistics of all batch normalisation in `module`, and what they were before the step under
+    way. (Two copies of some dozen small tensors a step: 0.1 ms for a ResNet-18, nothing where there are
+    none.)"""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._buffers = statistics_of(module)
+        self._before = [buffer.clone() for buffer in self._buffers]
+        self._begun = False
+
+    @property
+    def finite(self) -> bool:
+        """False where a step may not be taken although its loss is finite: a batch is normalised by itself,
+        however large it is, and the square of what it adds to the variance may be beyond float32."""
+        floats = [buffer for buffer in self._buffers if buffer.is_floating_point()]
+        return not floats or bool(torch.stack(torch._foreach_norm(floats)).isfinite().all())
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Before each forward pass in training: the first of a step counts."""
+        if self._buffers and not self._begun:
+            _copy(self._before, self._buffers)
+            self._begun = True
+
+    @torch.no_grad()
+    def end(self, *, taken: bool) -> None:
+        """The step is taken or refused: then they are what they were."""
+        if self._begun and not taken:
+            _copy(self._buffers, self._before)
+        self._begun = False
+
+
+def statistics_of(module: nn.Module) -> list[Tensor]:
+    """The buffers of its batch normalisation, in the order of its modules."""
+    normalising = (part for part in module.modules() if isinstance(part, _BatchNorm))
+    return [buffer for part in normalising for buffer in part.buffers()]
+
+
+def _copy(targets: list[Tensor], sources: list[Tensor]) -> None:
+    for target, source in zip(targets, sources, strict=True):
+        target.copy_(source)
