@@ -14,12 +14,36 @@ BEGUN = 3_000
 REFUSALS = 3
 """Refused sleeps that are no accident, where at most one in four is adopted."""
 
+REFUSING = 0.2
+"""Share of batches with refused steps that is no matter of single absurd examples."""
+DIVERGED = "diverged"
+
 
 def doubts(learner: Learner | None) -> dict[str, str]:
     """A sentence for each doubt that there is now, by name."""
     if learner is None or learner.progress.learned < BEGUN:
         return {}
     return {name: text for name, doubted in DOUBTS.items() if (text := doubted(learner))}
+
+
+def diverged(*, weight: str | None, answers: bool, refusing: float) -> dict[str, str]:
+    """The doubt, if any, about a model that has diverged, from the first example on: `weight` names one that
+    is not finite, `answers` are not, or `refusing`, the share of the last batches with steps that were not
+    taken, is high."""
+    found = [
+        *(["the model gives no finite answer"] if answers else []),
+        *([f"{weight} is not finite, and no checkpoint is saved"] if weight is not None else []),
+        *(
+            [f"{refusing:.0%} of the last batches had steps that were not taken"]
+            if refusing >= REFUSING
+            else []
+        ),
+    ]
+    if not found:
+        return {}
+    return {
+        DIVERGED: f"{'; '.join(found)}: roll back, and lower method.learning_rate or mend the scale of inputs"
+    }
 
 
 def _exam(learner: Learner) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from streamlearner.daemon.class_ceiling import BEYOND
@@ -15,6 +16,8 @@ from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+REFUSING_BATCHES = 100
+"""The last batches, of which it is known whether they had refused steps."""
 NEW_OR_CHANGED = "new classes came, or labels or inputs changed"
 
 
@@ -32,6 +35,7 @@ class Events:
         self._gaps = 0
         self.refused_steps = 0
         self._refused_before = REFUSED.count
+        self._refusing: deque[bool] = deque(maxlen=REFUSING_BATCHES)
         self._unsaved_rejects = 0
         self._doubts: set[str] = set()
         self._lost_since_s: float | None = None
@@ -58,7 +62,7 @@ class Events:
     ) -> None:
         """`result` is None where the batch held nothing new."""
         self._rejected(taken.rejects)
-        self._count_refused_steps()
+        self._refusing.append(self._count_refused_steps() > 0)
         observation = result.observation if result else None
         if observation and observation.changed:
             self.metrics.count_label_change()
@@ -77,15 +81,21 @@ class Events:
             prequential_accuracy=accuracy,
         )
 
-    def _count_refused_steps(self) -> None:
-        """A line for the first one: a network that diverged refuses every step."""
+    @property
+    def share_refusing(self) -> float:
+        """Of the last batches, how many had steps that were not taken."""
+        return sum(self._refusing) / REFUSING_BATCHES
+
+    def _count_refused_steps(self) -> int:
+        """Those since the last call. A line for the first one: a network that diverged refuses every step."""
         fresh = REFUSED.count - self._refused_before - self.refused_steps
         if not fresh:
-            return
+            return 0
         if not self.refused_steps:
             log.warning("a step was not taken: loss, gradient or weights were not finite (more are counted)")
         self.refused_steps += fresh
         self.metrics.count_refused_steps(fresh)
+        return fresh
 
     def _rejected(self, rejects: Mapping[str, int]) -> None:
         for reason, count in rejects.items():

@@ -179,7 +179,7 @@ class Daemon:
         documents = status_documents(
             self.state,
             self.persistence,
-            model_version=self.serving.version,
+            served=self.serving,
             uptime_s=self.clock() - self.started_s,
             budget_bits=self.budget_bits,
         )

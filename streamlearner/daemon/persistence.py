@@ -69,6 +69,8 @@ class Persistence:
         self._saved_s = clock()
         self._retry_at_s: float | None = None
         self._new_version: Version | None = None
+        self.broken: str | None = None
+        """The weight that was not finite when the last checkpoint was to be saved."""
 
     @property
     def waiting(self) -> bool:
@@ -97,7 +99,7 @@ class Persistence:
     def save(self, snapshot: Snapshot) -> None:
         """Durable when it returns. Raises StreamlearnerError where it cannot be written, or must not be: what
         diverged never takes the place of a good checkpoint."""
-        started_s = self.clock()
+        started_s, self.broken = self.clock(), snapshot.broken
         try:
             self._write(snapshot)
         except StreamlearnerError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from streamlearner.daemon.doubts import doubts
+from streamlearner.daemon.doubts import diverged, doubts
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
@@ -14,13 +14,23 @@ from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import ServedAccuracy
 
 
+class Served(Protocol):
+    """The model that answers (`serving.Serving`): its name, and whether no answer of it is finite."""
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def diverged(self) -> bool: ...
+
+
 def status_documents(
-    state: DaemonState, persistence: Persistence, *, model_version: str, uptime_s: float, budget_bits: int
+    state: DaemonState, persistence: Persistence, *, served: Served, uptime_s: float, budget_bits: int
 ) -> StatusDocuments:
     """All three, as of now."""
     learner = state.learner
     return StatusDocuments(
-        status=status_document(state, persistence, model_version=model_version, uptime_s=uptime_s),
+        status=status_document(state, persistence, served=served, uptime_s=uptime_s),
         retention=retention_document(learner),
         memory=memory_document(learner, budget_bits=budget_bits),
         version=learner.progress.version if learner else 0,
@@ -28,7 +38,7 @@ def status_documents(
 
 
 def status_document(
-    state: DaemonState, persistence: Persistence, *, model_version: str, uptime_s: float
+    state: DaemonState, persistence: Persistence, *, served: Served, uptime_s: float
 ) -> dict[str, Any]:
     """Counts of messages (`examples` add up to `messages`), position, lag, sleeps, versions."""
     learner, source = state.learner, state.source
@@ -59,17 +69,23 @@ def status_document(
         "last_sleep": learner.last_sleep if learner else None,
         "network": learner.network if learner else None,
         "transplant": _transplant_document(learner) if learner else None,
-        "model_version": model_version,
+        "model_version": served.version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
         "served_accuracy": (learner.served if learner else ServedAccuracy()).document(
             learner.labels.label if learner else str
         ),
         "method": persistence.method,
         "route": learner.method.route if learner else None,
-        "doubts": doubts(learner),
+        "doubts": doubts_now(state, persistence, served=served),
         "waiting_for_checkpoint": persistence.waiting,
         "uptime_s": round(uptime_s, 3),
     }
+
+
+def doubts_now(state: DaemonState, persistence: Persistence, *, served: Served) -> dict[str, str]:
+    """A sentence for each, by name."""
+    model = diverged(weight=persistence.broken, answers=served.diverged, refusing=state.events.share_refusing)
+    return model | doubts(state.learner)
 
 
 def _transplant_document(learner: Learner) -> dict[str, Any] | None:

@@ -73,6 +73,11 @@ class Serving:
         return str(self.current.version) if self.current is not None else "0"
 
     @property
+    def diverged(self) -> bool:
+        """True where no answer of the model that answers now is finite."""
+        return self._served.diverged
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port; the port that was picked, once started with port 0."""
         return self._listener.address

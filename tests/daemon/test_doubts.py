@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from prometheus_client import CollectorRegistry
 
 from streamlearner.config.loading import Config
-from streamlearner.daemon.doubts import BEGUN, FEW, doubts
+from streamlearner.connectors.memory import MemorySource
+from streamlearner.daemon.doubts import BEGUN, FEW, REFUSING, diverged, doubts
 from streamlearner.daemon.events import Events
+from streamlearner.decoding.batch import Batch
+from streamlearner.learning.consolidation import LearningResult
 from streamlearner.learning.learner import Learner
+from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics
+from tests.support.daemon_runs import example, figure, run, settings
 from tests.support.learners import of_classes, slept, with_oracle
 
 
@@ -73,3 +81,34 @@ def test_a_doubt_is_logged_when_it_arises_and_shown_while_it_lasts(caplog: pytes
         shown = 'streamlearner_doubts{name="at_chance"} 1.0' in metrics.exposition().decode()
         assert shown == bool(now)
     assert [record.getMessage() for record in caplog.records] == ["guesses (at_chance)"] * 2
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"weight": "neocortex.head.bias"}, "neocortex.head.bias is not finite, and no checkpoint is saved"),
+        ({"answers": True}, "the model gives no finite answer"),
+        ({"refusing": REFUSING}, "20% of the last batches had steps that were not taken"),
+    ],
+)
+def test_a_model_that_diverged_is_doubted_from_the_first_example_on(told: dict[str, Any], says: str) -> None:
+    well: dict[str, Any] = {"weight": None, "answers": False, "refusing": REFUSING - 0.01}
+    assert diverged(**well) == {}
+    found = diverged(**well | told)
+    assert found.keys() == {"diverged"}
+    assert found["diverged"].startswith(f"{says}: ") and "method.learning_rate" in found["diverged"]
+
+
+def test_steps_refused_batch_after_batch_are_a_doubt_and_a_single_one_is_none(tmp_path: Path) -> None:
+    def refuses(self: Learner, batch: Batch) -> LearningResult:
+        REFUSED.add()
+        return learn(self, batch)
+
+    learn = Learner.learn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "learn", refuses)
+        daemon = run(settings(tmp_path), MemorySource([example(n) for n in range(5)]))
+        assert "diverged" not in daemon.status()["doubts"]
+        daemon = run(settings(tmp_path), MemorySource([example(n) for n in range(150)]))
+        assert "of the last batches" in daemon.status()["doubts"]["diverged"]
+    assert figure(daemon, 'streamlearner_doubts{name="diverged"}') == 1

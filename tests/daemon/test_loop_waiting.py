@@ -114,6 +114,8 @@ def test_weights_that_are_not_finite_never_take_the_place_of_a_good_checkpoint(
         source.extend(STREAM[60:])
         wait_until(lambda: daemon.persistence.waiting, "the stream waits")
         wait_until(lambda: not daemon.requests.learning, "/readyz is not ready")
+        wait_until(lambda: "diverged" in daemon.status()["doubts"], "it is a doubt")
+        assert "is not finite, and no checkpoint is saved" in daemon.status()["doubts"]["diverged"]
         assert figure(daemon, 'streamlearner_checkpoint_saves_total{outcome="failed"}') >= 1
     newest = store(tmp_path).latest()
     assert newest is not None and newest.manifest.position == {"index": 60}

@@ -37,9 +37,7 @@ def fresh(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def status_of(daemon: Daemon, *, uptime_s: float = 0.0) -> dict[str, Any]:
-    return status_document(
-        daemon.state, daemon.persistence, model_version=daemon.serving.version, uptime_s=uptime_s
-    )
+    return status_document(daemon.state, daemon.persistence, served=daemon.serving, uptime_s=uptime_s)
 
 
 def bodies(daemon: Daemon) -> list[dict[str, Any]]:

@@ -64,6 +64,10 @@ FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
         [series(f'streamlearner_checkpoint_saves_total{{outcome="failed",{D}}}', "0+1x20")],
         "15m",
     ),
+    "StreamlearnerModelDiverged": (
+        [series(f'streamlearner_doubts{{name="diverged",{D}}}', "_ 1x20")],
+        "10m",
+    ),
     "StreamlearnerDeadLettersPending": (
         [series(f"streamlearner_dead_letters_pending{{{D}}}", "3x30")],
         "20m",
@@ -130,6 +134,7 @@ CALM = [
     series(f'streamlearner_checkpoint_saves_total{{outcome="failed",{D}}}', "0x120"),
     series(f"streamlearner_dead_letters_pending{{{D}}}", "0x60 2 2 0x58"),
     series(f'up{{job="streamlearner",{D}}}', "1x120"),
+    series(f'streamlearner_doubts{{name="exam_small",{D}}}', "1x120"),
     series(f'streamlearner_stream_lag{{partition="0",{D}}}', "40 20 30 10x117"),
     series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "0+100x120"),
     series(f'streamlearner_rejects_total{{reason="schema",{D}}}', "0+1x120"),
@@ -164,8 +169,9 @@ def test_every_alert_has_a_case_in_which_it_fires() -> None:
     assert {rule["alert"] for rule in RULES} == set(FIRING)
 
 
-GONE_IS_GOOD = {"StreamlearnerHeldBack"}
-"""Held back messages that are stable again are no longer shown, and never NaN."""
+GONE_IS_GOOD = {"StreamlearnerHeldBack", "StreamlearnerModelDiverged"}
+"""Held back messages that are stable again, and doubts that are none any more, are no longer shown; they are
+never NaN."""
 
 
 def lost(case: dict[str, str], at_min: int) -> dict[str, str]:
