@@ -11,6 +11,7 @@ meta_training.py
 planning.py    what the planner asks of associations
 """
 
+from streamlearner.app.access import check_access
 from streamlearner.app.assembly import build
 from streamlearner.app.embedded import Learner
 from streamlearner.app.embedded_state import SleepResult
@@ -22,6 +23,7 @@ from streamlearner.config.given import load_config
 from streamlearner.config.loading import Config
 
 __all__ = [
-    "Config", "Files", "Learner", "SleepResult", "build", "check_eye", "check_network", "digits",
+    "Config", "Files", "Learner", "SleepResult", "build", "check_access", "check_eye", "check_network",
+    "digits",
     "load_config", "make_learner", "make_method", "measure_for", "statistics_for",
 ]  # fmt: skip

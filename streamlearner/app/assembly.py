@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from prometheus_client import CollectorRegistry
 
-from streamlearner.app.access import make_access
+from streamlearner.app.access import make_access, make_token, tell_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.machine import THIS_MACHINE, Machine
@@ -35,6 +35,7 @@ from streamlearner.serving import ConnectionLimits, Receipt, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.state.lock import StateLock
+from streamlearner.state.private import make_private, private_files
 from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
 from streamlearner.telemetry.metrics import Metrics
@@ -72,7 +73,11 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
     """
     config = load_config(config)
     with ExitStack() as opened:
+        opened.enter_context(private_files())
         opened.enter_context(StateLock(config.state_dir))
+        make_private(config.state_dir)
+        make_token(config)
+        tell_access(config)
         keep_freed_memory()
         torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
         check_device(config)

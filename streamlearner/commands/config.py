@@ -25,6 +25,10 @@ def check(config: ConfigOption = None, set_: SetOption = None) -> None:
         from streamlearner.app import check_eye
 
         check_eye(settings)
+    if any(paths for _, paths in settings.serving.token_files):
+        from streamlearner.app import check_access
+
+        check_access(settings)
     if "kafka" in (settings.source.type, settings.dead_letters.type):
         from streamlearner.connectors.kafka.trial import check_options
 

@@ -17,7 +17,9 @@ from streamlearner.config.part_names import OWN, PartName
 from streamlearner.errors import ConfigError
 from streamlearner.registry.section import Section
 
-SECRET = re.compile(r"password|passwd|secret|token(?!_files)|credential|jaas|private|api_?key", re.IGNORECASE)
+SECRET = re.compile(
+    r"password|passwd|secret|(?<!make_)token(?!_files)|credential|jaas|private|api_?key", re.IGNORECASE
+)
 MASK = "********"
 SHOWN_CHARACTERS = 60
 _TYPES = {

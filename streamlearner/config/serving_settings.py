@@ -6,9 +6,9 @@ import re
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from streamlearner.registry.section import Count, Files, Secret, Section, listed
+from streamlearner.registry.section import Count, Files, OptionError, Secret, Section, listed
 
 RoleNames = Annotated[list[Literal["predict", "teach", "read", "operate"]], BeforeValidator(listed)]
 
@@ -56,7 +56,8 @@ class ServingSection(Section):
     """The one port for predictions, admin, metrics and dashboard."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
-    """address to listen on; 0.0.0.0 for all. There is no TLS: put a proxy before it"""
+    """address to listen on; 0.0.0.0 for all, and no other than loopback without tokens for teach and operate.
+    There is no TLS: put a proxy before it"""
     port: int = Field(default=8080, ge=0, le=65535)
     """0 picks a free one, for tests"""
     token: Secret | None = Field(default=None, examples=[{"file": "/run/secrets/streamlearner"}])
@@ -69,6 +70,8 @@ class ServingSection(Section):
     all: any); * for any. Others are answered 421: a page may have made a name of its own lead here"""
     cors_origins: Origins = Field(default_factory=list, examples=[["https://labels.example.org"]])
     """sites whose pages may use the daemon from a browser, as scheme://host:port; other pages may not"""
+    make_token: bool = False
+    """where no token is set: make one with all roles at the first start, in STATE_DIR/token, and keep it"""
     model_name: str = Field(default="streamlearner", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """what clients of the Open Inference Protocol call the model: /v2/models/NAME"""
     refresh_every_examples: Count = 200
@@ -79,3 +82,26 @@ class ServingSection(Section):
     """inputs or examples in one request"""
     max_connections: Count = 512
     """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room"""
+
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> ServingSection:
+        """What others on the network can reach lets nobody change what is learned, unless told so."""
+        missing = [role for role in ("teach", "operate") if not self._has_token(role)]
+        missing = [role for role in missing if role not in self.open_roles]
+        if missing and not is_loopback(self.host):
+            closed, opened = f"a token for {' and for '.join(missing)}", ", ".join(missing)
+            text = f"{closed} (serving.token_files), as {self.host} can be reached from other machines"
+            unless = f"or serving.open_roles: [{opened}], where all who reach it may change what is learned"
+            raise OptionError("host", f"{text}; {unless}; or 127.0.0.1")
+        return self
+
+    def _has_token(self, role: str) -> bool:
+        return self.token is not None or self.make_token or bool(getattr(self.token_files, role))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs of this machine reach what is bound to it."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

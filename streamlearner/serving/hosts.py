@@ -27,7 +27,7 @@ class Hosts:
         self._names = {*LOOPBACK, _plain(bound), *(name for name in given if "*" not in name)}
         self._endings = tuple(name[1:] for name in given if name.startswith("*."))
         self._any_name = ANY_NAME in given
-        self._any_address = is_every_address(bound)
+        self._any_address = _is_every_address(bound)
         self._expected = ", ".join(dict.fromkeys([*LOOPBACK, _plain(bound), *given]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,21 +48,12 @@ class Hosts:
         return self._any_address or name == (scope.get("server") or [""])[0]
 
 
-def is_every_address(host: str) -> bool:
+def _is_every_address(host: str) -> bool:
     """Whether a server bound to it listens on every address of the machine."""
     try:
         return ip_address(_plain(host)).is_unspecified
     except ValueError:
         return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine reach a server that is bound to it."""
-    name = _plain(host)
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
 
 
 def _name_of(host: str) -> str:

@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from streamlearner.state.private import FILE_MODE, FOLDER_MODE
+
 
 class FileStatus(NamedTuple):
     """What tells a file that was touched from one that was not."""
@@ -141,15 +143,15 @@ class Disk(ABC):
 
 
 class LocalDisk(Disk):
-    """That of this machine."""
+    """That of this machine. What it makes is its owner's only."""
 
     @contextmanager
     def create(self, path: Path) -> Iterator[NewFile]:
-        with path.open("xb", buffering=0) as file:
+        with open(path, "xb", buffering=0, opener=_privately) as file:
             yield _Opened(file.fileno(), path)
 
     def note(self, path: Path) -> Note:
-        return _LocalNote(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        return _LocalNote(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
 
     def read(self, path: Path) -> bytes:
         return path.read_bytes()
@@ -165,7 +167,7 @@ class LocalDisk(Disk):
         return os.listdir(folder)
 
     def make_folder(self, path: Path) -> None:
-        path.mkdir(parents=True)
+        path.mkdir(FOLDER_MODE, parents=True)
 
     def rename(self, path: Path, to: Path) -> None:
         os.replace(path, to)
@@ -185,12 +187,16 @@ class LocalDisk(Disk):
 
     @contextmanager
     def lock(self, path: Path) -> Iterator[None]:
-        with path.open("ab") as held:
+        with open(path, "ab", opener=_privately) as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
 
     def free_bytes(self, folder: Path) -> int:
         return shutil.disk_usage(folder).free
+
+
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags, FILE_MODE)
 
 
 class _Opened(NamedTuple):

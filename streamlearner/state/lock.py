@@ -12,6 +12,7 @@ from types import TracebackType
 
 from streamlearner.errors import CheckpointError, StateInUse
 from streamlearner.state.disk import LOCAL_DISK
+from streamlearner.state.private import FILE_MODE, FOLDER_MODE
 
 
 class StateLock:
@@ -30,7 +31,7 @@ class StateLock:
         self._descriptor: int | None = None
         try:
             _make(folder)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
             raise CheckpointError(
                 f"the state folder cannot be locked: {error.strerror} at {self.path}; it must be writable "
@@ -83,6 +84,6 @@ def _make(folder: Path) -> None:
     if folder.is_dir():
         return
     _make(folder.parent)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(FOLDER_MODE, exist_ok=True)
     with suppress(OSError):  # whoever may make a folder there may still not be allowed to open the one above
         LOCAL_DISK.sync_folder(folder.parent)

@@ -152,11 +152,14 @@ def test_no_secret_is_ever_in_an_error(file: Path) -> None:
 def test_secrets_are_masked_where_the_configuration_is_shown() -> None:
     flags = {
         "serving.token": "hunter2",
+        "serving.token_files.read": "/run/tokens",
         "source.kafka.client": {"sasl_plain_password": "hunter2", "sasl_plain_username": "alice"},
     }
     shown = load(path=None, environ={}, settings=flags).shown()
     assert "hunter2" not in json.dumps(shown)
     assert shown["serving"]["token"] == "********"
+    assert shown["serving"]["make_token"] is False
+    assert shown["serving"]["token_files"]["read"] == ["/run/tokens"]
     assert shown["source"]["kafka"]["client"]["sasl_plain_username"] == "alice"
 
 

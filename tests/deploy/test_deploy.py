@@ -18,6 +18,11 @@ def read(name: str) -> Any:
     return yaml.safe_load((DEPLOY / name).read_text())
 
 
+def environ_of(environment: dict[str, str]) -> dict[str, str]:
+    """What compose makes of it where the user sets nothing."""
+    return {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", text) for name, text in environment.items()}
+
+
 def test_compose_starts_kafka_then_its_topics_then_the_daemon() -> None:
     services = read("compose.yaml")["services"]
     assert set(services) == {"kafka", "topics", "streamlearner", "prometheus"}
@@ -66,6 +71,16 @@ def test_the_image_runs_as_nobody_in_particular_and_answers_for_its_health() -> 
     assert re.search(r"^HEALTHCHECK .*\n.*/livez", final, re.MULTILINE)
 
 
+def test_the_image_and_compose_bind_every_address_and_make_a_token_for_what_changes_the_model() -> None:
+    image = dict(re.findall(r"(STREAMLEARNER_\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text()))
+    serving = load(path=None, environ=image).serving
+    assert (serving.host, serving.make_token, serving.open_roles) == ("0.0.0.0", True, [])
+    environment = read("compose.yaml")["services"]["streamlearner"]["environment"]
+    composed = load(path=None, environ=environ_of(environment)).serving
+    assert (composed.host, composed.make_token) == ("0.0.0.0", True)
+    assert "operate" not in composed.open_roles
+
+
 def test_the_image_copies_only_what_the_build_context_lets_through() -> None:
     rules = (ROOT / ".dockerignore").read_text().splitlines()
     let_through = {rule[1:] for rule in rules if rule.startswith("!")}
@@ -91,8 +106,7 @@ def test_prometheus_scrapes_the_port_that_the_daemon_serves() -> None:
 
 def test_the_environment_in_compose_is_a_configuration() -> None:
     environment = read("compose.yaml")["services"]["streamlearner"]["environment"]
-    filled_in = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", text) for name, text in environment.items()}
-    found = load(path=None, environ=filled_in)
+    found = load(path=None, environ=environ_of(environment))
     assert (found.source.type, found.source.kafka.bootstrap_servers) == ("kafka", "kafka:9092")
     assert found.memory.budget_bits == 64 * 1024 * 8
     assert found.dead_letters.topic in read("compose.yaml")["services"]["topics"]["command"][0]
