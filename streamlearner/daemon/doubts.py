@@ -69,6 +69,30 @@ def _chance(learner: Learner) -> str:
     )
 
 
+def _class_means(learner: Learner) -> str:
+    """By two standard errors, of the last measurement."""
+    measured, held = learner.exam_accuracy, len(learner.exam)
+    if measured is None or measured.class_means is None or held < FEW:
+        return ""
+    means, answered = measured.class_means, sum(measured.hits) / held
+    if not measured.hits or answered >= means - 2 * math.sqrt(means * (1 - means) / held):
+        return ""
+    return (
+        f"{answered:.1%} of the exam is answered right, and the mean of each class has {means:.1%}: look at "
+        "method.learning_rate, or use method: streaming_statistics"
+    )
+
+
+def _codes(learner: Learner) -> str:
+    measured = learner.exam_accuracy
+    if measured is None or len(learner.exam) < FEW or (measured.code_error or 0.0) <= 1:
+        return ""
+    return (
+        f"a recollection's squared error is {measured.code_error:.2f} of that of the mean of its class: "
+        "raise association.code_bits or memory.budget_bits, or choose another association"
+    )
+
+
 def _sleeps(learner: Learner) -> str:
     refused, adopted = learner.progress.refused, learner.progress.adopted
     if refused < REFUSALS or refused < REFUSALS * adopted:
@@ -80,6 +104,7 @@ def _sleeps(learner: Learner) -> str:
 
 
 DOUBTS: Mapping[str, Callable[[Learner], str]] = {
-    "exam_small": _exam, "at_chance": _chance, "sleeps_refused": _sleeps,
+    "exam_small": _exam, "at_chance": _chance, "below_class_means": _class_means, "poor_codes": _codes,
+    "sleeps_refused": _sleeps,
 }  # fmt: skip
 """Each tells what is doubtful, or nothing."""

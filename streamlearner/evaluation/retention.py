@@ -14,13 +14,18 @@ class ExamAccuracy:
     """Accuracies on the exam, from 0 to 1. `overall` is the mean over classes, so that a frequent class
     cannot hide a forgotten one; None where the exam is empty. Classes and tasks by index, periods by
     number. `as_of`: examples learned when it was measured. `hits` are the answers one by one, where they are
-    known: right or not."""
+    known: right or not.
+
+    `class_means` is the share of examples that the mean of each class would answer rightly, `code_error` the
+    squared error of codes over that of class means; None where they were not measured."""
 
     overall: float | None
     by_class: dict[int, float]
     by_task: dict[int, float]
     by_period: dict[int, float]
     as_of: int = 0
+    class_means: float | None = None
+    code_error: float | None = None
     hits: tuple[bool, ...] = field(default=(), compare=False, repr=False)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from streamlearner.decoding.labels import LabelSpace
+from streamlearner.evaluation.class_means import code_error, hits_of_class_means
 from streamlearner.evaluation.exam import EVALUATION_BATCH, Exam
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
@@ -16,6 +18,9 @@ from streamlearner.methods.base import DualMemory
 EVERY, OFTEN_UNTIL, PER_DOUBLING, SELDOM = 100, 400, 4, 5_000
 """Examples between two choices of who answers, and up to which; then choices until there are twice as many;
 and examples between two choices at most."""
+
+COMPARED = 256
+"""Examples of the exam on which class means are measured."""
 
 
 def choices_until(learned: int) -> int:
@@ -36,6 +41,20 @@ def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool, by: str | Non
         return method.answers(inputs, tasks)[by]
 
     return _accuracy(exam, exam.hits(answer, names_tasks=names_tasks))
+
+
+def beside_class_means(measured: ExamAccuracy, exam: Exam, method: DualMemory) -> ExamAccuracy:
+    """The same with what class means are worth, on an even sample of the exam: it is to cost little."""
+    chosen = torch.arange(0, len(exam), -(-len(exam) // COMPARED) or 1)
+    if not len(chosen):
+        return measured
+    inputs, labels, tasks = exam.inputs[chosen], exam.labels[chosen], exam.tasks[chosen]
+    hits, coded = hits_of_class_means(inputs, labels, tasks), method.coded(inputs)
+    return replace(
+        measured,
+        class_means=float(hits.float().mean()),
+        code_error=None if coded is None else code_error(inputs, coded, labels),
+    )
 
 
 def choose_answerer(exam: Exam, method: DualMemory, *, names_tasks: bool) -> None:

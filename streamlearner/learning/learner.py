@@ -24,8 +24,8 @@ from streamlearner.learning.consolidation import (
     Transplant,
     judged,
 )  # fmt: skip
-from streamlearner.learning.grading import choices_until, choose_answerer, evaluate, measure_readout
-from streamlearner.learning.learner_state import LearnerState
+from streamlearner.learning.examined import Examined
+from streamlearner.learning.grading import choices_until
 from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import expand
@@ -33,7 +33,7 @@ from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.state.versions import Version
 
 
-class Learner(LearnerState):
+class Learner(Examined):
     """The method and all that must agree with it: label spaces, exam, prequential window, R, versions, and
     the consolidation under way.
 
@@ -65,7 +65,7 @@ class Learner(LearnerState):
         self.significance, self._judged = significance, partial(judged, tolerance=tolerance)
         self.labels, self.tasks = LabelSpace(), LabelSpace()
         self.matrix, self.progress, self.served = RetentionMatrix(), Progress(), ServedAccuracy()
-        self.exam_accuracy: ExamAccuracy | None = None
+        self.exam_accuracy = None
         self.readout: dict[str, float] = {}
         self.consolidation = self.last_sleep = self.transplant = None
 
@@ -167,8 +167,7 @@ class Learner(LearnerState):
             self._close_period(accuracy, result)
         elif result.adopted:
             self.network = ended.transplant.to
-        if self.measures_readout:
-            self.readout = measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
+        self._measure_readout()
         return result if ended.transplant is None else ended.transplant.end(result)
 
     def _close_period(self, accuracy: ExamAccuracy, result: ConsolidationResult) -> None:
@@ -196,17 +195,6 @@ class Learner(LearnerState):
         self.method.revert(version.neocortex)
         self.progress.version = version.number
         self.progress.rollbacks += 1
-
-    def evaluate(self) -> ExamAccuracy:
-        """Measures accuracy on the exam of what answers now, and keeps it in `exam_accuracy`."""
-        self.exam_accuracy = replace(self._evaluate(self.method), as_of=self.progress.learned)
-        return self.exam_accuracy
-
-    def _evaluate(self, method: DualMemory, *, by: str | None = None) -> ExamAccuracy:
-        return evaluate(self.exam, method, names_tasks=len(self.tasks) > 0, by=by)
-
-    def _choose_answerer(self) -> None:
-        choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)
 
     def predictor(self) -> Predictor:
         """What answers now."""

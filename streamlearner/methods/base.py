@@ -166,6 +166,10 @@ class DualMemory(nn.Module, ABC):
         *shape] uint8 or float32). Empty for a method that remembers no inputs. Changes no state."""
         return []
 
+    def coded(self, inputs: Tensor) -> Tensor | None:
+        """Raw inputs [n, *shape] as a recollection of each would be; None for a method without codes."""
+        return None
+
     @property
     def remembered(self) -> int:
         """How many recollections are held now."""

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.base import DualMemory, Experience, raw
+from streamlearner.methods.base import DualMemory, Experience, raw, unit_interval
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 from streamlearner.networks.distillation import distill
@@ -118,6 +118,10 @@ class Remembering(DualMemory):
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
         shown = self.memory.by_class(per_class)
         return [(label, raw(self.association.decode(held.symbols))) for label, held in shown]
+
+    @torch.no_grad()
+    def coded(self, inputs: Tensor) -> Tensor:
+        return raw(self.association.decode(self.association.encode(unit_interval(inputs))))
 
     @property
     def remembered(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,36 @@ def test_all_is_well_where_retention_is_good_and_well_measured() -> None:
 
 def test_an_answer_no_better_than_guessing_is_doubted() -> None:
     found = doubts(learned(knows=1))
-    assert found.keys() == {"at_chance"}
+    assert found.keys() == {"at_chance", "below_class_means"}  # its classes lie apart
     assert "25.0%" in found["at_chance"]
     assert "memory.budget_bits" in found["at_chance"]
-    assert doubts(learned(knows=2)) == {}
+    assert doubts(learned(knows=2)).keys() == {"below_class_means"}
 
 
 def test_an_exam_of_a_few_examples_is_doubted() -> None:
     found = doubts(learned(knows=4, fraction=0.05))
     assert found.keys() == {"exam_small"}
     assert "exam.fraction" in found["exam_small"]
+
+
+def test_answers_below_those_of_class_means_are_doubted() -> None:
+    learner = learned(knows=4)
+    measured = learner.exam_accuracy
+    assert measured is not None and sum(measured.hits) == len(measured.hits)
+    wrong = tuple(i % 2 == 0 for i in range(len(measured.hits)))
+    learner.exam_accuracy = replace(measured, hits=wrong, class_means=0.9)
+    assert doubts(learner).keys() == {"below_class_means"}
+    assert "90.0%" in doubts(learner)["below_class_means"]
+    learner.exam_accuracy = replace(measured, hits=wrong, class_means=0.52)  # no more than chance tells
+    assert doubts(learner) == {}
+
+
+def test_codes_that_tell_less_than_class_means_are_doubted() -> None:
+    learner = learned(knows=4)
+    assert learner.exam_accuracy is not None
+    for error, found in ((1.2, {"poor_codes"}), (0.9, set()), (None, set())):
+        learner.exam_accuracy = replace(learner.exam_accuracy, code_error=error)
+        assert doubts(learner).keys() == found
 
 
 @pytest.mark.parametrize(("refused", "adopted", "doubted"), [(2, 0, 0), (3, 0, 1), (3, 2, 0), (9, 2, 1)])
@@ -70,7 +91,7 @@ def test_all_doubts_are_told_together() -> None:
     learner = learned(knows=1, fraction=0.3)
     learner.progress.refused = 5
     learner.progress.adopted = 0
-    assert doubts(learner).keys() == {"at_chance", "sleeps_refused"}
+    assert doubts(learner).keys() == {"at_chance", "below_class_means", "sleeps_refused"}
 
 
 def test_a_doubt_is_logged_when_it_arises_and_shown_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
