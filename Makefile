@@ -16,7 +16,7 @@ N ?= 2000
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo test lives lint format docs docs-pictures wheel clean
+.PHONY: help setup test-setup demo test lives lint format docs proto docs-pictures wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ format: test-setup ## put the style right where that can be done safely
 
 docs: test-setup ## write the generated parts of docs/ anew: reference, imports, file map
 	$(BIN)/python -m tests.support.reference
+
+proto: test-setup ## compile the definition of the Open Inference Protocol anew (grpcio-tools)
+	$(BIN)/python -m tests.support.protocol
 
 docs-pictures: test-setup ## draw the pictures of docs/ anew; needs Chromium and its driver (Debian: chromium-driver)
 	$(BIN)/python -m tests.support.pictures

@@ -243,6 +243,7 @@ def make_serving(config: Config, *, requests: Requests, metrics: Metrics, codec:
         version=__version__,
         access=make_access(config),
         model_name=section.model_name,
+        grpc_port=section.grpc_port,
         max_body_bytes=section.max_body_bytes,
         max_batch=section.max_batch,
         connections=ConnectionLimits(most=section.max_connections),

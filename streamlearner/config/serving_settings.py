@@ -72,6 +72,8 @@ class ServingSection(Section):
     """sites whose pages may use the daemon from a browser, as scheme://host:port; other pages may not"""
     make_token: bool = False
     """where no token is set: make one with all roles at the first start, in STATE_DIR/token, and keep it"""
+    grpc_port: int | None = Field(default=None, ge=0, le=65535, examples=[8081])
+    """for the Open Inference Protocol over gRPC, on the same host (needs the extra `grpc`); null: off"""
     model_name: str = Field(default="streamlearner", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """what clients of the Open Inference Protocol call the model: /v2/models/NAME"""
     refresh_every_examples: Count = 200

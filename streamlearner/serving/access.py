@@ -11,7 +11,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.hosts import Hosts
+from streamlearner.serving.open_inference.bodies import HEADER
 from streamlearner.serving.tokens import Role, Tokens
+
+_ASKED = ("authorization", "content-type", "content-encoding", "shape", "dtype", HEADER)
+"""Headers that a page of another site may send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Access:
                 CORSMiddleware,
                 allow_origins=self.cors_origins,
                 allow_methods=("GET", "HEAD", "POST", "DELETE"),
-                allow_headers=("authorization", "content-type", "content-encoding", "shape", "dtype"),
-                expose_headers=("retry-after", "www-authenticate"),
+                allow_headers=_ASKED,
+                expose_headers=("retry-after", "www-authenticate", HEADER),
             )
         app.add_middleware(Hosts, bound=bound, allowed=self.allowed_hosts)

@@ -19,6 +19,7 @@ from streamlearner.serving.bodies import (
 )
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.examples import Examples
+from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
 from streamlearner.serving.open_inference.model import ServedByProtocol
@@ -29,7 +30,6 @@ from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.recollections import Recollections
 from streamlearner.serving.routes import OPEN, Routes, check_declared
-from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.status import Status
 from streamlearner.serving.tokens import Role
 from streamlearner.serving.workers import Pools
@@ -38,23 +38,22 @@ from streamlearner.telemetry.metrics import Metrics
 
 def assemble(
     *,
-    served: ServedModel,
+    answers: Answers,
+    health: Health,
+    model: ServedByProtocol,
     daemon: DaemonPort,
     metrics: Metrics,
     codec: Codec,
     bodies: Bodies,
     access: Access,
+    guard: Guard,
     bound: str,
     pools: Pools,
     max_batch: int,
     requests_timeout_s: float,
-    id_prefix: str,
     version: str,
-    model_name: str,
 ) -> FastAPI:
-    """The application, as it answers on the address `bound`. Raises `ConfigError` for files of tokens that
-    cannot be read."""
-    answers = Answers(served=served, metrics=metrics, id_prefix=id_prefix)
+    """The application, as it answers on the address `bound`."""
     predictions = Predictions(
         answers=answers, codec=codec, bodies=bodies, workers=pools.predictions, max_batch=max_batch
     )
@@ -65,7 +64,7 @@ def assemble(
     app = _bare(version=version)
     access.put_before(app, bound=bound)
     app.add_middleware(Accounting, metrics=metrics)  # the last is the first to see a request
-    routes = Routes(app, guard=access.guard())
+    routes = Routes(app, guard=guard)
     images = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
     routes.post(
         "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, status=200, more=images
@@ -76,9 +75,7 @@ def assemble(
     _add_status(routes, Status(daemon=daemon))
     recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
     routes.get("/v1/recollections", recollections.show, role=Role.READ)
-    health = Health(daemon=daemon, served=served, metrics=metrics)
     _add_health(routes, health)
-    model = ServedByProtocol(name=model_name, answers=answers, codec=codec, max_batch=max_batch)
     workers = pools.predictions
     protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)
     _add_open_inference(routes, protocol)

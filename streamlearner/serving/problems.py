@@ -18,6 +18,7 @@ from streamlearner.errors import InvalidInput
 from streamlearner.serving.daemon_port import BacklogFull, Conflict, TooLarge, Unavailable
 
 LOG = logging.getLogger(__name__)
+CRASHED = "internal error; the daemon's log has the details"
 
 
 class Problem(Exception):
@@ -110,7 +111,7 @@ async def _http(request: Request, error: HTTPException) -> Response:
 
 async def _crash(request: Request, error: Exception) -> Response:
     LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(500, "internal error; the daemon's log has the details")
+    return answer(500, CRASHED)
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {

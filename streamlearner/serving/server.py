@@ -9,18 +9,23 @@ from collections.abc import Callable
 from streamlearner.decoding.codec import Codec
 from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.access import Access
+from streamlearner.serving.answers import Answers
 from streamlearner.serving.application import assemble
 from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import DaemonPort
+from streamlearner.serving.health import Health
 from streamlearner.serving.listener import Listener
+from streamlearner.serving.open_inference.model import ServedByProtocol
+from streamlearner.serving.open_inference.rpc_listener import make_rpc
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.workers import Pools
 from streamlearner.telemetry.metrics import Metrics
 
 
 class Serving:
-    """Predictions, admin, health and metrics on `host`:`port` (0 picks a free one).
+    """Predictions, admin, health and metrics on `host`:`port` (0 picks a free one), and the Open Inference
+    Protocol also over gRPC on `grpc_port` (None: not).
 
     The daemon calls `start`, `refresh` and `stop` from its learning thread. Everything else happens in other
     threads, which see learning only through `daemon` and the frozen copies that `refresh` makes.
@@ -46,19 +51,31 @@ class Serving:
         prediction_threads: int = 2,
         version: str = "unknown",
         model_name: str = "streamlearner",
+        grpc_port: int | None = None,
         id_prefix: str | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._served = ServedModel(
             every_examples=refresh_every_examples, every_s=refresh_every_s, metrics=metrics, now_s=now_s
         )
+        guard = access.guard()
+        answers = Answers(served=self._served, metrics=metrics, id_prefix=id_prefix or secrets.token_hex(6))
+        health = Health(daemon=daemon, served=self._served, metrics=metrics)
+        model = ServedByProtocol(name=model_name, answers=answers, codec=codec, max_batch=max_batch)
+        self._rpc = (
+            make_rpc(
+                model=model, health=health, guard=guard, metrics=metrics, version=version, host=host,
+                port=grpc_port, threads=prediction_threads, max_bytes=max_body_bytes,
+            )
+            if grpc_port is not None
+            else None
+        )  # fmt: skip
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(
-            served=self._served, daemon=daemon, metrics=metrics, codec=codec,
-            bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s),
-            access=access, bound=host,
-            pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
-            id_prefix=id_prefix or secrets.token_hex(6), version=version, model_name=model_name,
+            answers=answers, health=health, model=model, daemon=daemon, metrics=metrics, codec=codec,
+            bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s), access=access, bound=host,
+            guard=guard, pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
+            version=version,
         )  # fmt: skip
         self._listener = Listener(self.application, host=host, port=port, limits=connections)
 
@@ -82,8 +99,15 @@ class Serving:
         """Host and port; the port that was picked, once started with port 0."""
         return self._listener.address
 
+    @property
+    def grpc_address(self) -> tuple[str, int] | None:
+        """The same for gRPC; None where it is off."""
+        return self._rpc.address if self._rpc is not None else None
+
     def start(self) -> None:
-        """Binds the port, then answers. Raises `ConfigError` where the address cannot be had."""
+        """Binds the ports, then answers. Raises `ConfigError` where an address cannot be had."""
+        if self._rpc is not None:
+            self._rpc.start()
         self._listener.start()
 
     def refresh(self, predictor: Predictor | None) -> bool:
@@ -91,6 +115,8 @@ class Serving:
         return predictor is not None and self._served.refresh(predictor)
 
     def stop(self) -> None:
-        """Finishes requests under way, for up to 3 s; frees the port. Safe to call twice, or unstarted."""
+        """Finishes requests under way, for up to 3 s; frees the ports. Safe to call twice, or unstarted."""
+        if self._rpc is not None:
+            self._rpc.stop()
         self._listener.stop()
         self._pools.stop()

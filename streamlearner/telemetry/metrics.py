@@ -224,6 +224,10 @@ class Metrics:
         """One HTTP request. `path` is a route of the application, never what the client wrote."""
         self._series.requests.labels(path, str(code)).inc()
 
+    def count_rpc(self, *, method: str, code: str) -> None:
+        """One call of a method that there is; `code` is the name of gRPC's."""
+        self._series.rpcs.labels(method, code).inc()
+
     def count_pushed(self, *, accepted: int, duplicates: int) -> None:
         """Examples that a push made durable, and those it had before."""
         self._series.push_accepted.inc(accepted)

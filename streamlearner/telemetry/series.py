@@ -149,6 +149,7 @@ class Series:
         seconds = histogram("predict_seconds", "Time to answer a request.", ["route"], buckets=_STEP_SECONDS)
         self.predicted = {route: (predictions.labels(route), seconds.labels(route)) for route in ROUTES}
         self.requests = counter("http_requests", "HTTP requests, by path and status.", ["path", "code"])
+        self.rpcs = counter("grpc_requests", "gRPC calls, by method and code.", ["method", "code"])
         pushed = counter("pushed_examples", "Examples pushed by HTTP, by outcome.", ["outcome"])
         self.push_accepted, self.push_duplicates = map(pushed.labels, ("accepted", "duplicate"))
         self.served_examples = gauge(

@@ -6,4 +6,7 @@ inputs.py    tensors to inputs as the learner takes them
 outputs.py   answers to tensors
 rest.py      the paths under /v2
 bodies.py    their bodies: JSON, and raw bytes behind it
+rpc.py       the same over gRPC
+rpc_messages.py, rpc_tensors.py    its messages (open_inference.proto, compiled by `make proto`)
+rpc_listener.py    its port
 """

@@ -98,6 +98,7 @@ class OpenInference:
         header, started = request.headers.get(protocol.HEADER), time.perf_counter()
 
         def work(_: object) -> Response:
+            self._model.find(name, version)
             asked = protocol.read(body, header, version=version)
             found = self._model.infer(name, asked.request, started_s=started)
             return protocol.answer(found, asked, model=self._model.name)
