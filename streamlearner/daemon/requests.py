@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor
 
 from streamlearner.decoding.labels import ClassName
+from streamlearner.errors import CheckpointError
 from streamlearner.learning.consolidation import Transplant
 from streamlearner.serving import Unavailable
 
@@ -149,8 +150,12 @@ class Requests:
         self._ask(lambda thread: thread.checkpoint())
 
     def request_rollback(self, version: int | str | None) -> None:
-        """To `version`, or the one before the present. Raises LookupError where it is not kept."""
-        kept = self._kept_versions()
+        """To `version`, or the one before the present. Raises LookupError where it is not kept, Unavailable
+        where the disk does not say what is."""
+        try:
+            kept = self._kept_versions()
+        except CheckpointError as error:
+            raise Unavailable(str(error)) from error
         earlier = [number for number in kept if number < self._documents.version]
         text = str(version).split(".")[0] if version is not None else str(earlier[-1] if earlier else "")
         if not text.isdigit() or int(text) not in kept:

@@ -7,8 +7,9 @@ lineage.json                     the numbers that such futures had: none of them
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from streamlearner.errors import CheckpointError
 from streamlearner.state.disk import LOCAL_DISK, Disk
-from streamlearner.state.durable_files import write_file
+from streamlearner.state.durable_files import explained, write_file
 from streamlearner.state.format_upgrade import FORMAT, check_format, upgraded_tensors
 from streamlearner.state.numbered_folder import ROLLED_BACK
 from streamlearner.state.tensor_files import SUFFIX, metadata_of
@@ -27,7 +28,8 @@ from streamlearner.state.tensor_files import SUFFIX, metadata_of
 ASIDE = ".tmp-"
 LINEAGE = "lineage.json"
 DESCRIPTION = "description"
-"""Key of a file's metadata: JSON with `format` and `network`. Format 1 had at most the key `network`."""
+"""Key of a file's metadata: JSON with `format`, `network` and `sha256`, which the first files did not have.
+Format 1 had at most the key `network`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,16 @@ class Versions:
 
     def numbers(self) -> list[int]:
         """The versions kept, oldest first."""
-        return [int(name.removesuffix(SUFFIX)) for name in self._kept(self.folder)]
+        with explained("the model versions cannot be listed", self.folder, disk=self._disk):
+            return [int(name.removesuffix(SUFFIX)) for name in self._kept(self.folder)]
 
     def save(self, version: Version) -> None:
         """Durable when it returns; then forgets the oldest beyond `keep`."""
-        number, described = version.number, {"format": FORMAT, "network": version.network}
+        number = version.number
+        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in version.neocortex.items()}
+        described = {"format": FORMAT, "network": version.network, "sha256": _seal(tensors, version.network)}
         # one key: of several, safetensors keeps no order, and equal versions are to be equal files
         metadata = {DESCRIPTION: json.dumps(described)}
-        tensors = {name: t.detach().cpu().contiguous().clone() for name, t in version.neocortex.items()}
         with self._writing(f"model version {number} was not written to"):
             self._replace(self._path(number), safetensors.torch.save(tensors, metadata))
             left_behind = [name for name in self._disk.names(self.folder) if name.startswith(ASIDE)]
@@ -139,15 +143,17 @@ class Versions:
         try:
             data = self._disk.read(path)
             tensors = safetensors.torch.load(data)
+            metadata = metadata_of(data)
+            described = dict(json.loads(metadata.get(DESCRIPTION, "{}")))
         except FileNotFoundError:
             kept = self.numbers() or "none yet"
             raise LookupError(f"model version {number} is not kept; kept are {kept}") from None
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, ValueError) as error:
             raise CheckpointError(f"model version {number} in {path} cannot be read: {error}") from error
-        metadata = metadata_of(data)
-        described = json.loads(metadata.get(DESCRIPTION, "{}"))
         format, network = described.get("format", 1), described.get("network", metadata.get("network"))
         check_format(format, path=path, written_by="a later version")
+        if "sha256" in described and described["sha256"] != _seal(tensors, network):
+            raise CheckpointError(f"model version {number} in {path} is altered: it is not what was adopted")
         return Version(number, network, upgraded_tensors(tensors, format=format))
 
     def _kept(self, folder: Path) -> list[str]:
@@ -158,3 +164,8 @@ class Versions:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}{SUFFIX}"
+
+
+def _seal(tensors: Mapping[str, Tensor], network: str | None) -> str:
+    """A digest of what a version holds: another bit on the disk must not be served as the version adopted."""
+    return hashlib.sha256(f"{network}\n".encode() + safetensors.torch.save(dict(tensors))).hexdigest()

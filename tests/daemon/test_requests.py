@@ -13,6 +13,7 @@ from torch import Tensor
 
 from streamlearner.daemon.requests import HANGS_AFTER_S, PUBLISH_EVERY_S, Requests, StatusDocuments
 from streamlearner.decoding.labels import ClassName
+from streamlearner.errors import CheckpointError
 from streamlearner.learning.consolidation import Transplant
 from streamlearner.serving import Conflict, Unavailable
 
@@ -187,6 +188,14 @@ def test_there_is_no_version_before_the_first(clock: Clock) -> None:
     requests.publish(documents(5))
     with pytest.raises(LookupError, match="before this one is not kept; kept are none yet"):
         requests.request_rollback(None)
+
+
+def test_a_disk_that_cannot_say_which_versions_are_kept_is_told_as_unavailable(clock: Clock) -> None:
+    def refuses() -> list[int]:
+        raise CheckpointError("the model versions cannot be listed: Input/output error")
+
+    with pytest.raises(Unavailable, match="cannot be listed"):
+        some_requests(clock, kept=refuses).request_rollback(None)
 
 
 def test_pushed_examples_go_to_the_log_or_nowhere(clock: Clock) -> None:

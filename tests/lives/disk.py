@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 
 from streamlearner.state.disk import Disk, FileStatus
+from streamlearner.state.manifest import MANIFEST
 from tests.lives.faults import ERRORS, Killed
 from tests.lives.outside import Outside
 
@@ -54,10 +55,12 @@ class Change:
 
 
 class SimulatedDisk(Disk):
-    """`pending` are changes of names that no sync has covered. At first there is one folder."""
+    """`pending` are changes of names that no sync has covered. At first there is one folder. Of the newest
+    `keep` checkpoints one is never damaged."""
 
-    def __init__(self, outside: Outside, folder: Path) -> None:
+    def __init__(self, outside: Outside, folder: Path, *, keep: int) -> None:
         self.outside = outside
+        self.keep = keep
         self.root = above = Folder()
         for name in folder.parts[1:]:
             made = Folder()
@@ -192,12 +195,16 @@ class SimulatedDisk(Disk):
         _settle(self.root, rng, share)
 
     def flip(self, rng: Random) -> None:
-        """Changes one bit of a checkpoint or a model version, unless no other checkpoint would be whole."""
+        """Changes one bit of a model version, or of a checkpoint unless no other one would be whole."""
         files = [(path, file) for path, file in self.files() if file.data and ".tmp-" not in path]
-        checkpoints = {path.rpartition("/")[0] for path, _ in files if path.endswith("manifest.json")}
         damaged = {path.rpartition("/")[0] for path, file in files if file.damaged}
-        whole = {path for path in checkpoints - damaged if "rolled-back" not in path}
-        chosen = [(path, file) for path, file in files if len(whole) > 1 or "/versions/" in path]
+        checkpoints = sorted(path.rpartition("/")[0] for path, _ in files if path.endswith(MANIFEST))
+        newest = [path for path in checkpoints if "rolled-back" not in path][-self.keep :]
+        whole = [path for path in newest if path not in damaged]
+        spared = whole[0] if len(whole) == 1 else "nothing"
+        chosen = [(path, file) for path, file in files if not path.startswith(spared)]
+        if whole and rng.random() < 0.5:  # what the next start reads first
+            chosen = [(path, file) for path, file in chosen if path.startswith(whole[-1])] or chosen
         if chosen:
             _, file = chosen[rng.randrange(len(chosen))]
             file.data[rng.randrange(len(file.data))] ^= 1 << rng.randrange(8)

@@ -44,7 +44,7 @@ SEAMS = ("disk", "poll", "clock", "sink", "tell")
 """Calls to the outside: of the state folder, for messages, of clocks, of dead letters, and what the source is
 told."""
 KINDS = {
-    "kill": 6, "cut": 8, "full": 3, "broken": 3, "flip": 2, "away": 1, "refused": 2, "jump": 1,
+    "kill": 6, "cut": 8, "full": 3, "broken": 3, "flip": 4, "away": 1, "refused": 2, "jump": 1,
 }  # fmt: skip
 """With weights."""
 ONLY_AT = {

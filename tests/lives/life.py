@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from streamlearner.config.loading import Config
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.requests import Requests
 from streamlearner.decoding.codec import REASONS, Codec
-from streamlearner.errors import StreamlearnerError
+from streamlearner.errors import CheckpointError, StreamlearnerError
 from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
@@ -94,7 +94,7 @@ class Life:
     def __init__(self, world: World, plan: Sequence[Fault], *, seed: int, limit: int) -> None:
         self.world = world
         self.outside = Outside(plan, limit=limit, seed=seed)
-        self.disk = SimulatedDisk(self.outside, Path(STATE_DIR))
+        self.disk = SimulatedDisk(self.outside, Path(STATE_DIR), keep=world.config.checkpoint.keep)
         self.source = SimulatedSource(world.messages, self.outside)
         self.letters: set[int] = set()
         self.promises = Promises(world, self.source, self.letters, self.outside)
@@ -102,7 +102,7 @@ class Life:
     def live(self) -> Ending:
         ending = Ending()
         try:
-            while not self._run():
+            while not self._run() or self._is_damaged_at_the_end():
                 ending.starts += 1
                 if ending.starts >= STARTS:
                     raise Broken(f"it was started {STARTS} times and has not come to the end of the stream")
@@ -139,6 +139,17 @@ class Life:
             raise Broken(f"it crashed, which is a bug: {type(error).__name__}: {error} ({where})") from error
         return True
 
+    def _is_damaged_at_the_end(self) -> bool:
+        """A bit of the last checkpoint was lost behind the daemon's back: a start goes on from before it."""
+        return any(file.damaged for path, file in self.disk.files() if "/checkpoints/" in path) and (
+            self._position() != len(self.world.messages)
+        )
+
+    def _position(self) -> int:
+        with self.outside.peace():
+            found = self._last_checkpoint()
+        return 0 if found is None else int(found.manifest.position["index"])
+
     def _restart(self) -> None:
         fault = self.outside.dead
         assert fault is not None
@@ -163,30 +174,40 @@ class Life:
             serve=serve,
             resources=ExitStack(),
         )
-        _add_client(daemon, self.world)
+        _add_client(daemon, self.world, self.promises)
+        self.promises.watch_versions(daemon)
         return daemon
 
     def _last_checkpoint(self) -> Checkpoint | None:
         found = CheckpointStore(Path(STATE_DIR) / "checkpoints", keep=1, clock=lambda: 0.0, disk=self.disk)
-        return found.latest()
+        try:
+            return found.latest()
+        except StreamlearnerError as error:
+            raise Broken(f"at the end: {error}") from error
 
 
-def _add_client(daemon: Daemon, world: World) -> None:
+def _add_client(daemon: Daemon, world: World, promises: Promises) -> None:
     """Asks behind its places in the stream, and again where they are read again: before anything is saved or
     consolidated there, so that what it asks is part of the history."""
     consolidate: Callable[[], None] = daemon.consolidate
 
     def ask_and_go_on() -> None:
-        asked = world.requests.get(daemon.state.tally.messages) if daemon.took_batch else None
-        if asked == "sleep":
-            daemon.requests.request_sleep()
-        elif asked == "checkpoint":
-            daemon.requests.request_checkpoint()
-        elif asked == "rollback" and daemon.learner is not None:
-            present = daemon.learner.progress.version
-            earlier = [number for number in daemon.persistence.versions.numbers() if number < present]
-            if earlier:
-                daemon.requests.request_rollback(earlier[-1])
+        if daemon.took_batch and daemon.predictor is not None:
+            promises.named(daemon.predictor)
+            _ask(daemon, world.requests.get(daemon.state.tally.messages))
         consolidate()
 
     daemon.consolidate = ask_and_go_on  # type: ignore[method-assign]
+
+
+def _ask(daemon: Daemon, request: str | None) -> None:
+    if request == "sleep":
+        daemon.requests.request_sleep()
+    elif request == "checkpoint":
+        daemon.requests.request_checkpoint()
+    elif request is not None and daemon.learner is not None:
+        most = daemon.learner.progress.version - (request == "rollback")
+        with suppress(CheckpointError):  # the client is told so
+            kept = [number for number in daemon.persistence.versions.numbers() if number <= most]
+            if kept:
+                daemon.requests.request_rollback(kept[-1])

@@ -6,6 +6,7 @@ count of how often each example was learned.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory, Experience, Observation, Rng
 from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.seen_classes import SeenClasses
+from streamlearner.networks.base import Network
 from streamlearner.registry.section import Section
 
 MESSAGES = 200
@@ -94,6 +96,17 @@ class TinyMethod(DualMemory):
     def _noise(self, n: int) -> Tensor:
         return 0.01 * torch.randn(n, FEATURES - 1, generator=self.rng.generator)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """As that of any module, in a tenth of the time."""
+        twin = type(self)(
+            memory=copy.deepcopy(self.memory, memo), sleep=self.sleep, rng=copy.deepcopy(self.rng, memo)
+        )
+        for own, theirs in ((self.hippocampus, twin.hippocampus), (self.neocortex, twin.neocortex)):
+            theirs.weight = own.weight.clone()
+        twin.seen_classes.seen, twin.effects = self.seen_classes.seen.clone(), self.effects.clone()
+        twin.sleep_share = self.sleep_share
+        return twin
+
     def adopt(self, candidate: Self) -> None:
         self.neocortex.load_state_dict(candidate.neocortex.state_dict())
         self.hippocampus.weight.lerp_(self.neocortex.weight, 0.5)
@@ -121,13 +134,6 @@ class TinyMethod(DualMemory):
         return int(len(self.memory) >= self.memory.capacity)
 
 
-class Unchanged(nn.Module):
-    """The network that a method must be given; this one does not use it."""
-
-    learning_rate = 0.1
-
-    def __init__(self, *, input_shape: tuple[int, ...]) -> None:
-        super().__init__()
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return inputs
+def no_network(*, input_shape: tuple[int, ...]) -> Network:
+    """What a method must be given; this one does not use it."""
+    return Network(body=nn.Identity(), features=FEATURES, learning_rate=0.1)

@@ -18,6 +18,10 @@ COUNTERS = ("newest", "version", "rollbacks")
 """Of the learner's progress: a checkpoint that was damaged takes its version numbers with it."""
 
 
+ASKED = torch.tensor([[0.0, 1.0, 0.0], [1.0, -1.0, 0.5]])
+"""What a client asks whatever is served."""
+
+
 class Broken(BaseException):
     """A promise was. Nothing takes it for an error of its own."""
 
@@ -32,6 +36,7 @@ class Promises:
         self.letters = letters
         self.outside = outside
         self.names: dict[str, str] = {}
+        self._adopted: dict[int, set[str]] = {}
         self._served: tuple[int, int, int] = (0, 0, 0)
         self._daemon: Daemon | None = None
         outside.watch = self.at_any_call
@@ -71,14 +76,37 @@ class Promises:
             raise Broken(f"{document['examples']} do not add up to {document['messages']} messages")
 
     def served(self, predictor: Predictor) -> None:
-        """Versions grow, and each name means one set of weights."""
+        """Versions grow, each name means one set of weights, and answers are finite."""
+        if not all(answer.finite for answer in predictor.predict(ASKED)):
+            raise Broken(f"version {predictor.version} gives no finite answer")
         version = predictor.version
         order = (version.rollbacks, version.adopted, version.examples)
         if order < self._served:
             raise Broken(f"version {version} is served after {self._served}")
         self._served = order
-        weights = predictor.method.hippocampus.weight.numpy().tobytes()
-        found = hashlib.blake2b(weights, digest_size=8).hexdigest()
+        self.named(predictor)
+
+    def watch_versions(self, daemon: Daemon) -> None:
+        """What is rolled back to is what was adopted under that number."""
+        keep, rollback = daemon.persistence.keep_version, daemon.rollback
+
+        def kept(number: int, neocortex: Mapping[str, torch.Tensor], *, network: str) -> None:
+            self._adopted.setdefault(number, set()).add(digest(neocortex["weight"]))
+            keep(number, neocortex, network=network)
+
+        def rolled_back(version: int) -> None:
+            rollback(version)
+            assert daemon.learner is not None
+            if digest(daemon.learner.method.neocortex.weight) not in self._adopted[version]:
+                raise Broken(f"rolled back to version {version}, it has other weights than were adopted")
+
+        daemon.persistence.keep_version = kept  # type: ignore[method-assign]
+        daemon.rollback = rolled_back  # type: ignore[method-assign]
+
+    def named(self, predictor: Predictor) -> None:
+        """What answers is the only one of its name."""
+        version = predictor.version
+        found = digest(predictor.method.hippocampus.weight)
         if self.names.setdefault(str(version), found) != found:
             raise Broken(f"version {version} named other weights before")
 
@@ -94,7 +122,8 @@ class Promises:
         learned = {n for n, count in enumerate(effects.tolist()) if count}
         if any(count > 1 for count in effects.tolist()):
             raise Broken(f"learned more than once: {[n for n, c in enumerate(effects.tolist()) if c > 1]}")
-        new = {n for n, kind in enumerate(self.world.kinds) if kind == "new"}
+        named = zip(self.world.numbers, self.world.kinds, strict=True)
+        new = {number for number, kind in named if kind == "new"}
         progress, tally = last.facts["learner"]["progress"], last.facts["tally"]
         withheld = set(exam.reshape(len(exam), -1)[:, 0].to(torch.int64).tolist()) if len(exam) else set()
         if learned - new or withheld - new or learned & withheld:
@@ -112,6 +141,10 @@ class Promises:
             raise Broken(f"rejected, and no dead letter: {sorted(due - self.letters)}")
         if any(self.world.kinds[n] not in ("garbage", "beyond") for n in self.letters):
             raise Broken(f"dead letters that were no rejects: {sorted(self.letters)}")
+
+
+def digest(weights: torch.Tensor) -> str:
+    return hashlib.blake2b(weights.numpy().tobytes(), digest_size=8).hexdigest()
 
 
 def differences(one: Checkpoint, other: Checkpoint, *, numbers: bool) -> list[str]:

@@ -15,7 +15,7 @@ from streamlearner.config import loading
 from streamlearner.config.loading import Config
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.stream import Message
-from tests.lives.method import CLASSES, FEATURES, MESSAGES, TinyMethod, Unchanged
+from tests.lives.method import CLASSES, FEATURES, MESSAGES, TinyMethod, no_network
 
 WORLDS = 64
 STATE_DIR = "/lives"
@@ -23,13 +23,16 @@ STATE_DIR = "/lives"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`kinds` says what each message is: new, again (an example sent twice), garbage, tombstone, or beyond
-    (of a class too many). `requests` are what a client asks once so many messages were taken."""
+    """`kinds` says what each message is: new, again (an example sent twice, perhaps much later), garbage,
+    tombstone, or beyond (of a class too many). `numbers` are those of the examples, which come out of order.
+    `requests` are what a client asks once so many messages were taken: to sleep, a checkpoint, to roll back
+    to an earlier model version, or to revert to the present one as it was adopted."""
 
     number: int
     config: Config
     messages: Sequence[Message]
     kinds: Sequence[str]
+    numbers: Sequence[int]
     requests: Mapping[int, str]
 
 
@@ -37,12 +40,18 @@ class World:
 def world(number: int) -> World:
     """The same for the same number."""
     rng = Random(number)
-    batch_size = rng.choice((10, 20, 20, 25))
-    kinds = _kinds(rng)
+    batch_size = rng.choice((10, 20, 25, 40, 40))
+    kinds, numbers = _kinds(rng), _numbers(rng)
     boundaries = range(batch_size, MESSAGES, batch_size)
     asked = rng.sample(boundaries, rng.choice((0, 0, 1, 2, 3)))
-    requests = {at: rng.choice(("sleep", "checkpoint", "rollback", "rollback")) for at in asked}
-    return World(number, _config(rng, batch_size), _messages(rng, kinds), kinds, requests)
+    requests = {at: rng.choice(("sleep", "checkpoint", "rollback", "revert")) for at in asked}
+    messages = _messages(rng, kinds, numbers)
+    return World(number, _config(rng, batch_size), messages, kinds, numbers, requests)
+
+
+def _numbers(rng: Random) -> list[int]:
+    """Delivered out of order, by a few places."""
+    return sorted(range(MESSAGES), key=lambda n: n + (rng.uniform(0, 8) if n >= CLASSES else 0))
 
 
 def _kinds(rng: Random) -> list[str]:
@@ -60,11 +69,12 @@ def _config(rng: Random, batch_size: int) -> Config:
         "precision": "fp32",
         "threads": 1,
         "method.name": part.format(TinyMethod.__name__),
-        "network.name": part.format(Unchanged.__name__),
+        "network.name": part.format(no_network.__name__),
         "daemon.batch_size": batch_size,
         "daemon.poll_timeout_s": 0.1,
         "daemon.at_end": "exit",
         "limits.max_classes": CLASSES,
+        "memory.sampling": rng.choice(("balanced", "reservoir")),
         "memory.budget_bits": rng.choice((200, 600, 1_000, 3_000)),
         "exam.budget_bits": rng.choice((500, 2_000)),
         "exam.fraction": rng.choice((0.0, 0.1, 0.3)),
@@ -78,7 +88,7 @@ def _config(rng: Random, batch_size: int) -> Config:
         "sleep.batch_size": 4,
         "sleep.steps_per_batch": rng.choice((0, 1, 2, 5)),
         "sleep.tolerance": rng.choice((0.0, 1.0)),
-        "checkpoint.every_examples": rng.choice((20, 40, 60, None)),
+        "checkpoint.every_examples": rng.choice((20, 40, 60, 80, None)),
         "checkpoint.every_s": rng.choice((None, 0.5)),
         "checkpoint.keep": rng.choice((1, 2, 3)),
         "checkpoint.keep_versions": rng.choice((1, 2, 4)),
@@ -88,13 +98,12 @@ def _config(rng: Random, batch_size: int) -> Config:
     return loading.load(path=None, settings=settings, environ={})
 
 
-def _messages(rng: Random, kinds: Sequence[str]) -> list[Message]:
+def _messages(rng: Random, kinds: Sequence[str], numbers: Sequence[int]) -> list[Message]:
     """Later examples are of later classes, mostly."""
     messages: list[Message] = []
     sent: list[int] = []
-    for number, kind in enumerate(kinds):
-        source = rng.choice(sent) if kind == "again" else number
-        value, headers = _example(source)
+    for offset, (kind, number) in enumerate(zip(kinds, numbers, strict=True)):
+        value, headers = _example(rng.choice(sent) if kind == "again" else number)
         key = None
         if kind == "new":
             sent.append(number)
@@ -104,7 +113,7 @@ def _messages(rng: Random, kinds: Sequence[str]) -> list[Message]:
             headers = tuple((n, b"one too many" if n == "label" else v) for n, v in headers)
         elif kind == "tombstone":
             value, headers, key = None, (), b"a key"
-        messages.append(Message(value, "lives", 0, number, key=key, headers=headers))
+        messages.append(Message(value, "lives", 0, offset, key=key, headers=headers))
     return messages
 
 

@@ -24,7 +24,7 @@ class Merciless(Random):
 
 
 def a_disk() -> SimulatedDisk:
-    return SimulatedDisk(Outside((), limit=1_000_000, seed=0), STATE)
+    return SimulatedDisk(Outside((), limit=1_000_000, seed=0), STATE, keep=3)
 
 
 def a_store(disk: SimulatedDisk) -> CheckpointStore:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -69,6 +71,27 @@ def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(CheckpointError, match=rf"version 1 in {path} cannot be read"):
         versions.load(1)
+
+
+def test_any_bit_that_changed_is_an_error_and_never_other_weights(tmp_path: Path) -> None:
+    versions = Versions(tmp_path, keep=2)
+    versions.save(a_version(1, 1.0))
+    (path,) = tmp_path.glob("*.safetensors")
+    written = path.read_bytes()
+    for place in range(len(written)):
+        path.write_bytes(written[:place] + bytes([written[place] ^ 1 << place % 8]) + written[place + 1 :])
+        try:
+            found = versions.load(1)
+        except CheckpointError:
+            continue
+        assert found.neocortex.keys() == a_neocortex(1.0).keys(), f"byte {place}"
+        assert all(torch.equal(found.neocortex[n], t) for n, t in a_neocortex(1.0).items()), f"byte {place}"
+
+
+def test_a_version_of_before_versions_were_sealed_is_loaded(tmp_path: Path) -> None:
+    described = {"description": json.dumps({"format": 2, "network": "mlp"})}
+    (tmp_path / "000003.safetensors").write_bytes(safetensors.torch.save({"w": torch.ones(2)}, described))
+    assert Versions(tmp_path, keep=1).load(3).neocortex["w"].tolist() == [1, 1]
 
 
 def test_what_a_crash_left_behind_is_no_version_and_goes_with_the_next(tmp_path: Path) -> None:
