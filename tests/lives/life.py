@@ -21,6 +21,7 @@ from streamlearner.daemon.requests import Requests
 from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.errors import CheckpointError, StreamlearnerError
 from streamlearner.learning.predictor import Predictor
+from streamlearner.serving import Serving
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.telemetry.metrics import Metrics
@@ -41,10 +42,8 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry(), version="lives", reject_reasons=REASONS)
 
 
-class SimulatedServing:
-    """In the place of `Serving`: the served model is real, nobody listens on a port."""
-
-    address = ("lives", 0)
+class SimulatedServing(Serving):
+    """The served model is real; nobody listens on a port."""
 
     def __init__(self, config: Config, promises: Promises, requests: Requests, outside: Outside) -> None:
         self._promises = promises
@@ -57,8 +56,8 @@ class SimulatedServing:
         )
 
     @property
-    def version(self) -> str:
-        return "0" if self._served.current is None else str(self._served.current.version)
+    def address(self) -> tuple[str, int]:
+        return "lives", 0
 
     def start(self) -> None:
         """There is no port."""
@@ -66,10 +65,12 @@ class SimulatedServing:
     def stop(self) -> None:
         """There is no port."""
 
-    def refresh(self, predictor: Predictor | None) -> None:
+    def refresh(self, predictor: Predictor | None) -> bool:
         self._promises.status(self._requests.status())
-        if predictor is not None and self._served.refresh(predictor) and self._served.current is not None:
-            self._promises.served(self._served.current)
+        if refreshed := super().refresh(predictor):
+            assert self.current is not None
+            self._promises.served(self.current)
+        return refreshed
 
 
 @dataclass(slots=True)
