@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import torch
+from joblib import cpu_count
 from prometheus_client import CollectorRegistry
 
 from streamlearner.app.access import make_access, make_token, tell_access
@@ -79,7 +79,7 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
         make_token(config)
         tell_access(config)
         keep_freed_memory()
-        torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
+        torch.set_num_threads(config.threads or max(1, cpu_count() - 1))
         check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
         check_method(config)

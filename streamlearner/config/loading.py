@@ -65,7 +65,8 @@ class Config(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto measures both at each start and takes the faster"""
     threads: Count | None = Field(default=None, examples=[2])
-    """threads of one tensor operation; null: the machine's cores less one, which serving uses"""
+    """threads of one tensor operation; null: the cores that this process may use (affinity, and the quota of
+    its container), less one for serving"""
     source: SourceSection = Field(default_factory=SourceSection)
     codec: CodecSection = Field(default_factory=CodecSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
