@@ -15,7 +15,7 @@ from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.machine import THIS_MACHINE, Machine
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
-from streamlearner.app.parts import check_device, check_network, make_eye
+from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
@@ -28,7 +28,6 @@ from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.codec import REASONS, Codec, Example
-from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.eye import Eye
 from streamlearner.serving import ConnectionLimits, Receipt, Serving
@@ -112,7 +111,7 @@ def assemble(
 ) -> Daemon:
     """The daemon of what is open already. `resources` passes to it. A simulation gives another `machine`, and
     `serve` in place of `make_serving`."""
-    codec = Codec(limits=Limits(message_bytes=config.codec.max_message_bytes, pixels=config.codec.max_pixels))
+    codec = Codec(limits=make_limits(config))
     metrics = metrics or Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
     failures = make_failures(config, opened=resources, machine=machine)
     intake = make_intake(

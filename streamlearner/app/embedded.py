@@ -15,7 +15,7 @@ from streamlearner.app.embedded_settings import settings_of_checkpoint, settings
 from streamlearner.app.embedded_state import EmbeddedState, SleepResult, read_checkpoint
 from streamlearner.config.given import Settings
 from streamlearner.daemon.reports import memory_document, retention_document
-from streamlearner.decoding.arrays import read_features, read_input, read_inputs, read_labels, read_names
+from streamlearner.decoding.arrays import read_labels, read_names
 from streamlearner.decoding.batch import Batch
 from streamlearner.stream import Label
 
@@ -105,7 +105,7 @@ class Learner:
         """Learns n labelled examples. `tasks` name the task of each (None: of none): a prediction may be
         restricted to a task's classes. `ids` name examples: one whose id is among the last 10,000
         (`codec.remembered_ids`) is passed over."""
-        self._learn(read_inputs(X, schema=self._state.schema), y, tasks, ids)
+        self._learn(self._state.read_inputs(X), y, tasks, ids)
 
     def learn_one(
         self, x: ArrayLike | Mapping[str, Any], y: Label, *, task: str | None = None, id: str | None = None
@@ -154,7 +154,7 @@ class Learner:
         ...
         streamlearner.errors.NothingLearned: nothing has been learned yet: there is no class to predict
         """
-        predictor, inputs = self._state.predictor(), read_inputs(X, schema=self._state.schema)
+        predictor, inputs = self._state.predictor(), self._state.read_inputs(X)
         parts = [predictor.predict_proba(part, task=task) for part in torch.split(inputs, PREDICTED_AT_ONCE)]
         scores: NDArray[np.float32] = torch.cat(parts).numpy()
         return scores
@@ -183,9 +183,7 @@ class Learner:
         return np.array(labels, dtype=None if len(kinds) == 1 else object)
 
     def _one(self, x: ArrayLike | Mapping[str, Any]) -> torch.Tensor:
-        if isinstance(x, Mapping):
-            x = read_features(x, names=self._state.features or sorted(x))
-        return read_input(x, schema=self._state.schema)
+        return self._state.read_input(x)
 
     # sleep
 

@@ -4,16 +4,22 @@ one."""
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from streamlearner.app.assembly import make_checkpoints, make_schedule
 from streamlearner.app.learning import check_method, make_learner
-from streamlearner.app.parts import check_device, check_network, make_eye
+from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
 from streamlearner.daemon.intake import RememberedIds, Tally
 from streamlearner.daemon.state import sleep_due
+from streamlearner.decoding.arrays import read_features, read_input, read_inputs
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.inputs import Schema
 from streamlearner.errors import CheckpointError, ConfigError, NothingLearned
@@ -54,7 +60,7 @@ class EmbeddedState:
         check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, come later
         check_method(config)
-        self.config, self.eye = config, make_eye(config)
+        self.config, self.eye, self.limits = config, make_eye(config), make_limits(config)
         self.learner: Learner | None = None  # until the first example
         self.schema: Schema | None = None
         self.features: list[str] | None = None
@@ -62,6 +68,16 @@ class EmbeddedState:
         self.ids = RememberedIds(window=config.codec.remembered_ids)
         self.tally = Tally()
         self.schedule = make_schedule(config)
+
+    def read_inputs(self, values: ArrayLike) -> Tensor:
+        """As many as there are rows. Raises `InvalidInput`."""
+        return read_inputs(values, schema=self.schema, limits=self.limits)
+
+    def read_input(self, value: ArrayLike | Mapping[str, Any]) -> Tensor:
+        """One, as an array or by the names of its numbers. Raises `InvalidInput`."""
+        if isinstance(value, Mapping):
+            value = read_features(value, names=self.features or sorted(value), limits=self.limits)
+        return read_input(value, schema=self.schema, limits=self.limits)
 
     def learn_all(self, examples: Batch) -> None:
         """In batches, in order. An error of one has a note that names its rows and ids."""

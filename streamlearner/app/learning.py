@@ -25,6 +25,7 @@ from streamlearner.methods.base import DualMemory
 from streamlearner.methods.components import Components, Sleep
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import resolve_name
+from streamlearner.networks.imputation import MeanImputation
 from streamlearner.networks.precision import choose
 from streamlearner.registry.methods import METHODS
 from streamlearner.registry.part import TARGET
@@ -69,6 +70,9 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
         measures_readout=config.evaluation.readout,
         uses_tasks=config.codec.tasks == "use",
         eye=eye,
+        missing=MeanImputation(features=shape[0])
+        if config.codec.missing_values and len(shape) == 1
+        else None,
     )
 
 

@@ -43,7 +43,7 @@ def ingest(log: PushLog, examples: Sequence[Example]) -> Receipt:
 def push_record(example: Example) -> PushRecord:
     array = example.input.numpy()
     shown = array.transpose(1, 2, 0) if array.ndim == 3 else array
-    value, headers = encode_raw(shown, label=example.label, id=example.id, task=example.task)
+    value, headers = encode_raw(shown, label=example.label, id=example.id, task=example.task, missing=True)
     return PushRecord(
         value=value, key=None, headers=headers, id=example.id, timestamp_ms=int(time.time() * 1000)
     )

@@ -7,6 +7,7 @@ import torch
 from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.associations.transferred import transfer
 from streamlearner.config.loading import Config
+from streamlearner.decoding.inputs import Limits
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.by_name import build_eye
 from streamlearner.eyes.by_name import check_eye as find_eye
@@ -44,6 +45,17 @@ def make_network(config: Config, *, input_shape: tuple[int, ...], name: str | No
     )
     network.learning_rate = config.method.learning_rate or network.learning_rate
     return network.to(config.device)
+
+
+def make_limits(config: Config) -> Limits:
+    """What one input may be."""
+    section = config.codec
+    missing = frozenset(value for value in section.missing_values if value != "nan")
+    return Limits(
+        message_bytes=section.max_message_bytes,
+        pixels=section.max_pixels,
+        missing=missing if section.missing_values else None,
+    )
 
 
 def check_network(config: Config, *, fetch: bool = False) -> None:

@@ -7,15 +7,32 @@ Those of the port are in `serving_settings`, those that shape learning in `learn
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import math
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.part import Registry
 from streamlearner.registry.section import Count, Seconds, Section
 from streamlearner.registry.sources import SOURCES
+
+
+def _missing_value(value: Any) -> Any:
+    """YAML reads 1e20 as a text, and JSON has no NaN. Raises ValueError."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value.removeprefix("."))
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isinf(value):
+        raise ValueError("numbers or nan, such as [-999, nan]")
+    return "nan" if math.isnan(value) else float(value)
+
+
+MissingValue = Annotated[
+    float | Literal["nan"], BeforeValidator(_missing_value), WithJsonSchema({"type": ["number", "string"]})
+]
 
 
 @with_sections
@@ -41,6 +58,9 @@ class CodecSection(Section):
     """use: a task that the stream names restricts which classes compete; ignore: all (of a factor) do"""
     remembered_ids: int = Field(default=10_000, ge=0)
     """ids of the last examples, 8 bytes each in the checkpoint, so that what is sent again is learned once"""
+    missing_values: list[MissingValue] = Field(default=[], examples=[[-999.0, "nan"]])
+    """numbers that stand for a missing one in feature vectors; the running mean of the column takes
+    its place. With any of them, or nan, NaN and null are missing too; else refused"""
 
 
 class LimitsSection(Section):

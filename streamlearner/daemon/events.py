@@ -67,6 +67,8 @@ class Events:
         if observation and observation.changed:
             self.metrics.count_label_change()
             log.info("labels changed their meaning: statistics forget half of what they knew")
+        if result and result.filled:
+            self.metrics.count_missing(result.filled, of="example")
         for fall in result.falls if result else ():
             self._accuracy_fell(fall)
         self.metrics.observe_batch(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -12,13 +13,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from streamlearner.decoding.inputs import Array, Schema, read_array
+from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits, Schema, read_array
 from streamlearner.decoding.labels import parse_label, parse_text, shown
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Label
 
 
-def read_inputs(values: ArrayLike, *, schema: Schema | None) -> Tensor:
+def read_inputs(values: ArrayLike, *, schema: Schema | None, limits: Limits = DEFAULT_LIMITS) -> Tensor:
     """`values` [n, d], [n, H, W] or [n, H, W, C]: [n, *schema.shape]. Raises `InvalidInput`, which
     names the first bad row."""
     rows = _array(values, "X")
@@ -32,19 +33,23 @@ def read_inputs(values: ArrayLike, *, schema: Schema | None) -> Tensor:
             if schema is None
             else torch.empty(0, *schema.shape, dtype=getattr(torch, schema.dtype))
         )
-    return _stacked([_read(row, f"X[{place}]") for place, row in enumerate(rows)])
+    return _stacked([_read(row, f"X[{place}]", limits) for place, row in enumerate(rows)])
 
 
-def read_input(value: ArrayLike, *, schema: Schema | None) -> Tensor:
+def read_input(value: ArrayLike, *, schema: Schema | None, limits: Limits = DEFAULT_LIMITS) -> Tensor:
     """One input d, HxW or HxWxC: [1, *schema.shape]. Raises `InvalidInput`."""
     array = _array(value, "x")
     _check_shape(array.shape, "x is an input", schema)
-    return _stacked([_read(array, "x")])
+    return _stacked([_read(array, "x", limits)])
 
 
-def read_features(values: Mapping[str, Any], *, names: Sequence[str]) -> NDArray[np.float64]:
-    """The numbers of a mapping, in the order of `names`: [d]. Raises `InvalidInput` unless it has just
-    these."""
+def read_features(
+    values: Mapping[str, Any], *, names: Sequence[str], limits: Limits = DEFAULT_LIMITS
+) -> NDArray[np.float64]:
+    """The numbers of a mapping, in the order of `names`: [d]; None is NaN where a number may be missing.
+    Raises `InvalidInput` unless it has just these."""
+    if limits.missing is not None:
+        values = {name: math.nan if value is None else value for name, value in values.items()}
     if values.keys() != set(names):
         lacking, new = sorted(set(names) - values.keys()), sorted(values.keys() - set(names), key=str)
         found = " and ".join(
@@ -92,9 +97,9 @@ def _check_shape(shape: tuple[int, ...], found: str, schema: Schema | None) -> N
         raise InvalidInput("schema", text)
 
 
-def _read(array: Array, name: str) -> Array:
+def _read(array: Array, name: str, limits: Limits) -> Array:
     try:
-        return read_array(array)
+        return read_array(array, limits=limits)
     except InvalidInput as error:
         raise InvalidInput(error.reason, f"{name}: {error}") from None
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 import msgpack
 import numpy as np
 
-from streamlearner.decoding.inputs import DTYPES, Array, read_dtype, read_raw, read_shape
+from streamlearner.decoding.inputs import DTYPES, Array, Limits, read_dtype, read_raw, read_shape
 from streamlearner.decoding.labels import label_text, parse_label, parse_text
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Message
@@ -155,17 +155,18 @@ _JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def encode_raw(
-    array: Array, *, label: object, id: object = None, task: object = None
+    array: Array, *, label: object, id: object = None, task: object = None, missing: bool = False
 ) -> tuple[bytes, Headers]:
     """One example in the default wire format: (value, headers), for a producer.
 
     `array` is d, HxW or HxWxC (channels last), uint8, float32 or float64. Raises `InvalidInput` for what
-    the codec would refuse, so that a mistake shows at the producer and not in the dead letters.
+    the codec would refuse, so that a mistake shows at the producer and not in the dead letters. With
+    `missing` NaN in a vector stands for a missing number, as where the daemon has `codec.missing_values`.
     """
     dtype = read_dtype(array.dtype.newbyteorder("<").str)
     shape = read_shape(list(array.shape))
     value = np.ascontiguousarray(array, dtype).tobytes()
-    read_raw(value, shape=shape, dtype=dtype)
+    read_raw(value, shape=shape, dtype=dtype, limits=Limits(missing=frozenset() if missing else None))
     headers = [
         ("content-type", b"application/octet-stream"),
         ("shape", ",".join(map(str, shape)).encode()),

@@ -6,12 +6,14 @@ inside it is [d] float32. The number of dimensions decides: one is a vector, two
 - Integer images hold 0..255. Float images hold 0..1 and are scaled to 0..255 with rounding (off by 1/510 at
   most). Anything outside is refused, not clipped. A list with no decimal point in it is an integer image.
 - HxW and HxWx1 are the same image.
-- Float64 is narrowed to float32; NaN, infinity and what float32 cannot hold are refused.
+- Float64 is narrowed to float32; infinity, what float32 cannot hold and NaN are refused, but what
+  `Limits.missing` calls missing.
 """
 
 from __future__ import annotations
 
 import binascii
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 
 from streamlearner.decoding.images import decode_image
 from streamlearner.decoding.labels import shown
+from streamlearner.decoding.vectors import as_vector
 from streamlearner.errors import ConfigError, InvalidInput
 
 Array = NDArray[Any]
@@ -72,6 +75,9 @@ class Limits:
     """A message longer than this is refused unread (Kafka's own default is 1 MiB)."""
     pixels: int = 2**24
     """Height x width of an encoded image: 16.8 million, a 4096 x 4096 picture, 50 MB once decoded."""
+    missing: frozenset[float] | None = None
+    """Values of feature vectors that stand for a missing number: they become NaN, and NaN and null are not
+    refused. None: nothing may be missing."""
     channels: int = 4
     """Of a raw or listed image; more usually means channel-first data where channel-last is expected."""
 
@@ -89,7 +95,7 @@ def read_input(
     Raises `InvalidInput`.
     """
     if type(value) is list:
-        return _layout(_from_list(value), limits)
+        return _layout(_from_list(value, may_miss=limits.missing is not None), limits)
     if not isinstance(value, Mapping):
         raise InvalidInput(
             "value", f"input is {shown(value)}; expected a nested list, or a map with b64, data or image"
@@ -172,7 +178,7 @@ def _bytes_of(value: object, *, name: str) -> bytes:
         raise InvalidInput("value", f"{name} is not base64 ({error})") from None
 
 
-def _from_list(value: list[Any]) -> Array:
+def _from_list(value: list[Any], *, may_miss: bool) -> Array:
     """uint8 of two or three dimensions, or float32 of one to three.
 
     numpy itself would guess (True is 1, "1" is text) and take 400 us for an MNIST digit; the set of the types
@@ -191,6 +197,8 @@ def _from_list(value: list[Any]) -> Array:
     if not flat:
         raise InvalidInput("shape", f"input has shape {shape}; expected at least one number")
     kinds = set(map(type, flat))
+    if may_miss and len(shape) == 1 and type(None) in kinds:
+        flat, kinds = [math.nan if leaf is None else leaf for leaf in flat], kinds - {type(None)} | {float}
     if not kinds <= {int, float}:
         wrong = next(leaf for leaf in flat if type(leaf) not in (int, float))
         reason = "shape" if type(wrong) is list else "value"
@@ -208,23 +216,13 @@ def _from_list(value: list[Any]) -> Array:
 def _layout(array: Array, limits: Limits) -> Array:
     """Channel first; uint8 for images, float32 for vectors."""
     if array.ndim == 1:
-        return array.astype(np.float32) if array.dtype == np.uint8 else _narrow(array)
+        return as_vector(array, missing=limits.missing)
     if array.ndim == 3 and array.shape[2] > limits.channels:
         text = f"image has shape {list(array.shape)}; expected HxWxC, channels last, C <= {limits.channels}"
         raise InvalidInput("shape", text)
     if array.dtype != np.uint8:
         array = _scale(array)
     return array[np.newaxis] if array.ndim == 2 else array.transpose(2, 0, 1)
-
-
-def _narrow(array: Array) -> Array:
-    with np.errstate(over="ignore"):
-        narrow = array.astype(np.float32, copy=False)
-    if not np.isfinite(narrow).all():
-        raise InvalidInput(
-            "value", "input holds NaN, infinity or a number beyond float32; expected finite numbers"
-        )
-    return narrow
 
 
 def _scale(array: Array) -> Array:

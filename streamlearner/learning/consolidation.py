@@ -19,12 +19,13 @@ from streamlearner.networks.finiteness import not_finite
 @dataclass(frozen=True, slots=True)
 class LearningResult:
     """What became of one batch: how many examples were withheld for the exam, how many learned, what the
-    method returned, and where served accuracy fell."""
+    method returned, where served accuracy fell, and how many missing numbers were filled."""
 
     withheld: int
     learned: int
     observation: Observation | None
     falls: Sequence[Fall] = ()
+    filled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

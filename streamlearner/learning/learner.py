@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from streamlearner.decoding.batch import Batch
-from streamlearner.decoding.labels import ClassName, LabelSpace
+from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
@@ -30,6 +30,7 @@ from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import expand
 from streamlearner.methods.base import DualMemory, Experience
+from streamlearner.networks.imputation import MeanImputation
 from streamlearner.state.versions import Version
 
 
@@ -56,8 +57,10 @@ class Learner(Examined):
         measures_readout: bool,
         uses_tasks: bool,
         eye: Eye | None = None,
+        missing: MeanImputation | None = None,
     ) -> None:
-        self._make_method, self._make_network, self.eye = make_method, make_network, eye
+        self._make_method, self._make_network = make_method, make_network
+        self.eye, self.missing = eye, missing
         self.network = self.configured_network = network
         self.seed, self.measures_readout = seed, measures_readout
         self.method = make_method(network)
@@ -74,15 +77,16 @@ class Learner(Examined):
     def learn(self, batch: Batch) -> LearningResult:
         """Withholds some of the batch for the exam; predicts, then learns, each of the others."""
         self.rerun(self.owed_steps)
-        batch = batch if self.eye is None else replace(batch, inputs=self.eye.see(batch.inputs))
+        (batch, filled), given = self.seen(batch), batch.inputs
         targets = expand(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
         asked = targets.one_each(self.progress.learned + self.progress.withheld)
         withheld = self.exam.withhold(batch.inputs, asked.labels, asked.tasks, period=self.progress.period)
         self.progress.withheld += len(withheld)
         learned = len(batch) - len(withheld)
         if not learned:
-            return LearningResult(withheld=len(withheld), learned=0, observation=None)
+            return LearningResult(withheld=len(withheld), learned=0, observation=None, filled=filled)
         targets = targets.without(withheld)
+        self.meet(given, targets)
         inputs = batch.inputs if len(targets.labels) == len(batch) else batch.inputs[targets.examples]
         changing = self.served.fell_lately(self.progress.learned)
         observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks, changing))
@@ -92,7 +96,7 @@ class Learner(Examined):
         self.progress.learned += learned
         if choices_until(self.progress.learned) > choices_until(before):
             self._choose_answerer()
-        return LearningResult(withheld=len(withheld), learned=learned, observation=observation, falls=falls)
+        return LearningResult(len(withheld), learned, observation, falls, filled)
 
     # sleep
 
@@ -200,12 +204,8 @@ class Learner(Examined):
         """What answers now."""
         return Predictor(
             method=self.method, labels=self.labels, tasks=self.tasks, version=self.version,
-            input_shape=self.input_shape, eye=self.eye,
+            input_shape=self.input_shape, eye=self.eye, missing=self.missing,
         )  # fmt: skip
-
-    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
-        """Up to `per_class` decoded recollections of each class."""
-        return [(self.labels.label(index), inputs) for index, inputs in self.method.recollect(per_class)]
 
     def stored_bits(self) -> dict[str, int]:
         """Bits held for experience, by store; `dream` (as the metric names it) while consolidating."""
@@ -221,6 +221,7 @@ class Learner(Examined):
             self.network, self.method = named, self._make_method(named)
         self.method.load_state_dict(tensors["method"])
         self.exam.load_state_dict(tensors["exam"])
+        self.restore_missing(tensors.get("missing"))
         if (steps := facts["consolidation_steps"]) is not None:
             self._begin_again(tensors["consolidation"], steps, facts.get("consolidation_share", 1.0))
         self.evaluate()

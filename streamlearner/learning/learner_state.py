@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from streamlearner.decoding.labels import LabelSpace
+from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
@@ -15,7 +17,9 @@ from streamlearner.eyes.eye import Eye, check_same
 from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
 from streamlearner.learning.predictor import ModelVersion
 from streamlearner.learning.served_accuracy import ServedAccuracy
+from streamlearner.learning.targets import Targets
 from streamlearner.methods.base import DualMemory
+from streamlearner.networks.imputation import MeanImputation
 
 
 class LearnerState:
@@ -23,6 +27,7 @@ class LearnerState:
     `transplant` the last one, whether under way or ended."""
 
     eye: Eye | None
+    missing: MeanImputation | None
     method: DualMemory
     exam: Exam
     labels: LabelSpace
@@ -46,9 +51,34 @@ class LearnerState:
         """Of the stream's inputs: the exam, as the method, has those that the eye made of them."""
         return self.eye.input_shape if self.eye else self.exam.input_shape
 
+    def seen(self, batch: Batch) -> tuple[Batch, int]:
+        """The batch as the method takes it, and how many numbers were missing in it."""
+        if self.eye is not None:
+            return replace(batch, inputs=self.eye.see(batch.inputs)), 0
+        if self.missing is None:
+            return batch, 0
+        inputs, filled = self.missing.fill(batch.inputs)
+        return replace(batch, inputs=inputs), filled
+
+    def restore_missing(self, means: dict[str, Tensor] | None) -> None:
+        """None: of a time when nothing was missing."""
+        if self.missing is not None and means is not None:
+            self.missing.load_state_dict(means)
+
+    def meet(self, given: Tensor, targets: Targets) -> None:
+        """Those of the inputs `given` that are learned tell what missing numbers are filled by."""
+        if self.missing is not None:
+            self.missing.update(given[torch.unique(targets.examples)])
+
+    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
+        """Up to `per_class` decoded recollections of each class."""
+        return [(self.labels.label(index), inputs) for index, inputs in self.method.recollect(per_class)]
+
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """State as flat tensors, by file: those in use, not copies."""
         files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
+        if self.missing is not None:
+            files["missing"] = dict(self.missing.state_dict())
         return files | ({"consolidation": self.consolidation.start} if self.consolidation else {})
 
     def facts(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 from streamlearner.decoding.labels import FactorValue, LabelSpace
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.targets import factor_task
+from streamlearner.networks.imputation import MeanImputation
 from streamlearner.stream import Label
 
 
@@ -86,6 +88,7 @@ class Predictor:
         version: ModelVersion,
         input_shape: Sequence[int],
         eye: Eye | None = None,
+        missing: MeanImputation | None = None,
     ) -> None:
         self.method = method
         self.labels = labels
@@ -93,6 +96,7 @@ class Predictor:
         self.version = version
         self.input_shape = tuple(input_shape)
         self.eye = eye
+        self.missing = missing
 
     @property
     def ready(self) -> bool:
@@ -114,6 +118,8 @@ class Predictor:
 
     def _seen(self, inputs: Tensor) -> Tensor:
         """What the method takes."""
+        if self.missing is not None:
+            return self.missing.fill(inputs)[0]
         return inputs if self.eye is None else self.eye.see(inputs)
 
     def _proba(self, inputs: Tensor, *, task: str | None) -> Tensor:
@@ -184,6 +190,7 @@ class Predictor:
             version=self.version,
             input_shape=self.input_shape,
             eye=self.eye,
+            missing=copy.deepcopy(self.missing),
         )
 
 

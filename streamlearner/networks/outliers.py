@@ -15,7 +15,7 @@ SETTLED = 100
 _EARLY_REACH = 20.0
 _BEYOND_ALL = 1_000.0
 """How much larger than any value so far a column may be that never varied."""
-_OUTGROWN = 300.0
+OUTGROWN = 300.0
 """Deviations this many times larger than every value of the next batch are those of an absurd beginning."""
 
 
@@ -50,4 +50,4 @@ def outgrown(inputs: Tensor, *, mean: Tensor, variance: Tensor, seen: int) -> Te
     if not 0 < seen < SETTLED:
         return broken
     largest = inputs.abs().amax(0)
-    return broken | ((largest > 0) & (variance.sqrt() + mean.abs() > _OUTGROWN * largest))
+    return broken | ((largest > 0) & (variance.sqrt() + mean.abs() > OUTGROWN * largest))

@@ -56,6 +56,8 @@ class Answers:
         with torch.inference_mode():
             answers = predictor.predict(inputs, task=task, probabilities=probabilities)
         _refuse_not_finite(answers, inputs, predictor)
+        if inputs.is_floating_point():
+            self._metrics.count_missing(int(inputs.isnan().sum()), of="prediction")
         name = f"{self._id_prefix}-{next(self._ids)}"
         ids = [name] if len(answers) == 1 else [f"{name}.{i}" for i in range(len(answers))]
         seconds = time.perf_counter() - started_s

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -69,6 +70,10 @@ class Metrics:
     def count_refused_steps(self, steps: int) -> None:
         """Steps that were not taken, as something was not finite."""
         self._series.refused_steps.inc(steps)
+
+    def count_missing(self, numbers: int, *, of: Literal["example", "prediction"]) -> None:
+        """Numbers that were missing in feature vectors and filled."""
+        self._series.missing[of].inc(numbers)
 
     def count_label_change(self) -> None:
         """A batch showed that labels changed their meaning."""

@@ -67,6 +67,8 @@ class Series:
         self.learn_seconds = histogram("learn_seconds", "Time to learn one batch.", buckets=_STEP_SECONDS)
         refused = "Steps not taken, as a loss, a gradient or weights would not be finite."
         self.refused_steps = counter("learn_steps_refused", refused)
+        filled = counter("missing_values", "Missing numbers of feature vectors that were filled.", ["of"])
+        self.missing = {name: filled.labels(name) for name in ("example", "prediction")}
         self.loss = unknown(gauge("learn_loss", "Mean loss of the last batch."))
         self.distortion = unknown(
             gauge("distortion_l1", "Mean absolute error of the last batch's codes, on inputs from 0 to 1.")
