@@ -19,7 +19,10 @@ from streamlearner.errors import SourceError, SourceUnreachable
 from streamlearner.stream import Message
 
 _BLOCK_ROWS = 512
-_MAGIC = ((b"\x89PNG", b"image/png"), (b"\xff\xd8\xff", b"image/jpeg"), (b"RIFF", b"image/webp"))
+_MAGIC = (
+    *((b"\x89PNG", b"image/png"), (b"\xff\xd8\xff", b"image/jpeg"), (b"RIFF", b"image/webp")),
+    *((b"II*\0", b"image/tiff"), (b"MM\0*", b"image/tiff")),
+)
 
 
 class ParquetTable:

@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry
 
 from streamlearner.app.access import make_access, make_token, tell_access
 from streamlearner.app.allocator import keep_freed_memory
+from streamlearner.app.codec import make_codec
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.machine import THIS_MACHINE, Machine
 from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
-from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
+from streamlearner.app.parts import check_device, check_network, make_eye
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
@@ -111,7 +112,7 @@ def assemble(
 ) -> Daemon:
     """The daemon of what is open already. `resources` passes to it. A simulation gives another `machine`, and
     `serve` in place of `make_serving`."""
-    codec = Codec(limits=make_limits(config))
+    codec = make_codec(config)
     metrics = metrics or Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
     failures = make_failures(config, opened=resources, machine=machine)
     intake = make_intake(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from streamlearner.errors import StreamlearnerError
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 INPUTS_PER_REQUEST = 100
 """Of photographs of 100 KB about 13 MB in base64, under the daemon's default limit of 32 MiB."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}

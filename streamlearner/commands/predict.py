@@ -18,7 +18,7 @@ from streamlearner.commands.status_view import choice
 
 def predict(
     files: Annotated[
-        list[Path], typer.Argument(help="PNG, JPEG, WebP, or JSON that holds one input.", exists=True)
+        list[Path], typer.Argument(help="PNG, JPEG, WebP, TIFF, or JSON that holds one input.", exists=True)
     ],
     task: Annotated[str | None, typer.Option(help="The task, where the stream names tasks.")] = None,
     address: AddressOption = ADDRESS,

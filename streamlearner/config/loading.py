@@ -114,7 +114,7 @@ changes no former digest."""
 _ADDED = {
     ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
     ("sleep", "significance"): 0.05, ("limits", "max_classes"): 10_000,
-    ("codec", "missing_values"): [],
+    ("codec", "missing_values"): [], ("codec", "orientation"): "apply",
     ("daemon", "on_learning_failure"): "dead_letter",
     ("eye", "name"): "none", ("eye", "weights"): None, ("eye", "input_size"): None, ("eye", "mean"): None,
     ("eye", "deviation"): None, ("eye", "layer"): None,

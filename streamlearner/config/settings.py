@@ -54,6 +54,9 @@ class CodecSection(Section):
     """pixels an image may have (height x width); checked before it is decoded, against decompression bombs"""
     max_message_bytes: Count = 16 * 2**20
     """bytes a message may have; larger ones are rejected unread. 16 MiB; a broker allows 1 MiB by default"""
+    orientation: Literal["apply", "ignore"] = "apply"
+    """apply: an image is turned as its EXIF orientation says, as phones leave that to whoever shows it;
+    ignore: pixels are taken as stored, as before this setting"""
     tasks: Literal["use", "ignore"] = "use"
     """use: a task that the stream names restricts which classes compete; ignore: all (of a factor) do"""
     remembered_ids: int = Field(default=10_000, ge=0)

@@ -3,7 +3,7 @@
 Four wire formats, distinguished by the header `content-type` (its CloudEvents forms included):
 
 - application/octet-stream, or none: raw bytes with headers `shape` and `dtype`. The default: 1 us a message.
-- image/png, image/jpeg, image/webp: the rules are in `images`.
+- image/png, image/jpeg, image/webp, image/tiff: the rules are in `images`.
 - application/json: `{"input": ..., "label": ..., "task"?, "id"?}`; the forms of an input are in `inputs`.
 - application/msgpack (also x-msgpack, vnd.msgpack): the same map, with `{"data": bytes}` in place of base64.
 
@@ -13,56 +13,22 @@ Every header may also be written `ce_label` and so on (CloudEvents binary mode);
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from reprlib import repr as short_repr
-from typing import NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
-from streamlearner.decoding.headers import (
-    Form,
-    header_id,
-    header_name,
-    header_text,
-    is_tombstone,
-    parse_json,
-    parse_msgpack,
-    read_form,
-    read_headers,
-)
 from streamlearner.decoding.headers import encode_raw as encode_raw
-from streamlearner.decoding.images import decode_image
-from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits, read_array, read_input, read_raw
+from streamlearner.decoding.headers import is_tombstone
+from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits
 from streamlearner.decoding.inputs import Schema as Schema
-from streamlearner.decoding.labels import parse_label, parse_text, shown
+from streamlearner.decoding.reading import ExampleReader
+from streamlearner.decoding.reasons import REASONS as REASONS
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label, Message, Reject
-
-REASONS = (
-    "empty",  # no bytes, or no inputs
-    "too_large",  # more bytes than Limits.message_bytes
-    "headers",  # missing, contradictory or unreadable headers
-    "content_type",  # a format that is not spoken here
-    "json",  # not JSON, or not a map with an input
-    "msgpack",  # not MessagePack, or not a map with an input
-    "image",  # not a readable still PNG, JPEG or WebP of 8 bits
-    "pixels",  # more pixels than Limits.pixels
-    "shape",  # not d, HxW or HxWxC; ragged; other than the bytes that follow
-    "dtype",  # not uint8, float32 or float64
-    "value",  # NaN, infinity, out of range, not numbers
-    "label",
-    "task",
-    "id",
-    "schema",  # well formed, but of another shape or dtype than this stream's
-    "classes",  # one class more than limits.max_classes; found by the intake, which knows the classes so far
-    "learning_failed",  # learning it failed again and again; found by the daemon
-)
-"""Every reason a Reject or InvalidInput can carry (a metric label: keep it small)."""
-
-_CACHE_ENTRIES = 4096
 
 
 class Example(NamedTuple):
@@ -74,9 +40,6 @@ class Example(NamedTuple):
     id: str | None
 
 
-_Read: TypeAlias = tuple[Array, Label | Factors, str | None, str | None]
-
-
 class Codec:
     """Decodes messages and HTTP bodies against one schema.
 
@@ -86,11 +49,11 @@ class Codec:
     `InvalidInput`, never change the schema, and any thread may call them.
     """
 
-    def __init__(self, *, schema: Schema | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, *, schema: Schema | None = None, limits: Limits = DEFAULT_LIMITS, orient: bool = True
+    ) -> None:
         self.schema = schema
-        self.limits = limits
-        self._forms: dict[tuple[bytes | None, bytes | None, bytes | None], Form] = {}
-        self._labels: dict[bytes, Label | Factors] = {}
+        self._reader = ExampleReader(limits=limits, orient=orient)
 
     def decode(self, messages: Sequence[Message]) -> tuple[Batch, list[Reject]]:
         """The good examples and the rejects of `messages`, each in the order of the stream.
@@ -109,7 +72,9 @@ class Codec:
             if message.value is None and is_tombstone(message):
                 continue
             try:
-                array, label, task, identity = self._read(message.value, message.headers)
+                array, label, task, identity = self._reader.read(
+                    message.value, message.headers, schema=self.schema
+                )
                 self._check(array)
             except InvalidInput as error:
                 rejects.append(Reject(message, error.reason, str(error)))
@@ -125,7 +90,7 @@ class Codec:
 
     def decode_input(self, value: object) -> Tensor:
         """One input of an HTTP body, in any form of `inputs.read_input`. Raises `InvalidInput`."""
-        array = read_input(value, limits=self.limits, size=self._image_size)
+        array = self._reader.read_input(value, schema=self.schema)
         self._check(array)
         return torch.from_numpy(np.array(array, order="C"))
 
@@ -140,7 +105,7 @@ class Codec:
         arrays: list[Array] = []
         for index, value in enumerate(values):
             try:
-                array = self._read_input(value)
+                array = self._reader.read_input(value, schema=self.schema)
                 self._check(array)
             except InvalidInput as error:
                 raise InvalidInput(error.reason, f"inputs[{index}]: {error}") from None
@@ -151,7 +116,7 @@ class Codec:
         return self._stack(arrays)
 
     def decode_image(self, data: bytes) -> Tensor:
-        """An HTTP body that is a PNG, JPEG or WebP file: [C, H, W] uint8. Raises `InvalidInput`."""
+        """An HTTP body that is a PNG, JPEG, WebP or TIFF file: [C, H, W] uint8. Raises `InvalidInput`."""
         return self.decode_input({"image": data})
 
     def decode_example(self, body: object) -> Example:
@@ -159,72 +124,9 @@ class Codec:
 
         Raises `InvalidInput`.
         """
-        array, label, task, identity = self._read_map(body, "json", {})
+        array, label, task, identity = self._reader.read_map(body, "json", {}, schema=self.schema)
         self._check(array)
         return Example(torch.from_numpy(np.array(array, order="C")), label, task, identity)
-
-    def _read(self, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> _Read:
-        if not value:
-            found_value = "is null" if value is None else "has no bytes"
-            raise InvalidInput("empty", f"value {found_value}; expected an example")
-        if len(value) > self.limits.message_bytes:
-            text = f"value has {len(value)} bytes; expected at most {self.limits.message_bytes}"
-            raise InvalidInput("too_large", text)
-        found = read_headers(headers)
-        form = self._form(found)
-        if form.media == "raw":
-            array = read_raw(value, shape=form.shape, dtype=form.dtype, limits=self.limits)
-        elif form.media == "image":
-            array = decode_image(value, max_pixels=self.limits.pixels, size=self._image_size)
-        elif form.media == "json":
-            return self._read_map(parse_json(value), "json", found)
-        else:
-            return self._read_map(parse_msgpack(value), "msgpack", found)
-        return array, self._header_label(found), header_name(found, "task"), header_id(found)
-
-    def _read_map(self, body: object, reason: str, headers: Mapping[str, bytes]) -> _Read:
-        if not isinstance(body, Mapping) or "input" not in body:
-            found = f"a map of {short_repr(list(body))}" if isinstance(body, Mapping) else shown(body)
-            raise InvalidInput(reason, f"example is {found}; expected a map with input and label")
-        label = self._header_label(headers) if body.get("label") is None else parse_label(body["label"])
-        task = header_name(headers, "task") if body.get("task") is None else parse_text(body["task"], "task")
-        identity = header_id(headers) if body.get("id") is None else parse_text(body["id"], "id")
-        array = read_input(body["input"], limits=self.limits, size=self._image_size)
-        return array, label, task, identity
-
-    def _read_input(self, value: object) -> Array:
-        if isinstance(value, np.ndarray):
-            return read_array(value, limits=self.limits)
-        return read_input(value, limits=self.limits, size=self._image_size)
-
-    def _form(self, headers: Mapping[str, bytes]) -> Form:
-        """Parsed once for each distinct trio: a stream repeats it for ever."""
-        key = headers.get("content-type"), headers.get("shape"), headers.get("dtype")
-        form = self._forms.get(key)
-        if form is None:
-            form = read_form(*key)
-            if len(self._forms) < _CACHE_ENTRIES:
-                self._forms[key] = form
-        return form
-
-    def _header_label(self, headers: Mapping[str, bytes]) -> Label | Factors:
-        raw = headers.get("label")
-        if raw is None:
-            raise InvalidInput(
-                "label", "no label in body or header; expected a string, an integer, or a mapping of factors"
-            )
-        label = self._labels.get(raw)
-        if label is None:
-            label = parse_label(header_text(raw, "label"))
-            if len(self._labels) < _CACHE_ENTRIES:
-                self._labels[raw] = label
-        return label
-
-    @property
-    def _image_size(self) -> tuple[int, int] | None:
-        """The (H, W) that the schema demands of an image, to refuse others before they are decoded."""
-        schema = self.schema
-        return None if schema is None or len(schema.shape) != 3 else (schema.shape[1], schema.shape[2])
 
     def _check(self, array: Array) -> None:
         """The number of dimensions implies the dtype (see `inputs`), so comparing shapes is enough."""

@@ -27,6 +27,7 @@ _MEDIA: dict[str, Media] = {
     "image/png": "image",
     "image/jpeg": "image",
     "image/webp": "image",
+    "image/tiff": "image",
     "application/json": "json",
     "application/msgpack": "msgpack",
     "application/x-msgpack": "msgpack",

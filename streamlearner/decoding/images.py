@@ -1,12 +1,17 @@
-"""Encoded images: PNG, JPEG and WebP bytes to channel-first uint8 pixels.
+"""Encoded images: PNG, JPEG, WebP and TIFF bytes to channel-first uint8 pixels.
 
 The rules, so that one picture always gives one tensor and nothing is lost silently:
 
-- The content decides the format, not what the sender calls it; only PNG, JPEG and WebP are ever parsed.
-- Grey (modes 1, L, LA) becomes [1, H, W]; all else (RGB, palette, RGBA, CMYK) [3, H, W]. WebP has no grey.
+- The content decides the format, not what the sender calls it; only these four are ever parsed.
+- Grey (modes 1, L, LA, 16 bits) becomes [1, H, W]; all else (RGB, palette, RGBA, CMYK) [3, H, W].
+- On a stream of one channel a picture in colour that shows greys only becomes one channel, too: a WebP or a
+  palette cannot say that it is grey. One that shows colours stays what it is, and is refused by the schema.
 - Transparent pixels are laid on white, as on a page.
-- 16 bits per channel and animations are refused: choosing 8 bits or one frame is the sender's decision.
-- EXIF orientation and colour profiles are not applied: pixels are taken as stored.
+- Of 16 bits a channel the upper 8 stay, which the formats define as the same picture. Where nothing would be
+  left of it but black, it is refused: its values have another scale, which only the sender knows.
+- TIFF of 32 bits holds 0..255 as integers, or 0..1 as floats, as arrays do.
+- The EXIF orientation is applied, where the setting says so. Colour profiles are not.
+- Animations, and TIFF of several pages, are refused: choosing one is the sender's decision.
 """
 
 from __future__ import annotations
@@ -21,57 +26,78 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from streamlearner.decoding.deep_pixels import DEEP_GREY, black_refused, deep_grey
+from streamlearner.decoding.orientation import UPRIGHT, read_orientation, swaps_sides, upright
+from streamlearner.decoding.tiff import TIFF_SIGNATURES, StillTiff, open_tiff
 from streamlearner.errors import InvalidInput
 
 Pixels = NDArray[np.uint8]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_AT = 24
+_DEEP = range(9, 17)
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
+SIGNATURES = (_PNG_SIGNATURE, _JPEG_SIGNATURE, b"RIFF", *TIFF_SIGNATURES)
+"""How the files begin that are read."""
 _GREY = frozenset({"1", "L", "LA"})
-_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK"})
+_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
+_SAME_GREY = 2
+"""Red, green and blue of a grey pixel differ by one after a WebP's conversion, by none in PNG and JPEG."""
 
 
 class _PlainJpeg(JpegImageFile):
-    """A JPEG whose EXIF is never parsed: nothing here needs it, and parsing a forged one warns."""
+    """A JPEG whose EXIF is not parsed by Pillow, which warns about a forged one."""
 
     def _read_dpi_from_exif(self) -> None:
         return
 
 
-def decode_image(data: bytes, *, max_pixels: int, size: tuple[int, int] | None = None) -> Pixels:
-    """The pixels of one PNG, JPEG or WebP file: [C, H, W] uint8 with C = 1 or 3.
+class _Png(PngImageFile):
+    """A PNG that knows its bits a channel: Pillow keeps the upper 8 of 16 in a picture in colour."""
+
+    bits = 8
+
+
+def decode_image(
+    data: bytes,
+    *,
+    max_pixels: int,
+    size: tuple[int, int] | None = None,
+    grey: bool = False,
+    orient: bool = True,
+) -> Pixels:
+    """The pixels of one PNG, JPEG, WebP or TIFF file: [C, H, W] uint8 with C = 1 or 3.
 
     `size` is the (H, W) that the schema demands, if any. Both are checked on the header, before a pixel
     is decoded or its memory asked for, so that no small file makes a huge picture (a decompression bomb).
-    Raises `InvalidInput`: "image" (unreadable, or refused by the rules above), "pixels" or "schema".
+    `grey`: the schema demands one channel. `orient`: the EXIF orientation is applied.
+    Raises `InvalidInput`: "image" (unreadable, or refused by the rules above), "value", "pixels" or "schema".
     """
     try:
         # Not Image.open: it would warn, process-wide, about a size that is refused here anyway.
         image = _open(data, max_pixels=max_pixels)
         _check_size(image.width, image.height, max_pixels)
-        if size is not None and (image.height, image.width) != size:
-            found = f"{image.height}x{image.width}"
+        turn = _orientation(image) if orient else UPRIGHT
+        sides = (image.width, image.height) if swaps_sides(turn) else (image.height, image.width)
+        if size is not None and sides != size:
+            found = f"{sides[0]}x{sides[1]}"
             raise InvalidInput(
                 "schema", f"image is {found} (height x width); the schema fixes {size[0]}x{size[1]}"
             )
-        return _pixels(image)
+        pixels = _pixels(image)
+        return upright(_as_grey(pixels) if grey else pixels, turn)
     except InvalidInput:
         raise
     except Exception as error:  # a decoder meeting forged bytes may raise anything, MemoryError included
         found = f"image cannot be decoded ({type(error).__name__}: {str(error)[:120]})"
-        raise InvalidInput("image", f"{found}; expected a whole PNG, JPEG or WebP file") from None
+        raise InvalidInput("image", f"{found}; expected a whole PNG, JPEG, WebP or TIFF file") from None
 
 
 def _open(data: bytes, *, max_pixels: int) -> ImageFile:
     if data.startswith(_PNG_SIGNATURE):
-        if data[_PNG_BIT_DEPTH_AT] == 16:
-            raise InvalidInput(
-                "image", "PNG has 16 bits per channel; expected at most 8 (rescale it, or send raw float32)"
-            )
         if b"acTL" in data[: data.find(b"IDAT")]:
             raise InvalidInput("image", "PNG is animated; expected a still image")
-        return PngImageFile(BytesIO(data))
+        return _open_png(data)
     if data.startswith(_JPEG_SIGNATURE):
         return _PlainJpeg(BytesIO(data))
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -81,7 +107,27 @@ def _open(data: bytes, *, max_pixels: int) -> ImageFile:
         if getattr(image, "n_frames", 1) > 1:
             raise InvalidInput("image", "WebP is animated; expected a still image")
         return image
-    raise InvalidInput("image", f"image starts with {data[:8].hex(' ')}; expected a PNG, JPEG or WebP file")
+    if data.startswith(TIFF_SIGNATURES):
+        return open_tiff(data)
+    expected = "expected a PNG, JPEG, WebP or TIFF file"
+    raise InvalidInput("image", f"image starts with {data[:8].hex(' ')}; {expected}")
+
+
+def _open_png(data: bytes) -> ImageFile:
+    image = _Png(BytesIO(data))
+    image.bits = data[_PNG_BIT_DEPTH_AT]
+    if image.bits == 16 and image.mode == "RGB" and "transparency" in image.info:
+        # Pillow compares the 16 bits of that colour with the 8 that it keeps of each pixel.
+        found = "PNG in 16-bit colour calls one of its colours transparent"
+        raise InvalidInput("image", f"{found}; expected an alpha channel, or 8 bits")
+    return image
+
+
+def _orientation(image: ImageFile) -> int:
+    if isinstance(image, StillTiff):
+        return image.orientation
+    exif = image.info.get("exif")
+    return read_orientation(exif) if isinstance(exif, bytes) else UPRIGHT
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -106,8 +152,16 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _pixels(image: ImageFile) -> Pixels:
+    bits = image.bits if isinstance(image, StillTiff | _Png) else 8
+    pixels = deep_grey(image, bits=bits) if image.mode in DEEP_GREY else _shallow(image)
+    if bits in _DEEP:
+        black_refused(pixels)
+    return pixels
+
+
+def _shallow(image: ImageFile) -> Pixels:
     if image.mode not in _MODES:
-        raise InvalidInput("image", f"image mode is {image.mode}; expected 8-bit grey, palette, RGB or CMYK")
+        raise InvalidInput("image", f"image mode is {image.mode}; expected grey, palette, RGB or CMYK")
     plain: Image.Image = image
     target = "L" if image.mode in _GREY else "RGB"
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
@@ -123,3 +177,10 @@ def _on_white(image: ImageFile, target: str) -> Image.Image:
     page = Image.new(target, layered.size, "white")
     page.paste(layered.convert(target), mask=layered.getchannel("A"))
     return page
+
+
+def _as_grey(pixels: Pixels) -> Pixels:
+    """One channel, where nothing is lost by that."""
+    if len(pixels) == 1 or int((pixels.max(axis=0) - pixels.min(axis=0)).max()) > _SAME_GREY:
+        return pixels
+    return pixels[1:2]  # green, as luminance is mostly that

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.decoding.images import decode_image
+from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.decoding.labels import shown
 from streamlearner.decoding.vectors import as_vector
 from streamlearner.errors import ConfigError, InvalidInput
@@ -86,13 +86,13 @@ DEFAULT_LIMITS = Limits()
 
 
 def read_input(
-    value: object, *, limits: Limits = DEFAULT_LIMITS, size: tuple[int, int] | None = None
+    value: object, *, limits: Limits = DEFAULT_LIMITS, image: Callable[[bytes], Pixels] | None = None
 ) -> Array:
     """One input in any of its written forms: [C, H, W] uint8 or [d] float32.
 
     `value` is a nested list of numbers, `{"b64": text, "shape", "dtype"}`, the same with
-    `"data": bytes`, or `{"image": base64 text or bytes}`; no "dtype" is uint8. `size` as in `decode_image`.
-    Raises `InvalidInput`.
+    `"data": bytes`, or `{"image": base64 text or bytes}`; no "dtype" is uint8. `image` decodes
+    encoded images; None: `decode_image`. Raises `InvalidInput`.
     """
     if type(value) is list:
         return _layout(_from_list(value, may_miss=limits.missing is not None), limits)
@@ -107,7 +107,7 @@ def read_input(
         )
     data = _bytes_of(value[forms[0]], name=forms[0])
     if forms[0] == "image":
-        return decode_image(data, max_pixels=limits.pixels, size=size)
+        return image(data) if image else decode_image(data, max_pixels=limits.pixels)
     return read_raw(
         data, shape=read_shape(value.get("shape")), dtype=read_dtype(value.get("dtype")), limits=limits
     )

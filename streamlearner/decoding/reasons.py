@@ -1,0 +1,24 @@
+"""Why a message could not become an example."""
+
+from __future__ import annotations
+
+REASONS = (
+    "empty",  # no bytes, or no inputs
+    "too_large",  # more bytes than Limits.message_bytes
+    "headers",  # missing, contradictory or unreadable headers
+    "content_type",  # a format that is not spoken here
+    "json",  # not JSON, or not a map with an input
+    "msgpack",  # not MessagePack, or not a map with an input
+    "image",  # not a readable still PNG, JPEG, WebP or TIFF
+    "pixels",  # more pixels than Limits.pixels
+    "shape",  # not d, HxW or HxWxC; ragged; other than the bytes that follow
+    "dtype",  # not uint8, float32 or float64
+    "value",  # NaN, infinity, out of range, not numbers
+    "label",
+    "task",
+    "id",
+    "schema",  # well formed, but of another shape or dtype than this stream's
+    "classes",  # one class more than limits.max_classes; found by the intake, which knows the classes so far
+    "learning_failed",  # learning it failed again and again; found by the daemon
+)
+"""Every reason a Reject or InvalidInput can carry (a metric label: keep it small)."""
