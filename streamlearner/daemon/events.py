@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 from streamlearner.daemon.class_ceiling import BEYOND
 from streamlearner.daemon.intake import TakenBatch
-from streamlearner.learning.consolidation import ConsolidationResult, LearningResult, Transplant
+from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
 from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics

@@ -126,15 +126,23 @@ class Intake:
         self._pending: list[Message] = []
         self._arrived_s = clock()
 
-    def next_batch(self, *, timeout_s: float, known: KnownClasses = ()) -> TakenBatch | None:
-        """The next batch, or None where there is not enough yet; waits up to `timeout_s`. `known` are the
-        classes so far, to which it may add until there are `max_classes`."""
-        arrived = self.source.poll(self.batch_size - len(self._pending), timeout_s)
-        if arrived:
+    def ready(self, *, timeout_s: float) -> bool:
+        """Whether there is enough for a batch; waits up to `timeout_s` for more messages."""
+        if (missing := self.batch_size - len(self._pending)) <= 0:
+            return True
+        if arrived := self.source.poll(missing, timeout_s):
             self._arrived_s = self._clock()
             self._pending += arrived
-        if len(self._pending) < self.batch_size and not (self._pending and self.idle):
-            return None
+        return len(self._pending) >= self.batch_size or bool(self._pending and self.idle)
+
+    def next_batch(self, *, timeout_s: float, known: KnownClasses = ()) -> TakenBatch | None:
+        """The next batch, or None where there is not enough yet; waits up to `timeout_s`. `known`: see
+        `cut`."""
+        return self.cut(known=known) if self.ready(timeout_s=timeout_s) else None
+
+    def cut(self, *, known: KnownClasses = ()) -> TakenBatch:
+        """The batch that is `ready`. `known` are the classes so far, to which it may add until there are
+        `max_classes`."""
         messages, self._pending = self._pending, []
         return self._decode(messages, known)
 

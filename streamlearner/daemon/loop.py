@@ -18,9 +18,10 @@ from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.state import DaemonState, begin_sleep, sleep_due
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
-from streamlearner.learning.consolidation import ConsolidationResult, Transplant
+from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.predictor import Predictor
+from streamlearner.learning.results import ConsolidationResult
 from streamlearner.serving import Serving
 
 log = logging.getLogger(__name__)
@@ -104,20 +105,21 @@ class Daemon:
 
     def wake(self) -> None:
         """Poll, decode, withhold for the exam, predict, learn."""
-        self.took_batch = False
+        state, self.took_batch = self.state, False
         if self.persistence.waiting:
-            self.sleep(self.poll_timeout_s)
-            return
-        state = self.state
+            return self.sleep(self.poll_timeout_s)
         if state.asleep and (self.steps_per_batch == 0 or state.owed_steps):
             return
         timeout_s = 0.0 if state.asleep and state.intake.idle else self.poll_timeout_s
         with state.failures.watched():
-            if (taken := state.intake.next_batch(timeout_s=timeout_s, known=state.known_classes)) is not None:
+            if not state.intake.ready(timeout_s=timeout_s):
+                self.stopping |= self.stop_at_end and state.intake.finished and not state.asleep
+            elif self.learner and not self.learner.has_room(state.intake.batch_size):
+                self.learner.teach_ahead(IDLE_SLEEP_STEPS)  # the sleep needs what the batch would replace
+            else:
+                taken = state.intake.cut(known=state.known_classes)
                 self.learn(taken)
                 state.position, self.took_batch = taken.position, True
-        if self.stop_at_end and taken is None and state.intake.finished and not state.asleep:
-            self.stopping = True
 
     def learn(self, taken: TakenBatch) -> None:
         """Learns each valid new example once, and counts the rest."""
@@ -141,8 +143,7 @@ class Daemon:
         if learner is None or not learner.progress.learned or self.persistence.waiting:
             return
         if learner.owed_steps:
-            learner.rerun(IDLE_SLEEP_STEPS)
-            return
+            return learner.rerun(IDLE_SLEEP_STEPS)
         if learner.asleep and (steps := self.steps_now()):
             result = learner.consolidate(steps)
             self.state.events.steps_done(steps)
@@ -160,11 +161,9 @@ class Daemon:
 
     def steps_now(self) -> int:
         """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
-        if self.steps_per_batch == 0:
-            return IDLE_SLEEP_STEPS
-        if self.took_batch:
+        if self.steps_per_batch and self.took_batch:
             return self.steps_per_batch
-        return IDLE_SLEEP_STEPS if self.state.intake.idle else 0
+        return IDLE_SLEEP_STEPS if not self.steps_per_batch or self.state.intake.idle else 0
 
     @property
     def predictor(self) -> Predictor | None:
@@ -184,7 +183,7 @@ class Daemon:
             budget_bits=self.budget_bits,
         )
         self.requests.publish(documents)
-        publish_metrics(self.state, status=documents.status, memory=documents.memory)
+        publish_metrics(self.state, documents)
 
     # requests, by name (`requests.LearningThread`)
 

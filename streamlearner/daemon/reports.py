@@ -12,6 +12,7 @@ from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.retention import by_age
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import ServedAccuracy
+from streamlearner.memory.lent_records import share_of
 
 
 class Served(Protocol):
@@ -149,6 +150,7 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
     recollections and statistics, for each example that was learned (003, eq. 3)."""
     if learner is None:
         nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
+        nothing |= {"dream_budget_bits": share_of(budget_bits)}
         nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}
         nothing |= {"units": {}, "eye": None}
         return nothing | {"bits_per_example": None, "bits_per_recollection": None, "seen": 0}
@@ -158,6 +160,7 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
     return {
         "budget_bits": budget_bits,
         "exam_budget_bits": learner.exam.budget_bits,
+        "dream_budget_bits": share_of(budget_bits),
         "stored_bits": stored,
         "parameter_bits": learner.method.parameter_bits(),
         "recollections": learner.method.remembered,
@@ -174,8 +177,9 @@ def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, A
     }
 
 
-def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[str, Any]) -> None:
-    """The same figures as Prometheus gauges; `status` and `memory` are the documents."""
+def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
+    """The same figures as Prometheus gauges."""
+    status, memory, retention = documents.status, documents.memory, documents.retention
     metrics, learner, source = state.events.metrics, state.learner, state.source
     state.events.doubted(status["doubts"])
     state.events.source_heard(source.connected)
@@ -193,9 +197,9 @@ def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[
     metrics.publish_retention(
         overall=accuracy.overall if accuracy else None,
         by_class={names.label(i): value for i, value in accuracy.by_class.items()} if accuracy else {},
-        by_factor=by_factor(names, accuracy.by_class) if accuracy else {},
+        by_factor=retention["by_factor"],
         by_period=[accuracy.by_period.get(period) for period in periods] if accuracy else [],
-        by_age=by_age(accuracy.by_class, learner.served.ages(learner.progress.learned)) if accuracy else {},
+        by_age=retention["by_age"],
         as_of=accuracy.as_of if accuracy else None,
         forgetting=learner.matrix.forgetting,
         backward_transfer=learner.matrix.backward_transfer,
@@ -210,7 +214,11 @@ def publish_metrics(state: DaemonState, *, status: dict[str, Any], memory: dict[
     )
     metrics.publish_memory(
         stored_bits=memory["stored_bits"],
-        budget_bits={"recollections": memory["budget_bits"], "exam": memory["exam_budget_bits"]},
+        budget_bits={
+            "recollections": memory["budget_bits"],
+            "exam": memory["exam_budget_bits"],
+            "dream": memory["dream_budget_bits"],
+        },
         parameter_bits=memory["parameter_bits"],
         bits_per_example=memory["bits_per_example"],
         recollections={names.label(i): count for i, count in learner.method.remembered_by_class().items()},

@@ -1,99 +1,17 @@
-"""What learning, consolidation and transplants return, and the state of one that is under way."""
+"""The state of a sleep or transplant that is under way, and the counters of all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
 
-from streamlearner.evaluation.paired_test import fewest_losses, probability_of_losses
-from streamlearner.evaluation.retention import ExamAccuracy
-from streamlearner.learning.served_accuracy import Fall
-from streamlearner.methods.base import DualMemory, Observation
+from streamlearner.learning import lending
+from streamlearner.learning.results import ConsolidationResult
+from streamlearner.methods.base import DualMemory
 from streamlearner.networks.finiteness import not_finite
-
-
-@dataclass(frozen=True, slots=True)
-class LearningResult:
-    """What became of one batch: how many examples were withheld for the exam, how many learned, what the
-    method returned, where served accuracy fell, and how many missing numbers were filled."""
-
-    withheld: int
-    learned: int
-    observation: Observation | None
-    falls: Sequence[Fall] = ()
-    filled: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ConsolidationResult:
-    """How a consolidation ended: `adopted` or refused, accuracy on the exam before and after, the version
-    that answers now. `losses` are the classes whose accuracy fell, or would have fallen, the worst first:
-    before and after. `undecided`: adopted, as the exam is too small to tell a loss from chance. Where it was
-    a transplant, `to` names its network."""
-
-    adopted: bool
-    steps: int
-    before: float | None
-    after: float | None
-    version: int
-    losses: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    to: str | None = None
-    undecided: bool = False
-
-    @property
-    def outcome(self) -> str:
-        return "adopted" if self.adopted else "refused"
-
-    def document(self) -> dict[str, Any]:
-        """For the status, and the checkpoint; of many losses the worst."""
-        losses = dict(list(self.losses.items())[:MOST_LOSSES])
-        undecided = {"undecided": True} if self.undecided else {}
-        return undecided | {
-            "outcome": self.outcome,
-            "before": self.before,
-            "after": self.after,
-            "losses": {name: {"before": then, "after": now} for name, (then, now) in losses.items()},
-            "classes_losing": len(self.losses),
-        }
-
-
-SIGNIFICANCE = 0.05
-"""Of the paired test on the exam: five right answers lost with none gained are not by chance."""
-MOST_LOSSES = 20
-"""Classes that a document names: it is kept in every checkpoint, and read by a person."""
-
-
-def judged(
-    before: ExamAccuracy,
-    after: ExamAccuracy,
-    *,
-    tolerance: float,
-    steps: int,
-    name: Callable[[int], object],
-    significance: float = SIGNIFICANCE,
-) -> ConsolidationResult:
-    """Adopted unless accuracy on the exam fell by more than the tolerance, and by more than chance takes: by
-    a paired test at the level `significance` (1: the bare difference). `name` gives a class's label."""
-    then, now = before.overall, after.overall
-    fell = then is not None and now is not None and now < then - tolerance
-    by_chance = bool(before.hits) and probability_of_losses(before.hits, after.hits) >= significance
-    by_chance = by_chance and significance < 1
-    too_small = then is not None and 0 < len(before.hits) < fewest_losses(significance)
-    falls = {i: (was, after.by_class[i]) for i, was in before.by_class.items() if after.by_class[i] < was}
-    worst = sorted(falls, key=lambda i: falls[i][1] - falls[i][0])
-    return ConsolidationResult(
-        adopted=not fell or by_chance,
-        steps=steps,
-        before=then,
-        after=now,
-        version=0,
-        losses={str(name(i)): falls[i] for i in worst},
-        undecided=too_small or (fell and by_chance),
-    )
 
 
 @dataclass(slots=True)
@@ -163,9 +81,13 @@ class Transplant:
 class Consolidation:
     """A sleep, or a round of a transplant, under way; each item of `remaining` is one optimiser step.
 
-    `start` is the candidate's state when it began: from it a restart re-runs the same `steps` (all chance
-    follows from generators in it), so that an interruption changes nothing. `owed` of them are still to be
-    re-run.
+    The candidate reads the method's own memory as it was at the beginning. `start` is the rest of its state
+    from then: from it a restart re-runs the same `steps` (all chance follows from generators in it), so that
+    an interruption changes nothing. `owed` of them are still to be re-run.
+
+    Where the method is about to change more than can be set aside for the candidate, the steps that are left
+    are taken at once, `ahead` of their turn; `taught` says that none is left. No step depends on what the
+    method learns meanwhile, so this changes nothing but when a step is taken; and the end stays in its turn.
     """
 
     candidate: DualMemory
@@ -174,6 +96,23 @@ class Consolidation:
     transplant: Transplant | None = None
     steps: int = 0
     owed: int = 0
+    ahead: int = 0
+    taught: bool = False
+
+    def __post_init__(self) -> None:
+        for memory in lending.memories(self.candidate).values():
+            memory.call_when_full(self.teach)
+        if self.taught:
+            self.close()
+
+    def step(self) -> bool:
+        """The next step, which may be taken already; False where there is none."""
+        if self.ahead:
+            self.ahead -= 1
+        elif self.taught or next(self.remaining, self) is self:
+            return False
+        self.steps += 1
+        return True
 
     def rerun(self, steps: int) -> None:
         """At most so many of the steps owed. Where less is due than was taken (settings have changed), it is
@@ -184,24 +123,75 @@ class Consolidation:
                 return
             self.owed -= 1
 
+    def has_room(self, examples: int) -> bool:
+        """Whether the method may learn so many and the candidate can still be taught afterwards."""
+        if self.taught:
+            return True
+        asks_method = self.transplant is not None and bool(lending.shared(self.candidate))
+        memories = lending.memories(self.candidate).values()
+        return not asks_method and all(memory.has_room(examples) for memory in memories)
+
+    @torch.enable_grad()
+    def teach(self, steps: int | None = None) -> None:
+        """Takes so many steps, or all, ahead of their turn."""
+        self.rerun(self.owed)
+        while not self.taught and (steps is None or steps > 0):
+            steps = None if steps is None else steps - 1
+            if next(self.remaining, self) is not self:
+                self.ahead += 1
+                continue
+            self.taught = True
+            self.close()
+            self.start = lending.own_state(self.candidate)
+
+    def close(self) -> None:
+        """The candidate reads nothing of the method's any more."""
+        for memory in lending.memories(self.candidate).values():
+            memory.release()
+
     @classmethod
     def begin(
         cls, method: DualMemory, candidate: DualMemory, *, transplant: Transplant | None, seed: int
     ) -> Consolidation:
         """A sleep of `method`, or the next round of the transplant. All random draws of a transplant follow
         from `seed`, its number and its round."""
-        start = {name: tensor.clone() for name, tensor in candidate.state_dict().items()}
-        if transplant is None:
-            return cls(candidate, method.consolidate(candidate), start)
-        round_seed = seed + (transplant.number << 40) + (transplant.done << 20)
-        remaining = method.transplant(
+        remaining = _course(method, candidate, transplant, seed=seed)
+        return cls(candidate, remaining, lending.own_state(candidate), transplant)
+
+    @classmethod
+    def resume(
+        cls,
+        method: DualMemory,
+        candidate: DualMemory,
+        saved: Mapping[str, Mapping[str, Tensor]],
+        *,
+        steps: int,
+        taught: int | None,
+        transplant: Transplant | None,
+        seed: int,
+    ) -> Consolidation:
+        """One that was saved after so many steps, of which a restart owes all; but where `taught` in all were
+        taken ahead. `candidate` is a fresh one, `saved` what a checkpoint holds."""
+        start = lending.restore(
             candidate,
-            steps=min(ROUND_STEPS, transplant.left),
-            remaining_steps=transplant.left,
-            rate_factor=transplant.left / transplant.steps,
-            generator=torch.Generator().manual_seed(round_seed),
+            saved["consolidation"],
+            method=method,
+            method_state=saved["method"],
+            aside=saved.get("set_aside", {}),
         )
-        return cls(candidate, remaining, start, transplant)
+        if taught is not None:
+            return cls(candidate, iter(()), start, transplant, steps, ahead=taught - steps, taught=True)
+        course = _course(method, candidate, transplant, seed=seed)
+        return cls(candidate, course, start, transplant, steps, owed=steps)
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint holds of it, beside the method, by file."""
+        return {"consolidation": self.start, "set_aside": lending.set_aside(self.candidate)}
+
+    @property
+    def taught_steps(self) -> int | None:
+        """All steps of it, where the last was taken ahead."""
+        return self.steps + self.ahead if self.taught else None
 
     def checked(self, result: ConsolidationResult) -> ConsolidationResult:
         """`result`, but refused where weights of what was taught, or a network's statistics, are not finite,
@@ -218,7 +208,20 @@ class Consolidation:
 
     @property
     def stored_bits(self) -> int:
-        """Bits that a consolidation holds beside the memory itself: the candidate's copy, and `start`'s."""
-        records = [tensor for name, tensor in self.start.items() if name.endswith(".records")]
-        copied = sum(8 * tensor.numel() * tensor.element_size() for tensor in records)
-        return copied + sum(self.candidate.stored_bits().values())
+        """Bits of what was experienced that it holds beside the method's own."""
+        return lending.dream_bits(self.candidate)
+
+
+def _course(
+    method: DualMemory, candidate: DualMemory, transplant: Transplant | None, *, seed: int
+) -> Iterator[None]:
+    if transplant is None:
+        return method.consolidate(candidate)
+    round_seed = seed + (transplant.number << 40) + (transplant.done << 20)
+    return method.transplant(
+        candidate,
+        steps=min(ROUND_STEPS, transplant.left),
+        remaining_steps=transplant.left,
+        rate_factor=transplant.left / transplant.steps,
+        generator=torch.Generator().manual_seed(round_seed),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,18 +15,11 @@ from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
 from streamlearner.eyes.eye import Eye
-from streamlearner.learning.consolidation import (
-    SIGNIFICANCE,
-    Consolidation,
-    ConsolidationResult,
-    LearningResult,
-    Progress,
-    Transplant,
-    judged,
-)  # fmt: skip
+from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
 from streamlearner.learning.examined import Examined
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.predictor import Predictor
+from streamlearner.learning.results import SIGNIFICANCE, ConsolidationResult, LearningResult, judged
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import expand
 from streamlearner.methods.base import DualMemory, Experience
@@ -88,6 +81,8 @@ class Learner(Examined):
         targets = targets.without(withheld)
         self.meet(given, targets)
         inputs = batch.inputs if len(targets.labels) == len(batch) else batch.inputs[targets.examples]
+        if not self.has_room(len(targets.labels)):
+            self.teach_ahead()
         changing = self.served.fell_lately(self.progress.learned)
         observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks, changing))
         before, hits = self.progress.learned, (observation.predicted == targets.labels).tolist()
@@ -100,23 +95,9 @@ class Learner(Examined):
 
     # sleep
 
-    @property
-    def asleep(self) -> bool:
-        return self.consolidation is not None
-
-    @property
-    def owed_steps(self) -> int:
-        """Of a consolidation before a restart: to be re-run, by `rerun` or all at once where it is needed."""
-        return self.consolidation.owed if self.consolidation else 0
-
-    def rerun(self, steps: int) -> None:
-        """The next few steps owed."""
-        if self.consolidation:
-            self.consolidation.rerun(steps)
-
     def begin_consolidation(self, *, share: float = 1.0) -> None:
-        """Begins a sleep of this share of the configured steps; the candidate is a clone of what is now."""
-        candidate = self.method.clone()
+        """Begins a sleep of this share of the configured steps, of what is now."""
+        candidate = self.method.candidate()
         candidate.sleep_share = share
         self.consolidation = self._begin(candidate)
 
@@ -130,7 +111,7 @@ class Learner(Examined):
 
     def _begin_round(self, student: nn.Module) -> Consolidation:
         """The candidate is what the method is now, but with the student for its neocortex."""
-        candidate = self.method.clone()
+        candidate = self.method.candidate()
         candidate.neocortex = student
         self.consolidation = self._begin(candidate, self.transplant)
         return self.consolidation
@@ -144,9 +125,10 @@ class Learner(Examined):
             return None
         current.rerun(current.owed)
         for _ in range(steps):
-            if next(current.remaining, self) is not self:
-                current.steps += 1
-            elif current.transplant and current.transplant.end_round(steps=current.steps):
+            if current.step():
+                continue
+            current.close()
+            if current.transplant and current.transplant.end_round(steps=current.steps):
                 current = self._begin_round(current.candidate.neocortex)
             else:
                 return self._end_consolidation(current)
@@ -154,7 +136,7 @@ class Learner(Examined):
 
     def _end_consolidation(self, ended: Consolidation) -> ConsolidationResult:
         """Adopts the candidate unless who is taught in sleep would do worse on the exam (`judged`)."""
-        trial, taught = self.method.clone(), self.method.taught_in_sleep
+        trial, taught = self.method.candidate(), self.method.taught_in_sleep
         ended.transfer_to(trial)
         before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
         level = 1.0 if ended.transplant else self.significance  # another network must be no worse
@@ -184,8 +166,10 @@ class Learner(Examined):
 
     def abandon_consolidation(self) -> None:
         """Gives up the sleep or transplant under way, if any: nothing of it stays."""
-        if self.consolidation and self.consolidation.transplant:
-            self.consolidation.transplant.outcome = "interrupted"
+        if self.consolidation:
+            self.consolidation.close()
+            if self.consolidation.transplant:
+                self.consolidation.transplant.outcome = "interrupted"
         self.consolidation = None
 
     def revert(self, version: Version) -> None:
@@ -223,16 +207,24 @@ class Learner(Examined):
         self.exam.load_state_dict(tensors["exam"])
         self.restore_missing(tensors.get("missing"))
         if (steps := facts["consolidation_steps"]) is not None:
-            self._begin_again(tensors["consolidation"], steps, facts.get("consolidation_share", 1.0))
+            self._begin_again(tensors, steps, facts)
         self.evaluate()
 
-    def _begin_again(self, start: dict[str, Tensor], steps: int, share: float) -> None:
+    def _begin_again(
+        self, tensors: dict[str, dict[str, Tensor]], steps: int, facts: Mapping[str, Any]
+    ) -> None:
         """The sleep, or the round of a transplant, that was under way."""
         candidate, running = self._make_method(self.network), None
-        candidate.sleep_share = share
+        candidate.sleep_share = facts.get("consolidation_share", 1.0)
         if self.transplant and self.transplant.outcome == "running":
             running = self.transplant
             candidate.neocortex = self._make_network(running.to)
-        candidate.load_state_dict(start)
-        self.consolidation = self._begin(candidate, running)
-        self.consolidation.steps = self.consolidation.owed = steps
+        self.consolidation = Consolidation.resume(
+            self.method,
+            candidate,
+            tensors,
+            steps=steps,
+            taught=facts.get("consolidation_taught"),
+            transplant=running,
+            seed=self.seed,
+        )

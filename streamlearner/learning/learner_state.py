@@ -74,12 +74,37 @@ class LearnerState:
         """Up to `per_class` decoded recollections of each class."""
         return [(self.labels.label(index), inputs) for index, inputs in self.method.recollect(per_class)]
 
+    @property
+    def asleep(self) -> bool:
+        return self.consolidation is not None
+
+    @property
+    def owed_steps(self) -> int:
+        """Of a consolidation before a restart: to be re-run, by `rerun` or all at once where it is needed."""
+        return self.consolidation.owed if self.consolidation else 0
+
+    def rerun(self, steps: int) -> None:
+        """The next few steps owed."""
+        if self.consolidation:
+            self.consolidation.rerun(steps)
+
+    def has_room(self, examples: int) -> bool:
+        """Whether so many can be learned before the sleep under way, if any, has taken its last step."""
+        return self.consolidation is None or self.consolidation.has_room(examples)
+
+    def teach_ahead(self, steps: int | None = None) -> None:
+        """Of the sleep under way so many steps, or all that are left, before their turn."""
+        if self.consolidation:
+            self.consolidation.teach(steps)
+
+    # checkpoint
+
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """State as flat tensors, by file: those in use, not copies."""
         files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
         if self.missing is not None:
             files["missing"] = dict(self.missing.state_dict())
-        return files | ({"consolidation": self.consolidation.start} if self.consolidation else {})
+        return files | (self.consolidation.tensors() if self.consolidation else {})
 
     def facts(self) -> dict[str, Any]:
         """State as JSON. Facts added since 0.1.0 are left out while there is nothing to tell."""
@@ -87,6 +112,8 @@ class LearnerState:
         added = {"last_sleep": self.last_sleep, "consolidation_share": share if share < 1 else None}
         added |= {"served_accuracy": self.served.state(), "eye": self.eye.state() if self.eye else None}
         added |= {"contradictions": self.exam.contradictions.state()}
+        if self.consolidation:
+            added["consolidation_taught"] = self.consolidation.taught_steps
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),

@@ -6,15 +6,17 @@ decides.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streamlearner.memory.bit_buffer import BitBuffer
 from streamlearner.memory.packing import CodeError, Ints, Packing, Words
 
 NO_TASK = -1
@@ -38,65 +40,12 @@ class Recollections:
         return len(self.labels)
 
 
-class BitBuffer:
-    """One contiguous run of bytes, addressed in bits, least significant first; never above `limit_bytes`.
+class Reader(Protocol):
+    """Who reads records of `source` as they were once, and is told before they change or leave."""
 
-    It grows in place, by at most 0.5 % more than asked: filling it copies each byte a bounded number of
-    times.
-    """
+    source: Records | None
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self.content: NDArray[np.uint8] = np.zeros(0, np.uint8)
-
-    def resize(self, bits: int, *, spare: bool = False) -> None:
-        """Holds `bits`, in whole bytes; with `spare`, keeps or adds a little room for what comes next."""
-        size = -(-bits // 8)
-        if size > self.limit_bytes:
-            raise CodeError(
-                f"{size} bytes asked of a buffer limited to {self.limit_bytes}: evict before growing"
-            )
-        if spare and size <= self.content.size:
-            return
-        size = min(self.limit_bytes, size + size // 200) if spare else size
-        try:
-            self.content.resize(size)
-        except ValueError:  # someone still reads these bytes: leave them theirs
-            grown = np.zeros(size, np.uint8)
-            grown[: self.content.size] = self.content[:size]
-            self.content = grown
-
-    def read(self, start: int, width: int) -> int:
-        """The `width` bits from bit `start` on, as an unsigned number."""
-        window = self.content[start >> 3 : (start + width + 7) >> 3].tobytes()
-        return (int.from_bytes(window, "little") >> (start & 7)) & ((1 << width) - 1)
-
-    def write(self, start: int, width: int, value: int) -> None:
-        """Puts `value` (below 2**width) into the `width` bits from bit `start` on; no other bit changes."""
-        first, last, shift = start >> 3, (start + width + 7) >> 3, start & 7
-        window = int.from_bytes(self.content[first:last].tobytes(), "little")
-        window ^= (((window >> shift) & ((1 << width) - 1)) ^ value) << shift
-        self.content[first:last] = np.frombuffer(window.to_bytes(last - first, "little"), np.uint8)
-
-    def gather(self, starts: Ints, width: int) -> Words:
-        """The `width` bits from each of `starts` [n] on, as [n, 64-bit words]; bits past `width` are
-        undefined.
-        """
-        count = max(1, -(-width // 64))
-        window = np.zeros((len(starts), 8 * (count + 1)), np.uint8)
-        length = min((width + 14) // 8, self.content.size)
-        if len(starts) and length:
-            first = np.minimum(starts >> 3, self.content.size - length)
-            shape = (self.content.size - length + 1, length)
-            every: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer=self.content, strides=(1, 1))
-            window[:, :length] = every[first]
-            starts = starts - (first << 3)
-        words = window.view("<u8").astype(np.uint64, copy=False)
-        shift = starts.astype(np.uint64)[:, None]
-        gathered: Words = (words[:, :-1] >> shift) | (
-            (words[:, 1:] << np.uint64(1)) << (np.uint64(63) - shift)
-        )
-        return gathered
+    def set_aside(self, places: Iterable[int]) -> None: ...
 
 
 class Records:
@@ -106,7 +55,23 @@ class Records:
         self.budget_bits = budget_bits
         self.bits = BitBuffer(max(0, budget_bits) // 8)
         self.held = 0
+        self._readers: list[weakref.ref[Reader]] = []
         self._adopt(packing)
+
+    @property
+    def stored_bits(self) -> int:
+        """Bytes held, times eight."""
+        return self.bits.content.nbytes * 8
+
+    def read_by(self, reader: Reader) -> None:
+        """Tells it from now on, for as long as it lives."""
+        self._readers.append(weakref.ref(reader))
+
+    def _before_change(self, places: Iterable[int]) -> None:
+        readers = [reader for ref in self._readers if (reader := ref()) and reader.source is self]
+        self._readers = [weakref.ref(reader) for reader in readers]  # a copy of records has no reader yet
+        for reader in readers:
+            reader.set_aside(places)
 
     def _adopt(self, packing: Packing) -> None:
         self.packing = packing
@@ -151,6 +116,7 @@ class Records:
 
     def write(self, places: Sequence[int], symbols: NDArray[Any], fields: NDArray[Any]) -> None:
         """Puts records at `places`, all of them below `held`, which the caller has raised for new ones."""
+        self._before_change(places)
         self._put(places, self.packing.pack(symbols, fields), self.packing.record_bits)
 
     def _put(self, places: Sequence[int], records: Words, width: int) -> None:
@@ -177,6 +143,7 @@ class Records:
         """Removes the records at `places`; records from the end move into the gaps."""
         leaving = set(places)
         kept, width = self.held - len(leaving), self.packing.record_bits
+        self._before_change([*leaving, *range(kept, self.held)])
         moving = (place for place in range(kept, self.held) if place not in leaving)
         for gap in sorted(place for place in leaving if place < kept):
             self.bits.write(gap * width, width, self.bits.read(next(moving) * width, width))
@@ -189,6 +156,8 @@ class Records:
         If `translate` raises after some records were written, old and new look alike: all are dropped.
         """
         width, old = packing.record_bits, self.packing
+        if translate is not None:
+            self._before_change(range(self.held))
         wider = width > old.record_bits
         starts = range(0, self.held, CHUNK)
         self.bits.resize(self.held * max(width, old.record_bits))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from streamlearner.memory.class_index import ClassIndex
-from streamlearner.memory.drawn_places import drawn_places
+from streamlearner.memory.lendable import LendableMemory
 from streamlearner.memory.packing import CodeError, Packing
 from streamlearner.memory.proportions import kept_counts
-from streamlearner.memory.records import CHUNK, NO_TASK, Recollections, Records, integers
-from streamlearner.memory.tensor_state import TensorState, restore_generator
+from streamlearner.memory.records import CHUNK, NO_TASK, Records, integers
+from streamlearner.memory.tensor_state import restore_generator
 
 
-class RecollectionMemory(TensorState):
+class RecollectionMemory(LendableMemory):
     """Keeps a uniform sample of all codes ever inserted, as many as `budget_bits` hold.
 
     Algorithm R (Vitter, "Random sampling with a reservoir", 1985). A record is code | label | task; the label
@@ -44,43 +44,6 @@ class RecollectionMemory(TensorState):
         self._index: ClassIndex | None = None
         self._records.limit(self.budget_bits)
 
-    def __len__(self) -> int:
-        return self._records.held
-
-    @property
-    def seen(self) -> int:
-        """Examples ever inserted, kept or not."""
-        return self._seen
-
-    @property
-    def radices(self) -> tuple[int, ...]:
-        """Values per symbol of the codes held now."""
-        return self._records.packing.radices
-
-    @property
-    def record_bits(self) -> int:
-        """Bits of one record: code, label and task."""
-        return self._records.packing.record_bits
-
-    @property
-    def capacity(self) -> int:
-        """Records that fit the budget at the present record width."""
-        return self._records.capacity
-
-    @property
-    def stored_bits(self) -> int:
-        """Bytes held by the buffer, times eight; at most `budget_bits`."""
-        return self._records.bits.content.nbytes * 8
-
-    @property
-    def index_bytes(self) -> int:
-        """Bytes of the derived class index; 0 until something asked for balanced classes."""
-        return self._index.nbytes if self._index else 0
-
-    def counts(self) -> dict[int, int]:
-        """Records held of each class index, ascending; reads all labels unless the class index exists."""
-        return self._classes(keep=False).counts()
-
     def insert(self, symbols: Tensor, labels: Tensor, tasks: Tensor | None = None) -> None:
         """Offers codes in order: symbols [n, c], class indices [n] from 0, tasks [n] (-1 or None: none).
 
@@ -92,6 +55,7 @@ class RecollectionMemory(TensorState):
         named = [NO_TASK] * n if tasks is None else integers("tasks", tasks, n, lowest=NO_TASK)
         if not classes:
             return
+        self.own()
         self._widen(max(classes).bit_length(), (max(named) + 1).bit_length())
         if chosen := self._choose(classes):
             rows = list(chosen.values())
@@ -125,35 +89,6 @@ class RecollectionMemory(TensorState):
         place = int(draw * (seen + 1))
         return place if place < capacity else -1
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Recollections:
-        """`n` records, uniformly: all different where n <= len(self), else with replacement; none from an
-        empty one. Draws from `generator`, or from the memory's own."""
-        return self._records.recall(drawn_places(n, held=len(self), generator=generator or self._generator))
-
-    def sample_balanced(
-        self, n: int, generator: torch.Generator | None = None, *, below: int | None = None
-    ) -> Recollections:
-        """`n` records: each time a class uniformly, then one of its records uniformly (with replacement). Of
-        the classes with indices below `below` alone, where it is given; none where none of them is held."""
-        index = self._classes()
-        among = len(index.classes) if below is None else index.below(below)
-        n, source = max(n, 0) if among else 0, generator or self._generator
-        draws = torch.rand(n, dtype=torch.float64, generator=source)
-        return self._records.recall([index.balanced(draw, among=among) for draw in draws.tolist()])
-
-    def contents(self) -> Recollections:
-        """Everything held, in order of place (symbols take 8 bytes each here)."""
-        return self._records.recall(range(len(self)))
-
-    def by_class(
-        self, most: int | None = None, *, only: Collection[int] | None = None
-    ) -> Iterator[tuple[int, Recollections]]:
-        """Each class held, or held and in `only`, ascending, with its first `most` records in order of
-        place. Reads all labels, like `counts`; unpacks what it gives, in turn."""
-        index = self._classes(keep=False)
-        for label in index.classes if only is None else sorted(set(only).intersection(index.classes)):
-            yield label, self._records.recall(index.places(label)[:most])
-
     def recode(self, radices: Sequence[int], translate: Callable[[Tensor], Tensor]) -> None:
         """The association was renewed: every code becomes `translate(symbols [m, c]) -> [m, c']`.
 
@@ -179,6 +114,7 @@ class RecollectionMemory(TensorState):
         with the memory unchanged, where not one record fits."""
         if budget_bits == self.budget_bits:
             return
+        self.own()
         self._records.limit(int(budget_bits))
         self.budget_bits = int(budget_bits)
         self._repack(self._records.packing)
@@ -192,6 +128,7 @@ class RecollectionMemory(TensorState):
         if type(other) is not type(self) or other.radices != self.radices or other is self:
             kinds = [f"{type(memory).__name__} of {len(memory.radices)} symbols" for memory in (other, self)]
             raise CodeError(f"cannot merge {kinds[0]} into {kinds[1]}: expected the same kind and radices")
+        self.own()
         pairs = zip(self._records.packing.field_bits, other._records.packing.field_bits, strict=True)
         packing = Packing(self.radices, [max(pair) for pair in pairs])
         leaving, coming = self._union(other, self._records.capacity_for(packing))
@@ -218,6 +155,7 @@ class RecollectionMemory(TensorState):
 
     def _repack(self, packing: Packing, translate: Callable[[Tensor], Tensor] | None = None) -> None:
         """Changes the layout of every record; victims leave before anything grows."""
+        self.own()
         excess = len(self) - self._records.capacity_for(packing)
         if excess > 0:
             self._records.drop(self._victims(excess))
@@ -226,11 +164,6 @@ class RecollectionMemory(TensorState):
 
     def _victims(self, count: int) -> Iterable[int]:
         return self._shuffled(len(self))[:count]
-
-    def _classes(self, *, keep: bool = True) -> ClassIndex:
-        index = self._index or ClassIndex(self._records.labels())
-        self._index = index if keep else self._index
-        return index
 
     def _state(self) -> dict[str, Tensor]:
         return {

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.experience import Experience as Experience
 from streamlearner.methods.experience import Observation as Observation
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
@@ -22,7 +23,7 @@ class DualMemory(nn.Module, ABC):
     When and from where it is called. All calls come one at a time from the daemon's one learning thread (in a
     program, from the thread that calls the `Learner`); only `predict_proba`, `classes` and `route` are also
     used by other threads, on `frozen` copies. After `build`, and `load_state_dict` where a checkpoint is
-    restored, every batch goes to `observe`. A sleep takes `candidate = method.clone()` and runs
+    restored, every batch goes to `observe`. A sleep takes `candidate = method.candidate()` and runs
     `method.consolidate(candidate)`, whose steps alternate with further batches. When it is done, a clone of
     the method adopts the candidate and is evaluated on the exam: if retention has not fallen,
     `method.adopt(candidate)` follows, else the candidate is dropped. Between any two batches the method may
@@ -55,6 +56,10 @@ class DualMemory(nn.Module, ABC):
     """Submodules, by dotted name, that are no parameters: memories (see `stored_bits`), random generators."""
     training_only: ClassVar[tuple[str, ...]] = ("memory", "rng", "association", "neocortex")
     """Submodules, by dotted name, that no prediction needs: `frozen` copies are without them."""
+    lent: ClassVar[tuple[str, ...]] = ("memory",)
+    """Submodules, by dotted name, that a `candidate` does not copy: recollection memories, which it reads as
+    they were when it was made, but no longer when it is adopted; and others, which change with those of the
+    method: `consolidate` may not read these."""
     can_transplant: ClassVar[bool] = False
     """Whether `transplant` and `switch` work: the method can train another network from recollections."""
 
@@ -78,10 +83,10 @@ class DualMemory(nn.Module, ABC):
     def consolidate(self, candidate: Self) -> Iterator[None]:
         """Sleep: a generator that trains `candidate.neocortex`; each `yield` is one optimiser step.
 
-        `candidate` is a clone made when the sleep began; what it remembers does not change while `self` goes
-        on learning. Must not change `self`, nor read from `self` what `observe` changes (settings may be
-        read): after a crash the same steps are run again from the candidate's saved state, and must give the
-        same bits.
+        `candidate` was made when the sleep began; what it remembers does not change while `self` goes on
+        learning, and is only to be read. Steps may be taken sooner than they are counted. Must not change
+        `self`, nor read from `self` what `observe` changes (settings may be read): after a crash the same
+        steps are run again from the candidate's saved state, and must give the same bits.
         """
 
     @abstractmethod
@@ -206,6 +211,13 @@ class DualMemory(nn.Module, ABC):
     def clone(self) -> Self:
         """A deep copy that shares nothing with this one; random generators are copied, too."""
         return copy.deepcopy(self)
+
+    def candidate(self) -> Self:
+        """Who is taught in a sleep: a copy that shares with this one what is `lent`."""
+        modules = dict(self.named_modules())
+        found = [modules[name] for name in self.lent if name in modules]
+        lent = {id(it): it.lend() if isinstance(it, RecollectionMemory) else it for it in found}
+        return copy.deepcopy(self, lent)
 
     def unused_by_predictions(self) -> tuple[str, ...]:
         """`training_only`, or less of it where that depends on the state."""

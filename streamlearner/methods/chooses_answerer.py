@@ -21,6 +21,7 @@ class ChoosesAnswerer(Remembering):
     hippocampus: AveragedNetwork
     answering: Answering
     stores = (*DualMemory.stores, "answering.statistics")
+    lent = (*DualMemory.lent, "answering.statistics")
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:

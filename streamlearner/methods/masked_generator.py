@@ -171,12 +171,12 @@ class MaskedGenerator(OneNetwork, Remembering):
         """The generator learns this class from its codes, against generated examples of the classes that it
         knows."""
         network, ((_, held),) = self.generator, self.memory.by_class(only=[label])
-        symbols = held.symbols
-        network.measure(label, self.association.decode(symbols))
+        network.measure(label, self.association.decode(held.symbols))
+        del held  # unpacked, a code takes many times its bits: each step unpacks its own again
         training = learn_class(
             network,
             label,
-            draw=lambda n: self._standardised(label, self._sampled(symbols, n)),
+            draw=lambda n: self._standardised(label, self._sampled(label, n)),
             draw_old=lambda n: self._old_examples(n, as_class=label),
             classes=self.classes,
             training=self.class_training,
@@ -185,11 +185,9 @@ class MaskedGenerator(OneNetwork, Remembering):
         for _ in training:
             yield
 
-    def _sampled(self, symbols: Tensor, n: int) -> Tensor:
-        """`n` of these codes, drawn with replacement and decoded."""
-        return self.association.decode(
-            symbols[torch.randint(len(symbols), (n,), generator=self.rng.generator)]
-        )
+    def _sampled(self, label: int, n: int) -> Tensor:
+        """`n` codes of this class, drawn with replacement and decoded."""
+        return self.association.decode(self.memory.sample_of(label, n, self.rng.generator).symbols)
 
     def _standardised(self, label: int, inputs: Tensor) -> Tensor:
         return self.generator.standardised(label, inputs)

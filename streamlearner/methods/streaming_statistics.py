@@ -37,6 +37,7 @@ class StreamingStatistics(DualMemory):
     hippocampus: Statistics
     neocortex: Statistics
     stores = (*DualMemory.stores, "hippocampus")
+    lent = (*DualMemory.lent, "hippocampus")
 
     def __init__(self, *, statistics: Statistics) -> None:
         super().__init__()
@@ -66,8 +67,15 @@ class StreamingStatistics(DualMemory):
         changed = statistics.learn(numbers, experience.labels, predicted)
         return Observation(predicted=predicted, loss=loss, changed=changed)
 
+    def candidate(self) -> Self:
+        """With the sums as they are now for its neocortex: a sleep teaches nothing else."""
+        candidate = super().candidate()
+        candidate.neocortex = copy.deepcopy(self.hippocampus)
+        return candidate
+
     def consolidate(self, candidate: Self) -> Iterator[None]:
-        candidate.neocortex = copy.deepcopy(candidate.hippocampus)
+        if candidate.hippocampus is not self.hippocampus:  # a clone, as sleeps began with them once
+            candidate.neocortex = copy.deepcopy(candidate.hippocampus)
         yield
 
     def adopt(self, candidate: Self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +17,13 @@ HIGHEST = 31
 others down to four bits), and 32-bit sums of their products hold 2.2 million examples."""
 FULL = 2**31 - 1 - 1_024 * HIGHEST**2
 """A sum beyond which a batch of 1,024 might not fit any more."""
+
+
+class ChangedSums(NamedTuple):
+    """Classes of some examples [classes met], and what their sums [classes met, directions] become."""
+
+    classes: NDArray[np.int64]
+    sums: NDArray[np.int32]
 
 
 class ClassSums(nn.Module):
@@ -56,9 +64,13 @@ class ClassSums(nn.Module):
         """Whether sums by class take 32 bits each."""
         return self.sums.dtype == torch.int32
 
-    def widens(self, numbers: Tensor, labels: Tensor) -> bool:
-        """Whether sums by class will need more bits for these examples."""
-        return not self.wide and not _fits(self._sums_with(numbers, labels, sign=1)[1])
+    def with_examples(self, numbers: Tensor, labels: Tensor) -> ChangedSums:
+        """What sums by class would be with these examples added."""
+        return self._sums_with(numbers, labels, sign=1)
+
+    def widens(self, coming: ChangedSums) -> bool:
+        """Whether these sums by class need more bits than those held."""
+        return not self.wide and not _fits(coming.sums)
 
     def grow(self, classes: int) -> None:
         """Places for classes up to `classes`, of which nothing was seen yet."""
@@ -73,13 +85,14 @@ class ClassSums(nn.Module):
             self.sums = self.sums[:, :directions].clone()
             self.scatter = square[upper(directions)]
 
-    def add(self, numbers: Tensor, labels: Tensor) -> None:
-        """Examples: `numbers` [n, directions] int, `labels` [n] int64 below `classes`."""
-        self._add(numbers, labels, sign=1)
+    def add(self, numbers: Tensor, labels: Tensor, coming: ChangedSums | None = None) -> None:
+        """Examples: `numbers` [n, directions] int, `labels` [n] int64 below `classes`. `coming` are their
+        `with_examples`, of as many directions or more, where they are known."""
+        self._add(numbers, labels, sign=1, changed=coming or self.with_examples(numbers, labels))
 
     def subtract(self, numbers: Tensor, labels: Tensor) -> None:
         """As if these examples, which were added, had never been."""
-        self._add(numbers, labels, sign=-1)
+        self._add(numbers, labels, sign=-1, changed=self._sums_with(numbers, labels, sign=-1))
 
     def merge(self, other: ClassSums) -> None:
         """What the two would hold as one. Raises ValueError where they have other directions."""
@@ -107,9 +120,9 @@ class ClassSums(nn.Module):
         whole[row, column] = whole[column, row] = self.scatter.numpy()
         return torch.from_numpy(whole)
 
-    def _add(self, numbers: Tensor, labels: Tensor, *, sign: int) -> None:
+    def _add(self, numbers: Tensor, labels: Tensor, *, sign: int, changed: ChangedSums) -> None:
         # in place, by numpy, which for so few numbers takes half of torch's time
-        met, summed = self._sums_with(numbers, labels, sign=sign)
+        met, summed = changed.classes, changed.sums[:, : self.directions]
         if not self.wide and not _fits(summed):
             self.sums = self.sums.int()
         self.sums.numpy()[met] = summed
@@ -119,14 +132,11 @@ class ClassSums(nn.Module):
         self.scatter.numpy()[:] += sign * (exact.T @ exact)[_upper(self.directions)].astype(np.int32)
         self._make_room(0)
 
-    def _sums_with(
-        self, numbers: Tensor, labels: Tensor, *, sign: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Classes of these examples, and what their sums [classes met, directions] will be."""
+    def _sums_with(self, numbers: Tensor, labels: Tensor, *, sign: int) -> ChangedSums:
         met, places = np.unique(labels.numpy(), return_inverse=True)
         summed = self.sums.numpy()[met].astype(np.int32)
         np.add.at(summed, places, sign * numbers.numpy().astype(np.int32))
-        return met, summed
+        return ChangedSums(met, summed)
 
     def _narrow(self) -> None:
         """Back to few bits where they are enough: what is held says nothing of the way it took."""

@@ -57,9 +57,10 @@ class Statistics(nn.Module):
         changed = predicted is not None and self.surprise.watch(predicted == labels, labels, self.sums.counts)
         if changed:
             self.sums.halve()
-        if self.sums.widens(numbers, labels):
+        coming = self.sums.with_examples(numbers, labels)
+        if self.sums.widens(coming):
             self.sums.keep(self._fitting(self.sums.classes, self.sums.directions, wide=True))
-        self.sums.add(numbers[:, : self.sums.directions], labels)
+        self.sums.add(numbers[:, : self.sums.directions], labels, coming)
         self._found = None
         return changed
 

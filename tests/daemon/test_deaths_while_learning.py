@@ -16,8 +16,8 @@ import pytest
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.learning_failures import DEATH, ENOUGH
 from streamlearner.decoding.batch import Batch
-from streamlearner.learning.consolidation import LearningResult
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.results import LearningResult
 from streamlearner.state import learning_mark
 from tests.daemon.test_learning_failures import BATCH, POISON, STREAM, accounted, set_aside
 from tests.support.daemon_runs import run, settings

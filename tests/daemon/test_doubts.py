@@ -14,8 +14,8 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.doubts import BEGUN, FEW, REFUSING, diverged, doubts
 from streamlearner.daemon.events import Events
 from streamlearner.decoding.batch import Batch
-from streamlearner.learning.consolidation import LearningResult
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.results import LearningResult
 from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics
 from tests.support.daemon_runs import example, figure, run, settings

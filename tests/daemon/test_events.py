@@ -10,7 +10,7 @@ from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.decoding.batch import Batch
 from streamlearner.evaluation.adaptive_window import Change
-from streamlearner.learning.consolidation import ConsolidationResult, LearningResult
+from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
 from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics

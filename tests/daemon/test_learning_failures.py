@@ -15,8 +15,8 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.batch import Batch
 from streamlearner.errors import StreamlearnerError
-from streamlearner.learning.consolidation import LearningResult
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.results import LearningResult
 from streamlearner.stream import Message
 from tests.support.daemon_runs import a_stream, differing, example, figure, learned, run, settings, state
 

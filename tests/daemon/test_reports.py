@@ -15,6 +15,7 @@ from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.reports import memory_document, publish_metrics, retention_document, status_document
+from streamlearner.daemon.requests import StatusDocuments
 from tests.support.daemon_runs import a_stream, run, settings
 
 COUNT = 120
@@ -38,6 +39,10 @@ def fresh(tmp_path: Path) -> Iterator[Daemon]:
 
 def status_of(daemon: Daemon, *, uptime_s: float = 0.0) -> dict[str, Any]:
     return status_document(daemon.state, daemon.persistence, served=daemon.serving, uptime_s=uptime_s)
+
+
+def documents_of(daemon: Daemon) -> StatusDocuments:
+    return StatusDocuments(*bodies(daemon), version=0)
 
 
 def bodies(daemon: Daemon) -> list[dict[str, Any]]:
@@ -83,9 +88,7 @@ def test_retention_says_when_it_was_measured_and_how_long_ago_classes_were_seen(
     assert kept["last_seen"].keys() == {str(label) for label in learner.labels.state()}
     assert all(0 < age <= learner.progress.learned for age in kept["last_seen"].values())
     assert kept["by_age"] == {"1000": pytest.approx(kept["overall"])}
-    publish_metrics(
-        daemon.state, status=status_of(daemon), memory=memory_document(learner, budget_bits=4_000)
-    )
+    publish_metrics(daemon.state, documents_of(daemon))
     shown = daemon.state.events.metrics.exposition().decode()
     assert 'streamlearner_retention_ratio{slice="age:1000"}' in shown
     assert f"streamlearner_retention_examples {float(kept['as_of'])}" in shown
@@ -127,7 +130,7 @@ def test_the_memory_reported_is_the_memory_held(daemon: Daemon) -> None:
 
 def test_the_same_figures_are_the_gauges(daemon: Daemon) -> None:
     memory = memory_document(daemon.learner, budget_bits=4_000)
-    publish_metrics(daemon.state, status=status_of(daemon), memory=memory)
+    publish_metrics(daemon.state, documents_of(daemon))
     lines = daemon.state.events.metrics.exposition().decode().splitlines()
     shown = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     retention, status = retention_document(daemon.learner), status_of(daemon)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from streamlearner.evaluation.retention import ExamAccuracy
-from streamlearner.learning.consolidation import ConsolidationResult, judged
+from streamlearner.learning.results import ConsolidationResult, judged
 from streamlearner.state.versions import Version
 from tests.support.arms import exactly
 from tests.support.learners import (

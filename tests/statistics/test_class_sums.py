@@ -106,8 +106,8 @@ def test_sums_that_need_more_bits_get_them_and_give_them_back() -> None:
     found.grow(2)
     found.add(numbers, labels)
     assert not found.wide
-    assert found.widens(numbers[:1], labels[:1])
-    assert not found.widens(numbers[:1], labels[:1] + 1)
+    assert found.widens(found.with_examples(numbers[:1], labels[:1]))
+    assert not found.widens(found.with_examples(numbers[:1], labels[:1] + 1))
     found.add(numbers[:1], labels[:1])
     assert found.wide
     assert found.sums[0].tolist() == [-HIGHEST * (most + 1)] * 3

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from streamlearner.decoding.batch import Batch
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
-from streamlearner.learning.consolidation import ConsolidationResult
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.results import ConsolidationResult
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.stream import Label
@@ -100,9 +100,10 @@ def with_oracle(
     )
 
 
-def with_replay(arm: str = "recollection_replay") -> Learner:
+def with_replay(arm: str = "recollection_replay", **settings: Any) -> Learner:
+    more = {"sleep__steps": SLEEP_STEPS, **settings}
     return Learner(
-        make_method=lambda name: make(arm, sleep__steps=SLEEP_STEPS, network__name=name),
+        make_method=lambda name: make(arm, network__name=name, **more),
         make_network=no_other,
         network="mlp",
         seed=0,
