@@ -36,6 +36,7 @@ from streamlearner.config.learning_settings import (
     NetworkSection,
     SleepSection,
 )
+from streamlearner.config.message_settings import FieldsSection
 from streamlearner.config.own_parts import with_own_parts
 from streamlearner.config.part_names import choosers
 from streamlearner.config.renamed import current, under_old_keys
@@ -115,6 +116,7 @@ _ADDED = {
     ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
     ("sleep", "significance"): 0.05, ("limits", "max_classes"): 10_000,
     ("codec", "missing_values"): [], ("codec", "orientation"): "apply",
+    ("codec", "fields"): FieldsSection().model_dump(mode="json"),
     ("daemon", "on_learning_failure"): "dead_letter",
     ("eye", "name"): "none", ("eye", "weights"): None, ("eye", "input_size"): None, ("eye", "mean"): None,
     ("eye", "deviation"): None, ("eye", "layer"): None,

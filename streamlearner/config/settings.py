@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from streamlearner.config.message_settings import FieldsSection
 from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.part import Registry
@@ -64,6 +65,7 @@ class CodecSection(Section):
     missing_values: list[MissingValue] = Field(default=[], examples=[[-999.0, "nan"]])
     """numbers that stand for a missing one in feature vectors; the running mean of the column takes
     its place. With any of them, or nan, NaN and null are missing too; else refused"""
+    fields: FieldsSection = Field(default_factory=FieldsSection)
 
 
 class LimitsSection(Section):

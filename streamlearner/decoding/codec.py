@@ -5,6 +5,7 @@ Four wire formats, distinguished by the header `content-type` (its CloudEvents f
 - application/octet-stream, or none: raw bytes with headers `shape` and `dtype`. The default: 1 us a message.
 - image/png, image/jpeg, image/webp, image/tiff: the rules are in `images`.
 - application/json: `{"input": ..., "label": ..., "task"?, "id"?}`; the forms of an input are in `inputs`.
+  What a company's own records call these, `fields` says.
 - application/msgpack (also x-msgpack, vnd.msgpack): the same map, with `{"data": bytes}` in place of base64.
 
 Label, task and id come from the body, or where it has none (or null), from the headers `label`, `task`, `id`.
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.fields import Fields
 from streamlearner.decoding.headers import encode_raw as encode_raw
 from streamlearner.decoding.headers import is_tombstone
 from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits
@@ -50,10 +52,15 @@ class Codec:
     """
 
     def __init__(
-        self, *, schema: Schema | None = None, limits: Limits = DEFAULT_LIMITS, orient: bool = True
+        self,
+        *,
+        schema: Schema | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        orient: bool = True,
+        fields: Fields | None = None,
     ) -> None:
         self.schema = schema
-        self._reader = ExampleReader(limits=limits, orient=orient)
+        self._reader = ExampleReader(limits=limits, orient=orient, fields=fields)
 
     def decode(self, messages: Sequence[Message]) -> tuple[Batch, list[Reject]]:
         """The good examples and the rejects of `messages`, each in the order of the stream.

@@ -105,7 +105,7 @@ def read_input(
         raise InvalidInput(
             "value", f"input is a map with {short_repr(list(value))}; expected one of b64, data or image"
         )
-    data = _bytes_of(value[forms[0]], name=forms[0])
+    data = bytes_of(value[forms[0]], name=forms[0])
     if forms[0] == "image":
         return image(data) if image else decode_image(data, max_pixels=limits.pixels)
     return read_raw(
@@ -167,7 +167,8 @@ def read_dtype(value: object) -> np.dtype[Any]:
     return dtype
 
 
-def _bytes_of(value: object, *, name: str) -> bytes:
+def bytes_of(value: object, *, name: str) -> bytes:
+    """Bytes, or what a text is in base64. Raises `InvalidInput`, which calls it `name`."""
     if type(value) is bytes:
         return value
     if type(value) is not str:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from streamlearner.decoding.fields import Fields
 from streamlearner.decoding.headers import (
     Form,
     header_id,
@@ -32,12 +33,16 @@ Read: TypeAlias = tuple[Array, Label | Factors, str | None, str | None]
 
 
 class ExampleReader:
-    """Reads what is well formed; whether it fits the stream's schema the codec sees. `orient`: the EXIF
-    orientation of images is applied. Any thread may call it; every method raises `InvalidInput`."""
+    """Reads what is well formed; whether it fits the stream's schema the codec sees.
 
-    def __init__(self, *, limits: Limits, orient: bool) -> None:
+    `orient`: the EXIF orientation of images is applied. `fields`: those of the records on the stream. Any
+    thread may call it; every method raises `InvalidInput`.
+    """
+
+    def __init__(self, *, limits: Limits, orient: bool, fields: Fields | None) -> None:
         self.limits = limits
         self._orient = orient
+        self._fields = fields
         self._forms: dict[tuple[bytes | None, bytes | None, bytes | None], Form] = {}
         self._labels: dict[bytes, Label | Factors] = {}
 
@@ -58,10 +63,17 @@ class ExampleReader:
         elif form.media == "image":
             array = self.read_image(value, schema=schema)
         elif form.media == "json":
-            return self.read_map(parse_json(value), "json", found, schema=schema)
+            return self._read_record(parse_json(value), "json", found, schema=schema)
         else:
-            return self.read_map(parse_msgpack(value), "msgpack", found, schema=schema)
+            return self._read_record(parse_msgpack(value), "msgpack", found, schema=schema)
         return array, self._header_label(found), header_name(found, "task"), header_id(found)
+
+    def _read_record(
+        self, record: object, reason: str, headers: Mapping[str, bytes], *, schema: Schema | None
+    ) -> Read:
+        if self._fields is not None and isinstance(record, Mapping):
+            record = self._fields.example(record, reason=reason)
+        return self.read_map(record, reason, headers, schema=schema)
 
     def read_map(
         self, body: object, reason: str, headers: Mapping[str, bytes], *, schema: Schema | None

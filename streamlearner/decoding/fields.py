@@ -1,0 +1,105 @@
+"""From a record, as other programs read it, to the map that an example is: which field is what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from reprlib import repr as short_repr
+from typing import Any
+
+from streamlearner.decoding.images import SIGNATURES
+from streamlearner.decoding.inputs import bytes_of
+from streamlearner.decoding.labels import shown
+from streamlearner.errors import InvalidInput
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Names of fields: `class`, `after.class` for one of a record in it, `boxes.0` for one of a list. Of
+    `input` several make a feature vector. None, or an empty `input`, is the field of that very name.
+    `shape` and `dtype` are those of raw bytes, where the record has no fields of these names."""
+
+    input: tuple[str, ...] = ()
+    label: str | None = None
+    task: str | None = None
+    id: str | None = None
+    shape: tuple[int, ...] = ()
+    dtype: str | None = None
+
+    def example(self, record: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
+        """`{"input", "label", "task", "id"}`, None where the record has none. Raises `InvalidInput(reason)`
+        where it has no input."""
+        return {
+            "input": self._input(record, reason),
+            "label": _plain(_found(record, self.label or "label")),
+            "task": _plain(_found(record, self.task or "task")),
+            "id": _plain(_found(record, self.id or "id")),
+        }
+
+    def _input(self, record: Mapping[str, Any], reason: str) -> Any:
+        paths = self.input or ("input",)
+        values = [_found(record, path) for path in paths]
+        if absent := [path for path, value in zip(paths, values, strict=True) if value is _MISSING]:
+            found = f"a record of {short_repr(list(record))} has no field {', '.join(absent)}"
+            raise InvalidInput(reason, f"{found}; expected the input there (codec.fields.input)")
+        if len(values) > 1 or values == [None]:
+            return _features(values, paths)
+        value = values[0]
+        if isinstance(value, str):
+            value = bytes_of(value, name=paths[0])
+        if isinstance(value, bytes):
+            return self._of_bytes(value, record)
+        if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], list)):
+            return value
+        return _features(values, paths)
+
+    def _of_bytes(self, value: bytes, record: Mapping[str, Any]) -> dict[str, Any]:
+        if value.startswith(SIGNATURES):
+            return {"image": value}
+        shape = record.get("shape", list(self.shape) or None)
+        return {"data": value, "shape": shape, "dtype": record.get("dtype", self.dtype)}
+
+
+def _found(record: Mapping[str, Any], path: str) -> Any:
+    """`_MISSING` where there is no such field."""
+    if path in record:
+        return record[path]
+    value: Any = record
+    for name in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(name, _MISSING)
+        elif isinstance(value, Sequence) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return _MISSING
+    return value
+
+
+def _features(values: Sequence[Any], paths: Sequence[str]) -> list[float | int | None]:
+    """One row of numbers: those of a list in place, true as 1. Whether null may be is for `inputs` to say."""
+    row: list[float | int | None] = []
+    for value, path in zip(values, paths, strict=True):
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, Decimal | bool):
+                row.append(float(number))
+            elif number is None or isinstance(number, int | float):
+                row.append(number)
+            else:
+                raise InvalidInput("value", f"field {path!r} holds {shown(number)}; expected numbers")
+    return row
+
+
+def _plain(value: Any) -> Any:
+    """What names a class, a task or an example, as `labels` reads it: true is "true", 3.0 is 3."""
+    if value is _MISSING:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float | Decimal) and value == value and value % 1 == 0:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
