@@ -16,7 +16,7 @@ N ?= 2000
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo test lives lint format docs proto docs-pictures wheel clean
+.PHONY: help setup test-setup demo test lives lint audit format docs proto docs-pictures wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: test-setup ## style, types and the direction of imports, as in CI
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: test-setup ## ask the public advisories about every pinned version, where they can be reached
+	$(BIN)/python -m tests.support.audit
 
 format: test-setup ## put the style right where that can be done safely
 	$(BIN)/ruff check --fix .

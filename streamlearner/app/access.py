@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamlearner.config.loading import Config
 from streamlearner.config.serving_settings import is_loopback
-from streamlearner.serving import Access, Role
+from streamlearner.serving import Access, Role, Tls
 from streamlearner.serving.tokens import ALL, Tokens, names
 from streamlearner.state.durable_files import explained, replace_file
 
@@ -26,12 +26,27 @@ def make_access(config: Config) -> Access:
         open_roles=[Role(name) for name in section.open_roles],
         allowed_hosts=section.allowed_hosts,
         cors_origins=section.cors_origins,
+        requests_per_s=section.max_requests_per_s,
+    )
+
+
+def make_tls(config: Config) -> Tls | None:
+    section = config.serving.tls
+    if section.certificate is None:
+        return None
+    return Tls(
+        certificate=section.certificate,
+        key=section.key,
+        key_password=section.key_password,
+        client_ca=section.client_ca,
     )
 
 
 def check_access(config: Config) -> None:
-    """Raises `ConfigError` for files of tokens that cannot be read."""
+    """Raises `ConfigError` for files of tokens and certificates that cannot be used."""
     make_access(config).guard()
+    if tls := make_tls(config):
+        tls.context()
 
 
 def make_token(config: Config) -> None:

@@ -10,7 +10,7 @@ import torch
 from joblib import cpu_count
 from prometheus_client import CollectorRegistry
 
-from streamlearner.app.access import make_access, make_token, tell_access
+from streamlearner.app.access import make_access, make_tls, make_token, tell_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.codec import make_codec
 from streamlearner.app.learning import check_method, make_learner
@@ -242,10 +242,13 @@ def make_serving(config: Config, *, requests: Requests, metrics: Metrics, codec:
         codec=codec,
         version=__version__,
         access=make_access(config),
+        tls=make_tls(config),
         model_name=section.model_name,
         grpc_port=section.grpc_port,
         max_body_bytes=section.max_body_bytes,
         max_batch=section.max_batch,
-        connections=ConnectionLimits(most=section.max_connections),
+        connections=ConnectionLimits(
+            most=section.max_connections, per_client=section.max_connections_per_client
+        ),
         refresh_every_examples=section.refresh_every_examples,
     )

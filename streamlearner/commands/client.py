@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import socket
+import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +33,10 @@ class Refused(StreamlearnerError):
 
 
 class Client:
-    """Speaks to the daemon at `address` (http://host:port, or host:port).
+    """Speaks to the daemon at `address` (http://host:port, https://host:port, or host:port).
+
+    By TLS it trusts the system's authorities, or those in the file STREAMLEARNER_CA; to a daemon that asks
+    for one it shows the certificate in STREAMLEARNER_CERTIFICATE, with its key in STREAMLEARNER_KEY.
 
     Raises `Refused` with the daemon's own words, StreamlearnerError where no daemon answers.
     """
@@ -40,9 +45,12 @@ class Client:
         self.address = _checked(address)
         self.token = token
         self.timeout_s = timeout_s
+        self._context = _context(os.environ) if self.address.startswith("https:") else None
         local = urlsplit(self.address).hostname in _LOOPBACK  # a proxy has another idea of localhost
         proxies = urllib.request.ProxyHandler({}) if local else urllib.request.ProxyHandler()
-        self._opener = urllib.request.build_opener(proxies)
+        self._opener = urllib.request.build_opener(
+            proxies, urllib.request.HTTPSHandler(context=self._context)
+        )
 
     def get(self, path: str) -> Any:
         """The JSON at `path`."""
@@ -88,6 +96,18 @@ class Client:
                 f"{self.address} does not answer ({reason}): is the daemon running there? "
                 "Another place is named by --address or STREAMLEARNER_ADDRESS"
             ) from None
+
+
+def _context(environ: Mapping[str, str]) -> ssl.SSLContext:
+    named = {name: environ.get(f"STREAMLEARNER_{name}") for name in ("CA", "CERTIFICATE", "KEY")}
+    try:
+        context = ssl.create_default_context(cafile=named["CA"])
+        if named["CERTIFICATE"]:
+            context.load_cert_chain(named["CERTIFICATE"], named["KEY"])
+    except OSError as error:
+        files = ", ".join(f"STREAMLEARNER_{name}={path}" for name, path in named.items() if path)
+        raise StreamlearnerError(f"{files}: {error.strerror or error}; expected PEM files") from None
+    return context
 
 
 def read_input(file: Path) -> Any:

@@ -25,7 +25,7 @@ def check(config: ConfigOption = None, set_: SetOption = None) -> None:
         from streamlearner.app import check_eye
 
         check_eye(settings)
-    if any(paths for _, paths in settings.serving.token_files):
+    if settings.serving.tls.certificate or any(paths for _, paths in settings.serving.token_files):
         from streamlearner.app import check_access
 
         check_access(settings)

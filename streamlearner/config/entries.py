@@ -15,7 +15,10 @@ from streamlearner.errors import ConfigError
 ENV_PREFIX = "STREAMLEARNER_"
 NOT_SETTINGS = {
     ENV_PREFIX + name
-    for name in ("CONFIG", "ADDRESS", "TOKEN", "SHARED", "REQUIRE_ALL")  # of the command line; of the tests
+    for name in (
+        *("CONFIG", "ADDRESS", "TOKEN", "CA", "CERTIFICATE", "KEY"),  # of the command line
+        *("SHARED", "REQUIRE_ALL"),  # of the tests
+    )
 }
 _OF_ORCHESTRATORS = re.compile(r"STREAMLEARNER_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?")
 """What Kubernetes puts into every container's environment where a Service is called `streamlearner`."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from streamlearner.registry.section import Count, Files, OptionError, Secret, Section, listed
+from streamlearner.registry.section import Count, Files, Folder, OptionError, Secret, Section, listed
 
 RoleNames = Annotated[list[Literal["predict", "teach", "read", "operate"]], BeforeValidator(listed)]
 
@@ -52,12 +52,31 @@ class TokenFilesSection(Section):
     """to ask for a sleep, a checkpoint, a rollback or a transplant"""
 
 
+class TlsSection(Section):
+    """PEM files, read again when they change. Without a certificate the port speaks plain HTTP."""
+
+    certificate: Folder | None = Field(default=None, examples=["/run/secrets/tls.crt"])
+    """the daemon's, with those between it and its authority"""
+    key: Folder | None = Field(default=None, examples=["/run/secrets/tls.key"])
+    """its private key; null: in the same file"""
+    key_password: Secret | None = Field(default=None, examples=[{"file": "/run/secrets/tls.password"}])
+    """of an encrypted key, as text or {file: path}"""
+    client_ca: Folder | None = Field(default=None, examples=["/run/secrets/clients.crt"])
+    """authorities of clients: then each must show a certificate of one (mutual TLS), beside its token"""
+
+    @model_validator(mode="after")
+    def _with_a_certificate(self) -> TlsSection:
+        if self.certificate is None and (self.key or self.key_password or self.client_ca):
+            raise ValueError("serving.tls.certificate beside the other files")
+        return self
+
+
 class ServingSection(Section):
     """The one port for predictions, admin, metrics and dashboard."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
     """address to listen on; 0.0.0.0 for all, and no other than loopback without tokens for teach and operate.
-    There is no TLS: put a proxy before it"""
+    Others may read along unless there is `tls`, here or in a proxy before it"""
     port: int = Field(default=8080, ge=0, le=65535)
     """0 picks a free one, for tests"""
     token: Secret | None = Field(default=None, examples=[{"file": "/run/secrets/streamlearner"}])
@@ -76,6 +95,7 @@ class ServingSection(Section):
     """for the Open Inference Protocol over gRPC, on the same host (needs the extra `grpc`); null: off"""
     model_name: str = Field(default="streamlearner", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """what clients of the Open Inference Protocol call the model: /v2/models/NAME"""
+    tls: TlsSection = Field(default_factory=TlsSection)
     refresh_every_examples: Count = 200
     """learned examples between fresh copies for predictions: fresher answers against time spent on copying"""
     max_body_bytes: Count = 32 * 2**20
@@ -84,6 +104,10 @@ class ServingSection(Section):
     """inputs or examples in one request"""
     max_connections: Count = 512
     """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room"""
+    max_connections_per_client: Count = 256
+    """the same of one client's address (IPv6: one /64), so that none takes them all; a proxy is one client"""
+    max_requests_per_s: Annotated[float, Field(gt=0)] | None = Field(default=None, examples=[100.0])
+    """requests of one client address in a second, health aside; more are answered 429; null: any number"""
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> ServingSection:

@@ -86,7 +86,7 @@ class Daemon:
     def open(self) -> None:
         """Serves what was restored while the source is opened, which may take minutes."""
         self.serving.start()
-        log.info("serving on http://%s:%d", *self.serving.address)
+        log.info("serving on %s://%s:%d", self.serving.scheme, *self.serving.address)
         self.serving.refresh(self.predictor)
         self.publish()
         try:

@@ -16,8 +16,10 @@ guard.py         who may use a route
 hosts.py         by which names the daemon may be called
 access.py        all of these by settings
 workers.py       thread pools with bounded queues
+tls.py           certificates, the daemon's and its clients'
 listener.py      the TCP port and the thread that answers on it
 connection.py    one TCP connection: how many there may be, and for how long each may wait
+clients.py       who one client is, and how often each may ask
 accounting.py    counts requests by path and status
 """
 
@@ -33,6 +35,7 @@ from streamlearner.serving.daemon_port import (
     Unavailable,
 )
 from streamlearner.serving.server import Serving
+from streamlearner.serving.tls import Tls
 from streamlearner.serving.tokens import Role
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "Receipt",
     "Role",
     "Serving",
+    "Tls",
     "TooLarge",
     "Unavailable",
 ]

@@ -10,9 +10,13 @@ from typing import ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from streamlearner.serving.clients import client_of
+
 LEFT_ALONE = 64
 """File descriptors that connections leave to files, brokers and libraries."""
-_TEXT = json.dumps({"error": "every connection (serving.max_connections) is at work; try again"})
+_TEXT = json.dumps(
+    {"error": "every connection (serving.max_connections, or _per_client) is at work; try again"}
+)
 REFUSAL = (
     "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
     f"connection: close\r\ncontent-length: {len(_TEXT)}\r\n\r\n{_TEXT}"
@@ -21,12 +25,14 @@ REFUSAL = (
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """At most `most` at a time. A request's headers must be complete `header_timeout_s` after the connection,
-    or after the first byte of the next request; an answer must get on its way within `write_timeout_s`."""
+    """At most `most` at a time, and `per_client` of one client (`client_of`). A request's headers must be
+    complete `header_timeout_s` after the connection, or after the first byte of the next request; an answer
+    must get on its way within `write_timeout_s`."""
 
     most: int = 512
     header_timeout_s: float = 10.0
     write_timeout_s: float = 30.0
+    per_client: int = 256
 
     def affordable(self) -> int:
         """`most`, or half of what the process's limit of descriptors leaves, where that is less."""
@@ -43,6 +49,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.peer = client_of(self.client[0]) if self.client else ""
         self.asks_since_s = self.loop.time()
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -88,11 +95,16 @@ class Connection(H11Protocol):
             self.transport.abort()
 
     def _make_room(self) -> None:
-        """One too many: the one that has been idle longest makes room; where none is, this one is refused."""
-        alive = [other for other in self.connections if not other.transport.is_closing()]
-        if len(alive) <= self.limits.affordable():
-            return
-        idle = [one for one in alive if isinstance(one, Connection) and one is not self and one.idle]
+        """One too many, of this client or of all: that one of them which has been idle longest makes room;
+        where none is, this one is refused."""
+        alive = [one for one in self.connections if isinstance(one, Connection)]
+        alive = [one for one in alive if not one.transport.is_closing()]
+        crowd = [one for one in alive if one.peer == self.peer]
+        if len(crowd) <= self.limits.per_client:
+            crowd = alive
+            if len(crowd) <= self.limits.affordable():
+                return
+        idle = [one for one in crowd if one is not self and one.idle]
         if idle:
             min(idle, key=lambda one: one.asks_since_s).transport.abort()
             return

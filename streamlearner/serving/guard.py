@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from streamlearner.serving.clients import RequestRates, retry_after
 from streamlearner.serving.problems import Problem
 from streamlearner.serving.tokens import ALL, Role, Tokens
 
@@ -19,8 +20,14 @@ class Guard:
     in `open_roles` are, and each other one needs its token. Pages of `origins` count as the daemon's own."""
 
     def __init__(
-        self, *, tokens: Tokens, open_roles: Collection[Role] = (), origins: Collection[str] = ()
+        self,
+        *,
+        tokens: Tokens,
+        open_roles: Collection[Role] = (),
+        origins: Collection[str] = (),
+        rates: RequestRates | None = None,
     ) -> None:
+        self._rates = rates
         self._tokens = tokens
         self._origins = frozenset(origins)
         self._open = frozenset(open_roles) if tokens.given else ALL
@@ -31,11 +38,19 @@ class Guard:
 
     def admit(self, role: Role | None, request: Request) -> None:
         """Raises `Problem`: 401 without a token, 403 for one without the role, or for a page of another site
-        that changes something in an operator's browser."""
+        that changes something in an operator's browser; 429 for a client that asks too often."""
+        if role is not None and self._rates is not None and request.client is not None:
+            self._admit_rate(self._rates.wait_s(request.client.host))
         if self.demands(role):
             self.admit_token(role, request.headers.get("authorization", ""))
         elif request.method not in SAFE:
             self._admit_origin(request)
+
+    @staticmethod
+    def _admit_rate(wait_s: float) -> None:
+        if wait_s > 0:
+            text = "more requests a second than one client may send (serving.max_requests_per_s)"
+            raise Problem(429, text, headers={"Retry-After": retry_after(wait_s)})
 
     def admit_token(self, role: Role | None, authorization: str) -> None:
         """The same for a protocol that no browser speaks; "" where the header is missing."""

@@ -17,7 +17,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from streamlearner.errors import ConfigError, StreamlearnerError
+from streamlearner.serving.clients import client_of
 from streamlearner.serving.connection import ConnectionLimits, limited
+from streamlearner.serving.tls import HANDSHAKE_TIMEOUT_S, RenewedTls, Tls
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +38,14 @@ Python's default of 5 ms and 13 ms with this; learning was as fast."""
 class Listener:
     """Runs `application` on `host`:`port` in a thread of its own, from `start` to `stop`."""
 
-    def __init__(self, application: FastAPI, *, host: str, port: int, limits: ConnectionLimits) -> None:
+    def __init__(
+        self, application: FastAPI, *, host: str, port: int, limits: ConnectionLimits, tls: Tls | None = None
+    ) -> None:
+        """Raises `ConfigError` for certificates that cannot be used."""
         self.address = (host, port)
+        self._limits = limits
+        self.scheme = "http" if tls is None else "https"
+        context = None if tls is None else RenewedTls(tls).context
         self._thread: threading.Thread | None = None
         self._former_interval_s = sys.getswitchinterval()
         self._server = uvicorn.Server(
@@ -51,6 +59,7 @@ class Listener:
                 ws="none",
                 server_header=False,
                 headers=HEADERS,
+                ssl_context_factory=None if context is None else lambda *_: context,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=3,
             )
@@ -59,6 +68,8 @@ class Listener:
     def start(self) -> None:
         """Binds the port, then answers. Raises `ConfigError` where the address cannot be had."""
         listening = bind(*self.address)
+        if self._server.config.is_ssl:
+            listening.limits = self._limits
         self.address = (self.address[0], listening.getsockname()[1])
         run = partial(self._run, listening)
         self._thread = threading.Thread(target=run, name="serving", daemon=True)
@@ -72,7 +83,11 @@ class Listener:
 
     def _run(self, listening: socket.socket) -> None:
         async def serve() -> None:
-            asyncio.get_running_loop().set_exception_handler(_note)
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(_note)
+            if self._server.config.is_ssl:  # asyncio's own patience with a handshake is a minute
+                waits = partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S)
+                loop.create_server = waits  # type: ignore[method-assign]
             await self._server.serve(sockets=[listening])
 
         asyncio.run(serve())
@@ -86,7 +101,7 @@ class Listener:
             sys.setswitchinterval(self._former_interval_s)
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> ListeningSocket:
     """A listening socket; 0 picks a free port. Raises `ConfigError`.
 
     Its connections inherit `TCP_NODELAY`. Without it (asyncio leaves it off for sockets that it did not make)
@@ -110,19 +125,36 @@ class ListeningSocket(socket.socket):
     asyncio then rests for a second, but first tries again as often as the queue is long (Python 3.11), with
     an error logged each time: half a megabyte a second. So after the first refusal there is "nothing" to
     accept for a while.
+
+    With TLS a connection is one to `Connection` only after its handshake. `limits` bounds those before it,
+    too: there are at most twice as many sockets as connections, of all and of each client.
     """
 
+    limits: ConnectionLimits | None = None
     _rests_until_s = 0.0
+    _open: tuple[tuple[socket.socket, str], ...] = ()
 
     def accept(self) -> tuple[socket.socket, Any]:
         if time.monotonic() < self._rests_until_s:
             raise BlockingIOError(errno.EAGAIN, "no file descriptor is left")
         try:
-            return super().accept()
+            made, address = super().accept()
         except OSError as error:
             if error.errno in OUT_OF_DESCRIPTORS:
                 self._rests_until_s = time.monotonic() + REST_S
             raise
+        if self.limits is not None and not self._has_room(made, client_of(address[0]), self.limits):
+            made.close()
+            raise ConnectionAbortedError("more connections than may wait for a handshake")
+        return made, address
+
+    def _has_room(self, made: socket.socket, client: str, limits: ConnectionLimits) -> bool:
+        self._open = tuple(one for one in self._open if one[0].fileno() >= 0)
+        of_client = sum(1 for _, other in self._open if other == client)
+        if len(self._open) >= 2 * limits.affordable() or of_client >= 2 * limits.per_client:
+            return False
+        self._open += ((made, client),)
+        return True
 
 
 def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

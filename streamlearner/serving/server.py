@@ -19,6 +19,7 @@ from streamlearner.serving.listener import Listener
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rpc_listener import make_rpc
 from streamlearner.serving.served_model import ServedModel
+from streamlearner.serving.tls import Tls
 from streamlearner.serving.workers import Pools
 from streamlearner.telemetry.metrics import Metrics
 
@@ -41,6 +42,7 @@ class Serving:
         metrics: Metrics,
         codec: Codec,
         access: Access = Access(),  # noqa: B008
+        tls: Tls | None = None,
         max_body_bytes: int = 32 * 2**20,
         max_batch: int = 1024,
         refresh_every_examples: int = 200,
@@ -77,7 +79,7 @@ class Serving:
             guard=guard, pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             version=version,
         )  # fmt: skip
-        self._listener = Listener(self.application, host=host, port=port, limits=connections)
+        self._listener = Listener(self.application, host=host, port=port, limits=connections, tls=tls)
 
     @property
     def current(self) -> Predictor | None:
@@ -93,6 +95,11 @@ class Serving:
     def diverged(self) -> bool:
         """True where no answer of the model that answers now is finite."""
         return self._served.diverged
+
+    @property
+    def scheme(self) -> str:
+        """http, or https where there is TLS."""
+        return self._listener.scheme
 
     @property
     def address(self) -> tuple[str, int]:

@@ -91,6 +91,15 @@ def test_the_daemon_asks_for_the_token_that_it_made(tmp_path: Path) -> None:
     assert all(guard.demands(role) for role in Role)
 
 
+def test_a_certificate_that_cannot_be_used_is_found_by_the_check(
+    ended: Callable[..., Any], elsewhere: None
+) -> None:
+    code, _, err = ended("config", "check", "--set", "serving.tls.certificate=/absent")
+    assert (code, "serving.tls: /absent: No such file" in " ".join(err.split())) == (78, True)
+    code, _, err = ended("config", "check", "--set", "serving.tls.client_ca=/absent")
+    assert (code, "expected serving.tls.certificate beside" in " ".join(err.split())) == (78, True)
+
+
 def test_what_is_open_or_closed_to_all_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "tokens"
     path.write_text("one\n")
