@@ -1,8 +1,4 @@
-"""A disk in memory that knows what a power cut would leave: after ALICE (Pillai et al., OSDI 2014).
-
-What is written goes to a page cache. A sync of a file makes its bytes durable, a sync of a folder its names.
-What no sync has covered survives a power cut or does not, each sector and each name for itself.
-"""
+"""A disk in memory, whose calls fail or are the last ones where a plan says so."""
 
 from __future__ import annotations
 
@@ -10,48 +6,14 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from streamlearner.state.disk import Disk, FileStatus
-from streamlearner.state.manifest import MANIFEST
-from tests.lives.faults import ERRORS, Killed
+from tests.lives.faults import DEADLY, ERRORS, Killed
 from tests.lives.outside import Outside
-
-SECTOR = 512
-NOTE = "learning"
-_inodes = count(1)
-
-
-@dataclass(slots=True, eq=False)
-class File:
-    data: bytearray = field(default_factory=bytearray)
-    synced: int = 0  # so many bytes are durable
-    gone: int = 0  # but for so many, whose sync failed
-    modified_ns: int = 0
-    damaged: bool = False
-    inode: int = field(default_factory=lambda: next(_inodes))
-
-
-@dataclass(slots=True, eq=False)
-class Folder:
-    names: dict[str, File | Folder] = field(default_factory=dict)
-    durable: dict[str, File | Folder] = field(default_factory=dict)
-    inode: int = field(default_factory=lambda: next(_inodes))
-
-
-Edit = tuple[Folder, str, "File | Folder | None"]
-"""A name in a folder means this now, or nothing."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Change:
-    """Edits that happen together, or not at all, to names of `moved`."""
-
-    moved: File | Folder
-    edits: tuple[Edit, ...]
+from tests.lives.page_cache import Change, Edit, File, Folder, apply, flip, settle
 
 
 class SimulatedDisk(Disk):
@@ -157,7 +119,7 @@ class SimulatedDisk(Disk):
                 covered.append(change)
         self.pending = [change for change in self.pending if change not in covered]
         for change in reversed(covered):
-            _apply(change.edits, durable=True)
+            apply(change.edits, durable=True)
 
     @contextmanager
     def lock(self, path: Path) -> Iterator[None]:
@@ -178,7 +140,7 @@ class SimulatedDisk(Disk):
         if fault is None:
             return
         if fault.kind == "flip":
-            self.flip(Random(fault.chance))
+            flip(self.root, Random(fault.chance), keep=self.keep)
         elif fault.kind == "broken" or needs_space:
             raise _error(ERRORS[fault.kind], path)
 
@@ -188,36 +150,16 @@ class SimulatedDisk(Disk):
         lost: set[int] = set()
         for change in self.pending:
             if rng.random() < share and id(change.moved) not in lost:
-                _apply(change.edits, durable=True)
+                apply(change.edits, durable=True)
             else:
                 lost.add(id(change.moved))
         self.pending = []
-        _settle(self.root, rng, share)
-
-    def flip(self, rng: Random) -> None:
-        """Changes one bit of a model version, or of a checkpoint unless no other one would be whole."""
-        files = [(path, file) for path, file in self.files() if file.data and ".tmp-" not in path]
-        damaged = {path.rpartition("/")[0] for path, file in files if file.damaged}
-        checkpoints = sorted(path.rpartition("/")[0] for path, _ in files if path.endswith(MANIFEST))
-        newest = [path for path in checkpoints if "rolled-back" not in path][-self.keep :]
-        whole = [path for path in newest if path not in damaged]
-        spared = whole[0] if len(whole) == 1 else "nothing"
-        chosen = [(path, file) for path, file in files if not path.startswith(spared)]
-        if whole and rng.random() < 0.5:  # what the next start reads first
-            chosen = [(path, file) for path, file in chosen if path.startswith(whole[-1])] or chosen
-        if chosen:
-            _, file = chosen[rng.randrange(len(chosen))]
-            file.data[rng.randrange(len(file.data))] ^= 1 << rng.randrange(8)
-            file.damaged = True
-
-    def files(self) -> Iterator[tuple[str, File]]:
-        """All that are there, by path."""
-        yield from _files(self.root, "")
+        settle(self.root, rng, share)
 
     def write(self, file: File, path: Path, data: memoryview) -> int:
         fault = self.outside.call("disk")
         taken = len(data)
-        if fault is not None and fault.kind in ("kill", "cut", "full", "broken"):
+        if fault is not None and fault.kind in (*DEADLY, "full", "broken"):
             taken = Random(fault.chance).randrange(taken)
         file.data += data[:taken]
         file.modified_ns = self._now_ns()
@@ -258,7 +200,7 @@ class SimulatedDisk(Disk):
         return self._folder(path.parent), path.name
 
     def _change(self, moved: File | Folder, *edits: Edit) -> None:
-        _apply(edits, durable=False)
+        apply(edits, durable=False)
         self.pending.append(Change(moved, edits))
 
     def _now_ns(self) -> int:
@@ -300,47 +242,6 @@ def _as_folder(found: File | Folder, path: Path) -> Folder:
     if isinstance(found, File):
         raise _error(errno.ENOTDIR, path)
     return found
-
-
-def _apply(edits: tuple[Edit, ...], *, durable: bool) -> None:
-    for folder, name, meaning in edits:
-        names = folder.durable if durable else folder.names
-        if meaning is None:
-            names.pop(name, None)
-        else:
-            names[name] = meaning
-
-
-def _settle(folder: Folder, rng: Random, share: float) -> None:
-    """The cache is empty: it knows what the disk has."""
-    folder.names = dict(folder.durable)
-    for name, found in sorted(folder.names.items()):
-        if isinstance(found, Folder):
-            _settle(found, rng, share)
-        elif name == NOTE:  # of another boot, and so of no use
-            found.data.clear()
-        elif found.synced < len(found.data) or found.gone:
-            _tear(found, rng, share)
-
-
-def _tear(file: File, rng: Random, share: float) -> None:
-    """Sectors that no sync has covered stay, or are zero; the end may be missing."""
-    first, end = (0 if file.gone else file.synced), len(file.data)
-    for start in range(first, end, SECTOR):
-        if rng.random() >= share:
-            stop = min(end, start + SECTOR)
-            file.data[start:stop] = bytes(stop - start)
-    if rng.random() >= share:
-        del file.data[rng.randint(first, end) :]
-    file.synced, file.gone = len(file.data), 0
-
-
-def _files(folder: Folder, path: str) -> Iterator[tuple[str, File]]:
-    for name, found in sorted(folder.names.items()):
-        if isinstance(found, Folder):
-            yield from _files(found, f"{path}/{name}")
-        else:
-            yield f"{path}/{name}", found
 
 
 def _error(code: int, path: Path) -> OSError:

@@ -25,6 +25,7 @@ class Fault:
     | --- | --- | --- |
     | kill | any | the process ends; what it wrote stays |
     | cut | any | the power fails: what no sync has covered stays, is lost or torn, by `chance` |
+    | operator | any | as kill; then someone rolls back to an earlier checkpoint, by `chance` |
     | full, broken | disk | calls fail with ENOSPC (those that need space), with EIO (all) |
     | flip | disk | a bit of a file that was kept changes, by `chance` |
     | away | poll | the source gives nothing and says that it is not connected |
@@ -44,9 +45,10 @@ SEAMS = ("disk", "poll", "clock", "sink", "tell")
 """Calls to the outside: of the state folder, for messages, of clocks, of dead letters, and what the source is
 told."""
 KINDS = {
-    "kill": 6, "cut": 8, "full": 3, "broken": 3, "flip": 4, "away": 1, "refused": 2, "jump": 1,
+    "kill": 6, "cut": 8, "full": 3, "broken": 3, "flip": 4, "away": 1, "refused": 2, "jump": 1, "operator": 1,
 }  # fmt: skip
 """With weights."""
+DEADLY = ("kill", "cut", "operator")
 ONLY_AT = {
     "full": "disk",
     "broken": "disk",

@@ -24,10 +24,14 @@ from streamlearner.learning.predictor import Predictor
 from streamlearner.serving import Serving
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.state.rollback import roll_back
+from streamlearner.state.versions import Versions
 from streamlearner.telemetry.metrics import Metrics
 from tests.lives.disk import SimulatedDisk
 from tests.lives.faults import Fault, Killed, Stuck
+from tests.lives.method import Poisoned
 from tests.lives.outside import Outside, SimulatedDeadLetters, SimulatedSource
+from tests.lives.page_cache import files_in
 from tests.lives.promises import Broken, Promises
 from tests.lives.worlds import STATE_DIR, World
 
@@ -84,9 +88,10 @@ class Ending:
     total: int = 0
     starts: int = 0
     names: dict[str, str] = field(default_factory=dict)
-    letters: set[int] = field(default_factory=set)
+    letters: dict[int, str] = field(default_factory=dict)
     struck: list[Fault] = field(default_factory=list)
     damaged: bool = False
+    rolled: dict[int, str] = field(default_factory=dict)
 
 
 class Life:
@@ -97,7 +102,7 @@ class Life:
         self.outside = Outside(plan, limit=limit, seed=seed)
         self.disk = SimulatedDisk(self.outside, Path(STATE_DIR), keep=world.config.checkpoint.keep)
         self.source = SimulatedSource(world.messages, self.outside)
-        self.letters: set[int] = set()
+        self.letters: dict[int, str] = {}
         self.promises = Promises(world, self.source, self.letters, self.outside)
 
     def live(self) -> Ending:
@@ -116,6 +121,7 @@ class Life:
             ending.broken = f"{self.outside.limit} calls after the last fault the stream is not at its end"
         ending.calls, ending.total = dict(self.outside.calls), self.outside.total
         ending.names, ending.letters = self.promises.names, self.letters
+        ending.rolled = self.promises.rolled
         ending.struck, ending.damaged = self.outside.struck, self.promises.damaged
         return ending
 
@@ -123,11 +129,12 @@ class Life:
         """From a start to an end of the process; True once the stream is."""
         struck = len(self.outside.struck)
         try:
+            if self.outside.dead is not None:
+                self._after(self.outside.dead)
             daemon = self._daemon()
             self.promises.started(daemon)
             daemon.run()
-        except Killed:
-            self._restart()
+        except (Killed, Poisoned):
             return False
         except StreamlearnerError as error:
             if len(self.outside.struck) == struck:
@@ -142,7 +149,7 @@ class Life:
 
     def _is_damaged_at_the_end(self) -> bool:
         """A bit of the last checkpoint was lost behind the daemon's back: a start goes on from before it."""
-        return any(file.damaged for path, file in self.disk.files() if "/checkpoints/" in path) and (
+        return any(file.damaged for path, file in files_in(self.disk.root) if "/checkpoints/" in path) and (
             self._position() != len(self.world.messages)
         )
 
@@ -151,12 +158,25 @@ class Life:
             found = self._last_checkpoint()
         return 0 if found is None else int(found.manifest.position["index"])
 
-    def _restart(self) -> None:
-        fault = self.outside.dead
-        assert fault is not None
+    def _after(self, fault: Fault) -> None:
+        """What comes between the end of the process and its next start, in which it may be struck again."""
+        self.outside.dead = None
         if fault.kind == "cut":
             self.disk.power_cut(Random(fault.chance))
-        self.outside.dead = None
+        elif fault.kind == "operator":
+            self._roll_back(Random(fault.chance))
+
+    def _roll_back(self, rng: Random) -> None:
+        """As `streamlearner checkpoint rollback` does, or does not."""
+        self.source.committed = 0
+        config, folder = self.world.config, Path(STATE_DIR)
+        with suppress(CheckpointError):
+            store = CheckpointStore(
+                folder / "checkpoints", keep=config.checkpoint.keep, clock=lambda: 0.0, disk=self.disk
+            )
+            versions = Versions(folder / "versions", keep=config.checkpoint.keep_versions, disk=self.disk)
+            if kept := store.entries():
+                roll_back(store, versions, rng.choice(kept).number)
 
     def _daemon(self) -> Daemon:
         outside = self.outside

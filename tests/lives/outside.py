@@ -11,7 +11,7 @@ from random import Random
 from streamlearner.connectors.dead_letters import DeadLetters, DeadLettersNotDurable
 from streamlearner.errors import PositionLost
 from streamlearner.stream import Message, Position, Reject, Source
-from tests.lives.faults import Fault, Killed, Stuck
+from tests.lives.faults import DEADLY, Fault, Killed, Stuck
 
 READING_S = 0.0005
 """Each look at the clock finds it so much later."""
@@ -51,7 +51,7 @@ class Outside:
     def _strike(self, fault: Fault) -> Fault:
         self.struck_last = self.total
         self.struck.append(fault)
-        if fault.kind in ("kill", "cut"):
+        if fault.kind in DEADLY:
             self.dead = fault
         return fault
 
@@ -164,16 +164,16 @@ class SimulatedSource(Source):
 
 
 class SimulatedDeadLetters(DeadLetters):
-    """Offsets of rejects: `durable` outlives the process, what waits does not."""
+    """Offsets and reasons of rejects: `durable` outlives the process, what waits does not."""
 
-    def __init__(self, outside: Outside, durable: set[int]) -> None:
+    def __init__(self, outside: Outside, durable: dict[int, str]) -> None:
         self.outside = outside
         self.durable = durable
-        self.waiting: list[int] = []
+        self.waiting: dict[int, str] = {}
 
     def write(self, rejects: Sequence[Reject]) -> None:
         self.outside.act("sink")
-        self.waiting += [reject.message.offset for reject in rejects]
+        self.waiting |= {reject.message.offset: reject.reason for reject in rejects}
 
     def flush(self, timeout_s: float) -> None:
         fault = self.outside.act("sink")

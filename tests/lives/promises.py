@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from streamlearner.daemon.learning_failures import FAILED
 from streamlearner.daemon.loop import Daemon
 from streamlearner.learning.predictor import Predictor
 from streamlearner.state.checkpoint import Checkpoint
@@ -28,14 +30,17 @@ class Broken(BaseException):
 
 class Promises:
     """Watches one life. `names` are the model versions that were served, each with the digest of its
-    weights."""
+    weights; `rolled` are the weights rolled back to, by the messages taken before."""
 
-    def __init__(self, world: World, source: SimulatedSource, letters: set[int], outside: Outside) -> None:
+    def __init__(
+        self, world: World, source: SimulatedSource, letters: dict[int, str], outside: Outside
+    ) -> None:
         self.world = world
         self.source = source
         self.letters = letters
         self.outside = outside
         self.names: dict[str, str] = {}
+        self.rolled: dict[int, str] = {}
         self._adopted: dict[int, set[str]] = {}
         self._served: tuple[int, int, int] = (0, 0, 0)
         self._daemon: Daemon | None = None
@@ -44,8 +49,13 @@ class Promises:
 
     @property
     def damaged(self) -> bool:
-        """Whether something that had been saved could not be read, for once or for ever."""
-        return any(fault.kind in ("flip", "broken") for fault in self.outside.struck)
+        """Whether something that had been saved could not be read, for once or for ever, or was given up."""
+        return any(fault.kind in ("flip", "broken", "operator") for fault in self.outside.struck)
+
+    @property
+    def set_aside(self) -> set[int]:
+        """Offsets of what could not be learned."""
+        return {offset for offset, reason in self.letters.items() if reason == FAILED}
 
     def started(self, daemon: Daemon) -> None:
         self._daemon, self._served = daemon, (0, 0, 0)
@@ -97,7 +107,9 @@ class Promises:
         def rolled_back(version: int) -> None:
             rollback(version)
             assert daemon.learner is not None
-            if digest(daemon.learner.method.neocortex.weight) not in self._adopted[version]:
+            found = digest(daemon.learner.method.neocortex.weight)
+            self.rolled[daemon.state.tally.messages] = found
+            if found not in self._adopted[version]:
                 raise Broken(f"rolled back to version {version}, it has other weights than were adopted")
 
         daemon.persistence.keep_version = kept  # type: ignore[method-assign]
@@ -122,24 +134,37 @@ class Promises:
         learned = {n for n, count in enumerate(effects.tolist()) if count}
         if any(count > 1 for count in effects.tolist()):
             raise Broken(f"learned more than once: {[n for n, c in enumerate(effects.tolist()) if c > 1]}")
-        named = zip(self.world.numbers, self.world.kinds, strict=True)
-        new = {number for number, kind in named if kind == "new"}
+        new, counts = self._expected()
         progress, tally = last.facts["learner"]["progress"], last.facts["tally"]
         withheld = set(exam.reshape(len(exam), -1)[:, 0].to(torch.int64).tolist()) if len(exam) else set()
         if learned - new or withheld - new or learned & withheld:
             raise Broken(f"learned {learned - new or learned & withheld}, which it must not")
         if len(learned) + progress["withheld"] != len(new) or progress["learned"] != len(learned):
             raise Broken(f"{len(learned)} learned and {progress['withheld']} withheld of {len(new)}")
-        expected = {"again": tally["duplicate"], "tombstone": tally["tombstone"]}
-        for kind, count in expected.items():
-            if count != self.world.kinds.count(kind):
-                raise Broken(f"{count} messages count as {kind}, not {self.world.kinds.count(kind)}")
+        found = {"again": tally["duplicate"], "tombstone": tally["tombstone"]}
+        if any(count != counts[kind] for kind, count in found.items()):
+            raise Broken(f"{found} are counted, not {counts}")
+
+    def _expected(self) -> tuple[set[int], Counter[str]]:
+        """The examples that are learned or withheld, and how many messages of the other kinds there are."""
+        new: set[int] = set()
+        counts: Counter[str] = Counter()
+        for offset, kind in enumerate(self.world.kinds):
+            number = self.world.numbers[offset]
+            if offset in self.set_aside:
+                continue
+            if kind == "new" or (kind == "again" and number not in new):  # the first was set aside
+                new.add(number)
+            else:
+                counts[kind] += 1
+        return new, counts
 
     def _letters_up_to(self, index: int) -> None:
         due = {n for n in range(index) if self.world.kinds[n] in ("garbage", "beyond")}
-        if due - self.letters:
-            raise Broken(f"rejected, and no dead letter: {sorted(due - self.letters)}")
-        if any(self.world.kinds[n] not in ("garbage", "beyond") for n in self.letters):
+        if due - self.letters.keys():
+            raise Broken(f"rejected, and no dead letter: {sorted(due - self.letters.keys())}")
+        others = self.letters.keys() - self.set_aside
+        if any(self.world.kinds[n] not in ("garbage", "beyond") for n in others):
             raise Broken(f"dead letters that were no rejects: {sorted(self.letters)}")
 
 

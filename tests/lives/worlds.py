@@ -15,7 +15,7 @@ from streamlearner.config import loading
 from streamlearner.config.loading import Config
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.stream import Message
-from tests.lives.method import CLASSES, FEATURES, MESSAGES, TinyMethod, no_network
+from tests.lives.method import CLASSES, FEATURES, MESSAGES, POISON, TinyMethod, no_network
 
 WORLDS = 64
 STATE_DIR = "/lives"
@@ -24,7 +24,8 @@ STATE_DIR = "/lives"
 @dataclass(frozen=True, slots=True)
 class World:
     """`kinds` says what each message is: new, again (an example sent twice, perhaps much later), garbage,
-    tombstone, or beyond (of a class too many). `numbers` are those of the examples, which come out of order.
+    tombstone, or beyond (of a class too many). `numbers` are those of the examples, which come out of order;
+    in one world of four there is one that the method fails at.
     `requests` are what a client asks once so many messages were taken: to sleep, a checkpoint, to roll back
     to an earlier model version, or to revert to the present one as it was adopted."""
 
@@ -45,7 +46,8 @@ def world(number: int) -> World:
     boundaries = range(batch_size, MESSAGES, batch_size)
     asked = rng.sample(boundaries, rng.choice((0, 0, 1, 2, 3)))
     requests = {at: rng.choice(("sleep", "checkpoint", "rollback", "revert")) for at in asked}
-    messages = _messages(rng, kinds, numbers)
+    poison = rng.choice((None, None, None, rng.randrange(60, MESSAGES)))
+    messages, numbers = _messages(rng, kinds, numbers, poison)
     return World(number, _config(rng, batch_size), messages, kinds, numbers, requests)
 
 
@@ -98,12 +100,17 @@ def _config(rng: Random, batch_size: int) -> Config:
     return loading.load(path=None, settings=settings, environ={})
 
 
-def _messages(rng: Random, kinds: Sequence[str], numbers: Sequence[int]) -> list[Message]:
-    """Later examples are of later classes, mostly."""
+def _messages(
+    rng: Random, kinds: Sequence[str], numbers: Sequence[int], poison: int | None
+) -> tuple[list[Message], list[int]]:
+    """And the numbers of the examples in them."""
     messages: list[Message] = []
     sent: list[int] = []
-    for offset, (kind, number) in enumerate(zip(kinds, numbers, strict=True)):
-        value, headers = _example(rng.choice(sent) if kind == "again" else number)
+    found: list[int] = []
+    for offset, kind in enumerate(kinds):
+        number = rng.choice(sent) if kind == "again" else numbers[offset]
+        found.append(number)
+        value, headers = _example(number, poisoned=number == poison)
         key = None
         if kind == "new":
             sent.append(number)
@@ -114,13 +121,16 @@ def _messages(rng: Random, kinds: Sequence[str], numbers: Sequence[int]) -> list
         elif kind == "tombstone":
             value, headers, key = None, (), b"a key"
         messages.append(Message(value, "lives", 0, offset, key=key, headers=headers))
-    return messages
+    return messages, found
 
 
-def _example(number: int) -> tuple[bytes | None, tuple[tuple[str, bytes], ...]]:
-    """Each class has a place of its own; its first examples come early, so that the classes are known."""
+def _example(number: int, *, poisoned: bool) -> tuple[bytes | None, tuple[tuple[str, bytes], ...]]:
+    """Each class has a place of its own; its first examples come early, so that the classes are known. Later
+    examples are of later classes, mostly."""
     label = number % CLASSES if number < 2 * CLASSES else number * CLASSES // MESSAGES
     draws = np.random.default_rng(number).normal(0, 0.5, FEATURES - 1)
     angle = 2 * np.pi * label / CLASSES
     vector = np.array([number, np.cos(angle) + draws[0], np.sin(angle) + draws[1]], np.float32)
+    if poisoned:
+        vector[1] = POISON
     return encode_raw(vector, label=f"class {label}", id=f"example {number}")
