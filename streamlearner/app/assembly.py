@@ -24,6 +24,7 @@ from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import Intake
 from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.name_ceiling import Most
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule
@@ -192,6 +193,12 @@ def make_failures(config: Config, *, opened: ExitStack, machine: Machine) -> Lea
     )
 
 
+def most_names(config: Config) -> Most:
+    """What a stream may open."""
+    section = config.limits
+    return Most(section.max_classes, section.max_tasks, uses_tasks=config.codec.tasks == "use")
+
+
 def make_intake(
     config: Config,
     *,
@@ -209,7 +216,7 @@ def make_intake(
         batch_size=config.daemon.batch_size,
         linger_s=config.daemon.linger_s,
         remembered_ids=config.codec.remembered_ids,
-        max_classes=config.limits.max_classes,
+        most=most_names(config),
         clock=machine.clock,
     )
 

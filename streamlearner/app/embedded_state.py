@@ -12,17 +12,18 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from streamlearner.app.assembly import make_checkpoints, make_schedule
+from streamlearner.app.assembly import make_checkpoints, make_schedule, most_names
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
 from streamlearner.daemon.intake import RememberedIds, Tally
+from streamlearner.daemon.name_ceiling import Known, NameCeiling
 from streamlearner.daemon.state import sleep_due
 from streamlearner.decoding.arrays import read_features, read_input, read_inputs
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.inputs import Schema
-from streamlearner.errors import CheckpointError, ConfigError, NothingLearned
+from streamlearner.errors import CheckpointError, ConfigError, InvalidInput, NothingLearned
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.predictor import Predictor
 from streamlearner.state.checkpoint import Checkpoint
@@ -80,7 +81,9 @@ class EmbeddedState:
         return read_input(value, schema=self.schema, limits=self.limits)
 
     def learn_all(self, examples: Batch) -> None:
-        """In batches, in order. An error of one has a note that names its rows and ids."""
+        """In batches, in order. An error of one has a note that names its rows and ids. Raises `InvalidInput`
+        before the first where one would be a class or a task too many."""
+        self._refuse_beyond(examples)
         count, size = len(examples), self.config.daemon.batch_size
         for start in range(0, count, size):
             rows = list(range(start, min(start + size, count)))
@@ -91,6 +94,14 @@ class EmbeddedState:
                 called = f" (ids {', '.join(map(str, ids))})" if ids else ""
                 error.add_note(f"while learning X[{start}:{rows[-1] + 1}] of {count}{called}")
                 raise
+
+    def _refuse_beyond(self, examples: Batch) -> None:
+        known = Known(self.learner.labels, self.learner.tasks) if self.learner else Known()
+        ceiling = NameCeiling(known, most=most_names(self.config))
+        for row, (label, task) in enumerate(zip(examples.labels, examples.tasks, strict=True)):
+            if refusal := ceiling.refusal(label, task):
+                raise InvalidInput(refusal[0], f"y[{row}]: {refusal[1]}")
+            ceiling.open(label, task)
 
     def learn(self, batch: Batch) -> None:
         """Each example whose id is new; then what is due of sleep."""

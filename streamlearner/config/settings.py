@@ -74,6 +74,8 @@ class LimitsSection(Section):
     max_classes: Count = 10_000
     """classes, so that an id in the label field does not open one with each example: as many as the largest
     data sets of species have. An example of one more is a dead letter; known classes are learned as before"""
+    max_tasks: Count = 10_000
+    """tasks, those of factors included, as for classes"""
 
 
 class CheckpointSection(Section):

@@ -6,8 +6,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from streamlearner.daemon.class_ceiling import BEYOND
 from streamlearner.daemon.intake import TakenBatch
+from streamlearner.daemon.name_ceiling import BEYOND
 from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.results import ConsolidationResult, LearningResult
@@ -41,7 +41,7 @@ class Events:
         self._doubts: set[str] = set()
         self._lost_since_s: float | None = None
         self._was_heard = False
-        self._told_of_classes = False
+        self._told_of: set[str] = set()
 
     def messages_lost(self, gaps: int) -> None:
         """`gaps` messages in all, since the source was opened, were lost before they could be read."""
@@ -104,12 +104,12 @@ class Events:
         for reason, count in rejects.items():
             for _ in range(count):
                 self.metrics.count_reject(reason)
-        if BEYOND in rejects and not self._told_of_classes:
-            self._told_of_classes = True
+        for kind in set(BEYOND) & rejects.keys() - self._told_of:
+            self._told_of.add(kind)
             log.warning(
-                "labels name more classes than limits.max_classes: raise it if they are classes, mend the "
-                "producer if they are ids; such examples are dead letters, known classes go on being learned"
-            )
+                "messages name more %s than limits.max_%s: raise it if they are %s, mend the producer if "
+                "they are ids; such examples are dead letters, known %s go on being learned", *[kind] * 4,
+            )  # fmt: skip
         self._unsaved_rejects += sum(rejects.values())
         self.metrics.publish_dead_letters(pending=self._unsaved_rejects)
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from streamlearner.daemon.class_ceiling import BEYOND, ClassCeiling, KnownClasses
+from streamlearner.daemon.name_ceiling import NOTHING, Known, Most, NameCeiling
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.headers import is_tombstone
@@ -111,7 +111,7 @@ class Intake:
         batch_size: int,
         linger_s: float,
         remembered_ids: int,
-        max_classes: int,
+        most: Most,
         clock: Callable[[], float],
     ) -> None:
         self.source = source
@@ -120,7 +120,7 @@ class Intake:
         self.failures = failures
         self.batch_size = batch_size
         self.linger_s = linger_s
-        self.max_classes = max_classes
+        self.most = most
         self.ids = RememberedIds(window=remembered_ids)
         self._clock = clock
         self._pending: list[Message] = []
@@ -135,14 +135,14 @@ class Intake:
             self._pending += arrived
         return len(self._pending) >= self.batch_size or bool(self._pending and self.idle)
 
-    def next_batch(self, *, timeout_s: float, known: KnownClasses = ()) -> TakenBatch | None:
+    def next_batch(self, *, timeout_s: float, known: Known = NOTHING) -> TakenBatch | None:
         """The next batch, or None where there is not enough yet; waits up to `timeout_s`. `known`: see
         `cut`."""
         return self.cut(known=known) if self.ready(timeout_s=timeout_s) else None
 
-    def cut(self, *, known: KnownClasses = ()) -> TakenBatch:
-        """The batch that is `ready`. `known` are the classes so far, to which it may add until there are
-        `max_classes`."""
+    def cut(self, *, known: Known = NOTHING) -> TakenBatch:
+        """The batch that is `ready`. To what is `known` so far it may add until there is
+        `most`."""
         messages, self._pending = self._pending, []
         return self._decode(messages, known)
 
@@ -160,10 +160,10 @@ class Intake:
         """True when a finite source has been read to its end."""
         return self.source.exhausted and not self._pending
 
-    def _decode(self, messages: list[Message], known: KnownClasses) -> TakenBatch:
+    def _decode(self, messages: list[Message], known: Known) -> TakenBatch:
         sound, aside = self.failures.begin(messages)
         batch, rejects = self.codec.decode(sound)
-        fresh, beyond = self._sort(batch, ClassCeiling(known, most=self.max_classes))
+        fresh, beyond = self._sort(batch, NameCeiling(known, most=self.most))
         rejects += beyond + aside
         if rejects:
             self.dead_letters.write(rejects)
@@ -178,14 +178,14 @@ class Intake:
             position=self.source.position,
         )
 
-    def _sort(self, batch: Batch, ceiling: ClassCeiling) -> tuple[list[int], list[Reject]]:
-        """The places of what is new, and what is one class too many; the rest are duplicates. The id of a
-        reject is not remembered: it may be sent again."""
+    def _sort(self, batch: Batch, ceiling: NameCeiling) -> tuple[list[int], list[Reject]]:
+        """The places of what is new, and what is one class or task too many; the rest are duplicates. The id
+        of a reject is not remembered: it may be sent again."""
         fresh, beyond = [], []
-        for place, (label, name) in enumerate(zip(batch.labels, batch.ids, strict=True)):
-            if refusal := ceiling.refusal(label):
-                beyond.append(Reject(batch.messages[place], BEYOND, refusal))
+        for place, (label, task, name) in enumerate(zip(batch.labels, batch.tasks, batch.ids, strict=True)):
+            if refusal := ceiling.refusal(label, task):
+                beyond.append(Reject(batch.messages[place], *refusal))
             elif name is None or self.ids.admit(name):
-                ceiling.open(label)
+                ceiling.open(label, task)
                 fresh.append(place)
         return fresh, beyond

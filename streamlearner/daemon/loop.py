@@ -117,7 +117,7 @@ class Daemon:
             elif self.learner and not self.learner.has_room(state.intake.batch_size):
                 self.learner.teach_ahead(IDLE_SLEEP_STEPS)  # the sleep needs what the batch would replace
             else:
-                taken = state.intake.cut(known=state.known_classes)
+                taken = state.intake.cut(known=state.known)
                 self.learn(taken)
                 state.position, self.took_batch = taken.position, True
 

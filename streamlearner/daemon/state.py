@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streamlearner.daemon.class_ceiling import KnownClasses
 from streamlearner.daemon.events import Events
 from streamlearner.daemon.intake import Intake, RememberedIds, Tally
 from streamlearner.daemon.learning_failures import LearningFailures
+from streamlearner.daemon.name_ceiling import Known
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
@@ -54,8 +54,8 @@ class DaemonState:
         self.intake.codec.schema = schema
 
     @property
-    def known_classes(self) -> KnownClasses:
-        return () if self.learner is None else self.learner.labels
+    def known(self) -> Known:
+        return Known() if self.learner is None else Known(self.learner.labels, self.learner.tasks)
 
     @property
     def asleep(self) -> bool:

@@ -19,6 +19,7 @@ REASONS = (
     "id",
     "schema",  # well formed, but of another shape or dtype than this stream's
     "classes",  # one class more than limits.max_classes; found by the intake, which knows the classes so far
+    "tasks",  # one task more than limits.max_tasks
     "learning_failed",  # learning it failed again and again; found by the daemon
 )
 """Every reason a Reject or InvalidInput can carry (a metric label: keep it small)."""

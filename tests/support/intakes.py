@@ -8,6 +8,7 @@ import numpy as np
 
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.intake import Intake, TakenBatch
+from streamlearner.daemon.name_ceiling import Most
 from streamlearner.decoding.codec import Codec, encode_raw
 from streamlearner.stream import Message, Reject
 
@@ -76,6 +77,8 @@ def an_intake(
     clock: Clock | None = None,
     remembered_ids: int = 100,
     max_classes: int = 10_000,
+    max_tasks: int = 10_000,
+    uses_tasks: bool = True,
 ) -> Intake:
     source.open(None)
     return Intake(
@@ -86,7 +89,7 @@ def an_intake(
         batch_size=BATCH,
         linger_s=2.0,
         remembered_ids=remembered_ids,
-        max_classes=max_classes,
+        most=Most(max_classes, max_tasks, uses_tasks=uses_tasks),
         clock=clock or Clock(),
     )
 

@@ -1,4 +1,4 @@
-"""A stream opens no more classes than it may; what it knows goes on being learned."""
+"""A stream opens no more classes and tasks than it may; what it knows goes on being learned."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamlearner import InvalidInput, Learner
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.name_ceiling import Known
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.labels import LabelSpace, label_text
 from streamlearner.stream import Factors, Label, Message
@@ -17,8 +19,11 @@ from tests.support.daemon_runs import run, settings
 from tests.support.intakes import CollectedRejects, an_intake, everything
 
 
-def labelled(offset: int, label: Label | Factors, *, id: str | None = None) -> Message:
-    value, headers = encode_raw(np.full((4, 4), offset % 256, np.uint8), label=label_text(label), id=id)
+def labelled(
+    offset: int, label: Label | Factors, *, id: str | None = None, task: str | None = None
+) -> Message:
+    image = np.full((4, 4), offset % 256, np.uint8)
+    value, headers = encode_raw(image, label=label_text(label), id=id, task=task)
     return Message(value, "memory", 0, offset, headers=headers)
 
 
@@ -92,6 +97,44 @@ def test_a_duplicate_opens_no_class() -> None:
 def test_known_classes_pass_whatever_their_number() -> None:
     source = MemorySource([labelled(0, "a"), labelled(1, "new"), labelled(2, "b")])
     intake = an_intake(source, max_classes=1)
-    taken = intake.next_batch(timeout_s=0.0, known=LabelSpace(["a", "b", "c"]))
+    taken = intake.next_batch(timeout_s=0.0, known=Known(LabelSpace(["a", "b", "c"])))
     assert taken is not None
     assert (taken.batch.labels, taken.rejects) == (("a", "b"), {"classes": 1})
+
+
+def test_ids_in_the_task_field_are_dead_letters_and_known_tasks_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = [labelled(n, n % 2, task=f"order-{n}" if n % 2 else "task") for n in range(60)]
+    daemon = run(settings(tmp_path, limits__max_tasks=3), MemorySource(stream))
+    assert daemon.learner is not None
+    assert [daemon.learner.tasks.label(index) for index in range(3)] == ["task", "order-1", "order-3"]
+    assert len(daemon.learner.tasks) == 3 and counts(daemon) == (32, 28, 0)
+    assert daemon.state.tally.reasons == {"tasks": 28}
+    assert sum("limits.max_tasks" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_factors_are_tasks_and_within_a_named_task_others() -> None:
+    two: Factors = {"kind": "b", "size": 1}
+    stream = [labelled(0, two), labelled(1, two, task="x"), labelled(2, two), labelled(3, {"third": "c"})]
+    (taken,) = everything(an_intake(MemorySource(stream), max_tasks=3))
+    assert taken.batch.labels == (two, two, {"third": "c"}) and taken.rejects == {"tasks": 1}
+
+
+def test_tasks_that_are_passed_over_open_none() -> None:
+    stream = [labelled(n, n, task=f"task-{n}") for n in range(4)]
+    (taken,) = everything(an_intake(MemorySource(stream), max_tasks=1, uses_tasks=False))
+    assert len(taken.batch) == 4
+
+
+def test_a_program_is_refused_what_would_be_one_too_many_and_nothing_is_learned() -> None:
+    X, few = np.zeros((4, 3)), {"limits.max_classes": 2, "limits.max_tasks": 1}
+    learner = Learner(config=few)
+    with pytest.raises(InvalidInput, match=r"y\[2\]: label 'c' would open classes beyond limits.max_classes"):
+        learner.learn_many(X, ["a", "b", "c", "a"])
+    with pytest.raises(InvalidInput, match=r"y\[1\]: task 's' would open tasks beyond limits.max_tasks"):
+        learner.learn_many(X, ["a", "b", "a", "b"], tasks=["t", "s", "t", "t"])
+    assert learner.learned == 0 and len(learner.classes_) == 0
+    learner.learn_many(X, ["a", "b", "a", "b"])
+    with pytest.raises(InvalidInput, match="'c'"):
+        learner.learn_one(X[0], "c")
