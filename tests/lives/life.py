@@ -46,6 +46,18 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry(), version="lives", reject_reasons=REASONS)
 
 
+class Silent:
+    """In the place of ports and threads."""
+
+    scheme, address = "http", ("lives", 0)
+
+    def start(self) -> None:
+        """There is none."""
+
+    def stop(self) -> None:
+        """There is none."""
+
+
 class SimulatedServing(Serving):
     """The served model is real; nobody listens on a port."""
 
@@ -58,16 +70,8 @@ class SimulatedServing(Serving):
             metrics=metrics(),
             now_s=outside.wall_clock,
         )
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return "lives", 0
-
-    def start(self) -> None:
-        """There is no port."""
-
-    def stop(self) -> None:
-        """There is no port."""
+        self._rpc = None
+        self._listener = self._pools = Silent()  # type: ignore[assignment]
 
     def refresh(self, predictor: Predictor | None) -> bool:
         self._promises.status(self._requests.status())

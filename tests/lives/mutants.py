@@ -15,7 +15,7 @@ from streamlearner.daemon.snapshot import Snapshot
 from streamlearner.errors import StreamlearnerError
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.predictor import ModelVersion
-from streamlearner.memory.records import BitBuffer
+from streamlearner.memory.bit_buffer import BitBuffer
 from streamlearner.state import durable_files
 from streamlearner.state.checkpoint import CheckpointStore
 from tests.lives import disk
@@ -67,8 +67,8 @@ def release_all_but_the_newest(self: CheckpointStore) -> Any:
     return found and found.manifest.position
 
 
-def begin_the_sleep_anew(self: Learner, start: Any, steps: int, share: float) -> None:
-    begin_again(self, start, 0, share)
+def begin_the_sleep_anew(self: Learner, tensors: Any, steps: int, facts: Any) -> None:
+    begin_again(self, tensors, 0, facts)
 
 
 def without_rollbacks(self: ModelVersion) -> str:
