@@ -35,7 +35,8 @@ class DeadLetters(ABC):
 
     The promise that an implementer gives with the daemon: no checkpoint passes a reject that is not durable.
     The daemon calls `write` for each batch's rejects and `flush` before a checkpoint; where `flush` raises,
-    it delays the checkpoint and calls `flush` again later. What was not durable stays in memory until it is.
+    it delays the checkpoint and calls `flush` again later. What was not durable stays in memory until it is
+    (`waiting_bytes`).
     After a crash and a replay the same message may be written again: `(topic, partition, offset)` names it
     for ever.
     """
@@ -53,6 +54,12 @@ class DeadLetters(ABC):
     @abstractmethod
     def flush(self, timeout_s: float) -> None:
         """Returns once everything written is durable; raises `DeadLettersNotDurable` where it is not."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Held in memory until the place takes them: beyond some 32 MiB the daemon saves a checkpoint at
+        once, and reads on only when that has passed. 0 where nothing is held."""
+        return 0
 
     @abstractmethod
     def close(self) -> None:
@@ -117,6 +124,10 @@ class FileDeadLetters(DeadLetters):
                 self._flush_early()
         with suppress(OSError):  # the next flush says it
             self._show()
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._waiting_bytes
 
     def _flush_early(self) -> None:
         """Frees the memory, where the place takes them."""

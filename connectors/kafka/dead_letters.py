@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 SEND_BLOCK_MS = 500  # a write waits at most this long for the topic's metadata
 WRITE_EVERY_S = 5.0  # between attempts of `write` after one that failed: learning goes on meanwhile
+_OVERHEAD_BYTES = 1_024  # of a reject and its message, as Python holds them
 
 
 class KafkaDeadLetters(DeadLetters):
@@ -50,6 +51,7 @@ class KafkaDeadLetters(DeadLetters):
         self._clock = clock
         self._waiting: list[tuple[Reject, bool]] = []  # with its body or without
         self._sent: list[tuple[Reject, bool, Any]] = []
+        self._bytes = 0
         self._write_again_s = 0.0
         options = producer_options(bootstrap_servers, client or {}) | {
             "max_block_ms": SEND_BLOCK_MS,
@@ -77,6 +79,7 @@ class KafkaDeadLetters(DeadLetters):
     def write(self, rejects: Sequence[Reject]) -> None:
         self._collect()
         self._waiting += [(reject, not oversized(reject.message, self._max_body_bytes)) for reject in rejects]
+        self._bytes += sum(map(_held, rejects))
         if self._clock() < self._write_again_s:
             return
         try:
@@ -103,6 +106,10 @@ class KafkaDeadLetters(DeadLetters):
             failed = refused or failed
         self._write_again_s = 0.0
 
+    @property
+    def waiting_bytes(self) -> int:
+        return self._bytes
+
     def close(self) -> None:
         with closing_quietly("the producer of dead letters"):
             self._producer.close(timeout=1.0)
@@ -128,7 +135,9 @@ class KafkaDeadLetters(DeadLetters):
         for reject, whole, future in self._sent:
             if not future.is_done:
                 pending.append((reject, whole, future))
-            elif future.failed():
+            elif not future.failed():
+                self._bytes -= _held(reject)
+            else:
                 failed = future.exception
                 self._waiting.append((reject, whole and not isinstance(failed, MessageSizeTooLargeError)))
         self._sent = pending
@@ -141,6 +150,11 @@ class KafkaDeadLetters(DeadLetters):
             f"{self._topic!r}{why}: check that the topic exists and may be written, and that the broker "
             f"answers; they are kept in memory and sent by the next flush"
         )
+
+
+def _held(reject: Reject) -> int:
+    """Bytes in memory, roughly."""
+    return _OVERHEAD_BYTES + len(reject.message.value or b"")
 
 
 def record(reject: Reject, whole: bool) -> dict[str, Any]:

@@ -18,10 +18,17 @@ from streamlearner.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 
+HELD_BYTES = 32 * 2**20
+"""Of rejects in memory that their place does not take: a checkpoint is due, for which the stream waits."""
+
+
 class FlushableRejects(Protocol):
     """Where rejects are kept (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
 
     def flush(self, timeout_s: float) -> None: ...
+
+    @property
+    def waiting_bytes(self) -> int: ...
 
 
 class Persistence:
@@ -90,6 +97,8 @@ class Persistence:
         if self._new_version is not None:
             return True
         fresh = messages - self._saved_messages
+        if fresh > 0 and self.dead_letters.waiting_bytes >= HELD_BYTES:
+            return True
         if self.source.crowded and (fresh > 0 or self._saves_here < self.checkpoints.keep):
             return True
         if self.every_examples is not None and fresh >= self.every_examples:

@@ -87,9 +87,11 @@ def test_a_full_disk_keeps_the_letters_until_a_flush_succeeds(
     letters.write([reject(1)])
     with pytest.raises(DeadLettersNotDurable, match="No space left"):
         letters.flush(1.0)
+    assert letters.waiting_bytes > 100
     monkeypatch.undo()
     letters.write([reject(2)])
     letters.flush(1.0)
+    assert letters.waiting_bytes == 0
     assert [entry["offset"] for entry in lines(tmp_path)] == [1, 2]
 
 

@@ -135,3 +135,18 @@ def test_closing_without_a_broker_is_a_line_in_the_log(caplog: pytest.LogCapture
     letters = KafkaDeadLetters(bootstrap_servers="127.0.0.1:1", topic="d", build=lambda **_: Away())
     letters.close()
     assert "the producer of dead letters was not closed in order: KafkaTimeoutError" in caplog.text
+
+
+def test_what_waits_for_a_broker_is_told_in_bytes_until_it_is_acknowledged() -> None:
+    letters, producer = kafka_letters()
+    assert letters.waiting_bytes == 0
+    producer.blocked = KafkaTimeoutError("no metadata")
+    letters.write([reject(n, value=bytes(10_000)) for n in range(5)])
+    assert 50_000 <= letters.waiting_bytes < 60_000
+    producer.blocked, producer.away = None, True
+    with pytest.raises(DeadLettersNotDurable):
+        letters.flush(1.0)
+    assert 50_000 <= letters.waiting_bytes < 60_000
+    producer.away = False
+    letters.flush(1.0)
+    assert letters.waiting_bytes == 0
