@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ from streamlearner.serving import ConnectionLimits, Receipt, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.state.lock import StateLock
+from streamlearner.state.predictions import Predictions
 from streamlearner.state.private import make_private, private_files
 from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
@@ -96,7 +98,12 @@ def _open_and_assemble(
     source = source or opened.enter_context(closing(make_source(config, log=log)))
     dead_letters = opened.enter_context(closing(make_dead_letters(config)))
     push = (lambda examples: ingest(log, examples)) if log else None
-    return assemble(config, source=source, dead_letters=dead_letters, push=push, eye=eye, resources=opened)
+    keeps = push is not None and config.labels.budget_bits > 0
+    predictions = opened.enter_context(closing(make_predictions(config))) if keeps else None
+    serve = partial(make_serving, predictions=predictions)
+    return assemble(
+        config, source=source, dead_letters=dead_letters, push=push, eye=eye, serve=serve, resources=opened
+    )
 
 
 def assemble(
@@ -148,6 +155,15 @@ def assemble(
         clock=machine.clock,
         sleep=machine.sleep,
         resources=resources.pop_all(),
+    )
+
+
+def make_predictions(config: Config) -> Predictions:
+    return Predictions(
+        config.state_dir / "predictions.sqlite",
+        budget_bits=config.labels.budget_bits,
+        keep_s=config.labels.keep_s,
+        now_s=THIS_MACHINE.wall_clock,
     )
 
 
@@ -239,7 +255,14 @@ def make_schedule(config: Config, *, machine: Machine = THIS_MACHINE) -> SleepSc
         raise ConfigError(f"sleep: {error}") from None
 
 
-def make_serving(config: Config, *, requests: Requests, metrics: Metrics, codec: Codec) -> Serving:
+def make_serving(
+    config: Config,
+    *,
+    requests: Requests,
+    metrics: Metrics,
+    codec: Codec,
+    predictions: Predictions | None = None,
+) -> Serving:
     section = config.serving
     return Serving(
         host=section.host,
@@ -251,6 +274,7 @@ def make_serving(config: Config, *, requests: Requests, metrics: Metrics, codec:
         access=make_access(config),
         tls=make_tls(config),
         model_name=section.model_name,
+        predictions=predictions,
         grpc_port=section.grpc_port,
         max_body_bytes=section.max_body_bytes,
         max_batch=section.max_batch,

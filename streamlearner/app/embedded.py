@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from streamlearner.app.embedded_settings import settings_of_checkpoint, settings_of_program
 from streamlearner.app.embedded_state import EmbeddedState, SleepResult, read_checkpoint
 from streamlearner.config.given import Settings
-from streamlearner.daemon.reports import memory_document, retention_document
+from streamlearner.daemon.memory_document import memory_document
+from streamlearner.daemon.reports import retention_document
 from streamlearner.decoding.arrays import read_labels, read_names
 from streamlearner.decoding.batch import Batch
 from streamlearner.stream import Label

@@ -45,6 +45,7 @@ from streamlearner.config.settings import (
     CheckpointSection,
     CodecSection,
     DeadLettersSection,
+    LabelsSection,
     LimitsSection,
     SourceSection,
 )
@@ -82,6 +83,7 @@ class Config(Section):
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
     checkpoint: CheckpointSection = Field(default_factory=CheckpointSection)
     serving: ServingSection = Field(default_factory=ServingSection)
+    labels: LabelsSection = Field(default_factory=LabelsSection)
     dead_letters: DeadLettersSection = Field(default_factory=DeadLettersSection)
 
     def digest(self) -> str:
@@ -106,7 +108,7 @@ class Config(Section):
         return masked
 
 
-_NOT_LEARNING = {"state_dir", "source", "serving", "dead_letters", "checkpoint"}
+_NOT_LEARNING = {"state_dir", "source", "serving", "labels", "dead_letters", "checkpoint"}
 _SECTIONS_OF_0_1 = {
     "active_long_term", "generative_dual_memory", "masked_generator", "meta_learned_update",
 }  # fmt: skip

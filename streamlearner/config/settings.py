@@ -17,7 +17,7 @@ from streamlearner.config.message_settings import FieldsSection
 from streamlearner.config.part_names import OWN, PartName, PartSection, with_sections
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.part import Registry
-from streamlearner.registry.section import Count, Seconds, Section
+from streamlearner.registry.section import Bits, Count, Seconds, Section
 from streamlearner.registry.sources import SOURCES
 
 
@@ -76,6 +76,16 @@ class LimitsSection(Section):
     data sets of species have. An example of one more is a dead letter; known classes are learned as before"""
     max_tasks: Count = 10_000
     """tasks, those of factors included, as for classes"""
+
+
+class LabelsSection(Section):
+    """Labels that come later than the prediction that they are for: the input is kept for them meanwhile."""
+
+    budget_bits: Bits = 8 * 8 * 2**20
+    """for inputs that wait for their label, compressed, and ids of those that no longer do, on disk; 8 MiB;
+    0 keeps none, and takes no labels"""
+    keep_s: Seconds = 86_400.0
+    """seconds that an input waits for its label; a day"""
 
 
 class CheckpointSection(Section):

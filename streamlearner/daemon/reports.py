@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from streamlearner.daemon.doubts import diverged, doubts
+from streamlearner.daemon.memory_document import budgets, memory_document
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
@@ -12,17 +13,20 @@ from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.retention import by_age
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import ServedAccuracy
-from streamlearner.memory.lent_records import share_of
+from streamlearner.state.predictions import Predictions
 
 
 class Served(Protocol):
-    """The model that answers (`serving.Serving`): its name, and whether no answer of it is finite."""
+    """The model that answers (`serving.Serving`): its name, whether no answer of it is finite, and the
+    predictions that wait for their label."""
 
     @property
     def version(self) -> str: ...
 
     @property
     def diverged(self) -> bool: ...
+
+    predictions: Predictions | None
 
 
 def status_documents(
@@ -33,7 +37,7 @@ def status_documents(
     return StatusDocuments(
         status=status_document(state, persistence, served=served, uptime_s=uptime_s),
         retention=retention_document(learner),
-        memory=memory_document(learner, budget_bits=budget_bits),
+        memory=memory_document(learner, budget_bits=budget_bits, predictions=served.predictions),
         version=learner.progress.version if learner else 0,
     )
 
@@ -75,12 +79,20 @@ def status_document(
         "served_accuracy": (learner.served if learner else ServedAccuracy()).document(
             learner.labels.label if learner else str
         ),
+        "answered": answered_document(served.predictions),
         "method": persistence.method,
         "route": learner.method.route if learner else None,
         "doubts": doubts_now(state, persistence, served=served),
         "waiting_for_checkpoint": persistence.waiting,
         "uptime_s": round(uptime_s, 3),
     }
+
+
+def answered_document(predictions: Predictions | None) -> dict[str, Any] | None:
+    """What labels that came later say of the answers that were given; None where none may come."""
+    if predictions is None:
+        return None
+    return {"waiting": len(predictions)} | predictions.answered.document()
 
 
 def doubts_now(state: DaemonState, persistence: Persistence, *, served: Served) -> dict[str, str]:
@@ -145,38 +157,6 @@ def by_factor(labels: LabelSpace, by_class: dict[int, float]) -> dict[str, float
     return {factor: sum(values) / len(values) for factor, values in known.items() if values}
 
 
-def memory_document(learner: Learner | None, *, budget_bits: int) -> dict[str, Any]:
-    """Bits held and allowed. `bits_per_example` is the paper's storage rate: bits of what the budget bounds,
-    recollections and statistics, for each example that was learned (003, eq. 3)."""
-    if learner is None:
-        nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
-        nothing |= {"dream_budget_bits": share_of(budget_bits)}
-        nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}
-        nothing |= {"units": {}, "eye": None}
-        return nothing | {"bits_per_example": None, "bits_per_recollection": None, "seen": 0}
-    stored, seen = learner.stored_bits(), learner.progress.learned
-    recollection_bits = stored.get("recollections", 0)
-    bounded_bits = recollection_bits + stored.get("statistics", 0)
-    return {
-        "budget_bits": budget_bits,
-        "exam_budget_bits": learner.exam.budget_bits,
-        "dream_budget_bits": share_of(budget_bits),
-        "stored_bits": stored,
-        "parameter_bits": learner.method.parameter_bits(),
-        "recollections": learner.method.remembered,
-        "recollections_by_class": {
-            str(learner.labels.label(i)): count for i, count in learner.method.remembered_by_class().items()
-        },
-        "units": learner.method.units(),
-        "eye": learner.eye.document() if learner.eye else None,
-        "bits_per_example": bounded_bits / seen if seen else None,
-        "bits_per_recollection": recollection_bits / learner.method.remembered
-        if learner.method.remembered
-        else None,
-        "seen": seen,
-    }
-
-
 def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     """The same figures as Prometheus gauges."""
     status, memory, retention = documents.status, documents.memory, documents.retention
@@ -185,6 +165,13 @@ def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     state.events.source_heard(source.connected)
     metrics.publish_source(connected=source.connected, lag=source.lag(), held_back=source.held_back())
     state.events.messages_lost(source.gaps)
+    if (answered := status["answered"]) is not None:
+        metrics.publish_answered(
+            waiting=answered["waiting"],
+            overall=answered["overall"],
+            by_version=answered["by_version"],
+            by_window=answered["by_window"],
+        )
     if learner is None:
         return
     metrics.publish_answerer(learner.method.route)
@@ -214,11 +201,7 @@ def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     )
     metrics.publish_memory(
         stored_bits=memory["stored_bits"],
-        budget_bits={
-            "recollections": memory["budget_bits"],
-            "exam": memory["exam_budget_bits"],
-            "dream": memory["dream_budget_bits"],
-        },
+        budget_bits=budgets(memory),
         parameter_bits=memory["parameter_bits"],
         bits_per_example=memory["bits_per_example"],
         recollections={names.label(i): count for i, count in learner.method.remembered_by_class().items()},

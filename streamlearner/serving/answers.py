@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -11,9 +14,15 @@ from torch import Tensor
 
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Answer, Predictor
+from streamlearner.serving.labels import kept
 from streamlearner.serving.problems import Problem
 from streamlearner.serving.served_model import ServedModel
+from streamlearner.state.predictions import Predictions
 from streamlearner.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+QUIET_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +41,22 @@ class Answered:
 
 
 class Answers:
-    """Asks the newest frozen model. Any thread may. `id_prefix` tells the prediction ids of runs apart."""
+    """Asks the newest frozen model. Any thread may. `id_prefix` tells the prediction ids of runs apart. What
+    may be labelled later goes into `predictions`; None: nothing may."""
 
-    def __init__(self, *, served: ServedModel, metrics: Metrics, id_prefix: str) -> None:
+    def __init__(
+        self,
+        *,
+        served: ServedModel,
+        metrics: Metrics,
+        id_prefix: str,
+        predictions: Predictions | None,
+        now_s: Callable[[], float],
+    ) -> None:
         self._served = served
+        self._predictions = predictions
+        self._now_s = now_s
+        self._said_s = float("-inf")
         self._metrics = metrics
         self._id_prefix = id_prefix
         self._ids = count(1)  # next() on it is atomic under the GIL
@@ -60,9 +81,29 @@ class Answers:
             self._metrics.count_missing(int(inputs.isnan().sum()), of="prediction")
         name = f"{self._id_prefix}-{next(self._ids)}"
         ids = [name] if len(answers) == 1 else [f"{name}.{i}" for i in range(len(answers))]
+        self._keep(ids, answers, inputs, predictor, task)
         seconds = time.perf_counter() - started_s
         self._metrics.observe_prediction(route=answers[0].route, inputs=len(answers), seconds=seconds)
         return Answered(answers, ids, name, predictor)
+
+    def _keep(
+        self, ids: list[str], answers: list[Answer], inputs: Tensor, predictor: Predictor, task: str | None
+    ) -> None:
+        """A disk that takes nothing more holds up no answer: its label will be for an unknown id."""
+        if self._predictions is None:
+            return
+        labels: list[object] = [answer.label for answer in answers]
+        try:
+            self._predictions.keep(
+                kept(
+                    ids=ids, answers=labels, inputs=inputs, version=str(predictor.version), task=task,
+                    now_s=self._now_s(),
+                )
+            )  # fmt: skip
+        except sqlite3.Error as error:
+            if self._now_s() - self._said_s >= QUIET_S:
+                self._said_s = self._now_s()
+                log.error("predictions cannot be kept for their labels: %s", error)
 
 
 def _check(inputs: Tensor, predictor: Predictor) -> None:

@@ -12,6 +12,7 @@ from streamlearner.serving.answers import Answers
 from streamlearner.serving.bodies import (
     Bodies,
     ExamplesBody,
+    LabelBody,
     NoBody,
     PredictBody,
     RollbackBody,
@@ -21,6 +22,7 @@ from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
+from streamlearner.serving.labels import Joining, Labels
 from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rest import OpenInference
@@ -41,6 +43,7 @@ def assemble(
     answers: Answers,
     health: Health,
     model: ServedByProtocol,
+    joining: Joining | None,
     daemon: DaemonPort,
     metrics: Metrics,
     codec: Codec,
@@ -70,6 +73,8 @@ def assemble(
         "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, status=200, more=images
     )  # fmt: skip
     routes.post("/v1/examples", examples.push, ExamplesBody, role=Role.TEACH)
+    labels = Labels(joining=joining, bodies=bodies, workers=pools.examples)
+    routes.post("/v1/labels", labels.label, LabelBody, role=Role.TEACH)
     workers, timeout_s = pools.transplants, requests_timeout_s
     _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=workers, timeout_s=timeout_s))
     _add_status(routes, Status(daemon=daemon))

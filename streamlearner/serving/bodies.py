@@ -53,6 +53,11 @@ class ExamplesBody(Body):
     examples: list[Any] = Field(description="labelled examples; one invalid example refuses them all")
 
 
+class LabelBody(Body):
+    prediction_id: str = Field(description="of one input, as the prediction's answer has it")
+    label: Any = Field(description="as in examples")
+
+
 class RollbackBody(Body):
     version: str | int | None = Field(None, description="an adopted model version; null for the one before")
 

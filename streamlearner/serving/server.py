@@ -15,12 +15,14 @@ from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.health import Health
+from streamlearner.serving.labels import Joining
 from streamlearner.serving.listener import Listener
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rpc_listener import make_rpc
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.tls import Tls
 from streamlearner.serving.workers import Pools
+from streamlearner.state.predictions import Predictions
 from streamlearner.telemetry.metrics import Metrics
 
 
@@ -30,7 +32,8 @@ class Serving:
 
     The daemon calls `start`, `refresh` and `stop` from its learning thread. Everything else happens in other
     threads, which see learning only through `daemon` and the frozen copies that `refresh` makes.
-    `id_prefix` distinguishes the prediction ids of this run from those of any other.
+    `id_prefix` distinguishes the prediction ids of this run from those of any other. `predictions` keeps them
+    for their labels; None: no label can come later.
     """
 
     def __init__(
@@ -55,13 +58,23 @@ class Serving:
         model_name: str = "streamlearner",
         grpc_port: int | None = None,
         id_prefix: str | None = None,
+        predictions: Predictions | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._served = ServedModel(
             every_examples=refresh_every_examples, every_s=refresh_every_s, metrics=metrics, now_s=now_s
         )
         guard = access.guard()
-        answers = Answers(served=self._served, metrics=metrics, id_prefix=id_prefix or secrets.token_hex(6))
+        self.predictions = predictions
+        self._joining = (
+            Joining(predictions=predictions, daemon=daemon, metrics=metrics)
+            if predictions is not None
+            else None
+        )
+        answers = Answers(
+            served=self._served, metrics=metrics, id_prefix=id_prefix or secrets.token_hex(6),
+            predictions=predictions, now_s=now_s,
+        )  # fmt: skip
         health = Health(daemon=daemon, served=self._served, metrics=metrics)
         model = ServedByProtocol(name=model_name, answers=answers, codec=codec, max_batch=max_batch)
         self._rpc = (
@@ -74,7 +87,8 @@ class Serving:
         )  # fmt: skip
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(
-            answers=answers, health=health, model=model, daemon=daemon, metrics=metrics, codec=codec,
+            answers=answers, health=health, model=model, joining=self._joining, daemon=daemon,
+            metrics=metrics, codec=codec,
             bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s), access=access, bound=host,
             guard=guard, pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             version=version,
@@ -113,6 +127,8 @@ class Serving:
 
     def start(self) -> None:
         """Binds the ports, then answers. Raises `ConfigError` where an address cannot be had."""
+        if self._joining is not None:
+            self._joining.recover()
         if self._rpc is not None:
             self._rpc.start()
         self._listener.start()

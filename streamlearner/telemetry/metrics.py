@@ -233,6 +233,24 @@ class Metrics:
         """One call of a method that there is; `code` is the name of gRPC's."""
         self._series.rpcs.labels(method, code).inc()
 
+    def count_label(self, *, outcome: str) -> None:
+        """One label that came later; `outcome` is of a small fixed set."""
+        self._series.labels.labels(outcome).inc()
+
+    def publish_answered(
+        self,
+        *,
+        waiting: int,
+        overall: float | None,
+        by_version: Mapping[str, float | None],
+        by_window: Mapping[str, float | None],
+    ) -> None:
+        """Accuracy of the answers that were given and whose labels came, 0 to 1; None where none came."""
+        self._series.awaiting.set(waiting)
+        slices = {"overall": overall} | {f"window:{name}": value for name, value in by_window.items()}
+        slices |= {f"version:{name}": by_version[name] for name in list(by_version)[-10:]}
+        self._series.answered.publish({name: value for name, value in slices.items() if value is not None})
+
     def count_pushed(self, *, accepted: int, duplicates: int) -> None:
         """Examples that a push made durable, and those it had before."""
         self._series.push_accepted.inc(accepted)

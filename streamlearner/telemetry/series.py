@@ -154,6 +154,11 @@ class Series:
         self.rpcs = counter("grpc_requests", "gRPC calls, by method and code.", ["method", "code"])
         pushed = counter("pushed_examples", "Examples pushed by HTTP, by outcome.", ["outcome"])
         self.push_accepted, self.push_duplicates = map(pushed.labels, ("accepted", "duplicate"))
+        self.labels = counter("labels", "Labels that came later, by what became of them.", ["outcome"])
+        self.awaiting = gauge("predictions_awaiting_label", "Predictions kept, whose label may still come.")
+        self.answered = Family(
+            gauge("answered_accuracy_ratio", "Share of given answers that were right, by slice.", ["slice"])
+        )
         self.served_examples = gauge(
             "served_model_examples", "Examples that the model being served has learned."
         )

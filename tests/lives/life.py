@@ -70,7 +70,7 @@ class SimulatedServing(Serving):
             metrics=metrics(),
             now_s=outside.wall_clock,
         )
-        self._rpc = None
+        self._rpc = self._joining = self.predictions = None
         self._listener = self._pools = Silent()  # type: ignore[assignment]
 
     def refresh(self, predictor: Predictor | None) -> bool:

@@ -99,7 +99,8 @@ def test_a_crash_is_a_500_in_the_common_form_and_tells_no_details(
 def test_the_description_lists_every_path_and_its_body(client: InProcess) -> None:
     described = client.get("/openapi.json").json()["paths"]
     expected = {
-        "/v1/predict", "/v1/examples", "/v1/status", "/v1/retention", "/v1/memory", "/v1/recollections",
+        "/v1/predict", "/v1/labels", "/v1/examples", "/v1/status", "/v1/retention", "/v1/memory",
+        "/v1/recollections",
         "/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant", "/livez", "/readyz", "/metrics", "/",
         "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
     }  # fmt: skip

@@ -1,0 +1,145 @@
+"""POST /v1/labels: the label that came later joins the input that was predicted, and both are learned."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from starlette.requests import Request
+from torch import Tensor
+
+from streamlearner.decoding.labels import parse_label
+from streamlearner.errors import StreamlearnerError
+from streamlearner.serving.bodies import Bodies, LabelBody, parse, require_json
+from streamlearner.serving.daemon_port import DaemonPort, IngestExample
+from streamlearner.serving.problems import Json, Problem
+from streamlearner.serving.workers import Workers
+from streamlearner.state.predictions import EXPIRED, LABELLED, Prediction, Predictions
+from streamlearner.stream import Factors, Label
+from streamlearner.telemetry.metrics import Metrics
+
+NOT_KEPT = "this daemon keeps no predictions: set labels.budget_bits, and source.type: push"
+STATUSES = {"accepted": 202, "duplicate": 200, "conflict": 409, "unknown": 404, "expired": 410}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a label: a name of `state.answered.OUTCOMES`, and a sentence."""
+
+    name: str
+    text: str
+
+
+class Joining:
+    """Joins labels to predictions, each once, from any thread."""
+
+    def __init__(self, *, predictions: Predictions, daemon: DaemonPort, metrics: Metrics) -> None:
+        self._predictions = predictions
+        self._daemon = daemon
+        self._metrics = metrics
+
+    def join(self, name: str, label: Label | Factors) -> Outcome:
+        """The example is durable when this returns "accepted". Raises what `DaemonPort.ingest` raises: then
+        nothing was joined, and the label may be sent again."""
+        outcome = self._join(name, label)
+        self._predictions.answered.tell(outcome.name)
+        self._metrics.count_label(outcome=outcome.name)
+        return outcome
+
+    def recover(self) -> None:
+        """Joins the labels that were noted and not joined when the process ended; call before others do."""
+        for found in self._predictions.claimed():
+            assert found.label is not None
+            with contextlib.suppress(StreamlearnerError):  # it waits on, and the label may be sent again
+                self.join(found.id, parse_label(json.loads(found.label)))
+
+    def _join(self, name: str, label: Label | Factors) -> Outcome:
+        text = json.dumps(label, sort_keys=True)
+        found = self._predictions.claim(name, text)
+        if found is None:
+            return Outcome("unknown", f'no prediction "{name[:100]}" is known: it never was, or long ago')
+        if found.state == EXPIRED:
+            return Outcome("expired", f'prediction "{name}" waited for its label too long, or for too many')
+        if found.label != text:
+            return Outcome("conflict", f'prediction "{name}" has the label {found.label} already')
+        if found.state == LABELLED:
+            return Outcome("duplicate", f'prediction "{name}" has this label already')
+        self._ingest(found, label)
+        if not self._predictions.joined(name, right=_is_right(found.answer, label)):
+            return Outcome("duplicate", f'prediction "{name}" has this label already')
+        return Outcome("accepted", "")
+
+    def _ingest(self, found: Prediction, label: Label | Factors) -> None:
+        """An example that was joined before a crash, or by another thread just now, is a duplicate there."""
+        task = None if isinstance(label, Mapping) and found.task in label else found.task
+        try:
+            if self._daemon.ingest([IngestExample(_input(found), label, task, found.id)]) is None:
+                raise Problem(409, NOT_KEPT)
+        except Exception:
+            self._predictions.unclaim(found.id)
+            raise
+
+
+class Labels:
+    """The route. `joining` is None where no predictions are kept."""
+
+    def __init__(self, *, joining: Joining | None, bodies: Bodies, workers: Workers) -> None:
+        self._joining = joining
+        self._bodies = bodies
+        self._workers = workers
+
+    async def label(self, request: Request) -> Json:
+        """Joins a label to the prediction it is for: 202 once both are durable, 200 where they were before.
+        404 for an id that is not known, 410 for one that expired, 409 for another label than before."""
+        require_json(request)
+        body = await self._bodies.read(request)
+        return await self._workers.run(lambda _: self._label(body), client=request)
+
+    def _label(self, body: bytes) -> Json:
+        found = parse(LabelBody, body)
+        label = parse_label(found.label)
+        if self._joining is None:
+            raise Problem(409, NOT_KEPT)
+        outcome = self._joining.join(found.prediction_id, label)
+        status = STATUSES[outcome.name]
+        if status >= 400:
+            raise Problem(status, outcome.text)
+        content = {"outcome": outcome.name, "prediction_id": found.prediction_id}
+        return Json(content, status_code=status)
+
+
+def kept(
+    *, ids: list[str], answers: list[object], inputs: Tensor, version: str, task: str | None, now_s: float
+) -> list[Prediction]:
+    """What is kept of the answers to one request."""
+    arrays = inputs.numpy()
+    return [
+        Prediction(
+            id=name,
+            kept_s=now_s,
+            version=version,
+            answer=json.dumps(answer, sort_keys=True),
+            task=task,
+            shape=array.shape,
+            dtype=array.dtype.name,
+            input=array.tobytes(),
+        )
+        for name, answer, array in zip(ids, answers, arrays, strict=True)
+    ]
+
+
+def _input(found: Prediction) -> Tensor:
+    return torch.from_numpy(np.frombuffer(found.input, found.dtype).reshape(found.shape).copy())
+
+
+def _is_right(answer: str, label: Label | Factors) -> bool:
+    """Of a label of several factors, all that were both asked and told must be right."""
+    given = json.loads(answer)
+    if not isinstance(label, Mapping):
+        return bool(given == label)
+    both = label.keys() & given.keys() if isinstance(given, dict) else set()
+    return bool(both) and all(given[factor] == label[factor] for factor in both)

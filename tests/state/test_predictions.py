@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamlearner.errors import StreamlearnerError
+from streamlearner.state.predictions import EXPIRED, LABELLED, WAITING, Prediction, Predictions
+
+
+class Clock:
+    now_s = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+class Opened:
+    """Opens the same file again and again."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path, self._clock, self._opened = path, clock, list[Predictions]()
+
+    def __call__(self, *, budget_bits: int = 8_000_000, keep_s: float = 100.0) -> Predictions:
+        self._opened.append(Predictions(self.path, budget_bits=budget_bits, keep_s=keep_s, now_s=self._clock))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        for one in self._opened:
+            one.close()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, clock: Clock) -> Iterator[Opened]:
+    opened = Opened(tmp_path / "predictions.sqlite", clock)
+    yield opened
+    opened.close()
+
+
+def prediction(name: str = "a", *, at_s: float = 1_000_000.0, **more: Any) -> Prediction:
+    """Of an input that cannot be compressed."""
+    found = np.random.default_rng(len(name)).integers(0, 256, 1000, dtype=np.uint8).tobytes()
+    settings: dict[str, Any] = {"version": "3.1200", "answer": '"cat"', "task": None, "shape": (1, 10, 100)}
+    return Prediction(name, at_s, **settings | {"dtype": "uint8", "input": found} | more)
+
+
+def test_what_is_kept_comes_back_as_it_was(opened: Opened) -> None:
+    kept = prediction(task="odd")
+    opened().keep([kept])
+    assert opened().find("a") == kept, "after kill -9: nothing was closed"
+    assert opened().find("b") is None
+
+
+def test_a_label_is_joined_once_and_the_input_leaves(opened: Opened) -> None:
+    predictions = opened()
+    predictions.keep([prediction()])
+    claimed = predictions.claim("a", '"dog"')
+    assert claimed is not None and (claimed.label, claimed.state) == ('"dog"', WAITING)
+    assert predictions.joined("a", right=False)
+    assert not predictions.joined("a", right=False)
+    found = opened().find("a")
+    assert found is not None
+    assert (found.state, found.label, found.input, found.answer) == (LABELLED, '"dog"', b"", "")
+    assert opened().answered.document()["labelled"] == 1
+
+
+def test_the_first_label_counts_also_after_a_restart_in_between(opened: Opened) -> None:
+    opened().keep([prediction()])
+    opened().claim("a", '"dog"')
+    after = opened()
+    assert [one.label for one in after.claimed()] == ['"dog"']
+    found = after.claim("a", '"cow"')
+    assert found is not None and found.label == '"dog"'
+    after.unclaim("a")
+    found = after.claim("a", '"cow"')
+    assert found is not None and found.label == '"cow"'
+
+
+def test_inputs_expire_with_time_and_their_ids_are_remembered(opened: Opened, clock: Clock) -> None:
+    predictions = opened()
+    predictions.keep([prediction()])
+    clock.now_s += 101
+    found = predictions.claim("a", '"dog"')
+    assert found is not None and (found.state, found.input, found.label) == (EXPIRED, b"", None)
+    assert len(predictions) == 0
+    assert not predictions.joined("a", right=True)
+
+
+def test_the_budget_is_never_exceeded_and_the_oldest_leave_first(opened: Opened) -> None:
+    predictions = opened(budget_bits=100_000)
+    for number in range(200):
+        predictions.keep([prediction(f"run-{number}")])
+        assert predictions.stored_bits <= 100_000
+    waiting = [number for number in range(200) if is_in(predictions, number, WAITING)]
+    assert waiting == list(range(200 - len(waiting), 200)) and 8 <= len(waiting) <= 12
+    assert is_in(predictions, 200 - len(waiting) - 1, EXPIRED)
+    assert predictions.find("run-0") is None, "ids have a share of the budget alone"
+
+
+def is_in(predictions: Predictions, number: int, state: int) -> bool:
+    found = predictions.find(f"run-{number}")
+    return found is not None and found.state == state
+
+
+def test_one_request_beyond_the_budget_is_not_kept_whole(opened: Opened) -> None:
+    predictions = opened(budget_bits=20_000)
+    predictions.keep([prediction(f"run-1.{number}") for number in range(50)])
+    assert predictions.stored_bits <= 20_000
+    assert len(predictions) == 2
+
+
+def test_the_bits_are_those_of_what_lies_there_and_stay_after_a_restart(opened: Opened) -> None:
+    predictions = opened()
+    predictions.keep([prediction(f"run-{number}") for number in range(300)])
+    for number in range(100):
+        predictions.joined(f"run-{number}", right=True)
+    assert opened().stored_bits == predictions.stored_bits
+    assert len(opened()) == len(predictions) == 200
+    held = sum(len(one.input) for n in range(300) if (one := predictions.find(f"run-{n}")) is not None)
+    assert 8 * held < predictions.stored_bits < 8 * held * 1.2
+
+
+def test_inputs_that_can_be_are_compressed(opened: Opened) -> None:
+    predictions = opened()
+    predictions.keep([prediction(input=bytes(1000))])
+    assert predictions.stored_bits < 8 * 200
+
+
+def test_nothing_of_an_input_lies_on_the_disk_once_it_left(opened: Opened) -> None:
+    predictions = opened()
+    predictions.keep([prediction()])
+    with sqlite3.connect(opened.path) as other:
+        (data,) = other.execute("SELECT input FROM predictions").fetchone()
+    other.close()
+    predictions.joined("a", right=True)
+    predictions.close()
+    assert data[100:300] not in opened.path.read_bytes()
+
+
+def test_answers_are_counted_by_adopted_version_and_window(opened: Opened, clock: Clock) -> None:
+    predictions = opened(keep_s=1e9)
+    ages_s = {"old": 8 * 86_400, "yesterday": 30 * 3600, "today": 5 * 3600, "now": 0}
+    for version, (name, age_s) in enumerate(ages_s.items()):
+        one = prediction(name, at_s=clock.now_s - age_s, version=f"{version // 2}.{version}")
+        predictions.keep([one])
+        predictions.joined(name, right=name in ("now", "yesterday"))
+    document = opened().answered.document()
+    assert document["labelled"] == 4
+    assert document["overall"] == 0.5
+    assert document["by_version"] == {"0": 0.5, "1": 0.5}
+    assert document["by_window"] == {"1h": 1.0, "24h": 0.5, "7d": pytest.approx(2 / 3)}
+
+
+def test_nothing_labelled_is_no_accuracy(opened: Opened) -> None:
+    document = opened().answered.document()
+    assert document["overall"] is None
+    assert document["by_window"] == {"1h": None, "24h": None, "7d": None}
+
+
+def test_a_file_that_is_not_one_is_named(opened: Opened) -> None:
+    opened.path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StreamlearnerError, match=r"predictions\.sqlite cannot be used"):
+        opened()
