@@ -35,6 +35,7 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
     """A fresh learner for inputs of this schema: the same for the same config (and machine, with `auto`).
     With an `eye`, all of it but the predictor takes what the eye makes of them."""
     eye = eye and eye.for_inputs(schema.shape)
+    ordered = bool(eye and eye.ordered) if config.eye.ordered is None else config.eye.ordered
     seen = Schema(shape=(eye.features,), dtype="float32") if eye else schema
     dtype, shape = getattr(torch, seen.dtype), seen.shape
 
@@ -53,7 +54,9 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
         return made
 
     return Learner(
-        make_method=lambda name: make_method(config, network=network(name), input_shape=shape, dtype=dtype),
+        make_method=lambda name: make_method(
+            config, network=network(name), input_shape=shape, dtype=dtype, ordered=ordered and len(shape) == 1
+        ),
         make_network=network,
         network=resolve_name(name=config.network.name, input_shape=shape),
         seed=seed_of(config, "transplant"),
@@ -77,13 +80,19 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
 
 
 def make_method(
-    config: Config, *, input_shape: tuple[int, ...], dtype: torch.dtype, network: Network | None = None
+    config: Config,
+    *,
+    input_shape: tuple[int, ...],
+    dtype: torch.dtype,
+    network: Network | None = None,
+    ordered: bool = False,
 ) -> DualMemory:
     """A fresh method by name, with this network or the configured one; it takes what it needs."""
     kind: type[DualMemory] = METHODS.find(config.method.name).load()
     components = Components(
         input_shape=input_shape,
         dtype=dtype,
+        ordered=ordered,
         network=network or make_network(config, input_shape=input_shape),
         augmentation=make_augmentation(config, input_shape=input_shape),
         recollections_per_step=config.method.recollections_per_step,

@@ -93,6 +93,7 @@ def make_eye(config: Config) -> Eye | None:
         mean=section.mean,
         deviation=section.deviation,
         layer=section.layer,
+        mirrored=bool(section.mirrored),
         device=config.device,
         half_precision=config.precision == "bf16",
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamlearner.app.assembly import build
+from streamlearner.app.parts import make_eye
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.config.loading import load
 from streamlearner.connectors.kafka.source import KafkaSource
@@ -46,6 +47,7 @@ def build_fixture(*, data: Path, download: bool = False) -> Fixture:
         load_dataset=load_dataset,
         load_csv=load_csv,
         encode=encode_raw,
+        build_eye=lambda settings: make_eye(load(path=None, settings=settings, environ={})),
     )
 
 

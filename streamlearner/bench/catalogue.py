@@ -38,6 +38,11 @@ REGISTRY.register(
     "task-incremental Omniglot, eight alphabets",
 )
 REGISTRY.register(
+    "eyes",
+    "streamlearner.bench.experiments.eyes:EYES",
+    "class-incremental CIFAR-100 from the features of a pretrained network",
+)
+REGISTRY.register(
     "mnist-transfer",
     "streamlearner.bench.experiments.mnist_transfer:MNIST_TRANSFER",
     "transfer of function to a fresh network by recollections alone (paper 003)",

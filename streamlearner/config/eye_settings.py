@@ -56,6 +56,13 @@ class EyeSection(PartSection):
     layer: str | None = Field(default=None, min_length=1, examples=["layer3"])
     """the module whose output is taken, by its path in the network; null: what the head would see"""
 
+    mirrored: bool | None = Field(default=None, examples=[True])
+    """show each image a second time, mirrored, and take the mean: twice the time, half a point to one better.
+    null: once"""
+    ordered: bool | None = Field(default=None, examples=[True])
+    """whether features come in the order of how much they tell, of deviation 1, about: statistics then take
+    the first ones. null: what the network says; also for features that the producer sends (name: none)"""
+
     @property
     def is_open(self) -> bool:
         """Whether there is one at all."""
@@ -64,7 +71,9 @@ class EyeSection(PartSection):
     @pydantic.model_validator(mode="after")
     def _closed_needs_nothing(self) -> EyeSection:
         given = [
-            name for name in type(self).model_fields if name != "name" and getattr(self, name) is not None
+            name
+            for name in type(self).model_fields
+            if name not in ("name", "ordered") and getattr(self, name) is not None
         ]
         if given and not self.is_open:
             raise ValueError(f"eye.name to say which eye, as eye.{given[0]} is set; with none it has no use")

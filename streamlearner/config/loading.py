@@ -121,7 +121,8 @@ _ADDED = {
     ("codec", "fields"): FieldsSection().model_dump(mode="json"),
     ("daemon", "on_learning_failure"): "dead_letter",
     ("eye", "name"): "none", ("eye", "weights"): None, ("eye", "input_size"): None, ("eye", "mean"): None,
-    ("eye", "deviation"): None, ("eye", "layer"): None,
+    ("eye", "deviation"): None, ("eye", "layer"): None, ("eye", "ordered"): None,
+    ("eye", "mirrored"): None,
 }  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""
 

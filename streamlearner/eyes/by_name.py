@@ -32,6 +32,7 @@ def build_eye(
     mean: Sequence[float] | None = None,
     deviation: Sequence[float] | None = None,
     layer: str | None = None,
+    mirrored: bool = False,
     device: str = "cpu",
     half_precision: bool = False,
 ) -> Eye:
@@ -42,7 +43,7 @@ def build_eye(
         side = input_size or getattr(known, "input_size", None) or USUAL_SIDE
         shown = mean or getattr(known, "mean", None) or IMAGENET[0]
         spread = deviation or getattr(known, "deviation", None) or IMAGENET[1]
-        return Sight(int(side), _three(shown), _three(spread))
+        return Sight(int(side), _three(shown), _three(spread), mirrored)
 
     if Path(name).suffix in files.SUFFIXES:
         path = Path(name).expanduser()
@@ -59,11 +60,11 @@ def build_eye(
     network = network.eval().requires_grad_(False)
     seen = sight(network)
     digest, bits = digest_of(network, sight=seen, layer=layer), bits_of(network)
-    body = _cut(network, layer).to(device)
+    body, ordered = _cut(network, layer).to(device), layer is None and getattr(network, "ordered", False)
     body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Eye(
         body, name=name, sight=seen, digest=digest, parameter_bits=bits, device=device,
-        half_precision=half_precision,
+        half_precision=half_precision, ordered=ordered,
     )  # fmt: skip
 
 

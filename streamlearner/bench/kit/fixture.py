@@ -42,6 +42,7 @@ class Fixture:
     - `load_dataset(name, train, most=None)`: the training or the test half of a data set; at most `most`
       examples where only a part is needed.
     - `load_csv(name)`: the numbers of a file with one line of column names, [rows, columns] float64.
+    - `build_eye(settings)`: an eye of these dotted settings.
     - `encode(image, label=, task=)`: a message's value and headers.
     """
 
@@ -51,6 +52,7 @@ class Fixture:
     load_dataset: Callable[..., Dataset]
     load_csv: Callable[[str], NDArray[np.float64]]
     encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
+    build_eye: Callable[[Settings], Any]
 
     def messages(self, dataset: Dataset, *, tasks: list[str] | None = None) -> list[Message]:
         """The examples as messages, in their order."""

@@ -23,7 +23,8 @@ class LinearDiscriminant(Candidate):
     """Normal distributions with one covariance, that of all within their classes, and the frequencies seen
     (Deep SLDA, Hayes and Kanan, 2020, without its features)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ridge: float = RIDGE) -> None:
+        self.ridge = ridge
         self.classes = ByClass()
         self.sums = self.counts = torch.zeros(0)
         self.products = torch.zeros(0)
@@ -55,7 +56,7 @@ class LinearDiscriminant(Candidate):
         variance = (self.products.diagonal() / total - centre.square()).clamp_min(0)
         steady = variance <= 1e-9 * self.products.diagonal() / total
         variance = torch.where(steady, variance.max().clamp_min(1e-12), variance)
-        found: Tensor = torch.linalg.cholesky(within + torch.diag(RIDGE * variance))
+        found: Tensor = torch.linalg.cholesky(within + torch.diag(self.ridge * variance))
         return found
 
     def _values(self, inputs: Tensor) -> Tensor:

@@ -1,0 +1,141 @@
+"""Class-incremental CIFAR-100 through a pretrained eye: how much is retained for how many bits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from streamlearner.bench.experiments.cifar100_incremental import BUDGETS_BITS
+from streamlearner.bench.kit.experiment import Scope, Trial, trial_rows
+from streamlearner.bench.kit.fixture import Dataset, Fixture
+from streamlearner.bench.kit.ordering import split_held_out
+from streamlearner.bench.kit.results import Curve, Row
+from streamlearner.bench.material.seen_features import seen
+from streamlearner.bench.peers.answering import Candidate, answers_of
+from streamlearner.bench.peers.discriminant import LinearDiscriminant
+from streamlearner.bench.peers.simple import NearestMean, Neighbours, item_bits
+from streamlearner.bench.streams.one_pass import learn_stream
+
+EYE: dict[str, Any] = {"eye.name": "efficientnet_lite0", "eye.input_size": 96}
+MIRRORED = EYE | {"eye.mirrored": True}
+FEATURES: dict[str, Any] = {"eye.ordered": True, "precision": "fp32", "daemon.batch_size": 50, "threads": 1}
+OURS: dict[str, dict[str, Any]] = {
+    "ours": {"method.name": "streaming_statistics"},
+    "ours_once": {"method.name": "streaming_statistics"},
+    "ours_default_method": {},
+}
+UNBOUNDED: dict[str, Callable[[Tensor], Candidate]] = {
+    "streaming_lda": lambda inputs: LinearDiscriminant(ridge=0.01),
+    "class_means": lambda inputs: NearestMean(),
+    "all_neighbours": lambda inputs: Neighbours(budget_bits=len(inputs) * item_bits(inputs), seed=0),
+}
+"""By arm, what makes it for a stream of these inputs."""
+PEERS_BATCH = 500
+QUICK = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """The stream is one class after another, ten classes a period, their order drawn by the seed."""
+
+    name: str = "eyes"
+    protocol: str = (
+        "Class-incremental CIFAR-100 without tasks: 50,000 training images, 100 classes, ten at a time in an "
+        "order drawn by the seed, shuffled within the ten, one pass in batches of 50; tested on the 10,000 "
+        "test images among all classes. Learned from the features of EfficientNet-lite0 (ImageNet weights, "
+        "frozen: transfer) at 96 pixels, its 1,000 leading directions as the eye gives them, in 16-bit "
+        "floats, each the mean of an image and its mirror image; ours_once: of the image alone. Budget: all "
+        "that was learned, codes, labels, statistics and counts; the eye's 150 million bits are none of it. "
+        "ours: method streaming_statistics; ours_default_method: recollection_replay. Without a bound, "
+        "budget 0: streaming_lda in double precision on all 1,000, class_means standardised, all_neighbours "
+        "(three of all 50,000). Settings were chosen on 10,000 images held out of the training set. The exam "
+        "withholds some images more, 256 KiB at most."
+    )
+    held_out_one_in: int = 5
+
+    def trials(self, scope: Scope) -> Iterable[Trial]:
+        budgets = scope.budgets_bits or BUDGETS_BITS[: 1 if scope.quick else None]
+        for arm in OURS:
+            for budget in budgets:
+                for seed in range(scope.seeds):
+                    yield Trial(arm, budget, seed)
+        for arm in UNBOUNDED:
+            yield Trial(arm, 0, 0)
+
+    def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Curve]:
+        training, test = _halves(fixture, scope.quick, mirrored=trial.arm != "ours_once")
+        if scope.held_out:
+            training, test = split_held_out(training, held_out_one_in=self.held_out_one_in)
+        stream = in_class_order(training, seed=trial.seed)
+        if trial.arm in UNBOUNDED:
+            yield from _of_peer(trial, stream, test)
+            return
+        settings = {
+            **FEATURES,
+            **OURS[trial.arm],
+            "memory.budget_bits": trial.budget_bits,
+            "seed": trial.seed,
+        }
+        outcome = learn_stream(fixture, settings, stream, test, names_tasks=False)
+        yield from trial_rows(
+            trial,
+            outcome.measured,
+            stored_bits=outcome.stored_bits,
+            parameter_bits=sum(outcome.parameter_bits.values()),
+            seconds=outcome.seconds,
+            examples=len(stream.labels),
+        )
+        yield Curve(trial.arm, trial.budget_bits, trial.seed, outcome.points)
+
+
+EYES = Eyes()
+
+
+@lru_cache(maxsize=1)  # from arm to arm
+def _halves(fixture: Fixture, quick: bool, *, mirrored: bool) -> tuple[Dataset, Dataset]:
+    eye = MIRRORED if mirrored else EYE
+    most = QUICK if quick else None
+    training, test = (seen(fixture, eye, data="CIFAR100", train=half, most=most) for half in (True, False))
+    return training, test
+
+
+def in_class_order(dataset: Dataset, *, seed: int, at_once: int = 10) -> Dataset:
+    """So many classes after so many others, in an order of the seed's; shuffled within each."""
+    rng = np.random.default_rng(seed)
+    names = sorted(set(dataset.labels))
+    period = {label: place // at_once for place, label in enumerate(rng.permutation(names).tolist())}
+    order = rng.permutation(len(dataset.labels))
+    periods = np.array([period[dataset.labels[i]] for i in order])
+    return dataset.select(order[np.argsort(periods, kind="stable")])
+
+
+def _of_peer(trial: Trial, stream: Dataset, test: Dataset) -> Iterator[Row]:
+    """One that keeps what it likes."""
+    candidate, started = UNBOUNDED[trial.arm](torch.from_numpy(stream.images)), time.perf_counter()
+    for inputs, labels in zip(*_batches(stream), strict=True):
+        candidate.learn(inputs, labels)
+    seconds = time.perf_counter() - started
+    answers = answers_of(candidate.answer, torch.from_numpy(test.images))
+    measured: Mapping[str, float] = {
+        "accuracy": float((answers == torch.tensor(test.labels)).double().mean())
+    }
+    yield from trial_rows(
+        trial,
+        measured,
+        stored_bits=candidate.stored_bits,
+        parameter_bits=candidate.parameter_bits,
+        seconds=seconds,
+        examples=len(stream.labels),
+    )
+
+
+def _batches(stream: Dataset) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    inputs, labels = torch.from_numpy(stream.images), torch.tensor(stream.labels)
+    return torch.split(inputs, PEERS_BATCH), torch.split(labels, PEERS_BATCH)

@@ -1,0 +1,237 @@
+"""Exact sums, as `ClassSums` holds them, in no more bits than they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from streamlearner.statistics.packed_integers import pack, packed_bits, unpack, width_of
+
+Ints = NDArray[np.int64]
+
+GROUPS = 8
+"""Parts of the directions, one after the other, whose sums and products have a width of their own: those of
+the last directions are smaller."""
+WIDE = 32
+"""Bits of each count, each sum over all classes and each sum of squares."""
+FULL = 2**30
+"""A sum of squares, or a count, beyond which all are halved."""
+
+
+class Sums(NamedTuple):
+    """Counts [classes], sums by class [classes, directions], and the scatter about 0 [directions,
+    directions]."""
+
+    counts: Ints
+    sums: Ints
+    scatter: Ints
+
+    def first(self, directions: int) -> Sums:
+        """Along the first directions alone."""
+        return Sums(self.counts, self.sums[:, :directions], self.scatter[:directions, :directions])
+
+
+class Excess(NamedTuple):
+    """What is packed: sums by class and products of two directions, less what the sums over all classes let
+    expect of each, rounded down. Which is exact, as those are held."""
+
+    total: Ints
+    sums: Ints
+    scatter: Ints
+
+    def first(self, directions: int) -> Excess:
+        return Excess(
+            self.total[:directions], self.sums[:, :directions], self.scatter[:directions, :directions]
+        )
+
+    @property
+    def groups(self) -> Iterator[tuple[Ints, Ints]]:
+        """The sums of a group's directions, and their products with later directions, flat."""
+        for own, place in _groups(len(self.total)):
+            yield self.sums[:, own].reshape(-1), self.scatter[place]
+
+    @property
+    def widths(self) -> list[tuple[int, int]]:
+        """By group, of a sum and of a product."""
+        return [(width_of(sums), width_of(products)) for sums, products in self.groups]
+
+
+class PackedSums(nn.Module):
+    """Sums of whole numbers along `directions`, by class, inside a budget of bits: as many of the directions,
+    from the first, as there is room for.
+
+    Sums, and products of two directions, take as many bits each as the largest of their group needs. So what
+    was added and then subtracted leaves no trace, and shards that are merged hold what one would that saw
+    all. Where more examples need more bits, the last directions are given up. Once a sum is beyond `FULL`,
+    after 20 million examples, all are halved, and sums are no longer exact.
+
+    `counts` [classes], `total` and `squares` [directions] int32; `widths` [groups, 2], `packed_sums` and
+    `packed_products` are bytes.
+    """
+
+    counts: Tensor
+    total: Tensor
+    squares: Tensor
+    widths: Tensor
+    packed_sums: Tensor
+    packed_products: Tensor
+
+    def __init__(self, directions: int, *, budget_bits: int) -> None:
+        super().__init__()
+        self.budget_bits = budget_bits
+        nothing = np.zeros((directions, directions), np.int64)
+        self._hold(Sums(np.zeros(0, np.int64), np.zeros((0, directions), np.int64), nothing))
+
+    @property
+    def classes(self) -> int:
+        return len(self.counts)
+
+    @property
+    def directions(self) -> int:
+        return len(self.total)
+
+    @property
+    def stored_bits(self) -> int:
+        return 8 * sum(int(buffer.nbytes) for buffer in self.buffers())
+
+    @property
+    def sums(self) -> Tensor:
+        """[classes, directions] int64."""
+        return torch.from_numpy(self.held().sums)
+
+    def square(self) -> Tensor:
+        """The scatter about 0 [directions, directions], both triangles."""
+        return torch.from_numpy(self.held().scatter)
+
+    def grow(self, classes: int) -> None:
+        """Places for classes up to `classes`, of which nothing was seen yet."""
+        if (more := classes - self.classes) > 0:
+            held = self.held()
+            sums = np.vstack([held.sums, np.zeros((more, self.directions), np.int64)])
+            self._hold(Sums(np.append(held.counts, np.zeros(more, np.int64)), sums, held.scatter))
+
+    def fit(self, budget_bits: int) -> None:
+        """As many directions as this budget has room for."""
+        self.budget_bits = budget_bits
+        self._hold(self.held())
+
+    def add(self, numbers: Tensor, labels: Tensor, *, sign: int = 1) -> None:
+        """Examples: `numbers` [n, directions or more] of any integer type, `labels` [n] below `classes`."""
+        held, new = self.held(), numbers[:, : self.directions].double().numpy()
+        np.add.at(held.counts, labels.numpy(), sign)
+        np.add.at(held.sums, labels.numpy(), sign * new.astype(np.int64))
+        scatter = held.scatter + sign * (new.T @ new).astype(np.int64)  # small whole numbers: exact
+        self._hold(Sums(held.counts, held.sums, scatter))
+
+    def subtract(self, numbers: Tensor, labels: Tensor) -> None:
+        """As if these examples, which were added, had never been."""
+        self.add(numbers, labels, sign=-1)
+
+    def merge(self, other: PackedSums) -> None:
+        """What the two would hold as one, along the directions that both have."""
+        self.grow(other.classes)
+        directions = min(self.directions, other.directions)
+        held, more = self.held().first(directions), other.held().first(directions)
+        held.counts[: other.classes] += more.counts
+        held.sums[: other.classes] += more.sums
+        self._hold(Sums(held.counts, held.sums, held.scatter + more.scatter))
+
+    def halve(self) -> None:
+        """What was seen so far counts half from now on."""
+        self._hold(_halved(self.held()))
+
+    def _hold(self, found: Sums) -> None:
+        """Packs what fits the budget."""
+        if max(int(found.scatter.max(initial=0)), int(found.counts.max(initial=0))) > FULL:
+            found = _halved(found)
+        excess = _excess(found)
+        widths = excess.widths
+        while excess.total.size and bits_of(excess, widths) > self.budget_bits:
+            excess = excess.first(_fewer(excess, widths, self.budget_bits))
+            widths = excess.widths
+        packed = [(pack(s, w[0]), pack(p, w[1])) for (s, p), w in zip(excess.groups, widths, strict=True)]
+        named = {
+            "counts": found.counts.astype(np.int32),
+            "total": excess.total.astype(np.int32),
+            "squares": excess.scatter.diagonal().astype(np.int32),
+            "widths": np.array(widths, np.uint8).reshape(-1, 2),
+            "packed_sums": np.concatenate([sums for sums, _ in packed] or [np.empty(0, np.uint8)]),
+            "packed_products": np.concatenate(
+                [products for _, products in packed] or [np.empty(0, np.uint8)]
+            ),
+        }
+        for name, array in named.items():
+            self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)))
+
+    def held(self) -> Sums:
+        """All of them, unpacked."""
+        size, counts = self.directions, self.counts.numpy().astype(np.int64)
+        sums, scatter = np.zeros((self.classes, size), np.int64), np.zeros((size, size), np.int64)
+        packed, starts = (self.packed_sums.numpy(), self.packed_products.numpy()), [0, 0]
+        for (own, place), widths in zip(_groups(size), self.widths.tolist(), strict=True):
+            for kind, count in enumerate((self.classes * (own.stop - own.start), len(place[0]))):
+                end = starts[kind] + packed_bits(count, widths[kind]) // 8
+                found = unpack(packed[kind][starts[kind] : end], widths[kind], count=count)
+                starts[kind] = end
+                if kind:
+                    scatter[place] = found
+                else:
+                    sums[:, own] = found.reshape(self.classes, own.stop - own.start)
+        scatter += scatter.T
+        np.fill_diagonal(scatter, self.squares.numpy())
+        expected = _expected(counts, self.total.numpy().astype(np.int64))
+        return Sums(counts, sums + expected[0], scatter + expected[1])
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        for name in self._buffers:
+            if prefix + name in state_dict:
+                self.register_buffer(name, torch.zeros_like(state_dict[prefix + name]))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def bits_of(excess: Excess, widths: list[tuple[int, int]]) -> int:
+    """Bits that are stored of it."""
+    lengths = [(sums.size, products.size) for sums, products in excess.groups]
+    packed = sum(
+        packed_bits(n, w) for pair in zip(lengths, widths, strict=True) for n, w in zip(*pair, strict=True)
+    )
+    return WIDE * (len(excess.sums) + 2 * len(excess.total)) + packed + 16 * len(widths)
+
+
+def _fewer(excess: Excess, widths: list[tuple[int, int]], budget_bits: int) -> int:
+    """Directions, at least one less, that might fit: bits grow no faster than by the square."""
+    share = budget_bits / bits_of(excess, widths)
+    return max(0, min(len(excess.total) - 1, int(len(excess.total) * (share + 1) / 2)))
+
+
+def _halved(found: Sums) -> Sums:
+    return Sums(*(part // 2 for part in found))
+
+
+def _excess(found: Sums) -> Excess:
+    total = found.sums.sum(0)
+    sums, scatter = _expected(found.counts, total)
+    return Excess(total, found.sums - sums, found.scatter - scatter)
+
+
+def _expected(counts: Ints, total: Ints) -> tuple[Ints, Ints]:
+    """Sums by class, were all classes alike, and the scatter of the mean alone; rounded down."""
+    number = max(1, int(counts.sum()))
+    return np.multiply.outer(counts, total) // number, np.multiply.outer(total, total) // number
+
+
+@lru_cache(maxsize=8)
+def _groups(directions: int) -> list[tuple[slice, tuple[Ints, Ints]]]:
+    """By group its directions, and where the products of each with the later ones stand in the scatter."""
+    row, column = np.triu_indices(directions, 1)
+    ends = [directions * (i + 1) // GROUPS for i in range(GROUPS)]
+    starts = [0, *ends[:-1]]
+    within = [(row >= start) & (row < end) for start, end in zip(starts, ends, strict=True)]
+    slices = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
+    return [(own, (row[chosen], column[chosen])) for own, chosen in zip(slices, within, strict=True)]

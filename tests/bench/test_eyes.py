@@ -1,0 +1,77 @@
+"""The experiment with a pretrained eye: features are made once, kept outside the repository, and learned."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from streamlearner.bench.assembly import build_fixture
+from streamlearner.bench.experiments import eyes
+from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.kit.fixture import Fixture
+from streamlearner.bench.material.seen_features import cache_folder, seen
+from tests.support.tiny_bench import dataset
+
+SCOPE = Scope(seeds=1, budgets_bits=None, quick=True)
+EYE = {"eye.name": "tests.support.eyes:tiny"}
+
+
+@pytest.fixture
+def fixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fixture:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    eyes._halves.cache_clear()
+    return dataclasses.replace(build_fixture(data=tmp_path), load_dataset=dataset)
+
+
+def test_an_eye_sees_a_data_set_once(fixture: Fixture) -> None:
+    looks: Counter[str] = Counter()
+    eye = fixture.build_eye(EYE)
+
+    class Counted:
+        digest = eye.digest
+
+        @staticmethod
+        def see(images: torch.Tensor) -> torch.Tensor:
+            looks["images"] += len(images)
+            return eye.see(images)
+
+    counting = dataclasses.replace(fixture, build_eye=lambda settings: Counted)
+    first, again = (seen(counting, EYE, data="CIFAR100", train=True, most=None) for _ in range(2))
+    assert looks["images"] == len(first.labels)
+    assert np.array_equal(first.images, again.images)
+    shown = torch.from_numpy(dataset("CIFAR100", True).images)[:, None]
+    assert np.allclose(first.images, eye.see(shown).numpy(), atol=2e-3)
+    assert list(cache_folder().rglob("*.parquet"))
+
+
+def test_another_eye_has_features_of_its_own(fixture: Fixture) -> None:
+    one, other = (
+        seen(fixture, settings, data="CIFAR100", train=False, most=None).images
+        for settings in (EYE, EYE | {"eye.input_size": 20})
+    )
+    assert one.shape == other.shape and not np.allclose(one, other, atol=1e-2)
+
+
+@pytest.mark.parametrize("arm", [*eyes.OURS, *eyes.UNBOUNDED])
+def test_every_arm_learns(arm: str, fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eyes, "EYE", EYE)
+    monkeypatch.setattr(eyes, "MIRRORED", EYE | {"eye.mirrored": True})
+    budget = 0 if arm in eyes.UNBOUNDED else 100_000
+    found = list(eyes.EYES.run(Trial(arm, budget, 0), fixture=fixture, scope=SCOPE))
+    (accuracy,) = (row for row in found if getattr(row, "metric", "") == "accuracy")
+    assert accuracy.value > 0.3
+    assert budget == 0 or 0 < accuracy.stored_bits <= budget
+
+
+def test_the_order_of_classes_is_the_seeds() -> None:
+    streams = [
+        eyes.in_class_order(dataset("CIFAR100", True), seed=seed, at_once=2).labels for seed in (0, 0, 1)
+    ]
+    assert streams[0] == streams[1] != streams[2]
+    first = set(streams[0][:24])
+    assert len(first) == 2 and not first & set(streams[0][24:])
