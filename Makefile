@@ -8,15 +8,15 @@ BIN    := $(VENV)/bin
 PIP_ARGS ?=
 # Test workers: three also on two cores, as tests often wait; each starts a broker. WORKERS= runs all in one process.
 WORKERS ?= -n 3 --dist loadfile --no-loadscope-reorder
-# More words for `make demo`, for pytest in `make test`, and for `make lives` (`--first` seed).
+# More words for `make demo`, for pytest in `make test`, and for `make lives` (`--first` seed) and `make soak`.
 ARGS ?=
-# Lives of `make lives`.
-N ?= 2000
+# Lives of `make lives`, which are 2000 unless told, and examples of `make soak`, 100000.
+N ?=
 
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo test lives lint audit format docs proto docs-pictures wheel clean
+.PHONY: help setup test-setup demo test lives soak lint audit format docs proto docs-pictures wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,10 @@ test: test-setup ## run every test; those whose tools are missing skip and say w
 		$(BIN)/python -m pytest -p tests.support.plugin_required $(WORKERS) $(ARGS)
 
 lives: test-setup ## live N simulated lives of the daemon with faults at any call; N=100000 takes a night
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.lives --lives $(N) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.lives $(if $(N),--lives $(N)) $(ARGS)
+
+soak: test-setup ## one daemon for N examples: what of its memory, time, descriptors, threads and disk grows
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak $(if $(N),--examples $(N)) $(ARGS)
 
 lint: test-setup ## style, types and the direction of imports, as in CI
 	$(BIN)/ruff check .

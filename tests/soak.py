@@ -7,6 +7,7 @@ time. At each tenth a line says what it holds and takes. After the first tenth n
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import re
@@ -82,9 +83,12 @@ class Daemon:
     def ask(self, path: str, body: object = None) -> bytes:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            content: bytes = answer.read()
-            return content
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                content: bytes = answer.read()
+                return content
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{path}: {error.code} {error.read().decode()}") from error
 
     def wait_until_it_answers(self) -> None:
         deadline_s = time.monotonic() + START_S
@@ -132,19 +136,28 @@ def _bytes_under(folder: Path) -> int:
     return total
 
 
-def pushed(number: int) -> list[dict[str, Any]]:
+def pushed(number: int, side: int) -> list[dict[str, Any]]:
     """The examples of one request: classes come and go, and their means drift."""
     rng = np.random.default_rng(number)
     labels = (rng.integers(5, size=PUSHED) + number // 40) % CLASSES
-    means = np.random.default_rng(7).normal(size=(CLASSES, VALUES)) + np.sin(number / 200)
-    inputs = means[labels] + rng.normal(size=(PUSHED, VALUES))
+    values = side * side or VALUES
+    means = np.random.default_rng(7).normal(size=(CLASSES, values)) + np.sin(number / 200)
+    inputs = means[labels] + rng.normal(size=(PUSHED, values))
     return [
-        {"input": [round(float(v), 4) for v in row], "label": f"class {label}", "id": f"{number}-{place}"}
+        {"input": as_input(row, side), "label": f"class {label}", "id": f"{number}-{place}"}
         for place, (row, label) in enumerate(zip(inputs, labels.tolist(), strict=True))
     ]
 
 
-def lived(daemon: Daemon, examples: int) -> list[Figures]:
+def as_input(values: np.ndarray[Any, Any], side: int) -> object:
+    """A vector, or a grey image of so many pixels a side."""
+    if not side:
+        return [round(float(value), 4) for value in values]
+    pixels = (values * 30 + 128).clip(0, 255).astype(np.uint8).tobytes()
+    return {"b64": base64.b64encode(pixels).decode(), "shape": [side, side, 1], "dtype": "uint8"}
+
+
+def lived(daemon: Daemon, examples: int, *, side: int) -> list[Figures]:
     """Pushes so many, asks meanwhile, and looks at each tenth."""
     found, number, last_s, last = [daemon.figures(0)], 0, time.monotonic(), 0
     while (taken := daemon.taken()) < examples:
@@ -156,7 +169,7 @@ def lived(daemon: Daemon, examples: int) -> list[Figures]:
             found.append(daemon.figures(taken))
             tell(found)
         if number * PUSHED - taken < MOST_BEHIND and number * PUSHED < examples:
-            batch = pushed(number)
+            batch = pushed(number, side)
             daemon.ask("/v1/examples", {"examples": batch})
             number += 1
             if taken:
@@ -194,13 +207,16 @@ def grown(found: Sequence[Figures]) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--examples", type=int, default=100_000)
+    parser.add_argument(
+        "--side", type=int, default=0, help="grey images of so many pixels a side, no vectors"
+    )
     parser.add_argument("--environ", nargs="*", default=[], help="NAME=value for the daemon")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         daemon = Daemon(Path(folder), environ=dict(pair.split("=", 1) for pair in asked.environ))
         try:
             daemon.wait_until_it_answers()
-            found = lived(daemon, asked.examples)
+            found = lived(daemon, asked.examples, side=asked.side)
         finally:
             daemon.close()
     growing = grown(found)

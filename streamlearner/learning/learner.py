@@ -117,6 +117,8 @@ class Learner(Examined):
         return self.consolidation
 
     def _begin(self, candidate: DualMemory, transplant: Transplant | None = None) -> Consolidation:
+        if self.consolidation:
+            self.consolidation.close()  # it would go on setting aside what it reads
         return Consolidation.begin(self.method, candidate, transplant=transplant, seed=self.seed)
 
     def consolidate(self, steps: int) -> ConsolidationResult | None:
