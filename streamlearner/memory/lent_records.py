@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -150,7 +150,11 @@ class LentRecords(Records):
         """The same records, on their own."""
         bits = max(self.budget_bits, self.held * self.packing.record_bits + 7)
         copied = Records(budget_bits=bits, packing=self.packing)
-        for start in range(0, self.held, CHUNK):
+        if self.source is not None and self._left is None:
+            copied.take_bits(self.source, held=self.held)
+            places = self._places[self._places < copied.held].tolist()
+            copied.write(places, *self.read(places))
+        for start in range(copied.held, self.held, CHUNK):
             copied.append(*self.read(range(start, min(self.held, start + CHUNK))))
         return copied
 
@@ -166,9 +170,22 @@ def _differing(one: Records, other: Records) -> Iterable[int]:
     """Places of `one` where `other` holds another record, or none."""
     if one.packing.radices != other.packing.radices:
         return range(one.held)
-    both, found = min(one.held, other.held), [*range(other.held, one.held)]
-    for start in range(0, both, CHUNK):
-        chunk = range(start, min(both, start + CHUNK))
-        same = [(a == b).all(1) for a, b in zip(one.read(chunk), other.read(chunk), strict=True)]
-        found += (start + np.flatnonzero(~(same[0] & same[1]))).tolist()
+    found = [*range(other.held, one.held)]
+    doubtful = _doubtful(one, other)
+    for start in range(0, len(doubtful), CHUNK):
+        chunk = doubtful[start : start + CHUNK]
+        symbols, fields = ((a == b).all(1) for a, b in zip(one.read(chunk), other.read(chunk), strict=True))
+        found += np.asarray(chunk)[~(symbols & fields)].tolist()
+    return found
+
+
+def _doubtful(one: Records, other: Records) -> Sequence[int]:
+    """Places that both hold and where they may differ: of equally laid out records those with other bytes."""
+    both, width = min(one.held, other.held), one.packing.record_bits
+    if one.packing.field_bits != other.packing.field_bits or width < 8:
+        return range(both)
+    size = -(-both * width // 8)
+    first_bits = 8 * np.flatnonzero(one.bits.content[:size] != other.bits.content[:size])
+    places = np.union1d(first_bits // width, (first_bits + 7) // width)
+    found: list[int] = places[places < both].tolist()
     return found

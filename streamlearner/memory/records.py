@@ -114,6 +114,18 @@ class Records:
         self.held += len(symbols)
         self.write(range(first, self.held), symbols, fields)
 
+    def take_bits(self, other: Records, *, held: int) -> None:
+        """Into an empty one, the first `held` records of another, or as many as it holds, bit for bit; none
+        where they are laid out otherwise."""
+        layouts = [(records.packing.radices, records.packing.field_bits) for records in (self, other)]
+        if layouts[0] == layouts[1]:
+            self.held = min(held, other.held)
+            bits = self.held * self.packing.record_bits
+            self.bits.resize(bits)
+            self.bits.content[:] = other.bits.content[: -(-bits // 8)]
+            if bits % 8:
+                self.bits.content[-1] &= (1 << bits % 8) - 1
+
     def write(self, places: Sequence[int], symbols: NDArray[Any], fields: NDArray[Any]) -> None:
         """Puts records at `places`, all of them below `held`, which the caller has raised for new ones."""
         self._before_change(places)

@@ -241,3 +241,17 @@ def test_a_sleep_given_up_holds_nothing_any_more() -> None:
     assert now.stored_bits == 0 and all(
         len(memory) == 0 for memory in lending.memories(now.candidate).values()
     )
+
+
+def test_a_sleep_that_begins_anew_lets_go_of_what_the_one_before_read() -> None:
+    one = (
+        Watched(learner("recollection_replay", budget_bits=40_000))
+        .live(0, 6, STREAMS["the same classes"])
+        .learner
+    )
+    former = one.consolidation
+    one.begin_consolidation()
+    assert former is not None and former is not one.consolidation
+    for number in range(6, 40):
+        one.learn(batch(number, [0, 1, 2]))
+    assert former.stored_bits == 0 and not former.taught, "it was taught once more, for nobody"
