@@ -149,7 +149,9 @@ class Intake:
     @property
     def idle(self) -> bool:
         """True when the source has had nothing for `linger_s` and says that no message waits (a source that
-        lost its broker cannot know)."""
+        lost its broker cannot know), and not a whole batch here: one may wait for a sleep."""
+        if len(self._pending) >= self.batch_size:
+            return False
         if self.source.exhausted:
             return True
         waited = self._clock() - self._arrived_s >= self.linger_s

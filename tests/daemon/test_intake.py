@@ -7,6 +7,7 @@ import pytest
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.intake import Intake
 from tests.support.intakes import (
+    BATCH,
     Clock,
     Dripping,
     an_intake,
@@ -127,3 +128,15 @@ def test_an_endless_source_is_never_finished() -> None:
     intake.next_batch(timeout_s=0.0)
     assert intake.idle
     assert not intake.finished
+
+
+@pytest.mark.parametrize("finite", [True, False])
+def test_an_intake_that_holds_a_batch_is_not_idle_however_long_that_waits(finite: bool) -> None:
+    """As it may, for a sleep: whose steps are then to come in their turn, or no run could be repeated."""
+    clock = Clock()
+    intake = an_intake(MemorySource([message(n) for n in range(BATCH)], finite=finite), clock=clock)
+    assert intake.ready(timeout_s=0.0)
+    clock.now_s += 3_600
+    assert not intake.idle
+    intake.cut()
+    assert intake.idle

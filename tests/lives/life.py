@@ -217,9 +217,12 @@ def _add_client(daemon: Daemon, world: World, promises: Promises) -> None:
     consolidate: Callable[[], None] = daemon.consolidate
 
     def ask_and_go_on() -> None:
+        asked = world.requests.get(daemon.state.tally.messages)
         if daemon.took_batch and daemon.predictor is not None:
             promises.named(daemon.predictor)
-            _ask(daemon, world.requests.get(daemon.state.tally.messages))
+            _ask(daemon, asked)
+        elif asked in ("rollback", "revert") and not daemon.state.asleep:
+            return  # the sleep that a rollback gave up is due again: behind the next batch, or by the clock
         consolidate()
 
     daemon.consolidate = ask_and_go_on  # type: ignore[method-assign]

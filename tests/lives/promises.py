@@ -12,6 +12,7 @@ import torch
 from streamlearner.daemon.learning_failures import FAILED
 from streamlearner.daemon.loop import Daemon
 from streamlearner.learning.predictor import Predictor
+from streamlearner.memory.lent_records import share_of
 from streamlearner.state.checkpoint import Checkpoint
 from tests.lives.outside import Outside, SimulatedSource
 from tests.lives.worlds import World
@@ -76,6 +77,9 @@ class Promises:
         held, budget = learner.method.memory.stored_bits, self.world.config.memory.budget_bits
         if held > budget or learner.exam.stored_bits > learner.exam.budget_bits:
             raise Broken(f"the memory holds {held} bits of {budget}, the exam {learner.exam.stored_bits}")
+        if learner.consolidation and learner.consolidation.stored_bits > share_of(budget):
+            aside = learner.consolidation.stored_bits
+            raise Broken(f"a sleep has set {aside} bits aside, of {share_of(budget)} beside {budget}")
 
     def status(self, document: Mapping[str, Any]) -> None:
         """Every message taken is in one count."""
