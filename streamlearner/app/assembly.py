@@ -120,7 +120,7 @@ def assemble(
 ) -> Daemon:
     """The daemon of what is open already. `resources` passes to it. A simulation gives another `machine`, and
     `serve` in place of `make_serving`."""
-    codec = make_codec(config)
+    codec = make_codec(config, machine=machine)
     metrics = metrics or Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
     failures = make_failures(config, opened=resources, machine=machine)
     intake = make_intake(

@@ -95,7 +95,7 @@ def troubles(status: Mapping[str, Any]) -> list[str]:
     """What needs somebody."""
     found = []
     if not status["connected"]:
-        found.append("the source does not answer: learning waits, predictions go on")
+        found.append("the source (or a schema registry) does not answer: learning waits, predictions go on")
     if status["waiting_for_checkpoint"]:
         found.append("no checkpoint can be written: the stream waits; the log says why")
     if held := sum(status.get("held_back", {}).values()):

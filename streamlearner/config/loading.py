@@ -36,7 +36,7 @@ from streamlearner.config.learning_settings import (
     NetworkSection,
     SleepSection,
 )
-from streamlearner.config.message_settings import FieldsSection
+from streamlearner.config.message_settings import FieldsSection, SchemaRegistrySection
 from streamlearner.config.own_parts import with_own_parts
 from streamlearner.config.part_names import choosers
 from streamlearner.config.renamed import current, under_old_keys
@@ -71,6 +71,7 @@ class Config(Section):
     its container), less one for serving"""
     source: SourceSection = Field(default_factory=SourceSection)
     codec: CodecSection = Field(default_factory=CodecSection)
+    schema_registry: SchemaRegistrySection = Field(default_factory=SchemaRegistrySection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     daemon: DaemonSection = Field(default_factory=DaemonSection)
     eye: EyeSection = Field(default_factory=EyeSection)
@@ -108,7 +109,9 @@ class Config(Section):
         return masked
 
 
-_NOT_LEARNING = {"state_dir", "source", "serving", "labels", "dead_letters", "checkpoint"}
+_NOT_LEARNING = {
+    "state_dir", "source", "schema_registry", "serving", "labels", "dead_letters", "checkpoint",
+}  # fmt: skip
 _SECTIONS_OF_0_1 = {
     "active_long_term", "generative_dual_memory", "masked_generator", "meta_learned_update",
 }  # fmt: skip

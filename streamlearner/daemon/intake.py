@@ -127,13 +127,20 @@ class Intake:
         self._arrived_s = clock()
 
     def ready(self, *, timeout_s: float) -> bool:
-        """Whether there is enough for a batch; waits up to `timeout_s` for more messages."""
-        if (missing := self.batch_size - len(self._pending)) <= 0:
-            return True
-        if arrived := self.source.poll(missing, timeout_s):
-            self._arrived_s = self._clock()
-            self._pending += arrived
-        return len(self._pending) >= self.batch_size or bool(self._pending and self.idle)
+        """Whether there is enough for a batch, and it can be decoded; waits up to `timeout_s` for more
+        messages, or for that."""
+        if (missing := self.batch_size - len(self._pending)) > 0:
+            if arrived := self.source.poll(missing, timeout_s):
+                self._arrived_s = self._clock()
+                self._pending += arrived
+            if len(self._pending) < self.batch_size and not (self._pending and self.idle):
+                return False
+        return self.codec.ready(self._pending, timeout_s=timeout_s)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the source answers, and what messages need to be decoded."""
+        return self.source.connected and self.codec.connected
 
     def next_batch(self, *, timeout_s: float, known: Known = NOTHING) -> TakenBatch | None:
         """The next batch, or None where there is not enough yet; waits up to `timeout_s`. `known`: see

@@ -62,7 +62,7 @@ def status_document(
         "position": state.position,
         "lag": {str(partition): count for partition, count in source.lag().items()},
         "held_back": {str(partition): count for partition, count in source.held_back().items()},
-        "connected": source.connected,
+        "connected": state.intake.connected,
         "gaps": source.gaps,
         "asleep": state.asleep,
         "owed_steps": state.owed_steps,
@@ -163,7 +163,7 @@ def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     metrics, learner, source = state.events.metrics, state.learner, state.source
     state.events.doubted(status["doubts"])
     state.events.source_heard(source.connected)
-    metrics.publish_source(connected=source.connected, lag=source.lag(), held_back=source.held_back())
+    metrics.publish_source(connected=state.intake.connected, lag=source.lag(), held_back=source.held_back())
     state.events.messages_lost(source.gaps)
     if (answered := status["answered"]) is not None:
         metrics.publish_answered(

@@ -8,6 +8,7 @@ Four wire formats, distinguished by the header `content-type` (its CloudEvents f
   What a company's own records call these, `fields` says.
 - application/msgpack (also x-msgpack, vnd.msgpack): the same map, with `{"data": bytes}` in place of base64.
 
+With a registry, records in Confluent's framing besides: `schema_registry`.
 Label, task and id come from the body, or where it has none (or null), from the headers `label`, `task`, `id`.
 Every header may also be written `ce_label` and so on (CloudEvents binary mode); one given twice must agree.
 """
@@ -27,7 +28,7 @@ from streamlearner.decoding.headers import encode_raw as encode_raw
 from streamlearner.decoding.headers import is_tombstone
 from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits
 from streamlearner.decoding.inputs import Schema as Schema
-from streamlearner.decoding.reading import ExampleReader
+from streamlearner.decoding.reading import ExampleReader, Registry
 from streamlearner.decoding.reasons import REASONS as REASONS
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label, Message, Reject
@@ -58,9 +59,20 @@ class Codec:
         limits: Limits = DEFAULT_LIMITS,
         orient: bool = True,
         fields: Fields | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self.schema = schema
-        self._reader = ExampleReader(limits=limits, orient=orient, fields=fields)
+        self._reader = ExampleReader(limits=limits, orient=orient, fields=fields, registry=registry)
+
+    @property
+    def connected(self) -> bool:
+        """False while a registry that has the schemas of messages does not answer."""
+        return self._reader.connected
+
+    def ready(self, messages: Sequence[Message], *, timeout_s: float) -> bool:
+        """Whether `messages` can be decoded now; waits up to `timeout_s` for what they need. On the learning
+        thread."""
+        return self._reader.ready(messages, timeout_s=timeout_s)
 
     def decode(self, messages: Sequence[Message]) -> tuple[Batch, list[Reject]]:
         """The good examples and the rejects of `messages`, each in the order of the stream.

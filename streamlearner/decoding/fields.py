@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from decimal import Decimal
 from reprlib import repr as short_repr
 from typing import Any
+from uuid import UUID
 
 from streamlearner.decoding.images import SIGNATURES
 from streamlearner.decoding.inputs import bytes_of
@@ -93,13 +95,16 @@ def _features(values: Sequence[Any], paths: Sequence[str]) -> list[float | int |
 
 
 def _plain(value: Any) -> Any:
-    """What names a class, a task or an example, as `labels` reads it: true is "true", 3.0 is 3."""
+    """What names a class, a task or an example, as `labels` reads it: true is "true", 3.0 is 3, a UUID or a
+    point in time its text."""
     if value is _MISSING:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | Decimal) and value == value and value % 1 == 0:
         return int(value)
+    if isinstance(value, UUID | date | time):
+        return str(value)
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
     return value

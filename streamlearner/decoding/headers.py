@@ -34,7 +34,7 @@ _MEDIA: dict[str, Media] = {
     "application/vnd.msgpack": "msgpack",
 }
 _ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-type"}
-_ATTRIBUTES |= {"ce_source": "ce_source"} | {
+_ATTRIBUTES |= {"ce_source": "ce_source", "__value_schema_id": "__value_schema_id"} | {
     prefix + name: name for name in ("shape", "dtype", "label", "task", "id") for prefix in ("", "ce_")
 }
 _MSGPACK_LIST_ITEMS = 2**16

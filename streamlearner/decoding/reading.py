@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from reprlib import repr as short_repr
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -23,8 +24,9 @@ from streamlearner.decoding.headers import (
 from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.decoding.inputs import Array, Limits, Schema, read_array, read_input, read_raw
 from streamlearner.decoding.labels import parse_label, parse_text, shown
+from streamlearner.decoding.schema_registry.framing import Frame, SchemaId, read_frame
 from streamlearner.errors import InvalidInput
-from streamlearner.stream import Factors, Label
+from streamlearner.stream import Factors, Label, Message
 
 _CACHE_ENTRIES = 4096
 
@@ -32,19 +34,45 @@ Read: TypeAlias = tuple[Array, Label | Factors, str | None, str | None]
 """An input, its label, task and id."""
 
 
+class Registry(Protocol):
+    """Reads records by their schemas (`schema_registry.records.RegistryRecords` is one)."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    def ready(self, schemas: Iterable[SchemaId], *, timeout_s: float) -> bool: ...
+
+    def read(self, frame: Frame) -> Mapping[str, Any]: ...
+
+
 class ExampleReader:
     """Reads what is well formed; whether it fits the stream's schema the codec sees.
 
-    `orient`: the EXIF orientation of images is applied. `fields`: those of the records on the stream. Any
-    thread may call it; every method raises `InvalidInput`.
+    `orient`: the EXIF orientation of images is applied. `fields`: those of the records on the stream.
+    `registry`: has the schemas of framed ones. Any thread may call it, but what reads the stream for the
+    learning thread alone; every method raises `InvalidInput`.
     """
 
-    def __init__(self, *, limits: Limits, orient: bool, fields: Fields | None) -> None:
+    def __init__(
+        self, *, limits: Limits, orient: bool, fields: Fields | None, registry: Registry | None = None
+    ) -> None:
         self.limits = limits
         self._orient = orient
         self._fields = fields
+        self._registry = registry
         self._forms: dict[tuple[bytes | None, bytes | None, bytes | None], Form] = {}
         self._labels: dict[bytes, Label | Factors] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether all that is needed to read messages answers."""
+        return self._registry is None or self._registry.connected
+
+    def ready(self, messages: Sequence[Message], *, timeout_s: float) -> bool:
+        """Whether `messages` can be read now, good or bad; waits up to `timeout_s` where not."""
+        if self._registry is None:
+            return True
+        return self._registry.ready(_schemas(messages), timeout_s=timeout_s)
 
     def read(
         self, value: bytes | None, headers: Sequence[tuple[str, bytes]], *, schema: Schema | None
@@ -57,6 +85,9 @@ class ExampleReader:
             text = f"value has {len(value)} bytes; expected at most {self.limits.message_bytes}"
             raise InvalidInput("too_large", text)
         found = read_headers(headers)
+        if self._registry is not None and (frame := read_frame(value, found)) is not None:
+            record = (self._fields or Fields()).example(self._registry.read(frame), reason="record")
+            return self.read_map(record, "record", found, schema=schema)
         form = self._form(found)
         if form.media == "raw":
             array = read_raw(value, shape=form.shape, dtype=form.dtype, limits=self.limits)
@@ -128,3 +159,12 @@ class ExampleReader:
             if len(self._labels) < _CACHE_ENTRIES:
                 self._labels[raw] = label
         return label
+
+
+def _schemas(messages: Sequence[Message]) -> Iterator[SchemaId]:
+    """Those of the messages that name one."""
+    for message in messages:
+        with suppress(InvalidInput):
+            frame = read_frame(message.value or b"", read_headers(message.headers))
+            if frame is not None and message.value:
+                yield frame.schema

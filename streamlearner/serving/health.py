@@ -54,7 +54,7 @@ class Health:
         found = self.answers_not()
         reasons = {} if found is None else {"model": found}
         if not self._daemon.connected:
-            reasons["source"] = "the source does not answer"
+            reasons["source"] = "the source does not answer, or a schema registry that messages need"
         if not self._daemon.learning:
             reasons["learning"] = "the learning loop does not run"
         return reasons

@@ -58,7 +58,9 @@ class Series:
         self.lag = Family(gauge("stream_lag", "Messages still to be polled, by partition.", ["partition"]))
         held = "Messages that may not be read yet, as a transaction is open, by partition."
         self.held_back = Family(gauge("stream_held_back", held, ["partition"]))
-        self.connected = gauge("source_connected", "1 while the source answers, else 0.")
+        self.connected = gauge(
+            "source_connected", "1 while the source (and a schema registry) answers, else 0."
+        )
 
     def _declare_learning(
         self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]

@@ -18,7 +18,9 @@ from streamlearner.stream import Message, Source
 from streamlearner.telemetry.series import OUTCOMES
 from tests.support.daemon_runs import ask, example, figure, running, settings
 from tests.support.mixed_streams import FILES, KINDS, MEDIA, OF_WIRED, Expected, of_every_wire_format, wired
+from tests.support.mock_registry import mock_registry
 from tests.support.patience import wait_until
+from tests.support.registry_producers import FORMATS, all_kinds
 
 QUICK = {"method__name": "finetune", "sleep__every_examples": None, "exam__fraction": 0.2}
 
@@ -109,6 +111,37 @@ def test_every_message_of_every_source_is_counted_once(
 @pytest.mark.parametrize("content_type", MEDIA)
 def test_every_message_of_every_wire_format_is_counted_once(content_type: str, tmp_path: Path) -> None:
     assert_counted(run(tmp_path, OF_WIRED, MemorySource(wired(content_type))), tmp_path, OF_WIRED)
+
+
+@pytest.mark.parametrize("in_header", [False, True])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_record_of_a_schema_registry_is_counted_once(
+    kind: str, in_header: bool, tmp_path: Path
+) -> None:
+    expected = Expected(messages=8, rejected=4, duplicate=1, tombstone=1)
+    with mock_registry() as registry:
+        source = MemorySource(all_kinds(registry.url, kind, in_header=in_header))
+        named = {"codec__fields__input": "readings", "codec__fields__label": "state"}
+        named |= {"codec__fields__id": "serial", "schema_registry__url": registry.url}
+        assert_counted(run(tmp_path, expected, source, **named), tmp_path, expected)
+
+
+def test_the_stream_waits_for_a_registry_and_loses_nothing(tmp_path: Path) -> None:
+    expected = Expected(messages=8, rejected=4, duplicate=1, tombstone=1)
+    with mock_registry() as registry:
+        source = MemorySource(all_kinds(registry.url, "avro", in_header=False))
+        named = {"codec__fields__input": "readings", "codec__fields__label": "state"}
+        named |= {"codec__fields__id": "serial", "schema_registry__url": registry.url}
+        registry.status = 503
+        daemon = build(settings(tmp_path, **QUICK, **named, schema_registry__retry_s=0.05), source=source)
+        with running(daemon):
+            wait_until(lambda: len(registry.asked) > 2, "it was asked again")
+            wait_until(lambda: daemon.status().get("connected") is False, "it is said")
+            assert daemon.state.tally.messages == 0
+            registry.status = None
+            wait_until(lambda: daemon.state.tally.messages == 8, "all was taken")
+            wait_until(lambda: daemon.status()["connected"], "it is said")
+    assert_counted(daemon, tmp_path, expected)
 
 
 def test_the_scraped_counters_are_those_of_the_status(tmp_path: Path) -> None:

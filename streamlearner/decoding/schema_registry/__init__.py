@@ -1,0 +1,1 @@
+"""Records whose schema is in a Schema Registry, in Confluent's wire format: Avro, Protobuf, JSON."""

@@ -1,0 +1,283 @@
+"""Records of a Schema Registry, as confluent-kafka's serialisers write them; and when it does not answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from streamlearner.app.codec import make_codec
+from streamlearner.app.machine import Machine
+from streamlearner.config.given import load_config
+from streamlearner.decoding.codec import Codec
+from streamlearner.stream import Message
+from tests.support.mock_registry import MockRegistry, mock_registry
+from tests.support.registry_producers import FORMATS, RECORD, Reading, produced, protobuf_reading
+
+FIELDS = {"codec.fields.input": "readings", "codec.fields.label": "state", "codec.fields.id": "serial"}
+
+
+@pytest.fixture
+def registry() -> Iterator[MockRegistry]:
+    with mock_registry() as found:
+        yield found
+
+
+class Time:
+    """A clock that only sleep moves."""
+
+    def __init__(self) -> None:
+        self.now_s, self.slept = 0.0, 0
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s, self.slept = self.now_s + seconds, self.slept + 1
+
+
+def codec_of(registry: MockRegistry, time: Time | None = None, **settings: Any) -> Codec:
+    time = time or Time()
+    named = {f"schema_registry.{name}": value for name, value in settings.items()}
+    config = load_config({"schema_registry.url": registry.url, **FIELDS, **named})
+    return make_codec(config, machine=Machine(clock=lambda: time.now_s, sleep=time.sleep))
+
+
+def reasons(codec: Codec, *messages: Message) -> list[str]:
+    return [reject.reason for reject in codec.decode(messages)[1]]
+
+
+@pytest.mark.parametrize("in_header", [False, True])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_record_of_confluents_serialisers_is_an_example(
+    registry: MockRegistry, kind: str, in_header: bool
+) -> None:
+    message = produced(registry.url, kind, in_header=in_header)
+    assert bool(message.headers) == in_header
+    batch, rejects = codec_of(registry).decode([message])
+    assert rejects == []
+    assert (batch.inputs.tolist(), batch.labels, batch.ids) == ([[61.5, 0.25]], ("worn",), ("m-7",))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_schema_is_asked_for_once(registry: MockRegistry, kind: str) -> None:
+    messages = [produced(registry.url, kind, RECORD | {"serial": f"{n}"}) for n in range(5)]
+    codec = codec_of(registry)
+    registry.asked.clear()
+    assert codec.ready(messages, timeout_s=1.0)
+    assert len(codec.decode(messages)[0]) == 5
+    assert registry.asked == ["/schemas/ids/1"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("in_header", [False, True])
+def test_a_record_cut_anywhere_is_a_reject_and_never_an_error(
+    registry: MockRegistry, kind: str, in_header: bool
+) -> None:
+    message = produced(registry.url, kind, in_header=in_header)
+    codec = codec_of(registry)
+    assert codec.decode([message])[1] == []
+    assert message.value is not None
+    for end in range(len(message.value)):
+        batch, rejects = codec.decode([replace(message, value=message.value[:end])])
+        assert len(batch) + len(rejects) == 1
+        if not rejects:  # a Protobuf that ends between two fields has default values there
+            assert kind == "protobuf"
+
+
+@pytest.mark.parametrize("kind", ["avro", "json"])
+def test_what_follows_a_record_is_no_part_of_it(registry: MockRegistry, kind: str) -> None:
+    message = produced(registry.url, kind)
+    codec, value = codec_of(registry), (message.value or b"") + b"\x01"
+    assert reasons(codec, replace(message, value=value)) == ["record" if kind == "avro" else "json"]
+
+
+def test_a_record_that_breaks_its_json_schema_is_rejected(registry: MockRegistry) -> None:
+    message = produced(registry.url, "json")
+    body = json.dumps(RECORD | {"state": "gone"}).encode()
+    _, rejects = codec_of(registry).decode([replace(message, value=(message.value or b"")[:5] + body)])
+    assert [reject.reason for reject in rejects] == ["record"]
+    assert "$.state: 'gone' is not one of" in rejects[0].detail
+
+
+def test_message_indexes_that_there_are_not_are_rejected(registry: MockRegistry) -> None:
+    message = produced(registry.url, "protobuf")
+    record = protobuf_reading(RECORD).SerializeToString()
+    for indexes in (b"\x02\x08", b"\x04\x02\x7e", b"\x01", b"\x80", b"\x7e", b"\xff" * 9):
+        value = (message.value or b"")[:5] + indexes + record
+        assert reasons(codec_of(registry), replace(message, value=value)) == ["record"]
+
+
+def test_protobuf_in_source_is_asked_for_as_a_descriptor(registry: MockRegistry) -> None:
+    message = produced(registry.url, "protobuf")
+    stored = registry.schemas[0]
+    source = 'syntax = "proto3"; ...'
+    registry.serialized[source] = stored["schema"]
+    stored["schema"] = source
+    registry.asked.clear()
+    assert reasons(codec_of(registry), message) == []
+    assert registry.asked == ["/schemas/ids/1", "/schemas/ids/1?format=serialized"]
+    registry.serialized.clear()
+    assert reasons(codec_of(registry), message) == ["registry"]
+
+
+def test_schemas_that_refer_to_others_are_read(registry: MockRegistry) -> None:
+    state = json.dumps({"type": "enum", "name": "State", "symbols": ["sound", "worn"]})
+    registry.register("state", {"schema": state})
+    fields = [
+        {"name": "readings", "type": {"type": "array", "items": "float"}},
+        {"name": "state", "type": "State"},
+    ]
+    schema = json.dumps({"type": "record", "name": "Reading", "fields": fields})
+    references = [{"name": "State", "subject": "state", "version": 1}]
+    number = registry.register("reading", {"schema": schema, "references": references})
+    value = bytes([0, *number.to_bytes(4, "big"), 2, 0, 0, 0x80, 0x3F, 0, 2])
+    batch, rejects = codec_of(registry).decode([Message(value, "t", 0, 0)])
+    assert rejects == []
+    assert (batch.inputs.tolist(), batch.labels) == ([[1.0]], ("worn",))
+
+
+def test_references_in_a_circle_end(registry: MockRegistry) -> None:
+    schema = json.dumps({"type": "string"})
+    registry.register("a", {"schema": schema, "references": [{"name": "a", "subject": "a", "version": 1}]})
+    assert reasons(codec_of(registry), Message(b"\0\0\0\0\1\0", "t", 0, 0)) in (["registry"], ["record"])
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"schema": "no schema"},
+        {"schema": "{}", "schemaType": "XML"},
+        {"schema": "[", "schemaType": "JSON"},
+        {"schema": '{"type": 7}', "schemaType": "JSON"},
+        {"schema": base64.b64encode(b"\xff\xff").decode(), "schemaType": "PROTOBUF"},
+        {"schema": '"int"', "references": [{"name": "x"}]},
+    ],
+)
+def test_a_schema_that_is_none_rejects_what_names_it(registry: MockRegistry, schema: dict[str, Any]) -> None:
+    registry.register("x", schema)
+    assert reasons(codec_of(registry), Message(b"\0\0\0\0\1{}", "t", 0, 0)) == ["registry"]
+
+
+def test_a_remote_reference_of_a_json_schema_is_never_fetched(registry: MockRegistry) -> None:
+    schema = json.dumps({"$ref": f"{registry.url}/elsewhere.json"})
+    registry.register("x", {"schema": schema, "schemaType": "JSON"})
+    assert reasons(codec_of(registry), Message(b"\0\0\0\0\1{}", "t", 0, 0)) == ["record"]
+    assert registry.asked == ["/schemas/ids/1"]
+
+
+def test_an_unknown_schema_is_a_dead_letter_and_asked_for_again_later(registry: MockRegistry) -> None:
+    time = Time()
+    codec = codec_of(registry, time, retry_s=5.0)
+    unknown = Message(b"\0\0\0\0\1\0", "t", 0, 0)
+    assert codec.ready([unknown], timeout_s=1.0)
+    assert reasons(codec, unknown, unknown) == ["registry", "registry"]
+    assert (len(registry.asked), codec.connected, time.slept) == (1, True, 0)
+    message = produced(registry.url, "avro")
+    time.now_s = 5.0
+    assert reasons(codec, message) == []
+
+
+def test_the_stream_waits_for_an_unknown_schema_where_the_setting_says_so(
+    registry: MockRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    time = Time()
+    codec = codec_of(registry, time, on_unknown="pause")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(12):
+            assert not codec.ready([Message(b"\0\0\0\0\1\0", "t", 0, 0)], timeout_s=1.0)
+    assert (time.slept, len(registry.asked)) == (12, 3)
+    assert [record.message.split(" (")[0] for record in caplog.records] == ["schema 1 cannot be used"]
+    message = produced(registry.url, "avro")
+    time.now_s += 5
+    assert codec.ready([message], timeout_s=1.0)
+    assert reasons(codec, message) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_the_stream_waits_for_a_registry_that_does_not_answer(
+    registry: MockRegistry, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    message, time = produced(registry.url, "avro"), Time()
+    codec = codec_of(registry, time, retry_s=5.0)
+    registry.status = status
+    with caplog.at_level(logging.INFO):
+        for _ in range(12):
+            assert not codec.ready([message], timeout_s=1.0)
+        assert not codec.connected
+        registry.status = None
+        while not codec.ready([message], timeout_s=1.0):
+            assert time.now_s < 30
+    assert codec.connected
+    assert reasons(codec, message) == []
+    said = [record.message for record in caplog.records if "registry" in record.message]
+    assert ["does not answer" in line for line in said] == [True, False]
+
+
+def test_messages_are_dead_letters_while_it_does_not_answer_where_the_setting_says_so(
+    registry: MockRegistry,
+) -> None:
+    message, time = produced(registry.url, "avro"), Time()
+    codec = codec_of(registry, time, on_unreachable="dead_letter")
+    registry.status = 500
+    assert codec.ready([message], timeout_s=1.0)
+    assert reasons(codec, message) == ["registry"]
+    registry.status, time.now_s = None, 5.0
+    assert reasons(codec, message) == []
+
+
+def test_what_is_known_already_needs_no_registry(registry: MockRegistry) -> None:
+    message = produced(registry.url, "avro")
+    codec = codec_of(registry)
+    assert reasons(codec, message) == []
+    registry.status = 500
+    assert codec.ready([message], timeout_s=1.0)
+    assert reasons(codec, message) == []
+
+
+def test_a_registry_that_is_gone_is_one_that_does_not_answer() -> None:
+    with mock_registry() as registry:
+        message = produced(registry.url, "avro")
+    codec = codec_of(registry)
+    assert not codec.ready([message], timeout_s=0.0)
+
+
+def test_the_second_address_is_asked_where_the_first_does_not_answer(registry: MockRegistry) -> None:
+    message = produced(registry.url, "avro")
+    with mock_registry() as other:
+        other.status = 503
+        codec = codec_of(registry, url=f"{other.url}, {registry.url}/")
+        assert reasons(codec, message) == []
+    assert other.asked == ["/schemas/ids/1"]
+
+
+def test_name_and_password_are_sent_and_not_shown(registry: MockRegistry) -> None:
+    codec = codec_of(registry, username="u", password="hush-hush")
+    reasons(codec, Message(b"\0\0\0\0\1\0", "t", 0, 0))
+    assert registry.authorizations[-1] == "Basic " + base64.b64encode(b"u:hush-hush").decode()
+    config = load_config({"schema_registry.password": "hush-hush"})
+    assert "hush-hush" not in json.dumps(config.shown())
+    assert config.digest() == load_config({}).digest()
+
+
+def test_other_formats_are_read_beside(registry: MockRegistry) -> None:
+    """Raw bytes that begin with 0 have a shape, and an image its content-type."""
+    raw = Message(bytes(8), "t", 0, 0, headers=(("shape", b"8"), ("label", b"a")))
+    body = json.dumps({"readings": [0.0] * 8, "state": "b"}).encode()
+    plain = Message(body, "t", 0, 1, headers=(("content-type", b"application/json"),))
+    batch, rejects = codec_of(registry).decode([raw, plain])
+    assert (rejects, batch.labels) == ([], ("a", "b"))
+
+
+def test_without_a_registry_framed_records_are_rejected_as_before(registry: MockRegistry) -> None:
+    assert reasons(make_codec(load_config({})), produced(registry.url, "avro")) == ["headers"]
+
+
+def test_a_protobuf_of_the_first_message_may_leave_its_place_out(registry: MockRegistry) -> None:
+    assert Reading.DESCRIPTOR.full_name == "plant.Outer.Reading"
+    message = produced(registry.url, "protobuf")
+    value = (message.value or b"")[:5] + b"\0" + b"\x0a\x02ok"
+    _, rejects = codec_of(registry).decode([replace(message, value=value)])
+    assert "no field readings" in rejects[0].detail  # it is plant.Other, of which state is bytes
