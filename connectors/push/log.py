@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Sequence
@@ -9,31 +10,22 @@ from pathlib import Path
 from types import TracebackType
 
 from streamlearner.connectors.push.records import (
+    GONE,
     AppendTooLarge,
     BacklogFull,
+    ErasureReceipt,
     PushRecord,
     Receipt,
+    header_text,
     headers_of,
     log_record,
 )
-from streamlearner.connectors.push.store import LogRecord, PushStore
+from streamlearner.connectors.push.store import PushStore
+from streamlearner.connectors.push.ticket import Ticket
 from streamlearner.errors import ConfigError, SourceError
 from streamlearner.stream import Message
 
 _DELETE_ROWS = 1000  # in one transaction: appends wait for it, 10 to 30 ms with images of 3 KB
-
-
-class _Ticket:
-    """One caller's records on their way to disk."""
-
-    def __init__(self, entries: list[LogRecord]) -> None:
-        self.entries = entries
-        self.size = sum(entry.size for entry in entries)
-        self.receipt: Receipt | None = None
-        self.error: BaseException | None = None
-        self.turn = (
-            threading.Event()
-        )  # set when written or refused, or when it is this caller's turn to write
 
 
 class PushLog:
@@ -67,7 +59,7 @@ class PushLog:
         self._max_bytes = max_backlog_bytes
         self._remembered_ids = remembered_ids
         self._store = PushStore(Path(path))
-        self._queue: list[_Ticket] = []
+        self._queue: list[Ticket] = []
         self._writing = False  # some thread writes, or was asked to
         self._queue_lock = threading.Lock()
         self._write_lock = threading.Lock()
@@ -75,6 +67,7 @@ class PushLog:
         self._grown = threading.Condition()
         self._end = self._store.end
         self._turned_away = False
+        self._unread: int | None = None  # from where on the source has not read; None: it is not open
         self._closed = False
 
     def append(self, records: Sequence[PushRecord]) -> Receipt:
@@ -83,7 +76,7 @@ class PushLog:
         Raises `BacklogFull`, `AppendTooLarge`, and `SourceError` where the disk does not take them (full,
         gone).
         """
-        ticket = _Ticket([log_record(record) for record in records])
+        ticket = Ticket([log_record(record) for record in records])
         self._check_size(ticket)
         with self._queue_lock:
             self._queue.append(ticket)
@@ -97,7 +90,7 @@ class PushLog:
         assert ticket.receipt is not None  # a written ticket has one or the other
         return ticket.receipt
 
-    def _check_size(self, ticket: _Ticket) -> None:
+    def _check_size(self, ticket: Ticket) -> None:
         if len(ticket.entries) > self._max_messages or ticket.size > self._max_bytes:
             raise AppendTooLarge(
                 f"{len(ticket.entries)} examples ({ticket.size} bytes) at once are more than the log may "
@@ -117,7 +110,7 @@ class PushLog:
             if self._queue:
                 self._queue[0].turn.set()
 
-    def _write(self, queued: list[_Ticket]) -> None:
+    def _write(self, queued: list[Ticket]) -> None:
         try:
             self._check_open()
             admitted = self._admit(queued)
@@ -134,7 +127,7 @@ class PushLog:
             self._end = self._store.end
             self._grown.notify_all()
 
-    def _admit(self, queued: list[_Ticket]) -> list[_Ticket]:
+    def _admit(self, queued: list[Ticket]) -> list[Ticket]:
         """Those that still fit, in order; a duplicate counts too, since nobody has looked yet."""
         messages, size, admitted = self._store.messages, self._store.bytes, []
         for ticket in queued:
@@ -151,11 +144,35 @@ class PushLog:
             admitted.append(ticket)
         return admitted
 
+    def erase(self, record: PushRecord, *, header: tuple[str, bytes]) -> ErasureReceipt:
+        """Appends an erasure, durable when it returns, however full the log is. Records with this `header`
+        that the source has not read are blanked with it (their headers are `GONE`, and nothing else stays);
+        those that it has read are not touched: a replay gives what was given."""
+        with self._write_lock, self._read_lock:
+            self._check_open()
+            offset = self._store.end
+            unread = offset if self._unread is None else self._unread
+            blank = json.dumps([GONE])
+            entry, text = log_record(record), header_text(*header)
+            blanked = self._store.append_erasure(entry, header=text, unread=unread, blank=blank)
+            if blanked:
+                self._store.truncate()
+        with self._grown:
+            self._end = self._store.end
+            self._grown.notify_all()
+        return ErasureReceipt(offset, blanked)
+
+    def begin_reading(self, offset: int) -> None:
+        """What lies before was read in a former run, and may be asked for again as it was."""
+        with self._read_lock:
+            self._unread = offset
+
     def read(self, offset: int, max_messages: int, *, topic: str) -> list[Message]:
         """At most `max_messages` messages from `offset` on."""
         with self._read_lock:
             self._check_open()
             rows = self._store.read(offset, max_messages)
+            self._unread = max(self._unread or 0, offset + len(rows))
         return [
             Message(value, topic, 0, at, key, headers_of(headers), timestamp_ms)
             for at, timestamp_ms, key, headers, value in rows

@@ -39,6 +39,18 @@ class Receipt:
     position: Position
 
 
+@dataclass(frozen=True, slots=True)
+class ErasureReceipt:
+    """An erasure in the log: its offset, and how many records were blanked before they were read."""
+
+    offset: int
+    blanked: int
+
+
+GONE = ("erase", "gone")
+"""The only header of a record that was blanked."""
+
+
 def log_record(record: PushRecord) -> LogRecord:
     """As it is stored."""
     headers = record.headers
@@ -50,6 +62,11 @@ def log_record(record: PushRecord) -> LogRecord:
     digest = None if record.id is None else blake2b(record.id.encode(), digest_size=16).digest()
     size = len(record.value) + len(record.key or b"") + len(text)
     return LogRecord(digest, size, record.timestamp_ms, record.key, text, record.value)
+
+
+def header_text(name: str, value: bytes) -> str:
+    """As it stands in a stored record."""
+    return json.dumps((name, value.decode("latin-1")))
 
 
 def headers_of(text: str) -> tuple[tuple[str, bytes], ...]:

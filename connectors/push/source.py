@@ -17,6 +17,8 @@ class PushSource(Source):
     log belongs to whoever opened it: `close` leaves it open for the threads that append.
     """
 
+    name = "push"
+
     def __init__(
         self, log: PushLog, *, name: str = "push", sleep: Callable[[float], None] = time.sleep
     ) -> None:
@@ -28,6 +30,7 @@ class PushSource(Source):
 
     def open(self, position: Position | None) -> None:
         self._offset = self._log.begin if position is None else self._seek(position)
+        self._log.begin_reading(self._offset)
 
     def _seek(self, position: Position) -> int:
         refuse_other(position, ("log", "offset"), name=self.name)

@@ -119,6 +119,23 @@ class PushStore:
         self.bytes += sum(row[1] for row in rows)
         return results
 
+    def append_erasure(self, entry: LogRecord, *, header: str, unread: int, blank: str) -> int:
+        """Writes an erasure, and `blank` headers over each record from `unread` on that has this header, in
+        one transaction; nothing else of those is left. Returns how many there were."""
+        where = "FROM log WHERE offset >= ? AND instr(headers, ?) AND headers NOT LIKE '%[\"erase\"%'"
+        with self.explained("written to"), self._transaction() as writer:
+            found = writer.execute(f"SELECT offset, size {where}", (unread, header)).fetchall()
+            blanked = [(len(blank), blank, offset) for offset, _ in found]
+            writer.executemany(
+                "UPDATE log SET size = ?, key = NULL, headers = ?, value = x'' WHERE offset = ?", blanked
+            )
+            row = (self.end, entry.size, entry.timestamp_ms, entry.key, entry.headers, entry.value)
+            writer.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", row)
+        self.end += 1
+        self.messages += 1
+        self.bytes += entry.size + sum(len(blank) - size for _, size in found)
+        return len(found)
+
     def read(self, offset: int, max_messages: int) -> list[tuple[int, int, bytes | None, str, bytes]]:
         """(offset, timestamp, key, headers, value) from `offset` on, in order."""
         columns = "offset, timestamp_ms, key, headers, value"

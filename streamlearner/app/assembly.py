@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -16,24 +16,30 @@ from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.codec import make_codec
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.machine import THIS_MACHINE, Machine
-from streamlearner.app.outside import ingest, make_dead_letters, make_source, push_log
+from streamlearner.app.outside import (
+    ingest,
+    log_erasure,
+    make_dead_letters,
+    make_intake,
+    make_source,
+    push_log,
+)
 from streamlearner.app.parts import check_device, check_network, make_eye
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
+from streamlearner.connectors.push import PushLog
 from streamlearner.daemon.events import Events
-from streamlearner.daemon.intake import Intake
 from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.loop import Daemon
-from streamlearner.daemon.name_ceiling import Most
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.daemon.state import DaemonState
-from streamlearner.decoding.codec import REASONS, Codec, Example
+from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.eye import Eye
-from streamlearner.serving import ConnectionLimits, Receipt, Serving
+from streamlearner.serving import ConnectionLimits, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.state.lock import StateLock
@@ -97,12 +103,11 @@ def _open_and_assemble(
     log = opened.enter_context(push_log(config)) if pushed_to else None
     source = source or opened.enter_context(closing(make_source(config, log=log)))
     dead_letters = opened.enter_context(closing(make_dead_letters(config)))
-    push = (lambda examples: ingest(log, examples)) if log else None
-    keeps = push is not None and config.labels.budget_bits > 0
+    keeps = log is not None and config.labels.budget_bits > 0
     predictions = opened.enter_context(closing(make_predictions(config))) if keeps else None
     serve = partial(make_serving, predictions=predictions)
     return assemble(
-        config, source=source, dead_letters=dead_letters, push=push, eye=eye, serve=serve, resources=opened
+        config, source=source, dead_letters=dead_letters, log=log, eye=eye, serve=serve, resources=opened
     )
 
 
@@ -111,7 +116,7 @@ def assemble(
     *,
     source: Source,
     dead_letters: DeadLetters,
-    push: Callable[[Sequence[Example]], Receipt] | None = None,
+    log: PushLog | None = None,
     eye: Eye | None = None,
     machine: Machine = THIS_MACHINE,
     metrics: Metrics | None = None,
@@ -137,7 +142,8 @@ def assemble(
         config, source=source, dead_letters=dead_letters, metrics=metrics, machine=machine
     )
     requests = Requests(
-        ingest=push,
+        ingest=(lambda examples: ingest(log, examples)) if log else None,
+        log_erasure=(lambda erasure: log_erasure(log, erasure)) if log else None,
         request_sleep=state.schedule.request,
         kept_versions=persistence.versions.numbers,
         clock=machine.clock,
@@ -206,34 +212,6 @@ def make_failures(config: Config, *, opened: ExitStack, machine: Machine) -> Lea
         mark=opened.enter_context(closing(LearningMark(folder / "learning", disk=disk))),
         fatal=folder / FATAL_SIGNAL,
         sets_aside=config.daemon.on_learning_failure == "dead_letter",
-    )
-
-
-def most_names(config: Config) -> Most:
-    """What a stream may open."""
-    section = config.limits
-    return Most(section.max_classes, section.max_tasks, uses_tasks=config.codec.tasks == "use")
-
-
-def make_intake(
-    config: Config,
-    *,
-    source: Source,
-    codec: Codec,
-    dead_letters: DeadLetters,
-    failures: LearningFailures,
-    machine: Machine,
-) -> Intake:
-    return Intake(
-        source=source,
-        codec=codec,
-        dead_letters=dead_letters,
-        failures=failures,
-        batch_size=config.daemon.batch_size,
-        linger_s=config.daemon.linger_s,
-        remembered_ids=config.codec.remembered_ids,
-        most=most_names(config),
-        clock=machine.clock,
     )
 
 

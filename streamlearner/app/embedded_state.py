@@ -12,12 +12,14 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from streamlearner.app.assembly import make_checkpoints, make_schedule, most_names
+from streamlearner.app.assembly import make_checkpoints, make_schedule
 from streamlearner.app.learning import check_method, make_learner
+from streamlearner.app.outside import most_names
 from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
-from streamlearner.daemon.intake import RememberedIds, Tally
+from streamlearner.daemon.intake import Tally
+from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.name_ceiling import Known, NameCeiling
 from streamlearner.daemon.state import sleep_due
 from streamlearner.decoding.arrays import read_features, read_input, read_inputs
@@ -67,6 +69,7 @@ class EmbeddedState:
         self.features: list[str] | None = None
         self.position: Position | None = None
         self.ids = RememberedIds(window=config.codec.remembered_ids)
+        self.erased = ErasedIds(window=config.codec.erased_ids)
         self.tally = Tally()
         self.schedule = make_schedule(config)
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from torch import Tensor
+
+from streamlearner.app.machine import Machine
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import AppendTooLarge, PushLog, PushRecord, PushSource
 from streamlearner.connectors.push import BacklogFull as LogFull
-from streamlearner.decoding.codec import Example, encode_raw
+from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.learning_failures import LearningFailures
+from streamlearner.daemon.name_ceiling import Most
+from streamlearner.decoding.codec import Codec, Example, encode_raw
+from streamlearner.decoding.erasures import Erasure
+from streamlearner.decoding.inputs import Array
 from streamlearner.errors import SourceError
 from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.sources import SOURCES, PushSection
 from streamlearner.serving import BacklogFull, Receipt, TooLarge, Unavailable
-from streamlearner.stream import Source, Surroundings
+from streamlearner.stream import Message, Source, Surroundings
 
 
 def push_log(config: Config) -> PushLog:
@@ -40,13 +48,35 @@ def ingest(log: PushLog, examples: Sequence[Example]) -> Receipt:
     return Receipt(accepted=receipt.accepted, duplicates=receipt.duplicates, position=receipt.position)
 
 
+def log_erasure(log: PushLog, erasure: Erasure) -> str:
+    """Writes it to the durable log; the place of its message."""
+    header = (erasure.by, erasure.name.encode())
+    value = b""
+    headers: tuple[tuple[str, bytes], ...] = (("erase", erasure.by.encode()), header)
+    if erasure.input is not None and erasure.input_label is not None:
+        value, example = encode_raw(_shown(erasure.input), label=erasure.input_label)
+        headers = (*headers, *example)
+    record = PushRecord(value=value, headers=headers, timestamp_ms=int(time.time() * 1000))
+    try:
+        receipt = log.erase(record, header=header)
+    except SourceError as error:
+        raise Unavailable(str(error)) from error
+    return Message(None, PushSource.name, 0, receipt.offset).where()
+
+
 def push_record(example: Example) -> PushRecord:
-    array = example.input.numpy()
-    shown = array.transpose(1, 2, 0) if array.ndim == 3 else array
-    value, headers = encode_raw(shown, label=example.label, id=example.id, task=example.task, missing=True)
+    value, headers = encode_raw(
+        _shown(example.input), label=example.label, id=example.id, task=example.task, missing=True
+    )
     return PushRecord(
         value=value, key=None, headers=headers, id=example.id, timestamp_ms=int(time.time() * 1000)
     )
+
+
+def _shown(input: Tensor) -> Array:
+    """Channels last."""
+    array: Array = input.numpy()
+    return array.transpose(1, 2, 0) if array.ndim == 3 else array
 
 
 def make_source(config: Config, *, log: PushLog | None) -> Source:
@@ -64,3 +94,32 @@ def make_dead_letters(config: Config) -> DeadLetters:
 
 def surroundings(config: Config) -> Surroundings:
     return Surroundings(state_dir=config.state_dir, kafka=config.source.settings_of("kafka"))
+
+
+def most_names(config: Config) -> Most:
+    """What a stream may open."""
+    section = config.limits
+    return Most(section.max_classes, section.max_tasks, uses_tasks=config.codec.tasks == "use")
+
+
+def make_intake(
+    config: Config,
+    *,
+    source: Source,
+    codec: Codec,
+    dead_letters: DeadLetters,
+    failures: LearningFailures,
+    machine: Machine,
+) -> Intake:
+    return Intake(
+        source=source,
+        codec=codec,
+        dead_letters=dead_letters,
+        failures=failures,
+        batch_size=config.daemon.batch_size,
+        linger_s=config.daemon.linger_s,
+        remembered_ids=config.codec.remembered_ids,
+        erased_ids=config.codec.erased_ids,
+        most=most_names(config),
+        clock=machine.clock,
+    )

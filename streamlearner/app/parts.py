@@ -132,6 +132,7 @@ def make_memory(config: Config, *, association: Association) -> RecollectionMemo
         )
     except CodeError as error:
         raise ConfigError(f"memory.budget_bits: {error}") from error
+    memory.id_bits = config.memory.id_bits
     return memory
 
 

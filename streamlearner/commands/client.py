@@ -62,6 +62,13 @@ class Client:
         data = json.dumps(body).encode()
         return self._send(urllib.request.Request(self.address + path, data=data, headers=headers))
 
+    def delete(self, path: str, body: Any = None) -> Any:
+        """The JSON that answers; `body` goes along, where there is one."""
+        headers = {"content-type": "application/json"} | self._authorization()
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, headers, method="DELETE")
+        return self._send(request)
+
     def predict_files(self, files: Sequence[Path], *, task: str | None = None) -> dict[str, Any]:
         """Predictions, in order, for image files, or JSON files that hold one input each."""
         more = {} if task is None else {"task": task}

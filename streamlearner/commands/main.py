@@ -16,6 +16,7 @@ from streamlearner.bench.command import bench
 from streamlearner.commands.checkpoint import checkpoints
 from streamlearner.commands.config import config_commands
 from streamlearner.commands.demo import demo
+from streamlearner.commands.erase import erase
 from streamlearner.commands.meta_train import meta_train
 from streamlearner.commands.plan import plan
 from streamlearner.commands.predict import predict
@@ -79,7 +80,7 @@ def root(version: VersionOption = False) -> None:
     """What stands before the commands."""
 
 
-for command in (run, demo, produce, predict, status, sleep, transplant, meta_train, plan):
+for command in (run, demo, produce, predict, status, sleep, transplant, erase, meta_train, plan):
     app.command()(command)
 
 

@@ -51,6 +51,9 @@ class MemorySection(PartSection):
     budget_bits: Bits = 64 * 8 * 2**10
     """hard limit in bits of codes, labels and task ids together; 64 KiB. Enough by itself to configure the
     memory; `streamlearner plan` tells what it holds"""
+    id_bits: int = Field(default=16, ge=0, le=32)
+    """bits of each record that tell by which id to erase it, where examples have ids: a thousand erasures
+    take 1.5 % of the others along; one bit less doubles that. 0: erasures by id find nothing in the memory"""
     sampling: Annotated[str, PartName(SAMPLING)] = Field(
         default="balanced", description=f"{SAMPLING.described()}; {OWN}"
     )

@@ -65,6 +65,8 @@ class CodecSection(Section):
     missing_values: list[MissingValue] = Field(default=[], examples=[[-999.0, "nan"]])
     """numbers that stand for a missing one in feature vectors; the running mean of the column takes
     its place. With any of them, or nan, NaN and null are missing too; else refused"""
+    erased_ids: int = Field(default=100_000, ge=0)
+    """ids erased last, 8 bytes each in the checkpoint, so that what is sent again is not learned again"""
     fields: FieldsSection = Field(default_factory=FieldsSection)
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.name_ceiling import BEYOND
+from streamlearner.decoding.erasures import Erasure
 from streamlearner.learning.consolidation import Transplant
+from streamlearner.learning.erasing import Erased
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
@@ -77,12 +79,22 @@ class Events:
             withheld=result.withheld if result else 0,
             duplicates=taken.duplicates,
             tombstones=taken.tombstones,
+            erased=taken.erased,
+            erasures=len(taken.erasures),
             seconds=seconds,
             now_s=self.wall_clock(),
             loss=observation.loss if observation else None,
             distortion_l1=observation.distortion_l1 if observation else None,
             prequential_accuracy=accuracy,
         )
+
+    def erased(self, erasure: Erasure, found: Erased) -> None:
+        """The name is not logged: it may be what must not be known any more."""
+        log.info(
+            "erased by %s: %d recollections, %d of the exam, statistics %s%s",
+            erasure.by, found.removed.recollections, found.exam, found.removed.statistics,
+            "; the sleep under way begins again" if found.restarted else "",
+        )  # fmt: skip
 
     @property
     def share_refusing(self) -> float:

@@ -3,19 +3,17 @@ duplicates."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import torch
-from torch import Tensor
-
+from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.name_ceiling import NOTHING, Known, Most, NameCeiling
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
-from streamlearner.decoding.headers import is_tombstone
+from streamlearner.decoding.erasures import Erasure
+from streamlearner.decoding.headers import is_gone, is_tombstone
 from streamlearner.stream import Message, Position, Reject, Source
 
 
@@ -34,9 +32,18 @@ class BatchWatch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TakenErasure:
+    """An erasure, and whether an example of its id was learned, or withheld, for certain."""
+
+    erasure: Erasure
+    learned: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TakenBatch:
     """So many messages of the stream, and the position after them. `batch` holds those that are new and
-    valid."""
+    valid, and that no erasure among them covers; `erased` counts those that one does, or did. The `erasures`
+    come first: what is left of the batch is learned after them."""
 
     messages: int
     batch: Batch
@@ -44,6 +51,8 @@ class TakenBatch:
     duplicates: int
     tombstones: int
     position: Position
+    erased: int = 0
+    erasures: tuple[TakenErasure, ...] = ()
 
 
 @dataclass(slots=True)
@@ -54,43 +63,19 @@ class Tally:
     rejected: int = 0
     duplicate: int = 0
     tombstone: int = 0
+    erased: int = 0
+    erasure: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
 
     def add(self, taken: TakenBatch) -> None:
         self.messages += taken.messages
         self.duplicate += taken.duplicates
         self.tombstone += taken.tombstones
+        self.erased += taken.erased
+        self.erasure += len(taken.erasures)
         for reason, count in taken.rejects.items():
             self.rejected += count
             self.reasons[reason] = self.reasons.get(reason, 0) + count
-
-
-class RememberedIds:
-    """Digests of the last `window` ids, 8 bytes each, so that an example sent twice is learned once."""
-
-    def __init__(self, *, window: int) -> None:
-        self.window = window
-        self._ids: OrderedDict[int, None] = OrderedDict()
-
-    def admit(self, example_id: str) -> bool:
-        """True for a new id, which is then remembered; False for one that is remembered."""
-        if not self.window:
-            return True
-        digest = hashlib.blake2b(example_id.encode(), digest_size=8).digest()
-        key = int.from_bytes(digest, "little", signed=True)
-        if key in self._ids:
-            return False
-        self._ids[key] = None
-        if len(self._ids) > self.window:
-            self._ids.popitem(last=False)
-        return True
-
-    def state(self) -> Tensor:
-        """[n] int64, oldest first."""
-        return torch.tensor(list(self._ids), dtype=torch.int64)
-
-    def restore(self, ids: Tensor) -> None:
-        self._ids = OrderedDict.fromkeys(ids.tolist()[-self.window :] if self.window else [])
 
 
 class Intake:
@@ -111,6 +96,7 @@ class Intake:
         batch_size: int,
         linger_s: float,
         remembered_ids: int,
+        erased_ids: int,
         most: Most,
         clock: Callable[[], float],
     ) -> None:
@@ -122,6 +108,7 @@ class Intake:
         self.linger_s = linger_s
         self.most = most
         self.ids = RememberedIds(window=remembered_ids)
+        self.erased = ErasedIds(window=erased_ids)
         self._clock = clock
         self._pending: list[Message] = []
         self._arrived_s = clock()
@@ -172,29 +159,67 @@ class Intake:
     def _decode(self, messages: list[Message], known: Known) -> TakenBatch:
         sound, aside = self.failures.begin(messages)
         batch, rejects = self.codec.decode(sound)
-        fresh, beyond = self._sort(batch, NameCeiling(known, most=self.most))
-        rejects += beyond + aside
+        sorted_out = self._sort(batch, NameCeiling(known, most=self.most))
+        rejects += sorted_out.beyond + aside
         if rejects:
             self.dead_letters.write(rejects)
+        fresh = sorted_out.fresh
         new = batch.select(fresh) if len(fresh) < len(batch) else batch
         self.failures.narrow(new.messages, new.ids)
         return TakenBatch(
             messages=len(messages),
             batch=new,
             rejects=dict(Counter(reject.reason for reject in rejects)),
-            duplicates=len(batch) - len(fresh) - len(beyond),
+            duplicates=len(batch) - len(fresh) - len(sorted_out.beyond) - sorted_out.erased,
             tombstones=sum(map(is_tombstone, sound)),
             position=self.source.position,
+            erased=sorted_out.erased + sum(map(is_gone, sound)),
+            erasures=tuple(sorted_out.erasures),
         )
 
-    def _sort(self, batch: Batch, ceiling: NameCeiling) -> tuple[list[int], list[Reject]]:
-        """The places of what is new, and what is one class or task too many; the rest are duplicates. The id
-        of a reject is not remembered: it may be sent again."""
-        fresh, beyond = [], []
+    def _sort(self, batch: Batch, ceiling: NameCeiling) -> _Sorted:
+        """The id of a reject is not remembered: it may be sent again."""
+        found = _Sorted()
+        erasures = list(batch.erasures)
         for place, (label, task, name) in enumerate(zip(batch.labels, batch.tasks, batch.ids, strict=True)):
-            if refusal := ceiling.refusal(label, task):
-                beyond.append(Reject(batch.messages[place], *refusal))
+            while erasures and erasures[0][0] <= place:
+                self._erase(erasures.pop(0)[1], batch, found)
+            if name is not None and name in self.erased:
+                found.erased += 1
+            elif refusal := ceiling.refusal(label, task):
+                found.beyond.append(Reject(batch.messages[place], *refusal))
             elif name is None or self.ids.admit(name):
                 ceiling.open(label, task)
-                fresh.append(place)
-        return fresh, beyond
+                found.fresh.append(place)
+        for _, erasure in erasures:
+            self._erase(erasure, batch, found)
+        return found
+
+    def _erase(self, erasure: Erasure, batch: Batch, found: _Sorted) -> None:
+        """What came just before it is not learned at all."""
+        kept = [place for place in found.fresh if not _covers(erasure, batch, place)]
+        just_came = len(found.fresh) - len(kept)
+        found.fresh, found.erased = kept, found.erased + just_came
+        found.erasures.append(TakenErasure(erasure, self.note(erasure) and not just_came))
+
+    def note(self, erasure: Erasure) -> bool:
+        """An erased id is not admitted any more. Whether an example of it was."""
+        if erasure.id is None:
+            return False
+        self.erased.add(erasure.id)
+        return self.ids.drop(erasure.id)
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """Places of a batch that are new, rejects of one class or task too many, how many were erased, and the
+    erasures; the rest are duplicates."""
+
+    fresh: list[int] = field(default_factory=list)
+    beyond: list[Reject] = field(default_factory=list)
+    erased: int = 0
+    erasures: list[TakenErasure] = field(default_factory=list)
+
+
+def _covers(erasure: Erasure, batch: Batch, place: int) -> bool:
+    return erasure.covers(id=batch.ids[place], label=batch.labels[place], task=batch.tasks[place])

@@ -11,11 +11,12 @@ from typing import Any
 from torch import Tensor
 
 from streamlearner.daemon import snapshot, transplants
+from streamlearner.daemon.erasures import Erasures
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.reports import publish_metrics, status_documents
 from streamlearner.daemon.requests import Requests
-from streamlearner.daemon.state import DaemonState, begin_sleep, sleep_due
+from streamlearner.daemon.state import IDLE_SLEEP_STEPS, DaemonState, begin_sleep, sleep_due
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
 from streamlearner.learning.consolidation import Transplant
@@ -25,9 +26,6 @@ from streamlearner.learning.results import ConsolidationResult
 from streamlearner.serving import Serving
 
 log = logging.getLogger(__name__)
-
-IDLE_SLEEP_STEPS = 16
-"""At a time, where none or all wait for the sleep: tens of milliseconds, which requests and signals wait."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,12 +45,13 @@ class Daemon:
     stop_at_end: bool
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    erasures: Erasures = field(init=False)
     took_batch: bool = field(default=False, init=False)
     stopping: bool = field(default=False, init=False)
     closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.started_s = self.clock()
+        self.started_s, self.erasures = self.clock(), Erasures(self.state, self.persistence)
 
     def run(self) -> None:
         """Restores the newest checkpoint, learns until `stop` or the end of the stream, saves, closes.
@@ -122,9 +121,10 @@ class Daemon:
                 state.position, self.took_batch = taken.position, True
 
     def learn(self, taken: TakenBatch) -> None:
-        """Learns each valid new example once, and counts the rest."""
+        """Erases, learns each valid new example once, and counts the rest."""
         state, started_s, result = self.state, self.clock(), None
         state.tally.add(taken)
+        self.erasures.carry_out(taken.erasures)
         if len(taken.batch):
             state.learner = learner = state.learner or state.make_learner()
             evaluations = learner.progress.learned // self.evaluate_every_examples
@@ -156,8 +156,8 @@ class Daemon:
         self.state.schedule.ended()
         self.state.events.consolidation_ended(result)
         if result.adopted:
-            weights, network = learner.method.neocortex.state_dict(), learner.network
-            self.persistence.keep_version(result.version, weights, network=network)
+            weights = learner.method.neocortex.state_dict()
+            self.persistence.keep_version(result.version, weights, network=learner.network)
 
     def steps_now(self) -> int:
         """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
@@ -225,11 +225,11 @@ class Daemon:
 
     def restore(self) -> None:
         """Goes on from the newest readable checkpoint, if there is any."""
-        checkpoint, state = self.persistence.latest(), self.state
+        state = self.state
         state.failures.recover()
-        if checkpoint is not None:
-            snapshot.restore(state, checkpoint)
-            log.info("restored checkpoint %d: %d messages taken", checkpoint.number, state.tally.messages)
+        if (found := self.persistence.latest()) is not None:
+            snapshot.restore(state, found)
+            log.info("restored checkpoint %d: %d messages taken", found.number, state.tally.messages)
         state.follow(self.persistence.restored(state.tally.messages, newest_version=state.newest_version))
         state.events.restored(state.learner)
 

@@ -17,6 +17,9 @@ from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+RENEW_EVERY_S = 0.5
+"""Between the checkpoints after an erasure: many in a row cost no more than two a second."""
+
 
 HELD_BYTES = 32 * 2**20
 """Of rejects in memory that their place does not take: a checkpoint is due, for which the stream waits."""
@@ -73,6 +76,8 @@ class Persistence:
         self.wall_clock = wall_clock
         self._saved_messages = 0
         self._saves_here = 0  # in succession, that cover the same messages
+        self.saves = 0
+        self._to_renew = 0
         self._saved_s = clock()
         self._retry_at_s: float | None = None
         self._new_version: Version | None = None
@@ -89,12 +94,18 @@ class Persistence:
         copied = {name: tensor.clone() for name, tensor in neocortex.items()}
         self._new_version = Version(number, network, copied)
 
+    def renew(self) -> None:
+        """Something was erased: as many checkpoints as are kept are saved soon, and none still holds it."""
+        self._to_renew = self.checkpoints.keep
+
     def due(self, messages: int) -> bool:
         """Whether to save now, `messages` having been taken in all."""
         now_s = self.clock()
         if self._retry_at_s is not None:
             return now_s >= self._retry_at_s
         if self._new_version is not None:
+            return True
+        if self._to_renew and now_s - self._saved_s >= RENEW_EVERY_S:
             return True
         fresh = messages - self._saved_messages
         if fresh > 0 and self.dead_letters.waiting_bytes >= HELD_BYTES:
@@ -118,6 +129,8 @@ class Persistence:
         self._retry_at_s, self._new_version = None, None
         self._saves_here = self._saves_here + 1 if snapshot.messages == self._saved_messages else 1
         self._saved_messages, self._saved_s = snapshot.messages, self.clock()
+        self.saves += 1
+        self._to_renew = max(0, self._to_renew - 1)
         self._release(snapshot.position)
         self.metrics.observe_checkpoint(
             seconds=self.clock() - started_s,

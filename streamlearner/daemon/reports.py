@@ -56,6 +56,8 @@ def status_document(
             "rejected": state.tally.rejected,
             "duplicate": state.tally.duplicate,
             "tombstone": state.tally.tombstone,
+            "erased": state.tally.erased,
+            "erasure": state.tally.erasure,
         },
         "messages": state.tally.messages,
         "rejects": dict(state.tally.reasons),

@@ -13,6 +13,8 @@ from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
+from streamlearner.daemon.erasures import Erasures
+from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError
 from streamlearner.learning.consolidation import Transplant
@@ -41,6 +43,9 @@ class LearningThread(Protocol):
 
     def begin_transplant(self, to: str, steps: int | None) -> Transplant: ...
 
+    @property
+    def erasures(self) -> Erasures: ...
+
 
 @dataclass(frozen=True, slots=True)
 class StatusDocuments:
@@ -63,11 +68,13 @@ class Requests:
         self,
         *,
         ingest: Callable[[Sequence[Any]], Any] | None,
+        log_erasure: Callable[[Erasure], str] | None = None,
         request_sleep: Callable[[], None],
         kept_versions: Callable[[], list[int]],
         clock: Callable[[], float],
     ) -> None:
         self._ingest = ingest
+        self._log_erasure = log_erasure
         self._request_sleep = request_sleep
         self._kept_versions = kept_versions
         self._clock = clock
@@ -142,6 +149,27 @@ class Requests:
     def ingest(self, examples: Sequence[Any]) -> Any:
         """Durable in the local log when it returns; None where the source is not push."""
         return self._ingest(examples) if self._ingest else None
+
+    def erase(
+        self, erasure: Erasure, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any] | None:
+        """Through the log, in the order of the stream, or where there is none at once. What was removed, once
+        no checkpoint holds it; None where that is still to come."""
+        until_s = time.monotonic() + timeout_s
+        if self._log_erasure:
+            where = self._log_erasure(erasure)
+        else:
+            where = self._ask_and_wait(lambda thread: thread.erasures.request(erasure), timeout_s, left)
+        found = None
+        while (rest_s := until_s - time.monotonic()) > 0 and not left():
+            with suppress(TimeoutError):
+                found = self._ask_and_wait(lambda thread: thread.erasures.result(where), rest_s, left)
+            if found and found["checkpoints_renewed"]:
+                return found
+            time.sleep(min(LOOK_EVERY_S, max(rest_s, 0.0)))
+        if self._log_erasure is None and not (found and found["durable"]):
+            raise TimeoutError
+        return found
 
     def request_sleep(self) -> None:
         self._request_sleep()

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from streamlearner.daemon.intake import RememberedIds, Tally
+from streamlearner.daemon.intake import Tally
+from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
@@ -27,6 +28,9 @@ class LearningState(Protocol):
 
     @property
     def ids(self) -> RememberedIds: ...
+
+    @property
+    def erased(self) -> ErasedIds: ...
 
     @property
     def schedule(self) -> SleepSchedule: ...
@@ -65,7 +69,8 @@ def capture(state: LearningState, position: Position) -> Snapshot:
 
 def tensors(state: LearningState) -> dict[str, dict[str, Tensor]]:
     """By file and name: those in use, not copies."""
-    return {"intake": {"ids": state.ids.state()}} | (state.learner.tensors() if state.learner else {})
+    intake = {"ids": state.ids.state()} | ({"erased": state.erased.state()} if len(state.erased) else {})
+    return {"intake": intake} | (state.learner.tensors() if state.learner else {})
 
 
 def facts(state: LearningState) -> dict[str, Any]:
@@ -87,6 +92,8 @@ def restore(state: LearningState, checkpoint: Checkpoint) -> None:
     state.tally = tally_of(saved)
     state.schedule.restore(saved["schedule"])
     state.ids.restore(checkpoint.tensors["intake"]["ids"])
+    if (erased := checkpoint.tensors["intake"].get("erased")) is not None:
+        state.erased.restore(erased)
     if saved["schema"] is not None:
         state.schema = Schema.restore(saved["schema"])
     if saved["learner"] is not None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamlearner.daemon.events import Events
-from streamlearner.daemon.intake import Intake, RememberedIds, Tally
+from streamlearner.daemon.intake import Intake, Tally
+from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.name_ceiling import Known
 from streamlearner.daemon.sleep_schedule import SleepSchedule
@@ -17,6 +18,9 @@ from streamlearner.state.versions import Lineage
 from streamlearner.stream import Position, Source
 
 log = logging.getLogger(__name__)
+
+IDLE_SLEEP_STEPS = 16
+"""At a time, where none or all wait for the sleep: tens of milliseconds, which requests and signals wait."""
 
 
 @dataclass(slots=True)
@@ -44,6 +48,10 @@ class DaemonState:
     @property
     def ids(self) -> RememberedIds:
         return self.intake.ids
+
+    @property
+    def erased(self) -> ErasedIds:
+        return self.intake.erased
 
     @property
     def schema(self) -> Schema | None:

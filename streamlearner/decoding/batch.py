@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from streamlearner.decoding.erasures import Erasure
 from streamlearner.stream import Factors, Label, Message
 
 
@@ -15,6 +16,7 @@ class Batch:
 
     `inputs` is [n, C, H, W] uint8 for images (channel first) or [n, d] float32 for feature vectors.
     `labels`, `tasks`, `ids` and `messages` have n entries; a task or id is None where the stream names none.
+    `erasures` came among them, each with how many of the examples came before it.
     """
 
     inputs: Tensor
@@ -22,12 +24,13 @@ class Batch:
     tasks: tuple[str | None, ...]
     ids: tuple[str | None, ...]
     messages: tuple[Message, ...] = field(repr=False, default=())
+    erasures: tuple[tuple[int, Erasure], ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def select(self, indices: list[int]) -> Batch:
-        """The examples at `indices`, in that order."""
+        """The examples at `indices`, in that order; without erasures."""
         return Batch(
             inputs=self.inputs[indices],
             labels=tuple(self.labels[i] for i in indices),

@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.erasures import Erasure, read_erasure
 from streamlearner.decoding.fields import Fields
 from streamlearner.decoding.headers import encode_raw as encode_raw
-from streamlearner.decoding.headers import is_tombstone
+from streamlearner.decoding.headers import is_gone, is_tombstone
 from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits
 from streamlearner.decoding.inputs import Schema as Schema
 from streamlearner.decoding.reading import ExampleReader, Registry
@@ -78,8 +79,8 @@ class Codec:
         """The good examples and the rejects of `messages`, each in the order of the stream.
 
         A tombstone (`headers.is_tombstone`) is in neither: it says something about a key, and nothing that
-        could be learned or mended. With no good example the batch has 0 rows:
-        [0, *schema.shape], or [0, 0] float32 while there is no schema.
+        could be learned or mended; nor is what was erased before it was read. With no good example the batch
+        has 0 rows: [0, *schema.shape], or [0, 0] float32 while there is no schema. It has the erasures, too.
         """
         arrays: list[Array] = []
         labels: list[Label | Factors] = []
@@ -87,10 +88,14 @@ class Codec:
         ids: list[str | None] = []
         kept: list[Message] = []
         rejects: list[Reject] = []
+        erasures: list[tuple[int, Erasure]] = []
         for message in messages:
-            if message.value is None and is_tombstone(message):
+            if not message.value and (is_tombstone(message) or is_gone(message)):
                 continue
             try:
+                if (erasure := self._erasure(message)) is not None:
+                    erasures.append((len(kept), erasure))
+                    continue
                 array, label, task, identity = self._reader.read(
                     message.value, message.headers, schema=self.schema
                 )
@@ -105,7 +110,10 @@ class Codec:
             tasks.append(task)
             ids.append(identity)
             kept.append(message)
-        return Batch(self._stack(arrays), tuple(labels), tuple(tasks), tuple(ids), tuple(kept)), rejects
+        good = Batch(
+            self._stack(arrays), tuple(labels), tuple(tasks), tuple(ids), tuple(kept), tuple(erasures)
+        )
+        return good, rejects
 
     def decode_input(self, value: object) -> Tensor:
         """One input of an HTTP body, in any form of `inputs.read_input`. Raises `InvalidInput`."""
@@ -146,6 +154,15 @@ class Codec:
         array, label, task, identity = self._reader.read_map(body, "json", {}, schema=self.schema)
         self._check(array)
         return Example(torch.from_numpy(np.array(array, order="C")), label, task, identity)
+
+    def _erasure(self, message: Message) -> Erasure | None:
+        within = len(message.value or b"") <= self._reader.limits.message_bytes
+        return read_erasure(message, read=self._read_labelled) if within else None
+
+    def _read_labelled(self, message: Message) -> tuple[Tensor, Label | Factors]:
+        array, label, _, _ = self._reader.read(message.value, message.headers, schema=self.schema)
+        self._check(array)
+        return torch.from_numpy(np.array(array, order="C")), label
 
     def _check(self, array: Array) -> None:
         """The number of dimensions implies the dtype (see `inputs`), so comparing shapes is enough."""

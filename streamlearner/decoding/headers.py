@@ -35,7 +35,9 @@ _MEDIA: dict[str, Media] = {
 }
 _ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-type"}
 _ATTRIBUTES |= {"ce_source": "ce_source", "__value_schema_id": "__value_schema_id"} | {
-    prefix + name: name for name in ("shape", "dtype", "label", "task", "id") for prefix in ("", "ce_")
+    prefix + name: name
+    for name in ("shape", "dtype", "label", "task", "id", "erase")
+    for prefix in ("", "ce_")
 }
 _MSGPACK_LIST_ITEMS = 2**16
 """The longest list that MessagePack may hold: a bound on what its parser reserves. Longer ones: as bytes."""
@@ -68,12 +70,17 @@ def read_headers(headers: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
 
 def is_tombstone(message: Message) -> bool:
     """Whether a message says that a key is gone, and nothing that could be learned: it has no value, and does
-    not claim to be an example. With a label, or with headers of an example and no key, the value is
-    missing."""
+    not claim to be an example, or an erasure. With a label, or with headers of an example and no key, the
+    value is missing."""
     if message.value is not None:
         return False
     given = {_ATTRIBUTES.get(name.lower()) for name, _ in message.headers} - {None}
-    return "label" not in given and (message.key is not None or not given)
+    return not given & {"label", "erase"} and (message.key is not None or not given)
+
+
+def is_gone(message: Message) -> bool:
+    """Whether it is all that is left of a message that was erased before it was read."""
+    return not message.value and any(name == "erase" and value == b"gone" for name, value in message.headers)
 
 
 def header_name(headers: Mapping[str, bytes], name: str) -> str | None:

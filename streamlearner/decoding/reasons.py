@@ -19,6 +19,7 @@ REASONS = (
     "label",
     "task",
     "id",
+    "erase",  # an erasure that does not say by what, or of what
     "schema",  # well formed, but of another shape or dtype than this stream's
     "classes",  # one class more than limits.max_classes; found by the intake, which knows the classes so far
     "tasks",  # one task more than limits.max_tasks

@@ -64,6 +64,11 @@ class Evidence(nn.Module):
         self.seen += len(labels)
         self.newest[classes] = self.seen
 
+    def erase(self, label: int) -> None:
+        """Of a class: as if it had never been seen."""
+        self.hits[:, label : label + 1], self.weights[label : label + 1] = 0.0, 0.0
+        self.newest[label : label + 1] = -RECENT
+
     def pass_by(self, examples: int) -> None:
         """So many came of which it was not asked who was right."""
         self.seen += examples

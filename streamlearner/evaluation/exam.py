@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from streamlearner.evaluation.contradictions import Contradictions, Examples
+from streamlearner.evaluation.withheld import WithheldExamples
 
-EVALUATION_BATCH = 256
-"""Examples per forward pass of an evaluation: bounds its memory."""
 FACTS_BITS = 3 * 32
 """Label, task and period of one withheld example: three int32."""
+ID_BITS = 32
+"""Of its id's digest, once an example has had an id: one int32 more."""
 
 
 NEVER = 2**62
 
 
-class Exam(nn.Module):
+class Exam(WithheldExamples):
     """A class-balanced sample of the stream that is never trained on; the only place where raw inputs are
     kept.
 
@@ -45,8 +46,9 @@ class Exam(nn.Module):
         self.fraction = fraction
         self.input_shape = tuple(input_shape)
         self.dtype = dtype
+        self.keeps_ids = True
         self._input_bytes = math.prod(self.input_shape) * dtype.itemsize
-        self.capacity = budget_bits // (8 * self._input_bytes + FACTS_BITS)
+        self.capacity = self._capacity(FACTS_BITS)
         self._inputs = np.zeros((0, self._input_bytes), dtype=np.uint8)
         self._facts = np.zeros((0, 3), dtype=np.int32)
         self._candidates: dict[int, int] = {}
@@ -56,25 +58,23 @@ class Exam(nn.Module):
         self._generator = torch.Generator().manual_seed(seed)
         self._gap = self._next_gap()
 
-    def __len__(self) -> int:
-        return self._held
-
-    @property
-    def stored_bits(self) -> int:
-        """Bits of the arrays as they are allocated."""
-        return 8 * (self._inputs.nbytes + self._facts.nbytes)
-
-    def withhold(self, inputs: Tensor, labels: Tensor, tasks: Tensor | None, *, period: int) -> list[int]:
+    def withhold(
+        self, inputs: Tensor, labels: Tensor, tasks: Tensor | None, *, period: int, ids: Tensor | None = None
+    ) -> list[int]:
         """Moves some examples of a batch into the exam. Returns their indices; they must not be learned.
 
-        `inputs` [n, *input_shape] raw; `labels` [n] and `tasks` [n] int64 indices; `period` counts sleeps.
+        `inputs` [n, *input_shape] raw; `labels` [n] and `tasks` [n] int64 indices; `period` counts sleeps;
+        `ids` [n] int64 digests (0: none).
         """
+        if self.keeps_ids and ids is not None and self._facts.shape[1] == 3 and bool(ids.any()):
+            self._keep_ids()
         if not self.capacity:
             return []
         self._drop_contradicted(inputs, labels, tasks)
         taken = []
         while self._gap < len(labels):
-            if self._take(inputs[self._gap], labels[self._gap], tasks, self._gap, period):
+            id = 0 if ids is None else _id_fact(int(ids[self._gap]))
+            if self._take(inputs[self._gap], labels[self._gap], tasks, self._gap, period, id):
                 taken.append(self._gap)
             self._gap += 1 + self._next_gap()
         self._gap -= len(labels)
@@ -88,11 +88,8 @@ class Exam(nn.Module):
         facts = self._facts[: self._held]
         for place in reversed(self.contradictions.judge(newer, Examples(held, facts[:, 0], facts[:, 1]))):
             cls = int(self._facts[place, 0])
-            self._held -= 1
-            self._counts[cls] -= 1
+            self._drop(place)
             self._candidates[cls] = self._counts[cls]
-            self._inputs[place], self._facts[place] = self._inputs[self._held], self._facts[self._held]
-            self.contradictions.is_moved(self._held, place)
 
     def _next_gap(self) -> int:
         """Examples to skip before the next candidate: geometrically distributed, so that each example is a
@@ -102,7 +99,9 @@ class Exam(nn.Module):
         draw = 1.0 - float(torch.rand((), dtype=torch.float64, generator=self._generator))
         return int(math.log(draw) / math.log1p(-self.fraction))
 
-    def _take(self, example: Tensor, label: Tensor, tasks: Tensor | None, i: int, period: int) -> bool:
+    def _take(
+        self, example: Tensor, label: Tensor, tasks: Tensor | None, i: int, period: int, id: int
+    ) -> bool:
         cls = int(label)
         before = self._candidates.get(cls, 0)
         self._candidates[cls] = before + 1
@@ -111,7 +110,8 @@ class Exam(nn.Module):
             return False
         self._inputs[place] = example.contiguous().numpy().reshape(-1).view(np.uint8)
         self.contradictions.is_replaced(place)
-        self._facts[place] = (cls, -1 if tasks is None else int(tasks[i]), period)
+        facts = (cls, -1 if tasks is None else int(tasks[i]), period, id)
+        self._facts[place] = facts[: self._facts.shape[1]]
         self._counts[cls] = self._counts.get(cls, 0) + 1
         return True
 
@@ -146,49 +146,49 @@ class Exam(nn.Module):
             room = min(self.capacity, places + places // 100)
             # in place: a second copy would exceed the budget while both exist
             self._inputs.resize((room, self._input_bytes), refcheck=False)
-            self._facts.resize((room, 3), refcheck=False)
+            self._facts.resize((room, self._facts.shape[1]), refcheck=False)
 
-    def hits(self, answer: Callable[[Tensor, Tensor | None], Tensor], *, names_tasks: bool) -> Tensor:
-        """Which examples are answered right, [n] bool. `answer(inputs, tasks or None)` gives scores
-        [m, classes]; tasks are passed where `names_tasks`."""
-        none = torch.zeros(0, dtype=torch.bool)
-        found = self.hits_by(lambda inputs, tasks: {"": answer(inputs, tasks)}, names_tasks=names_tasks)
-        return found.get("", none)
+    def _capacity(self, facts_bits: int) -> int:
+        return self.budget_bits // (8 * self._input_bytes + facts_bits)
 
-    def hits_by(
-        self, answers: Callable[[Tensor, Tensor | None], Mapping[str, Tensor]], *, names_tasks: bool
-    ) -> dict[str, Tensor]:
-        """As `hits`, of each of several answerers by name; empty where the exam is."""
-        inputs, tasks = self.inputs, self.tasks if names_tasks else None
-        hits: dict[str, list[Tensor]] = {}
-        for i in range(0, len(self), EVALUATION_BATCH):
-            part = slice(i, i + EVALUATION_BATCH)
-            for name, scores in answers(inputs[part], None if tasks is None else tasks[part]).items():
-                hits.setdefault(name, []).append(scores.argmax(1) == self.labels[part])
-        return {name: torch.cat(parts) for name, parts in hits.items()}
+    def _keep_ids(self) -> None:
+        """From the first id on. What the larger facts leave no room for goes, from the largest classes."""
+        self.capacity = self._capacity(FACTS_BITS + ID_BITS)
+        while self._held > self.capacity:
+            largest = max(self._counts, key=lambda cls: (self._counts[cls], cls))
+            self._drop(int(np.flatnonzero(self._facts[: self._held, 0] == largest)[-1]))
+        room = min(len(self._facts), self.capacity)
+        self._inputs.resize((room, self._input_bytes), refcheck=False)
+        self._facts = np.pad(self._facts[:room], ((0, 0), (0, 1)))
 
-    @property
-    def inputs(self) -> Tensor:
-        """[n, *input_shape], raw."""
-        inputs = torch.empty(self._held, *self.input_shape, dtype=self.dtype)
-        if self._held:
-            inputs.view(torch.uint8).view(-1).copy_(torch.from_numpy(self._inputs[: self._held]).view(-1))
-        return inputs
+    def _drop(self, place: int) -> None:
+        """The last one takes its place; of the one that goes no byte stays."""
+        self._held -= 1
+        self._counts[int(self._facts[place, 0])] -= 1
+        self._inputs[place], self._facts[place] = self._inputs[self._held], self._facts[self._held]
+        self._inputs[self._held], self._facts[self._held] = 0, 0
+        self.contradictions.is_moved(self._held, place)
 
-    @property
-    def labels(self) -> Tensor:
-        """[n] int64 class indices."""
-        return torch.from_numpy(self._facts[: self._held, 0].astype(np.int64))
-
-    @property
-    def tasks(self) -> Tensor:
-        """[n] int64 task indices, -1 where the stream named none."""
-        return torch.from_numpy(self._facts[: self._held, 1].astype(np.int64))
-
-    @property
-    def periods(self) -> Tensor:
-        """[n] int64: the period in which each was withheld."""
-        return torch.from_numpy(self._facts[: self._held, 2].astype(np.int64))
+    def erase(self, *, id: int | None = None, label: int | None = None, task: int | None = None) -> int:
+        """Drops the example whose id has this digest, or all of a class or task, and says how many there
+        were. What is left is a sample of the stream without them."""
+        facts = self._facts[: self._held]
+        if id is not None:
+            gone = facts[:, 3] == _id_fact(id) if facts.shape[1] > 3 else np.zeros(len(facts), bool)
+        else:
+            gone = facts[:, 0] == label if label is not None else facts[:, 1] == task
+        places, classes = np.flatnonzero(gone).tolist(), facts[gone, 0].tolist()
+        held = dict(self._counts)
+        for place in reversed(places):
+            self._drop(place)
+        for cls in set(classes):
+            seen, left = self._candidates[cls], self._counts[cls]
+            others = seen - classes.count(cls) if id is not None else seen * left // held[cls]
+            self._candidates[cls] = max(left, others)
+        if label is not None:
+            self._candidates.pop(label, None)
+        self._counts = {cls: count for cls, count in self._counts.items() if count}
+        return len(places)
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         candidates = sorted(self._candidates.items())
@@ -201,6 +201,7 @@ class Exam(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         facts = state_dict.pop(prefix + "facts").numpy()
         inputs = state_dict.pop(prefix + "inputs").numpy()
+        self.capacity = self._capacity(FACTS_BITS + ID_BITS * (facts.shape[1] > 3))
         self._inputs, self._facts = inputs[: self.capacity].copy(), facts[: self.capacity].copy()
         self._held = len(self._facts)
         self._candidates = dict(state_dict.pop(prefix + "candidates").tolist())
@@ -208,3 +209,8 @@ class Exam(nn.Module):
         self._counts = dict(zip(classes.tolist(), counts.tolist(), strict=True))
         self._generator.set_state(state_dict.pop(prefix + "generator"))
         self._gap = int(state_dict.pop(prefix + "gap"))
+
+
+def _id_fact(digest: int) -> int:
+    """Of an id's digest, 31 bits; 0: none."""
+    return (digest & 0x7FFF_FFFF) or 1 if digest else 0

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.class_means import code_error, hits_of_class_means
-from streamlearner.evaluation.exam import EVALUATION_BATCH, Exam
+from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
+from streamlearner.evaluation.withheld import EVALUATION_BATCH
 from streamlearner.methods.base import DualMemory
 
 EVERY, OFTEN_UNTIL, PER_DOUBLING, SELDOM = 100, 400, 4, 5_000

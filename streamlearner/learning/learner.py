@@ -73,7 +73,9 @@ class Learner(Examined):
         (batch, filled), given = self.seen(batch), batch.inputs
         targets = expand(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
         asked = targets.one_each(self.progress.learned + self.progress.withheld)
-        withheld = self.exam.withhold(batch.inputs, asked.labels, asked.tasks, period=self.progress.period)
+        withheld = self.exam.withhold(
+            batch.inputs, asked.labels, asked.tasks, period=self.progress.period, ids=asked.ids
+        )
         self.progress.withheld += len(withheld)
         learned = len(batch) - len(withheld)
         if not learned:
@@ -84,7 +86,8 @@ class Learner(Examined):
         if not self.has_room(len(targets.labels)):
             self.teach_ahead()
         changing = self.served.fell_lately(self.progress.learned)
-        observation = self.method.observe(Experience(inputs, targets.labels, targets.tasks, changing))
+        experience = Experience(inputs, targets.labels, targets.tasks, changing, targets.ids)
+        observation = self.method.observe(experience)
         before, hits = self.progress.learned, (observation.predicted == targets.labels).tolist()
         self.prequential.update(hits)
         falls = self.served.update(hits, targets.labels.tolist(), name=self.labels.label, learned=before)
@@ -115,6 +118,17 @@ class Learner(Examined):
         candidate.neocortex = student
         self.consolidation = self._begin(candidate, self.transplant)
         return self.consolidation
+
+    def restart_consolidation(self) -> None:
+        """What is under way, if anything, begins again from what is remembered now."""
+        if (current := self.consolidation) is None:
+            return
+        if current.transplant is None:
+            return self.begin_consolidation(share=current.candidate.sleep_share)
+        prefix, student = "neocortex.", self._make_network(current.transplant.to)
+        held = {name: tensor for name, tensor in current.start.items() if name.startswith(prefix)}
+        student.load_state_dict({name.removeprefix(prefix): tensor for name, tensor in held.items()})
+        self._begin_round(student)
 
     def _begin(self, candidate: DualMemory, transplant: Transplant | None = None) -> Consolidation:
         if self.consolidation:
@@ -193,18 +207,13 @@ class Learner(Examined):
             input_shape=self.input_shape, eye=self.eye, missing=self.missing,
         )  # fmt: skip
 
-    def stored_bits(self) -> dict[str, int]:
-        """Bits held for experience, by store; `dream` (as the metric names it) while consolidating."""
-        awake = self.method.stored_bits() | {"exam": self.exam.stored_bits}
-        return awake | ({"dream": self.consolidation.stored_bits} if self.consolidation else {})
-
     # checkpoint
 
     def restore(self, tensors: dict[str, dict[str, Tensor]], facts: dict[str, Any]) -> None:
         """Takes over `tensors()` and `facts()`. Steps of a consolidation under way are owed from then on."""
-        self.restore_facts(facts)
         if (named := facts.get("network", self.network)) != self.network:
             self.network, self.method = named, self._make_method(named)
+        self.restore_facts(facts)
         self.method.load_state_dict(tensors["method"])
         self.exam.load_state_dict(tensors["exam"])
         self.restore_missing(tensors.get("missing"))

@@ -18,6 +18,7 @@ from streamlearner.learning.consolidation import Consolidation, Progress, Transp
 from streamlearner.learning.predictor import ModelVersion
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import Targets
+from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory
 from streamlearner.networks.imputation import MeanImputation
 
@@ -74,6 +75,11 @@ class LearnerState:
         """Up to `per_class` decoded recollections of each class."""
         return [(self.labels.label(index), inputs) for index, inputs in self.method.recollect(per_class)]
 
+    def stored_bits(self) -> dict[str, int]:
+        """Bits held for experience, by store; `dream` (as the metric names it) while consolidating."""
+        awake = self.method.stored_bits() | {"exam": self.exam.stored_bits}
+        return awake | ({"dream": self.consolidation.stored_bits} if self.consolidation else {})
+
     @property
     def asleep(self) -> bool:
         return self.consolidation is not None
@@ -114,6 +120,7 @@ class LearnerState:
         added |= {"contradictions": self.exam.contradictions.state()}
         if self.consolidation:
             added["consolidation_taught"] = self.consolidation.taught_steps
+        added |= {"keeps_ids": self.exam.keeps_ids}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),
@@ -136,7 +143,17 @@ class LearnerState:
         if (last := facts.get("transplant")) is not None:
             self.transplant = Transplant(**last)
         self.last_sleep = facts.get("last_sleep")
+        if not facts.get("keeps_ids"):
+            self._keep_no_ids()
         if (watched := facts.get("served_accuracy")) is not None:
             self.served.restore(watched)
         if (votes := facts.get("contradictions")) is not None:
             self.exam.contradictions.restore(votes)
+
+    def _keep_no_ids(self) -> None:
+        """A state of 0.1.0, which kept none with records and exam, goes on as it would have: what is learned
+        from it takes the places that it took."""
+        self.exam.keeps_ids = False
+        for module in self.method.modules():
+            if isinstance(module, RecollectionMemory):
+                module.id_bits = 0

@@ -60,6 +60,11 @@ class ServedAccuracy:
             self.last = {"class": label, "before": change.before, "after": change.after, "learned": learned}
         return found
 
+    def forget(self, index: int) -> None:
+        """All that was answered for a class."""
+        for by_class in (self.by_class, self.seen_at, self.fell_at):
+            by_class.pop(index, None)
+
     def _is_fall(self, change: Change, index: int, window: AdaptiveWindow) -> bool:
         """Whether it is one, and none that was counted already."""
         if change.after >= change.before:

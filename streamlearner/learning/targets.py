@@ -6,29 +6,33 @@ the one open network, and methods, exam and memory need to know of tasks alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.erasures import digest_of
 from streamlearner.decoding.labels import ClassName, FactorValue, LabelSpace
 from streamlearner.stream import Factors, Label
 
 
 class Targets(NamedTuple):
     """The example that each target belongs to, [m] from 0 and ascending; its class [m]; its task [m] (-1:
-    none), or None while the stream has named none."""
+    none), or None while the stream has named none; the digest of its id [m] (0: none), or None where no
+    example of the batch has one."""
 
     examples: Tensor
     labels: Tensor
     tasks: Tensor | None
+    ids: Tensor | None
 
     def select(self, chosen: Tensor) -> Targets:
         """Those at these places, or where this is True."""
         tasks = None if self.tasks is None else self.tasks[chosen]
-        return Targets(self.examples[chosen], self.labels[chosen], tasks)
+        ids = None if self.ids is None else self.ids[chosen]
+        return Targets(self.examples[chosen], self.labels[chosen], tasks, ids)
 
     def one_each(self, turn: int) -> Targets:
         """One for each example, as the exam takes them: factors take turns over the stream, which has had
@@ -50,7 +54,8 @@ def expand(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: b
     names = batch.tasks if uses_tasks else (None,) * len(batch)
     if not any(isinstance(label, Mapping) for label in batch.labels):
         plain = [label for label in batch.labels if not isinstance(label, Mapping)]
-        return Targets(torch.arange(len(batch)), labels.indices(plain), _indices(list(names), tasks))
+        digests = _digests(batch.ids)
+        return Targets(torch.arange(len(batch)), labels.indices(plain), _indices(list(names), tasks), digests)
     found = [
         (i, one, task_of(named, one))
         for i, (label, named) in enumerate(zip(batch.labels, names, strict=True))
@@ -58,7 +63,8 @@ def expand(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: b
     ]
     examples = torch.tensor([i for i, _, _ in found])
     classes = labels.indices([one for _, one, _ in found])
-    return Targets(examples, classes, _indices([task for _, _, task in found], tasks))
+    ids = None if (digests := _digests(batch.ids)) is None else digests[examples]
+    return Targets(examples, classes, _indices([task for _, _, task in found], tasks), ids)
 
 
 def task_of(named: str | None, label: ClassName) -> str | None:
@@ -85,3 +91,10 @@ def _indices(names: list[str | None], tasks: LabelSpace) -> Tensor | None:
     if not any(name is not None for name in names):
         return torch.full((len(names),), -1, dtype=torch.int64) if len(tasks) else None
     return torch.tensor([-1 if name is None else tasks.index(name) for name in names])
+
+
+def _digests(ids: Sequence[str | None]) -> Tensor | None:
+    """None where no example has an id."""
+    if not any(id is not None for id in ids):
+        return None
+    return torch.tensor([0 if id is None else digest_of(id) for id in ids])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from typing import ClassVar
@@ -60,6 +61,18 @@ class BalancedRecollectionMemory(RecollectionMemory):
         super().discard(classes)
         for label in classes:
             self._seen_by_class.pop(label, None)
+        self._seen = sum(self._seen_by_class.values())
+
+    def _remove(self, leaving: list[int], *, one_by_one: bool = False) -> None:
+        before = self.counts()
+        labels = self._records.labels()[leaving].tolist()
+        super()._remove(leaving, one_by_one=one_by_one)
+        for label, gone in Counter(labels).items():
+            seen, left = self._seen_by_class.get(label, 0), before[label] - gone
+            seen = seen - gone if one_by_one else seen * left // before[label]
+            self._seen_by_class[label] = max(seen, left)
+            if not self._seen_by_class[label]:
+                del self._seen_by_class[label]
         self._seen = sum(self._seen_by_class.values())
 
     def _victims(self, count: int) -> Iterable[int]:

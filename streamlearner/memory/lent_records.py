@@ -109,18 +109,21 @@ class LentRecords(Records):
         if found.any():
             symbols[found], fields[found] = self._aside.read(self._slots[spots[found]])
         if self.source is not None and not found.all():
-            symbols[~found], fields[~found] = self.source.read(wanted[~found])
+            symbols[~found], now = self.source.read(wanted[~found])
+            fields[~found] = now[:, : fields.shape[1]]  # ids may have come since
         return symbols, fields
 
     def label_at(self, place: int) -> int:
         return int(self.read([place])[1][0, 0])
 
-    def labels(self) -> Ints:
-        labels = np.zeros(self._lent, np.int64)
-        unchanged = self.source.labels()[: self._lent] if self.source is not None else labels
-        labels[: len(unchanged)] = unchanged
-        labels[self._places] = self._aside.labels()[self._slots]
-        return labels if self._left is None else labels[self._left]
+    def field(self, which: int) -> Ints:
+        values = np.zeros(self._lent, np.int64)
+        if which >= len(self.packing.field_bits):
+            return values if self._left is None else values[self._left]
+        unchanged = self.source.field(which)[: self._lent] if self.source is not None else values
+        values[: len(unchanged)] = unchanged
+        values[self._places] = self._aside.field(which)[self._slots]
+        return values if self._left is None else values[self._left]
 
     def drop(self, places: Iterable[int]) -> None:
         """As ever, for the reader alone: the source keeps what it holds."""
@@ -174,8 +177,9 @@ def _differing(one: Records, other: Records) -> Iterable[int]:
     doubtful = _doubtful(one, other)
     for start in range(0, len(doubtful), CHUNK):
         chunk = doubtful[start : start + CHUNK]
-        symbols, fields = ((a == b).all(1) for a, b in zip(one.read(chunk), other.read(chunk), strict=True))
-        found += np.asarray(chunk)[~(symbols & fields)].tolist()
+        (symbols, fields), (others, theirs) = one.read(chunk), other.read(chunk)
+        same = (symbols == others).all(1) & (fields == theirs[:, : fields.shape[1]]).all(1)
+        found += np.asarray(chunk)[~same].tolist()
     return found
 
 

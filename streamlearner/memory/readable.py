@@ -8,6 +8,7 @@ import torch
 
 from streamlearner.memory.class_index import ClassIndex
 from streamlearner.memory.drawn_places import drawn_places
+from streamlearner.memory.fields import ID
 from streamlearner.memory.records import Recollections, Records
 from streamlearner.memory.tensor_state import TensorState
 
@@ -36,7 +37,7 @@ class ReadableMemory(TensorState):
 
     @property
     def record_bits(self) -> int:
-        """Bits of one record: code, label and task."""
+        """Bits of one record: code, label, task and id."""
         return self._records.packing.record_bits
 
     @property
@@ -57,6 +58,11 @@ class ReadableMemory(TensorState):
     def counts(self) -> dict[int, int]:
         """Records held of each class index, ascending; reads all labels unless the class index exists."""
         return self._classes(keep=False).counts()
+
+    @property
+    def without_id(self) -> int:
+        """Records of examples that named no id: no erasure by id finds them."""
+        return int((self._records.field(ID) == 0).sum())
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Recollections:
         """`n` records, uniformly: all different where n <= len(self), else with replacement; none from an

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamlearner.memory.bit_buffer import BitBuffer
+from streamlearner.memory.fields import ID, LABEL
 from streamlearner.memory.packing import CodeError, Ints, Packing, Words
-
-NO_TASK = -1
-"""The task of an example where the stream named none."""
 
 CHUNK = 256
 """Records re-packed at a time: the only ones that are ever held twice, and then for one step."""
@@ -49,7 +47,8 @@ class Reader(Protocol):
 
 
 class Records:
-    """`held` records of `packing` (fields: label and task) in at most `budget_bits`, in whole bytes."""
+    """`held` records of `packing` (`fields`: label, task and perhaps id) in at most `budget_bits`, in whole
+    bytes."""
 
     def __init__(self, *, budget_bits: int, packing: Packing) -> None:
         self.budget_bits = budget_bits
@@ -146,10 +145,22 @@ class Records:
 
     def labels(self) -> Ints:
         """The labels of all records [held]."""
-        packing = self.packing
-        starts = np.arange(self.held, dtype=np.int64) * packing.record_bits + packing.code_bits
-        words = self.bits.gather(starts, packing.field_bits[0])[:, 0]
-        return (words & np.uint64((1 << packing.field_bits[0]) - 1)).view(np.int64)
+        return self.field(LABEL)
+
+    def field(self, which: int) -> Ints:
+        """One field of all records [held]; 0 where records have no such field."""
+        packing, widths = self.packing, self.packing.field_bits
+        if which >= len(widths):
+            return np.zeros(self.held, np.int64)
+        first = packing.code_bits + sum(widths[:which])
+        starts = np.arange(self.held, dtype=np.int64) * packing.record_bits + first
+        words = self.bits.gather(starts, widths[which])[:, 0]
+        return (words & np.uint64((1 << widths[which]) - 1)).view(np.int64)
+
+    @property
+    def id_bits(self) -> int:
+        """Of the field of ids; 0 where records have none."""
+        return self.packing.field_bits[ID] if len(self.packing.field_bits) > ID else 0
 
     def drop(self, places: Iterable[int]) -> None:
         """Removes the records at `places`; records from the end move into the gaps."""
@@ -180,7 +191,8 @@ class Records:
                 symbols, fields = self.read(places)
                 if translate is not None:
                     symbols = translate(torch.from_numpy(symbols)).detach().cpu().numpy()
-                self._put(places, packing.pack(symbols, fields), width)
+                added = len(packing.field_bits) - fields.shape[1]
+                self._put(places, packing.pack(symbols, np.pad(fields, ((0, 0), (0, added)))), width)
         except BaseException:
             self.drop(range(self.held))
             raise
@@ -212,13 +224,3 @@ class Records:
         records = cls(budget_bits=budget_bits, packing=packing)
         records.bits.content, records.held = content.cpu().numpy().copy(), held
         return records
-
-
-def integers(name: str, values: Tensor, rows: int, *, lowest: int, highest: int = 2**31 - 1) -> list[int]:
-    """`values` [rows] as integers, each from `lowest` to `highest`; raises `CodeError` otherwise."""
-    if values.shape != (rows,) or values.is_floating_point():
-        raise CodeError(f"{name} {list(values.shape)} {values.dtype}: expected integers of shape [{rows}]")
-    listed: list[int] = values.tolist()
-    if listed and not (lowest <= min(listed) and max(listed) <= highest):
-        raise CodeError(f"{name} from {min(listed)} to {max(listed)}: expected {lowest} to {highest}")
-    return listed

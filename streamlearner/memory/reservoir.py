@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.memory.class_index import ClassIndex
+from streamlearner.memory.fields import ID, ID_BITS, NO_TASK, TASK, fields_of, id_field, integers, widened
 from streamlearner.memory.lendable import LendableMemory
-from streamlearner.memory.packing import CodeError, Packing
+from streamlearner.memory.packing import CodeError, Ints, Packing
 from streamlearner.memory.proportions import kept_counts
-from streamlearner.memory.records import CHUNK, NO_TASK, Records, integers
+from streamlearner.memory.records import CHUNK, Records
 from streamlearner.memory.tensor_state import restore_generator
 
 
 class RecollectionMemory(LendableMemory):
     """Keeps a uniform sample of all codes ever inserted, as many as `budget_bits` hold.
 
-    Algorithm R (Vitter, "Random sampling with a reservoir", 1985). A record is code | label | task; the label
-    field is as wide as the largest class index so far needs (at least 1 bit), the task field likewise (0 bits
-    if none is named). When a field widens, records chosen uniformly leave first and the rest is re-packed in
-    place: the buffer never exceeds the budget. Beside it are a counter, the generator (5 kB) and, once
-    `sample_balanced` was used, a derived index (`index_bytes`); `stored_bits` does not count these.
+    Algorithm R (Vitter, "Random sampling with a reservoir", 1985). A record is code | label | task | id; the
+    label field is as wide as the largest class index so far needs (at least 1 bit), the task field likewise
+    (0 bits if none is named), that of ids has `id_bits` (none without ids). When a field widens, records
+    chosen uniformly leave first and the rest is re-packed in place: the buffer never exceeds the budget.
+    Beside it are a counter, the generator (5 kB) and, once `sample_balanced` was used, a derived index
+    (`index_bytes`); `stored_bits` does not count these.
 
     If room appears after examples were dropped (shorter codes, a larger budget at a restart, `merge`), new
     ones are added with the probability with which old ones are still held: all seen stay equally likely.
@@ -34,6 +36,7 @@ class RecollectionMemory(LendableMemory):
     """
 
     STATE: ClassVar[tuple[str, ...]] = ("records", "counters", "radices", "generator")
+    id_bits: int = ID_BITS
 
     def __init__(self, *, budget_bits: int, radices: Sequence[int], generator: torch.Generator) -> None:
         super().__init__()
@@ -41,11 +44,14 @@ class RecollectionMemory(LendableMemory):
         self._generator = generator
         self._records = Records(budget_bits=self.budget_bits, packing=Packing(radices, (1, 0)))
         self._seen = 0
-        self._index: ClassIndex | None = None
+        self._index = None
         self._records.limit(self.budget_bits)
 
-    def insert(self, symbols: Tensor, labels: Tensor, tasks: Tensor | None = None) -> None:
-        """Offers codes in order: symbols [n, c], class indices [n] from 0, tasks [n] (-1 or None: none).
+    def insert(
+        self, symbols: Tensor, labels: Tensor, tasks: Tensor | None = None, ids: Tensor | None = None
+    ) -> None:
+        """Offers codes in order: symbols [n, c], class indices [n] from 0, tasks [n] (-1 or None: none),
+        digests of the examples' ids [n] (0 or None: none).
 
         Raises `CodeError`, with the memory unchanged, for wrong shapes and values out of range.
         """
@@ -53,14 +59,20 @@ class RecollectionMemory(LendableMemory):
         self._records.packing.check(codes)
         classes, n = integers("labels", labels, len(codes), lowest=0), len(codes)
         named = [NO_TASK] * n if tasks is None else integers("tasks", tasks, n, lowest=NO_TASK)
+        called = [0] * n if ids is None or not self.id_bits else ids.tolist()
         if not classes:
             return
         self.own()
-        self._widen(max(classes).bit_length(), (max(named) + 1).bit_length())
+        self._widen(max(classes).bit_length(), (max(named) + 1).bit_length(), self.id_bits * any(called))
         if chosen := self._choose(classes):
-            rows = list(chosen.values())
-            fields = np.asarray([(classes[row], named[row] + 1) for row in rows], np.int64)  # 0: no task
-            self._records.write(list(chosen), codes[rows], fields)
+            width = self._records.id_bits
+            fields = fields_of(
+                [classes[row] for row in chosen.values()],
+                [named[row] for row in chosen.values()],
+                [id_field(called[row], width) for row in chosen.values()],
+                widths=self._records.packing.field_bits,
+            )
+            self._records.write(list(chosen), codes[list(chosen.values())], fields)
 
     def _choose(self, classes: list[int]) -> dict[int, int]:
         """Passes the batch by the reservoir: which row of it ends up in which place."""
@@ -104,10 +116,31 @@ class RecollectionMemory(LendableMemory):
 
     def discard(self, classes: Collection[int]) -> None:
         """Removes all records of these classes: what is left was as likely to be held without them."""
-        before, leaving = len(self), [i for i, k in enumerate(self._records.labels()) if k in classes]
+        self._remove([i for i, k in enumerate(self._records.labels()) if k in classes])
+
+    def erase(self, *, id: int | None = None, task: int | None = None) -> int:
+        """Removes the records of the example whose id has this digest, or of a task, and says how many there
+        were: what is left was as likely to be held as if the stream had been without them."""
+        wanted = (NO_TASK if task is None else task) + 1
+        leaving = self._called(id) if id is not None else np.flatnonzero(self._records.field(TASK) == wanted)
+        self._remove(leaving.tolist(), one_by_one=id is not None)
+        return len(leaving)
+
+    def holds(self, id: int) -> bool:
+        """Whether a record has an id that looks like the one of this digest."""
+        return len(self._called(id)) > 0
+
+    def _called(self, id: int) -> Ints:
+        wanted = id_field(id, self._records.id_bits)
+        return np.flatnonzero(self._records.field(ID) == wanted) if wanted else np.empty(0, np.int64)
+
+    def _remove(self, leaving: list[int], *, one_by_one: bool = False) -> None:
+        """Of some examples that were inserted (`one_by_one`), or of all of a kind, of which as many more were
+        seen as were of the others."""
+        before = len(self)
         self._records.drop(leaving)
         self._index = None
-        self._seen = self._seen * len(self) // max(1, before)
+        self._seen = self._seen - len(leaving) if one_by_one else self._seen * len(self) // max(1, before)
 
     def resize(self, budget_bits: int) -> None:
         """Another budget from now on. Where it is smaller, records chosen as ever leave. Raises `CodeError`,
@@ -129,7 +162,9 @@ class RecollectionMemory(LendableMemory):
             kinds = [f"{type(memory).__name__} of {len(memory.radices)} symbols" for memory in (other, self)]
             raise CodeError(f"cannot merge {kinds[0]} into {kinds[1]}: expected the same kind and radices")
         self.own()
-        pairs = zip(self._records.packing.field_bits, other._records.packing.field_bits, strict=True)
+        if 0 < self._records.id_bits != other._records.id_bits > 0:
+            raise CodeError(f"cannot merge ids of {other._records.id_bits} and {self._records.id_bits} bits")
+        pairs = zip_longest(self._records.packing.field_bits, other._records.packing.field_bits, fillvalue=0)
         packing = Packing(self.radices, [max(pair) for pair in pairs])
         leaving, coming = self._union(other, self._records.capacity_for(packing))
         self._index = None
@@ -137,7 +172,9 @@ class RecollectionMemory(LendableMemory):
         self._records.repack(packing)
         self._seen += other.seen
         for start in range(0, len(coming), CHUNK):
-            self._records.append(*other._records.read(coming[start : start + CHUNK]))
+            symbols, fields = other._records.read(coming[start : start + CHUNK])
+            absent = len(packing.field_bits) - fields.shape[1]
+            self._records.append(symbols, np.pad(fields, ((0, 0), (0, absent))))
 
     def _union(self, other: RecollectionMemory, capacity: int) -> tuple[list[int], list[int]]:
         """The places that leave this memory and those of `other` that come in."""
@@ -148,10 +185,10 @@ class RecollectionMemory(LendableMemory):
     def _shuffled(self, count: int) -> list[int]:
         return list(torch.randperm(count, generator=self._generator).tolist())
 
-    def _widen(self, label_bits: int, task_bits: int) -> None:
-        label, task = self._records.packing.field_bits
-        if label_bits > label or task_bits > task:
-            self._repack(Packing(self.radices, (max(label_bits, label), max(task_bits, task))))
+    def _widen(self, label: int, task: int, id: int) -> None:
+        now = self._records.packing.field_bits
+        if (wider := widened(now, label=label, task=task, id=id)) != now:
+            self._repack(Packing(self.radices, wider))
 
     def _repack(self, packing: Packing, translate: Callable[[Tensor], Tensor] | None = None) -> None:
         """Changes the layout of every record; victims leave before anything grows."""
@@ -174,7 +211,9 @@ class RecollectionMemory(LendableMemory):
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         """Radices come from what was saved; the budget does not: a smaller one evicts."""
-        seen, held, *field_bits = integers("counters", state["counters"], 4, lowest=0, highest=2**63 - 1)
+        counters = state["counters"]  # without the last one where no example has named an id
+        rows = max(4, min(5, counters.numel()))
+        seen, held, *field_bits = integers("counters", counters, rows, lowest=0, highest=2**63 - 1)
         if held > seen:
             raise CodeError(f"counters say {held} records are held of {seen} seen: the state is damaged")
         records = Records.restored(state, budget_bits=self.budget_bits, held=held, field_bits=field_bits)

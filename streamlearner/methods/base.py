@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.experience import Experience as Experience
 from streamlearner.methods.experience import Observation as Observation
+from streamlearner.methods.experience import Removed, Selection
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
 from streamlearner.methods.seen_classes import SeenClasses
+from streamlearner.networks.base import erase_row
 
 
 class DualMemory(nn.Module, ABC):
@@ -99,6 +101,12 @@ class DualMemory(nn.Module, ABC):
         """Returns to an earlier model version. `neocortex` is the state dict of its neocortex, which may know
         fewer classes; the hippocampus continues from there."""
 
+    def erase(self, selection: Selection) -> Removed:
+        """Removes what was kept of some examples. A class that goes is not answered until it comes again."""
+        self.seen_classes.erase(label=selection.label, task=selection.task)
+        erase_row(self, selection.label)
+        return Removed()
+
     def transplant(
         self,
         candidate: Self,
@@ -130,8 +138,7 @@ class DualMemory(nn.Module, ABC):
 
     @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
-        """The representation [n, f] float32 of raw `inputs`, to which the linear readout is fitted (paper
-        002, section 3)."""
+        """The representation [n, f] float32 of raw `inputs`, for a linear readout (paper 002, section 3)."""
 
     @property
     def classes(self) -> int:
@@ -233,8 +240,7 @@ class DualMemory(nn.Module, ABC):
 
 
 def unit_interval(inputs: Tensor) -> Tensor:
-    """Raw inputs as networks and associations take them: uint8 images to float32 in [0, 1], features
-    unchanged."""
+    """Raw inputs as networks and associations take them: images as float32 in [0, 1], features unchanged."""
     return inputs.to(torch.float32).div_(255.0) if inputs.dtype == torch.uint8 else inputs
 
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from streamlearner.methods.answering import AVERAGED, LIVE, Answering
 from streamlearner.methods.base import DualMemory, unit_interval
+from streamlearner.methods.erased_statistics import erased
+from streamlearner.methods.experience import Removed, Selection
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.averaged import AveragedNetwork
 
@@ -66,6 +68,11 @@ class ChoosesAnswerer(Remembering):
     def share_budget(self) -> None:
         """Recollections have what statistics leave of the budget."""
         self.memory.resize(self.answering.bits_for_recollections)
+
+    def erase(self, selection: Selection) -> Removed:
+        if selection.label is not None:
+            self.answering.evidence.erase(selection.label)
+        return erased(self.answering.statistics, selection, super().erase(selection))
 
     @property
     def route(self) -> str:

@@ -1,4 +1,4 @@
-"""What a method is given to learn, and what it answers."""
+"""What a method is given to learn or to erase, and what it answers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ class Experience:
     `inputs` [n, C, H, W] uint8 or [n, d] float32, n >= 1, raw; `labels` [n] int64 class indices (a new class
     has the next free index); `tasks` [n] int64 task indices, -1 where a message names none, or None where no
     message of the stream does; `changing`: served accuracy fell a short while ago, so that it may be worth
-    learning faster.
+    learning faster; `ids` [n] int64 digests of the examples' ids, 0 where a message names none, or None where
+    no message of the batch does: a recollection that knows its id can be erased by it.
     """
 
     inputs: Tensor
     labels: Tensor
     tasks: Tensor | None = None
     changing: bool = False
+    ids: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,27 @@ class Observation:
     loss: float
     distortion_l1: float | None = None
     changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is to be erased: the example whose id has the digest `id`, or all of the class `label`, or all of
+    the `task` (indices); the other two are None. `example`: the one of that id itself, with its class, where
+    it was learned for certain and the erasure carries it."""
+
+    id: int | None = None
+    label: int | None = None
+    task: int | None = None
+    example: Experience | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What an erasure removed: `recollections`; of `statistics` that sum examples, how far: `none` (there are
+    none), `exact`, or `kept` (`note` says why). `unnamed` recollections name no id: if the example is among
+    them, it was not found."""
+
+    recollections: int = 0
+    unnamed: int = 0
+    statistics: str = "none"
+    note: str = ""

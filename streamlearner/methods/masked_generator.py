@@ -126,7 +126,8 @@ class MaskedGenerator(OneNetwork, Remembering):
         """Stores codes of examples whose class the generator does not know yet."""
         known = torch.tensor([label in self.generator.known for label in experience.labels.tolist()])
         tasks = None if experience.tasks is None else experience.tasks[~known]
-        unknown = Experience(experience.inputs[~known], experience.labels[~known], tasks)
+        ids = None if experience.ids is None else experience.ids[~known]
+        unknown = Experience(experience.inputs[~known], experience.labels[~known], tasks, ids=ids)
         if len(unknown.labels):
             self._remember(new[~known], symbols[~known], unknown, old.inputs[: old.remembered])
 

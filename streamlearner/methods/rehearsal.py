@@ -56,7 +56,7 @@ class Rehearsal(Remembering, Baseline):
     def observe(self, experience: Experience) -> Observation:
         answered = super().observe(experience)
         codes = self.association.encode(unit_interval(experience.inputs))
-        self.memory.insert(codes, experience.labels, experience.tasks)
+        self.memory.insert(codes, experience.labels, experience.tasks, experience.ids)
         return answered
 
     def _learn(self, experience: Experience) -> Observation:

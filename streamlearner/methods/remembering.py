@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory, Experience, raw, unit_interval
+from streamlearner.methods.experience import Removed, Selection
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 from streamlearner.networks.distillation import distill
@@ -96,7 +97,17 @@ class Remembering(DualMemory):
             self.memory.recode(present.radices, lambda codes: present.encode(former.decode(codes)))
             self.association = present
             symbols = present.encode(new)
-        self.memory.insert(symbols, experience.labels, experience.tasks)
+        self.memory.insert(symbols, experience.labels, experience.tasks, experience.ids)
+
+    def erase(self, selection: Selection) -> Removed:
+        super().erase(selection)
+        before = len(self.memory)
+        if selection.label is not None:
+            self.memory.discard([selection.label])
+        else:
+            self.memory.erase(id=selection.id, task=selection.task)
+        unnamed = 0 if selection.id is None else self.memory.without_id
+        return Removed(recollections=before - len(self.memory), unnamed=unnamed)
 
     def _shortened(self, association: Association, *, coming: int) -> Association | None:
         """One with shorter codes, where memory has no room for all that are seen after `coming` more: for

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 
 class SeenClasses(nn.Module):
-    """`seen` bool [tasks + 1, classes]: True where examples of the class came with the task. The last row,
-    all True, is for examples without a task."""
+    """`seen` bool [tasks + 1, classes]: True where examples of the class came with the task. The last row is
+    for examples without a task: True for all classes but those that were erased and have not come again."""
 
     seen: Tensor
 
@@ -35,19 +35,35 @@ class SeenClasses(nn.Module):
             grown = torch.zeros(known_tasks + 1, classes, dtype=torch.bool)
             grown[: len(self.seen) - 1, : self.classes] = self.seen[:-1]
             grown[-1] = True
+            grown[-1, : self.classes] = self.seen[-1]
             self.seen = grown
+        self.seen[-1, labels] = True
         if tasks is not None:
             self.seen[tasks, labels] = True
         return new
 
+    def erase(self, *, label: int | None, task: int | None) -> None:
+        """A class may be predicted no more until it is registered again; a task no longer restricts."""
+        if label is not None:
+            self.seen[:, label : label + 1] = False
+        if task is not None:
+            self.seen[:-1][task : task + 1] = False
+
+    @property
+    def _untasked(self) -> Tensor:
+        """The classes that may be predicted without a task, [classes]: if all were erased, all, as some
+        answer must be given."""
+        return self.seen[-1] | ~self.seen[-1].any()
+
     def allowed(self, tasks: Tensor | None, count: int) -> Tensor:
-        """The classes that may be predicted for `count` examples: bool [count, classes]. All classes, where
-        no task is named (-1) or none of its classes was learned yet (all of its first examples may have been
-        withheld for the exam)."""
+        """The classes that may be predicted for `count` examples: bool [count, classes]. All that were not
+        erased, where no task is named (-1) or none of its classes was learned yet (all of its first examples
+        may have been withheld for the exam)."""
+        every = self._untasked
         if tasks is None or not self.names_tasks:
-            return self.seen[-1:].expand(count, -1)
+            return every.expand(count, -1)
         rows = self.seen[tasks.where(tasks < len(self.seen) - 1, -1)]
-        return rows | ~rows.any(1, keepdim=True)
+        return rows | (every & ~rows.any(1, keepdim=True))
 
     def tasks_of(self, labels: Tensor) -> Tensor:
         """The first task with which each class of `labels` [n] was seen, [n]; -1 for none."""
@@ -58,7 +74,7 @@ class SeenClasses(nn.Module):
 
     def restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
         """Logits [n, classes], with minus infinity for classes that may not be predicted (see `allowed`)."""
-        if tasks is None or not self.names_tasks:
+        if (tasks is None or not self.names_tasks) and bool(self.seen[-1].all()):
             return logits
         return logits.masked_fill(~self.allowed(tasks, len(logits)), -torch.inf)
 

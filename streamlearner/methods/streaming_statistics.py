@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.components import Components
+from streamlearner.methods.erased_statistics import erased
+from streamlearner.methods.experience import Removed, Selection
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.leading import LeadingStatistics
@@ -90,6 +92,11 @@ class StreamingStatistics(DualMemory):
         for statistics in (self.neocortex, self.hippocampus):
             statistics.load_state_dict(neocortex)
             statistics.grow(self.classes)
+
+    def erase(self, selection: Selection) -> Removed:
+        if selection.label is not None:
+            self.neocortex.erase(selection.label)
+        return erased(self.hippocampus, selection, super().erase(selection))
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:

@@ -49,6 +49,11 @@ class OpenHead(nn.Module):
         self._resize(math.ceil(classes / HEAD_BLOCK) * HEAD_BLOCK)
         return True
 
+    def erase(self, row: int) -> None:
+        """As if its class had never been: all zero."""
+        if row < self.rows:
+            self.weight.data[row], self.bias.data[row] = 0.0, 0.0
+
     def _resize(self, rows: int) -> None:
         kept = min(rows, self.rows)
         weight, bias = self.weight.data.new_zeros(rows, self.in_features), self.bias.data.new_zeros(rows)
@@ -65,6 +70,13 @@ class OpenHead(nn.Module):
         if isinstance(found, Tensor) and found.ndim == 2 and found.shape[0] != self.rows:
             self._resize(found.shape[0])
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def erase_row(module: nn.Module, row: int | None) -> None:
+    """Of every head within the module; None: of none."""
+    for head in module.modules():
+        if isinstance(head, OpenHead) and row is not None:
+            head.erase(row)
 
 
 class Network(nn.Module):

@@ -19,6 +19,7 @@ from streamlearner.serving.bodies import (
     TransplantBody,
 )
 from streamlearner.serving.daemon_port import DaemonPort
+from streamlearner.serving.erasing import Erasing
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
@@ -77,6 +78,9 @@ def assemble(
     routes.post("/v1/labels", labels.label, LabelBody, role=Role.TEACH)
     workers, timeout_s = pools.transplants, requests_timeout_s
     _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=workers, timeout_s=timeout_s))
+    erasing = Erasing(daemon=daemon, codec=codec, bodies=bodies, workers=pools.erasures, timeout_s=timeout_s)
+    routes.add("DELETE", "/v1/examples/{id:path}", erasing.by_id, role=Role.OPERATE)
+    routes.add("DELETE", "/v1/examples", erasing.by_kind, role=Role.OPERATE)
     _add_status(routes, Status(daemon=daemon))
     recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
     routes.get("/v1/recollections", recollections.show, role=Role.READ)

@@ -58,6 +58,11 @@ class LabelBody(Body):
     label: Any = Field(description="as in examples")
 
 
+class ErasedExample(Body):
+    input: Any = Field(description="of the example that is erased, as it was sent")
+    label: Any = Field(description="its label")
+
+
 class RollbackBody(Body):
     version: str | int | None = Field(None, description="an adopted model version; null for the one before")
 

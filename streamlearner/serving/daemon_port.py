@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from torch import Tensor
 
 from streamlearner.decoding.codec import Example
+from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import StreamlearnerError
 from streamlearner.stream import Position
@@ -53,7 +54,7 @@ class DaemonPort(Protocol):
     `status`, `retention`, `memory`, `connected` and `learning` answer at once, from documents that the
     learning thread published and never changes again: the event loop calls them, so they must not wait for a
     lock. `request_sleep`, `request_checkpoint` and `request_rollback` only queue a request for the learning
-    thread. `request_transplant`, `recollections` and `ingest` may block.
+    thread. `request_transplant`, `recollections`, `erase` and `ingest` may block.
     """
 
     @property
@@ -86,6 +87,15 @@ class DaemonPort(Protocol):
         """Makes pushed examples durable before it returns; None where the source is not push.
 
         Raises `BacklogFull`, `TooLarge`, `Unavailable`.
+        """
+
+    def erase(
+        self, erasure: Erasure, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> Mapping[str, Any] | None:
+        """What an erasure removed, once that is durable; None where the push log has it, which is durable,
+        but it is not carried out after `timeout_s`: that follows in the order of the stream.
+
+        Raises `Unavailable`, `Conflict`, `TimeoutError` where nothing durable was done.
         """
 
     def request_sleep(self) -> None:

@@ -72,6 +72,7 @@ class Pools:
     examples: Workers
     recollections: Workers
     transplants: Workers
+    erasures: Workers
 
     @classmethod
     def start(cls, *, prediction_threads: int) -> Pools:
@@ -82,11 +83,18 @@ class Pools:
             examples=Workers(name="examples", threads=32, waiting=224),
             recollections=Workers(name="recollections", threads=2, waiting=6),
             transplants=Workers(name="transplants", threads=1, waiting=3),
+            erasures=Workers(name="erasures", threads=8, waiting=56),
         )
 
     def stop(self) -> None:
         """Stops them all."""
-        for pool in (self.predictions, self.examples, self.recollections, self.transplants):
+        for pool in (
+            self.predictions,
+            self.examples,
+            self.recollections,
+            self.transplants,
+            self.erasures,
+        ):
             pool.stop()
 
 

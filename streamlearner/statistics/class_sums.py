@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ class ClassSums(nn.Module):
 
     def __init__(self, directions: int) -> None:
         super().__init__()
+        self.halvings = 0  # since when subtracting is not exact any more
         self.register_buffer("counts", torch.zeros(0, dtype=torch.int32))
         self.register_buffer("sums", torch.zeros(0, directions, dtype=torch.int16))
         self.register_buffer("scatter", torch.zeros(triangle(directions), dtype=torch.int32))
@@ -94,6 +95,20 @@ class ClassSums(nn.Module):
         """As if these examples, which were added, had never been."""
         self._add(numbers, labels, sign=-1, changed=self._sums_with(numbers, labels, sign=-1))
 
+    def erase(self, label: int) -> None:
+        """All examples of a class: its count and its sums exactly. What it added to the scatter around its
+        mean cannot be told from what others added: so much of the scatter within classes goes as it had of
+        the examples, and the covariance within those that are left is as it was."""
+        counts, of_class, square = (part.double().numpy() for part in (self.counts, self.sums, self.square()))
+        if not (gone := counts[label]):
+            return
+        between = (of_class.T / np.maximum(counts, 1.0)) @ of_class
+        share = gone / counts.sum() * (square - between) + np.outer(of_class[label], of_class[label]) / gone
+        self.scatter.numpy()[:] -= np.rint(share[_upper(self.directions)]).astype(np.int32)
+        self.counts[label] = 0
+        self.sums[label] = 0
+        self._narrow()
+
     def merge(self, other: ClassSums) -> None:
         """What the two would hold as one. Raises ValueError where they have other directions."""
         if other.directions != self.directions:
@@ -106,11 +121,13 @@ class ClassSums(nn.Module):
         self.sums = merged
         self._narrow()
         self.scatter += other.scatter
+        self.halvings += other.halvings
 
     def halve(self) -> None:
         """What was seen so far counts half from now on."""
         for part in (self.counts, self.sums, self.scatter):
             part.copy_(torch.div(part, 2, rounding_mode="trunc"))
+        self.halvings += 1
         self._narrow()
 
     def square(self) -> Tensor:
@@ -148,7 +165,13 @@ class ClassSums(nn.Module):
         if held + coming > FULL:
             self.halve()
 
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.halvings:
+            destination[prefix + "halvings"] = torch.tensor(self.halvings)
+
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        self.halvings = int(state_dict.pop(prefix + "halvings", torch.tensor(0)))
         for name in ("counts", "sums", "scatter"):
             if prefix + name in state_dict:
                 setattr(self, name, torch.zeros_like(state_dict[prefix + name]))

@@ -66,6 +66,18 @@ class Statistics(nn.Module):
         self._found = None
         return changed
 
+    def subtract(self, numbers: Tensor, labels: Tensor) -> None:
+        """As if these inputs along the directions, which were added, had never been."""
+        self.sums.subtract(numbers, labels)
+        self._found = None
+
+    def erase(self, label: int) -> None:
+        """As if no example of this class had been seen."""
+        if label < self.sums.classes:
+            self.sums.erase(label)
+            self.surprise.erase(label)
+            self._found = None
+
     def numbers(self, inputs: Tensor) -> Tensor:
         """Raw inputs along the directions: int8 [n, directions]."""
         found: Tensor = self.directions(inputs, count=self.sums.directions)

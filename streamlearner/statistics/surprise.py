@@ -40,6 +40,10 @@ class Surprise(nn.Module):
         if (more := classes - len(self.expected)) > 0:
             self.expected = torch.cat([self.expected, torch.full((more,), 0.5)])
 
+    def erase(self, label: int) -> None:
+        """Of a class: as if it had never been seen."""
+        self.expected[label : label + 1] = 0.5
+
     def watch(self, right: Tensor, labels: Tensor, counts: Tensor) -> bool:
         """Whether meanings changed: `right` [n] bool, in the order of the stream; `counts` [classes] of the
         examples seen before. Begins anew after each change."""

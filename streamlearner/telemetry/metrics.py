@@ -49,15 +49,16 @@ class Metrics:
         distortion_l1: float | None = None,
         prequential_accuracy: float | None = None,
         tombstones: int = 0,
+        erased: int = 0,
+        erasures: int = 0,
     ) -> None:
         """One wake batch. `seconds` it took; `now_s` since the epoch. About 5 us."""
         self._series.learned.inc(learned)
-        if withheld:
-            self._series.withheld.inc(withheld)
-        if duplicates:
-            self._series.duplicates.inc(duplicates)
-        if tombstones:
-            self._series.tombstones.inc(tombstones)
+        self._series.withheld.inc(withheld)
+        self._series.duplicates.inc(duplicates)
+        self._series.tombstones.inc(tombstones)
+        self._series.erased.inc(erased)
+        self._series.erasures.inc(erasures)
         self._series.learn_seconds.observe(seconds)
         self._series.last_batch.set(now_s)
         if loss is not None:

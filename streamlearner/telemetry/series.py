@@ -15,7 +15,7 @@ from functools import partial
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
-OUTCOMES = ("learned", "withheld", "rejected", "duplicate", "tombstone")
+OUTCOMES = ("learned", "withheld", "rejected", "duplicate", "tombstone", "erased", "erasure")
 SLEEP_OUTCOMES = ("adopted", "refused", "interrupted")
 ROUTES = ("hippocampus", "neocortex", "statistics", "live", "blend")
 _STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -47,9 +47,8 @@ class Series:
 
     def _declare_stream(self, counter: partial[Counter], gauge: partial[Gauge]) -> None:
         examples = counter("examples", "Examples taken from the stream, by what became of them.", ["outcome"])
-        (self.learned, self.withheld, self.rejected, self.duplicates, self.tombstones) = map(
-            examples.labels, OUTCOMES
-        )
+        (self.learned, self.withheld, self.rejected, *others) = map(examples.labels, OUTCOMES)
+        (self.duplicates, self.tombstones, self.erased, self.erasures) = others
         self.rejects = counter("rejects", "Messages that could not become an example, by reason.", ["reason"])
         self.gaps = counter("stream_gaps", "Messages that were lost before they could be read.")
         letters = counter("dead_letters", "Rejects written to the dead letters, by outcome.", ["outcome"])

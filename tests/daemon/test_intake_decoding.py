@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamlearner.connectors.memory import MemorySource
-from streamlearner.daemon.intake import RememberedIds
+from streamlearner.daemon.known_ids import RememberedIds
 from tests.support.intakes import (
     CollectedRejects,
     an_intake,

@@ -16,6 +16,7 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.reports import memory_document, publish_metrics, retention_document, status_document
 from streamlearner.daemon.requests import StatusDocuments
+from streamlearner.telemetry.series import OUTCOMES
 from tests.support.daemon_runs import a_stream, run, settings
 
 COUNT = 120
@@ -96,7 +97,7 @@ def test_retention_says_when_it_was_measured_and_how_long_ago_classes_were_seen(
 
 def test_the_messages_taken_are_the_sum_of_what_became_of_them(daemon: Daemon) -> None:
     status = status_of(daemon)
-    assert status["examples"].keys() == {"learned", "withheld", "rejected", "duplicate", "tombstone"}
+    assert status["examples"].keys() == set(OUTCOMES)
     assert sum(status["examples"].values()) == status["messages"] == COUNT
     assert sum(status["rejects"].values()) == status["examples"]["rejected"] == 4
     assert status["examples"]["duplicate"] == 7

@@ -85,6 +85,14 @@ REJECTS: list[tuple[str, Message]] = [
     ("task", message(b"12", shape="2", label="1", task="")),
     ("id", json_message({**GOOD_BODY, "id": True})),
     ("id", message(b"12", shape="2", label="1", id="a\x00")),
+    ("erase", message(b"", erase="everything")),
+    ("erase", message(b"", erase="id")),
+    ("erase", message(b"", erase="label", id="a")),
+    ("erase", json_message({"erase": "task", "label": "a"})),
+    ("erase", json_message({"erase": ["id"], "id": "a"})),
+    ("id", json_message({"erase": "id", "id": ""})),
+    ("label", message(b"12", shape="2", erase="id", id="a")),
+    ("too_large", message(bytes(1001), erase="id", id="a")),
 ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from streamlearner.connectors.kafka.writer import KafkaWriter
-from streamlearner.daemon.intake import RememberedIds
+from streamlearner.daemon.known_ids import RememberedIds
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message
 from tests.support.daemon_process import DaemonProcess

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from streamlearner.daemon.intake import RememberedIds
+from streamlearner.daemon.known_ids import RememberedIds
 from tests.support.arms import METHODS
 from tests.support.daemon_process import DaemonProcess, differing, final_state
 from tests.support.digit_stream import DigitStream

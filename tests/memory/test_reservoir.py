@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from streamlearner.memory.balanced import BalancedRecollectionMemory
+from streamlearner.memory.fields import NO_TASK
 from streamlearner.memory.packing import CodeError, Packing
-from streamlearner.memory.records import NO_TASK, BitBuffer, Recollections
+from streamlearner.memory.records import BitBuffer, Recollections
 from streamlearner.memory.reservoir import RecollectionMemory
 from tests.support.memories import (
     SIZE,

@@ -76,6 +76,7 @@ def an_intake(
     *,
     clock: Clock | None = None,
     remembered_ids: int = 100,
+    erased_ids: int = 100,
     max_classes: int = 10_000,
     max_tasks: int = 10_000,
     uses_tasks: bool = True,
@@ -89,6 +90,7 @@ def an_intake(
         batch_size=BATCH,
         linger_s=2.0,
         remembered_ids=remembered_ids,
+        erased_ids=erased_ids,
         most=Most(max_classes, max_tasks, uses_tasks=uses_tasks),
         clock=clock or Clock(),
     )

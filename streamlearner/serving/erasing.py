@@ -1,0 +1,79 @@
+"""DELETE /v1/examples/{id} and /v1/examples: takes back what was learned of an example, a label or a task."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from starlette.requests import Request
+
+from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.erasures import Erasure
+from streamlearner.decoding.labels import parse_label, parse_text
+from streamlearner.errors import InvalidInput
+from streamlearner.serving.bodies import Bodies, ErasedExample, parse, require_json
+from streamlearner.serving.daemon_port import DaemonPort
+from streamlearner.serving.problems import Json, busy
+from streamlearner.serving.workers import Left, Workers
+
+
+class Erasing:
+    """Answers 200 once what was removed is on no disk of ours any more, 202 where only the erasure itself is
+    durable by then: the log has it, and it is carried out in the order of the stream."""
+
+    def __init__(
+        self, *, daemon: DaemonPort, codec: Codec, bodies: Bodies, workers: Workers, timeout_s: float
+    ) -> None:
+        self._daemon = daemon
+        self._codec = codec
+        self._bodies = bodies
+        self._workers = workers
+        self._timeout_s = timeout_s
+
+    async def by_id(
+        self,
+        request: Request,
+        id: str,
+        source: Annotated[str | None, Query(description="of a CloudEvent: its ce_source")] = None,
+    ) -> Json:
+        """Erases the example of this id. The body may be the example, `{"input", "label"}`, so that its part
+        in sums can be subtracted."""
+        name = parse_text(id, "id")
+        erasure = Erasure(id=name if source is None else f"{parse_text(source, 'id')}\n{name}")
+        body = await self._bodies.read(request)
+        if body:
+            require_json(request)
+        return await self._workers.run(
+            lambda left: self._erase(self._with_example(erasure, body), left), client=request
+        )
+
+    async def by_kind(
+        self,
+        request: Request,
+        label: Annotated[
+            str | None, Query(description="all of this class; of several factors, as a JSON object")
+        ] = None,
+        task: Annotated[str | None, Query(description="all that this task named")] = None,
+    ) -> Json:
+        """Erases all examples of a label, or of a task."""
+        if (label is None) == (task is None):
+            raise InvalidInput("erase", "expected one of the parameters label and task, or /v1/examples/{id}")
+        named = None if task is None else parse_text(task, "task")
+        erasure = Erasure(label=None if label is None else parse_label(label), task=named)
+        return await self._workers.run(lambda left: self._erase(erasure, left), client=request)
+
+    def _with_example(self, erasure: Erasure, body: bytes) -> Erasure:
+        if not body:
+            return erasure
+        given = parse(ErasedExample, body)
+        example = self._codec.decode_example({"input": given.input, "label": given.label})
+        return Erasure(id=erasure.id, input=example.input, input_label=example.label)
+
+    def _erase(self, erasure: Erasure, left: Left) -> Json:
+        try:
+            found = self._daemon.erase(erasure, self._timeout_s, left)
+        except TimeoutError:
+            raise busy(self._timeout_s) from None
+        if found is None:
+            return Json({"by": erasure.by, "name": erasure.name, "durable": True}, status_code=202)
+        return Json(found, status_code=200 if found["checkpoints_renewed"] else 202)
