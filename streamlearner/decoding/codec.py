@@ -1,12 +1,14 @@
 """The codec: messages from a stream, or bodies from HTTP, to validated examples.
 
-Four wire formats, distinguished by the header `content-type` (its CloudEvents forms included):
+Five wire formats, distinguished by the header `content-type` (its CloudEvents forms included):
 
 - application/octet-stream, or none: raw bytes with headers `shape` and `dtype`. The default: 1 us a message.
 - image/png, image/jpeg, image/webp, image/tiff: the rules are in `images`.
 - application/json: `{"input": ..., "label": ..., "task"?, "id"?}`; the forms of an input are in `inputs`.
   What a company's own records call these, `fields` says.
 - application/msgpack (also x-msgpack, vnd.msgpack): the same map, with `{"data": bytes}` in place of base64.
+
+- application/cloudevents+json: an event whose data is any of the above, its attributes instead of headers.
 
 With a registry, records in Confluent's framing besides: `schema_registry`.
 Label, task and id come from the body, or where it has none (or null), from the headers `label`, `task`, `id`.

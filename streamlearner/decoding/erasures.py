@@ -14,7 +14,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from torch import Tensor
 
+from streamlearner.decoding.cloud_events import is_event, open_event
 from streamlearner.decoding.headers import (
+    Headers,
     header_id,
     header_name,
     header_text,
@@ -92,13 +94,21 @@ def read_erasure(message: Message, *, read: ReadLabelled) -> Erasure | None:
 
 def _fields(message: Message) -> tuple[Mapping[str, bytes], Mapping[str, Any] | None] | None:
     """The headers that count, and the body where it is a map; None where neither has `erase`."""
-    named = any(name.lower() in ("erase", "ce_erase") for name, _ in message.headers)
-    value = message.value or b""
-    if not named and b'"erase"' not in value and b"\xa5erase" not in value:
+    value, given = message.value or b"", message.headers
+    if not _named(given) and b'"erase"' not in value and b"\xa5erase" not in value:
         return None
-    headers = read_headers(message.headers)
-    body = _body(value, headers)
-    return (headers, body) if named or (body is not None and body.get("erase") is not None) else None
+    if is_event(given):
+        content = open_event(value, given)
+        value, given, record = content.value or b"", content.headers, content.record
+        body = record if isinstance(record, Mapping) else _body(value, read_headers(given))
+    else:
+        body = _body(value, read_headers(given))
+    is_one = _named(given) or (body is not None and body.get("erase") is not None)
+    return (read_headers(given), body) if is_one else None
+
+
+def _named(headers: Headers) -> bool:
+    return any(name.lower() in ("erase", "ce_erase") for name, _ in headers)
 
 
 def _body(value: bytes, headers: Mapping[str, bytes]) -> Mapping[str, Any] | None:

@@ -20,7 +20,7 @@ from streamlearner.errors import InvalidInput
 from streamlearner.stream import Message
 
 Headers = tuple[tuple[str, bytes], ...]
-Media = Literal["raw", "image", "json", "msgpack"]
+Media = Literal["raw", "image", "json", "msgpack", "event"]
 
 _MEDIA: dict[str, Media] = {
     "application/octet-stream": "raw",
@@ -32,13 +32,15 @@ _MEDIA: dict[str, Media] = {
     "application/msgpack": "msgpack",
     "application/x-msgpack": "msgpack",
     "application/vnd.msgpack": "msgpack",
+    "application/cloudevents+json": "event",
 }
-_ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-type"}
-_ATTRIBUTES |= {"ce_source": "ce_source", "__value_schema_id": "__value_schema_id"} | {
+ATTRIBUTES = {"content-type": "content-type", "ce_datacontenttype": "content-type"}
+ATTRIBUTES |= {"ce_source": "ce_source", "__value_schema_id": "__value_schema_id"} | {
     prefix + name: name
     for name in ("shape", "dtype", "label", "task", "id", "erase")
     for prefix in ("", "ce_")
 }
+"""The names of headers that count, in lower case, and the plain name of each."""
 _MSGPACK_LIST_ITEMS = 2**16
 """The longest list that MessagePack may hold: a bound on what its parser reserves. Longer ones: as bytes."""
 
@@ -56,7 +58,7 @@ def read_headers(headers: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
     """The headers that count, by their plain name. Raises `InvalidInput("headers")` where two disagree."""
     found: dict[str, bytes] = {}
     for name, value in headers:
-        attribute = _ATTRIBUTES.get(name) or _ATTRIBUTES.get(name.lower())
+        attribute = ATTRIBUTES.get(name) or ATTRIBUTES.get(name.lower())
         if attribute is None:
             continue
         value = value or b""  # Kafka allows a header without a value
@@ -74,7 +76,7 @@ def is_tombstone(message: Message) -> bool:
     value is missing."""
     if message.value is not None:
         return False
-    given = {_ATTRIBUTES.get(name.lower()) for name, _ in message.headers} - {None}
+    given = {ATTRIBUTES.get(name.lower()) for name, _ in message.headers} - {None}
     return not given & {"label", "erase"} and (message.key is not None or not given)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from streamlearner.decoding.cloud_events import is_event, open_event
 from streamlearner.decoding.fields import Fields
 from streamlearner.decoding.headers import (
     Form,
@@ -84,6 +85,11 @@ class ExampleReader:
         if len(value) > self.limits.message_bytes:
             text = f"value has {len(value)} bytes; expected at most {self.limits.message_bytes}"
             raise InvalidInput("too_large", text)
+        return self._read_content(value, headers, schema=schema)
+
+    def _read_content(
+        self, value: bytes, headers: Sequence[tuple[str, bytes]], *, schema: Schema | None
+    ) -> Read:
         found = read_headers(headers)
         if self._registry is not None and (frame := read_frame(value, found)) is not None:
             record = (self._fields or Fields()).example(self._registry.read(frame), reason="record")
@@ -95,9 +101,21 @@ class ExampleReader:
             array = self.read_image(value, schema=schema)
         elif form.media == "json":
             return self._read_record(parse_json(value), "json", found, schema=schema)
-        else:
+        elif form.media == "msgpack":
             return self._read_record(parse_msgpack(value), "msgpack", found, schema=schema)
+        else:
+            return self._read_event(value, headers, schema=schema)
         return array, self._header_label(found), header_name(found, "task"), header_id(found)
+
+    def _read_event(
+        self, value: bytes, headers: Sequence[tuple[str, bytes]], *, schema: Schema | None
+    ) -> Read:
+        content = open_event(value, headers)
+        if content.value is None:
+            return self._read_record(content.record, "json", read_headers(content.headers), schema=schema)
+        if is_event(content.headers):
+            raise InvalidInput("envelope", "event holds an event; expected the data of an example")
+        return self._read_content(content.value, content.headers, schema=schema)
 
     def _read_record(
         self, record: object, reason: str, headers: Mapping[str, bytes], *, schema: Schema | None
@@ -162,9 +180,12 @@ class ExampleReader:
 
 
 def _schemas(messages: Sequence[Message]) -> Iterator[SchemaId]:
-    """Those of the messages that name one."""
+    """Those of the messages, or of the events in them, that name one."""
     for message in messages:
         with suppress(InvalidInput):
-            frame = read_frame(message.value or b"", read_headers(message.headers))
-            if frame is not None and message.value:
+            value, headers = message.value or b"", message.headers
+            if is_event(headers):
+                content = open_event(value, headers)
+                value, headers = content.value or b"", content.headers
+            if value and (frame := read_frame(value, read_headers(headers))) is not None:
                 yield frame.schema

@@ -9,6 +9,7 @@ REASONS = (
     "content_type",  # a format that is not spoken here
     "json",  # not JSON, or not a map with an input
     "msgpack",  # not MessagePack, or not a map with an input
+    "envelope",  # an event that is none, or holds nothing
     "record",  # bytes that do not fit their schema, or a record with no input
     "registry",  # a schema that the registry does not know or cannot tell
     "image",  # not a readable still PNG, JPEG, WebP or TIFF

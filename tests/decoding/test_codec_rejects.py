@@ -105,7 +105,7 @@ def test_each_kind_of_bad_message_has_its_reason(reason: str, record: Message) -
 
 def test_every_reason_but_schema_and_classes_is_shown_by_an_example_above() -> None:
     of_the_daemon = {"schema", "classes", "tasks", "learning_failed"}
-    of_a_registry = {"record", "registry"}  # see test_schema_registry
+    of_a_registry = {"envelope", "record", "registry"}  # see test_schema_registry, test_cloud_events
     assert {reason for reason, _ in REJECTS} | of_the_daemon | of_a_registry == set(REASONS)
     assert len(set(REASONS)) == len(REASONS)
 

@@ -69,6 +69,17 @@ def as_msgpack(pixels: np.ndarray[Any, Any], label: Any) -> Wire:
     return msgpack.packb(value, unicode_errors="surrogatepass"), typed("application/msgpack")
 
 
+def as_event(pixels: np.ndarray[Any, Any], label: Any) -> Wire:
+    event = {
+        "specversion": "1.0",
+        "id": "e",
+        "source": "/camera",
+        "type": "picture",
+        "data": body(pixels, label),
+    }
+    return json.dumps(event).encode(), typed("application/cloudevents+json; charset=utf-8")
+
+
 def as_webp(pixels: np.ndarray[Any, Any], label: Any) -> Wire:
     return as_image(pixels, label, name="WEBP")
 
@@ -84,6 +95,7 @@ EXACT: list[Callable[[np.ndarray[Any, Any], Any], Wire]] = [
     as_nested_json,
     as_msgpack,
     as_webp,
+    as_event,
 ]
 
 
@@ -110,7 +122,7 @@ def trailer(dice: random.Random, wire: Wire) -> Wire:
 
 def other_content_type(dice: random.Random, wire: Wire) -> Wire:
     kind = dice.choice(
-        ["image/gif", "text/plain", "application/cloudevents+json", "\x00", "image/svg+xml", "*/*"]
+        ["image/gif", "text/plain", "application/cloudevents-batch+json", "\x00", "image/svg+xml", "*/*"]
     )
     return wire[0], typed(kind, ("label", b"1"), ("shape", b"12,10,3"))
 

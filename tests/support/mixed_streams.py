@@ -16,7 +16,7 @@ from pyarrow import parquet
 from streamlearner.decoding import headers as wire
 from streamlearner.registry.sources import SOURCES, FilesSection
 from streamlearner.stream import Message
-from tests.support.malformed import PIXELS, as_image, as_json, as_msgpack, as_raw
+from tests.support.malformed import PIXELS, as_event, as_image, as_json, as_msgpack, as_raw
 
 FORMATS: tuple[str, ...] = get_args(FilesSection.model_fields["format"].annotation)
 KINDS = [f"files.{name}" for name in FORMATS] + [name for name in SOURCES.names() if name != "files"]
@@ -36,7 +36,7 @@ class Expected:
 
 
 WIRES: dict[str, Callable[..., Any]] = {
-    "raw": as_raw, "image": as_image, "json": as_json, "msgpack": as_msgpack,
+    "raw": as_raw, "image": as_image, "json": as_json, "msgpack": as_msgpack, "event": as_event,
 }  # fmt: skip
 
 
