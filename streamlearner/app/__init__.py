@@ -4,6 +4,7 @@ assembly.py    the daemon
 access.py      who may use the port
 outside.py     sources, the push log, dead letters
 files.py       files of any format as a source
+intake.py      what takes batches from the source
 learning.py    the learner and its method
 parts.py       network, association, memory: what methods are built of
 meta_training.py

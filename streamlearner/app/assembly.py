@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry
 from streamlearner.app.access import make_access, make_tls, make_token, tell_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.codec import make_codec
+from streamlearner.app.intake import make_failures, make_intake
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.machine import THIS_MACHINE, Machine
 from streamlearner.app.outside import (
     ingest,
     log_erasure,
     make_dead_letters,
-    make_intake,
     make_source,
     push_log,
 )
@@ -30,7 +30,6 @@ from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import PushLog
 from streamlearner.daemon.events import Events
-from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
@@ -41,7 +40,6 @@ from streamlearner.errors import ConfigError
 from streamlearner.eyes.eye import Eye
 from streamlearner.serving import ConnectionLimits, Serving
 from streamlearner.state.checkpoint import CheckpointStore
-from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.state.lock import StateLock
 from streamlearner.state.predictions import Predictions
 from streamlearner.state.private import make_private, private_files
@@ -127,9 +125,15 @@ def assemble(
     `serve` in place of `make_serving`."""
     codec = make_codec(config, machine=machine)
     metrics = metrics or Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
-    failures = make_failures(config, opened=resources, machine=machine)
+    failures = make_failures(config, resources=resources, machine=machine)
     intake = make_intake(
-        config, source=source, codec=codec, dead_letters=dead_letters, failures=failures, machine=machine
+        config,
+        source=source,
+        codec=codec,
+        dead_letters=dead_letters,
+        failures=failures,
+        resources=resources,
+        machine=machine,
     )
     state = DaemonState(
         intake=intake,
@@ -202,16 +206,6 @@ def make_persistence(
         retry_s=section.retry_s,
         clock=machine.clock,
         wall_clock=machine.wall_clock,
-    )
-
-
-def make_failures(config: Config, *, opened: ExitStack, machine: Machine) -> LearningFailures:
-    folder, disk = config.state_dir, machine.disk
-    return LearningFailures(
-        record=FailureRecord(folder / "failures.json", disk=disk),
-        mark=opened.enter_context(closing(LearningMark(folder / "learning", disk=disk))),
-        fatal=folder / FATAL_SIGNAL,
-        sets_aside=config.daemon.on_learning_failure == "dead_letter",
     )
 
 

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from streamlearner.app.assembly import make_checkpoints, make_schedule
+from streamlearner.app.intake import most_names
 from streamlearner.app.learning import check_method, make_learner
-from streamlearner.app.outside import most_names
 from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot

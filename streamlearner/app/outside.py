@@ -7,15 +7,11 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from streamlearner.app.machine import Machine
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import AppendTooLarge, PushLog, PushRecord, PushSource
 from streamlearner.connectors.push import BacklogFull as LogFull
-from streamlearner.daemon.intake import Intake
-from streamlearner.daemon.learning_failures import LearningFailures
-from streamlearner.daemon.name_ceiling import Most
-from streamlearner.decoding.codec import Codec, Example, encode_raw
+from streamlearner.decoding.codec import Example, encode_raw
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.inputs import Array
 from streamlearner.errors import SourceError
@@ -94,32 +90,3 @@ def make_dead_letters(config: Config) -> DeadLetters:
 
 def surroundings(config: Config) -> Surroundings:
     return Surroundings(state_dir=config.state_dir, kafka=config.source.settings_of("kafka"))
-
-
-def most_names(config: Config) -> Most:
-    """What a stream may open."""
-    section = config.limits
-    return Most(section.max_classes, section.max_tasks, uses_tasks=config.codec.tasks == "use")
-
-
-def make_intake(
-    config: Config,
-    *,
-    source: Source,
-    codec: Codec,
-    dead_letters: DeadLetters,
-    failures: LearningFailures,
-    machine: Machine,
-) -> Intake:
-    return Intake(
-        source=source,
-        codec=codec,
-        dead_letters=dead_letters,
-        failures=failures,
-        batch_size=config.daemon.batch_size,
-        linger_s=config.daemon.linger_s,
-        remembered_ids=config.codec.remembered_ids,
-        erased_ids=config.codec.erased_ids,
-        most=most_names(config),
-        clock=machine.clock,
-    )

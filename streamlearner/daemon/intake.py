@@ -3,6 +3,7 @@ duplicates."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,14 @@ class RejectWriter(Protocol):
     """Where rejects go (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
 
     def write(self, rejects: Sequence[Reject]) -> None: ...
+
+
+class Ends(Protocol):
+    """Where batches end before they are full (`state.batch_ends.BatchEnds` is one)."""
+
+    def after(self, messages: int) -> int | None: ...
+
+    def add(self, messages: int) -> None: ...
 
 
 class BatchWatch(Protocol):
@@ -83,7 +92,8 @@ class Intake:
 
     A batch is `batch_size` messages, counted before they are decoded, so that where one ends depends on the
     stream alone and a replay after a crash gives the same batches. It is smaller only where the source has
-    had nothing more for `linger_s`.
+    had nothing more for `linger_s`, and where a replay comes to such an end. `taken` messages were cut so
+    far, those before a restart included.
     """
 
     def __init__(
@@ -93,6 +103,7 @@ class Intake:
         codec: Codec,
         dead_letters: RejectWriter,
         failures: BatchWatch,
+        ends: Ends,
         batch_size: int,
         linger_s: float,
         remembered_ids: int,
@@ -110,17 +121,20 @@ class Intake:
         self.ids = RememberedIds(window=remembered_ids)
         self.erased = ErasedIds(window=erased_ids)
         self._clock = clock
+        self._ends = ends
         self._pending: list[Message] = []
+        self.taken = 0
         self._arrived_s = clock()
 
     def ready(self, *, timeout_s: float) -> bool:
         """Whether there is enough for a batch, and it can be decoded; waits up to `timeout_s` for more
         messages, or for that."""
-        if (missing := self.batch_size - len(self._pending)) > 0:
+        full = min(self.batch_size, (self._ends.after(self.taken) or math.inf) - self.taken)
+        if (missing := int(full) - len(self._pending)) > 0:
             if arrived := self.source.poll(missing, timeout_s):
                 self._arrived_s = self._clock()
                 self._pending += arrived
-            if len(self._pending) < self.batch_size and not (self._pending and self.idle):
+            if len(self._pending) < full and not (self._pending and self.idle):
                 return False
         return self.codec.ready(self._pending, timeout_s=timeout_s)
 
@@ -138,6 +152,9 @@ class Intake:
         """The batch that is `ready`. To what is `known` so far it may add until there is
         `most`."""
         messages, self._pending = self._pending, []
+        self.taken += len(messages)
+        if len(messages) < self.batch_size and self._ends.after(self.taken - 1) != self.taken:
+            self._ends.add(self.taken)
         return self._decode(messages, known)
 
     @property

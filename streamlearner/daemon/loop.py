@@ -230,6 +230,7 @@ class Daemon:
         if (found := self.persistence.latest()) is not None:
             snapshot.restore(state, found)
             log.info("restored checkpoint %d: %d messages taken", found.number, state.tally.messages)
+        state.intake.taken = state.tally.messages
         state.follow(self.persistence.restored(state.tally.messages, newest_version=state.newest_version))
         state.events.restored(state.learner)
 

@@ -14,10 +14,11 @@ from streamlearner.config.loading import Config
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.codec import Codec
 from streamlearner.errors import StreamlearnerError
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.results import LearningResult
-from streamlearner.stream import Message
+from streamlearner.stream import Message, Reject
 from tests.support.daemon_runs import a_stream, differing, example, figure, learned, run, settings, state
 
 STREAM = a_stream(120)
@@ -138,16 +139,14 @@ def test_batches_that_are_cut_elsewhere_after_a_restart_set_only_aside_what_fail
 
 
 def test_a_failure_of_decoding_names_its_batch_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlearner.decoding import codec
+    decode = Codec.decode
 
-    raw = codec.read_raw
-
-    def read(value: bytes, **form: object) -> object:
-        if value == STREAM[POISON].value:
+    def failing(self: Codec, messages: Sequence[Message]) -> tuple[Batch, list[Reject]]:
+        if STREAM[POISON] in messages:
             raise MemoryError("a decoder's bug")
-        return raw(value, **form)  # type: ignore[arg-type]
+        return decode(self, messages)
 
-    monkeypatch.setattr(codec, "read_raw", read)
+    monkeypatch.setattr(Codec, "decode", failing)
     for _ in range(2):
         ended(settings(tmp_path), STREAM, by=MemoryError)
     assert accounted(run(settings(tmp_path), MemorySource(STREAM))) == len(STREAM)

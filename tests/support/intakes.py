@@ -34,6 +34,19 @@ class Unwatched:
     def narrow(self, messages: Sequence[Message], ids: tuple[str | None, ...]) -> None: ...
 
 
+class NoEnds:
+    """Every batch was cut by count."""
+
+    def __init__(self) -> None:
+        self.added: list[int] = []
+
+    def after(self, messages: int) -> int | None:
+        return None
+
+    def add(self, messages: int) -> None:
+        self.added.append(messages)
+
+
 class Clock:
     """Shows what it is told."""
 
@@ -87,6 +100,7 @@ def an_intake(
         codec=Codec(),
         dead_letters=CollectedRejects(),
         failures=Unwatched(),
+        ends=NoEnds(),
         batch_size=BATCH,
         linger_s=2.0,
         remembered_ids=remembered_ids,

@@ -1,0 +1,60 @@
+"""The configured intake, and what it keeps beside the checkpoints."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+
+from streamlearner.app.machine import Machine
+from streamlearner.config.loading import Config
+from streamlearner.connectors.dead_letters import DeadLetters
+from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.learning_failures import LearningFailures
+from streamlearner.daemon.name_ceiling import Most
+from streamlearner.decoding.codec import Codec
+from streamlearner.state.batch_ends import BatchEnds
+from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
+from streamlearner.stream import Source
+
+
+def make_failures(config: Config, *, resources: ExitStack, machine: Machine) -> LearningFailures:
+    """`resources` close what is opened here."""
+    folder, disk = config.state_dir, machine.disk
+    return LearningFailures(
+        record=FailureRecord(folder / "failures.json", disk=disk),
+        mark=resources.enter_context(closing(LearningMark(folder / "learning", disk=disk))),
+        fatal=folder / FATAL_SIGNAL,
+        sets_aside=config.daemon.on_learning_failure == "dead_letter",
+    )
+
+
+def most_names(config: Config) -> Most:
+    """What a stream may open."""
+    section = config.limits
+    return Most(section.max_classes, section.max_tasks, uses_tasks=config.codec.tasks == "use")
+
+
+def make_intake(
+    config: Config,
+    *,
+    source: Source,
+    codec: Codec,
+    dead_letters: DeadLetters,
+    failures: LearningFailures,
+    resources: ExitStack,
+    machine: Machine,
+) -> Intake:
+    """`resources` close what is opened here."""
+    ends = BatchEnds(config.state_dir / "batch_ends", disk=machine.disk)
+    return Intake(
+        source=source,
+        codec=codec,
+        dead_letters=dead_letters,
+        failures=failures,
+        ends=resources.enter_context(closing(ends)),
+        batch_size=config.daemon.batch_size,
+        linger_s=config.daemon.linger_s,
+        remembered_ids=config.codec.remembered_ids,
+        erased_ids=config.codec.erased_ids,
+        most=most_names(config),
+        clock=machine.clock,
+    )
