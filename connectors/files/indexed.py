@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.connectors.files.descriptors import OutOfDescriptors, Shortage
+from streamlearner.connectors.files.descriptors import OutOfDescriptors, Shortage, refuse_to_look
 from streamlearner.errors import ConfigError, PositionLost
 from streamlearner.stream import Message, Position, Source, refuse_other
 
@@ -48,11 +48,18 @@ class IndexedSource(Source):
     def open(self, position: Position | None) -> None:
         if position is not None:
             refuse_other(position, ("index", "manifest"), name=self.name)
-        self._count, self._manifest = self._load()
+        self._count, self._manifest = self._shortage.wait(self._look, sleep=self._sleep)
         if not self._count:
             raise ConfigError(f"{self.name}: there is no example in it: {self._nothing()}")
         self._index = 0 if position is None else self._seek(position)
         self._opened = True
+
+    def _look(self) -> tuple[int, str]:
+        refuse_to_look()
+        return self._load()
+
+    def interrupt(self) -> None:
+        self._shortage.interrupted = True
 
     def _seek(self, position: Position) -> int:
         manifest, index = position["manifest"], position["index"]

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 
-from streamlearner.connectors.files.descriptors import OutOfDescriptors, Shortage
+from streamlearner.connectors.files.descriptors import OutOfDescriptors, Shortage, refuse_to_look
 from streamlearner.connectors.files.tail import Tail
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message, Position, Source, refuse_other
@@ -79,6 +79,10 @@ class JsonLinesSource(Source):
     def open(self, position: Position | None) -> None:
         if position is not None:
             refuse_other(position, ("current", "files"), name=self.name)
+        self._shortage.wait(lambda: self._open(position), sleep=self._sleep)
+
+    def _open(self, position: Position | None) -> None:
+        refuse_to_look()
         self.close()
         self._tails, self._current, self._exhausted = {}, "", False
         self._look()
@@ -197,6 +201,9 @@ class JsonLinesSource(Source):
                 return {}
             lines += left
         return {0: lines}
+
+    def interrupt(self) -> None:
+        self._shortage.interrupted = True
 
     def close(self) -> None:
         for tail in self._tails.values():
