@@ -16,7 +16,7 @@ from pyarrow import parquet
 from streamlearner.decoding import headers as wire
 from streamlearner.registry.sources import SOURCES, FilesSection
 from streamlearner.stream import Message
-from tests.support.malformed import PIXELS, as_event, as_image, as_json, as_msgpack, as_raw
+from tests.support.malformed import PIXELS, Headers, Wire, as_event, as_image, as_json, as_msgpack, as_raw
 
 FORMATS: tuple[str, ...] = get_args(FilesSection.model_fields["format"].annotation)
 KINDS = [f"files.{name}" for name in FORMATS] + [name for name in SOURCES.names() if name != "files"]
@@ -45,20 +45,27 @@ def wired(content_type: str) -> list[Message]:
     value, written = WIRES[MEDIA[content_type]](PIXELS, 1)
     headers = tuple((name, text) for name, text in written if name not in ("content-type", "id"))
     headers = (("content-type", content_type.encode()), *headers)
-    ids = [(("ce_id", b"1"), ("ce_source", source + content_type.encode())) for source in (b"a/", b"b/")]
+    one, other = (named(value, headers, source + content_type) for source in ("a/", "b/"))
     contents: list[tuple[bytes | None, tuple[tuple[str, bytes], ...]]] = [
-        (value, headers + ids[0]),
-        (value, headers + ids[1]),
-        (value, headers + ids[0]),
+        one,
+        other,
+        one,
         (value[:20], headers),
         (b"", headers),
         (None, tuple({**dict(headers), "label": b"1"}.items())),
     ]
     messages = [
-        Message(body, "memory", 0, place, key=b"k", headers=named)
-        for place, (body, named) in enumerate(contents)
+        Message(body, "memory", 0, place, key=b"k", headers=given)
+        for place, (body, given) in enumerate(contents)
     ]
     return [*messages, Message(None, "memory", 0, len(messages), key=b"gone")]
+
+
+def named(value: bytes, headers: Headers, source: str) -> Wire:
+    """The event 1 of that source, in the mode that it is written in."""
+    if MEDIA[dict(headers)["content-type"].decode()] == "event":
+        return json.dumps(json.loads(value) | {"id": "1", "source": source}).encode(), headers
+    return value, (*headers, ("ce_id", b"1"), ("ce_source", source.encode()))
 
 
 OF_WIRED = Expected(messages=7, rejected=3, duplicate=1, tombstone=1)
