@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from tests.lives.faults import Fault
+from tests.lives.mutants import lives_until_caught
 from tests.lives.simulation import live, violation
 
-LIVES = 60
+LIVES = 40
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,3 +40,18 @@ def test_no_life_of_a_short_run_breaks_a_promise() -> None:
 )  # fmt: skip
 def test_what_broke_a_promise_once_does_so_no_more(world: int, plan: Fault) -> None:
     assert live(world, (plan,), seed=0)[0] is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a file is not synced",
+        "a folder is not synced",
+        "ids are forgotten",
+        "the memory's buffer grows past its budget",
+        "the memory's generator is forgotten",
+    ],
+)
+def test_a_mistake_made_on_purpose_shows(name: str) -> None:
+    """Those that take few lives; `python -m tests.lives --mutants` has all."""
+    assert lives_until_caught(name, most=30) is not None
