@@ -187,9 +187,9 @@ class Daemon:
 
     # requests, by name (`requests.LearningThread`)
 
-    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
-        """Up to `per_class` decoded recollections of each class."""
-        return self.learner.recollections(per_class) if self.learner else []
+    def recollecting(self, per_class: int) -> Callable[[], list[tuple[ClassName, Tensor]]]:
+        """What decodes up to `per_class` recollections of each class, in any thread."""
+        return self.learner.recollecting(per_class) if self.learner else list
 
     def rollback(self, version: int) -> None:
         """Returns to an adopted version, durably. Raises LookupError for one that is not kept."""

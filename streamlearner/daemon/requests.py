@@ -39,7 +39,7 @@ class LearningThread(Protocol):
 
     def rollback(self, version: int) -> None: ...
 
-    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]: ...
+    def recollecting(self, per_class: int) -> Callable[[], list[tuple[ClassName, Tensor]]]: ...
 
     def begin_transplant(self, to: str, steps: int | None) -> Transplant: ...
 
@@ -142,9 +142,10 @@ class Requests:
     def recollections(
         self, per_class: int, timeout_s: float, left: Callable[[], bool] = lambda: False
     ) -> list[tuple[ClassName, Tensor]]:
-        """Decoded recollections of each class. Raises TimeoutError where the learning thread is busy for
-        longer or whoever asked has left, Unavailable while the daemon stops."""
-        return self._ask_and_wait(lambda thread: thread.recollections(per_class), timeout_s, left)
+        """Recollections of each class, whose codes the learning thread reads and this thread decodes. Raises
+        TimeoutError where the learning thread is busy for longer or whoever asked has left, Unavailable while
+        the daemon stops."""
+        return self._ask_and_wait(lambda thread: thread.recollecting(per_class), timeout_s, left)()
 
     def ingest(self, examples: Sequence[Any]) -> Any:
         """Durable in the local log when it returns; None where the source is not push."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -73,7 +74,12 @@ class LearnerState:
 
     def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
         """Up to `per_class` decoded recollections of each class."""
-        return [(self.labels.label(index), inputs) for index, inputs in self.method.recollect(per_class)]
+        return self.recollecting(per_class)()
+
+    def recollecting(self, per_class: int) -> Callable[[], list[tuple[ClassName, Tensor]]]:
+        """What makes the same in any thread, of what is remembered now."""
+        made, labels = self.method.recollecting(per_class), self.labels.copy()
+        return lambda: [(labels.label(index), inputs) for index, inputs in made()]
 
     def stored_bits(self) -> dict[str, int]:
         """Bits held for experience, by store; `dream` (as the metric names it) while consolidating."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import torch
@@ -14,6 +14,8 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.experience import Experience as Experience
 from streamlearner.methods.experience import Observation as Observation
 from streamlearner.methods.experience import Removed, Selection
+from streamlearner.methods.experience import raw as raw
+from streamlearner.methods.experience import unit_interval as unit_interval
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import erase_row
@@ -178,6 +180,12 @@ class DualMemory(nn.Module, ABC):
         *shape] uint8 or float32). Empty for a method that remembers no inputs. Changes no state."""
         return []
 
+    def recollecting(self, per_class: int) -> Callable[[], list[tuple[int, Tensor]]]:
+        """What makes `recollect` of now in any thread, whatever is learned meanwhile: so that a method that
+        decodes codes need not do it on the learning thread."""
+        found = self.recollect(per_class)
+        return lambda: found
+
     def coded(self, inputs: Tensor) -> Tensor | None:
         """Raw inputs [n, *shape] as a recollection of each would be; None for a method without codes."""
         return None
@@ -237,14 +245,3 @@ class DualMemory(nn.Module, ABC):
         unused = self.unused_by_predictions()
         left_out: dict[int, Any] = {id(modules[name]): nn.Identity() for name in unused if name in modules}
         return copy.deepcopy(self, memo=left_out).eval().requires_grad_(False)
-
-
-def unit_interval(inputs: Tensor) -> Tensor:
-    """Raw inputs as networks and associations take them: images as float32 in [0, 1], features unchanged."""
-    return inputs.to(torch.float32).div_(255.0) if inputs.dtype == torch.uint8 else inputs
-
-
-def raw(inputs: Tensor) -> Tensor:
-    """The inverse of `unit_interval`: images [n, C, H, W] float32 in [0, 1] to uint8, feature vectors
-    unchanged."""
-    return (inputs * 255.0).round().to(torch.uint8) if inputs.ndim == 4 else inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -59,3 +60,14 @@ class Removed:
     unnamed: int = 0
     statistics: str = "none"
     note: str = ""
+
+
+def unit_interval(inputs: Tensor) -> Tensor:
+    """Raw inputs as networks and associations take them: images as float32 in [0, 1], features unchanged."""
+    return inputs.to(torch.float32).div_(255.0) if inputs.dtype == torch.uint8 else inputs
+
+
+def raw(inputs: Tensor) -> Tensor:
+    """The inverse of `unit_interval`: images [n, C, H, W] float32 in [0, 1] to uint8, feature vectors
+    unchanged."""
+    return (inputs * 255.0).round().to(torch.uint8) if inputs.ndim == 4 else inputs

@@ -5,7 +5,8 @@ After "Learning to remember: Dynamic Generative Memory for Continual Learning" (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Self
 
 import torch
@@ -216,15 +217,14 @@ class MaskedGenerator(OneNetwork, Remembering):
         self.memory.discard(self.generator.known)
         self._add_change_of_sleep(candidate)
 
-    def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
+    def recollecting(self, per_class: int) -> Callable[[], list[tuple[int, Tensor]]]:
         """Decoded codes of the classes that have any, generated inputs of the others that the generator
         knows."""
         rng = torch.Generator().manual_seed(SHOWN_SEED)
-        shown = dict(super().recollect(per_class))
-        for label in self.generator.known:
-            if label not in shown:
-                shown[label] = raw(self.generator.generate(label, per_class, rng=rng))
-        return sorted(shown.items())
+        decoded, held = super().recollecting(per_class), self.memory.counts()
+        unheld = [label for label in self.generator.known if label not in held]
+        generated = [(label, raw(self.generator.generate(label, per_class, rng=rng))) for label in unheld]
+        return lambda: sorted([*decoded(), *generated], key=itemgetter(0))
 
     def units(self) -> dict[str, int]:
         network, growth = self.generator, self.generator.growth()

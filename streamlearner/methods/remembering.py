@@ -3,8 +3,9 @@ network."""
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Self
@@ -125,10 +126,19 @@ class Remembering(DualMemory):
         self.association = self.association.restoring(names)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
-    @torch.no_grad()
     def recollect(self, per_class: int) -> list[tuple[int, Tensor]]:
-        shown = self.memory.by_class(per_class)
-        return [(label, raw(self.association.decode(held.symbols))) for label, held in shown]
+        return self.recollecting(per_class)()
+
+    def recollecting(self, per_class: int) -> Callable[[], list[tuple[int, Tensor]]]:
+        """Codes are read now and decoded later, by the association as it is now."""
+        held = [(label, found.symbols) for label, found in self.memory.by_class(per_class)]
+        association = copy.deepcopy(self.association)
+
+        @torch.no_grad()
+        def decoded() -> list[tuple[int, Tensor]]:
+            return [(label, raw(association.decode(symbols))) for label, symbols in held]
+
+        return decoded
 
     @torch.no_grad()
     def coded(self, inputs: Tensor) -> Tensor:

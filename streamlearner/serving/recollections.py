@@ -18,7 +18,8 @@ from streamlearner.serving.workers import Left, Workers
 
 
 class Recollections:
-    """Decoded by the learning thread between two batches; so only a few requests may wait at a time."""
+    """Read by the learning thread between two batches, and decoded by the thread that asked for them, for
+    which learning does not wait."""
 
     def __init__(self, *, daemon: DaemonPort, workers: Workers, timeout_s: float) -> None:
         self._daemon = daemon

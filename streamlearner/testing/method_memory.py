@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -55,6 +56,16 @@ class MemoryPromises:
             assert inputs.min() >= 0
             assert inputs.max() <= (255 if inputs.dtype == torch.uint8 else 1)
         assert state(method) == before
+
+    def test_recollections_of_now_may_be_made_later_and_in_another_thread(self, subject: Subject) -> None:
+        method = subject.make()
+        observe(method, 6)
+        shown, later = method.recollect(2), method.recollecting(2)
+        observe(method, 6, seed=100)
+        with ThreadPoolExecutor(1) as pool:
+            again = pool.submit(later).result()
+        assert [label for label, _ in again] == [label for label, _ in shown]
+        assert all(torch.equal(one, other) for (_, one), (_, other) in zip(again, shown, strict=True))
 
     @pytest.mark.parametrize("kind", ["tiny images", "features"])
     def test_no_raw_input_is_kept_but_by_the_baseline_that_is_made_of_them(

@@ -190,6 +190,6 @@ def test_a_document_once_published_never_changes(begun: Daemon, monkeypatch: pyt
 def test_recollections_are_decoded_by_class_and_none_before_the_first_example(
     begun: Daemon, fresh: Daemon
 ) -> None:
-    ((label, inputs),) = begun.recollections(2)
+    ((label, inputs),) = begun.recollecting(2)()
     assert (label, len(inputs), inputs.shape[1:]) == (0, 2, (1, 6, 6))
-    assert fresh.recollections(2) == []
+    assert fresh.recollecting(2)() == []

@@ -36,6 +36,7 @@ class FakeLearningThread:
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.decoded_by: threading.Thread | None = None
 
     def checkpoint(self) -> None:
         self.done.append("checkpoint")
@@ -45,9 +46,14 @@ class FakeLearningThread:
             raise LookupError("its file is not there")
         self.done.append(version)
 
-    def recollections(self, per_class: int) -> list[tuple[ClassName, Tensor]]:
+    def recollecting(self, per_class: int) -> Callable[[], list[tuple[ClassName, Tensor]]]:
         self.done.append(("recollections", threading.current_thread()))
-        return [(0, torch.zeros(per_class, 3))]
+
+        def decoded() -> list[tuple[ClassName, Tensor]]:
+            self.decoded_by = threading.current_thread()
+            return [(0, torch.zeros(per_class, 3))]
+
+        return decoded
 
     def begin_transplant(self, to: str, steps: int | None) -> Transplant:
         if to == "lenet":
@@ -104,7 +110,7 @@ def test_the_loop_counts_as_learning_while_it_comes_round_and_does_not_only_wait
     assert not requests.learning, "not while it stops"
 
 
-def test_recollections_are_made_by_the_learning_thread_when_it_comes_by(
+def test_recollections_are_read_by_the_learning_thread_and_decoded_by_whoever_asked(
     clock: Clock, thread: FakeLearningThread
 ) -> None:
     requests = some_requests(clock)
@@ -114,6 +120,7 @@ def test_recollections_are_made_by_the_learning_thread_when_it_comes_by(
             requests.run_pending(thread)
     assert [(label, len(inputs)) for label, inputs in shown.result()] == [(0, 2)]
     assert thread.done == [("recollections", threading.current_thread())]
+    assert thread.decoded_by not in (None, threading.current_thread())
 
 
 def test_who_waits_too_long_gets_a_timeout_and_the_request_is_dropped(
