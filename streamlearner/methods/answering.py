@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from streamlearner.evaluation.evidence import Evidence
 from streamlearner.statistics.class_sums import bits_of
 from streamlearner.statistics.directions import Directions
+from streamlearner.statistics.leading import LeadingStatistics
 from streamlearner.statistics.statistics import Statistics
 
 STATISTICS, AVERAGED, LIVE, BLEND = "statistics", "hippocampus", "live", "blend"
@@ -18,8 +19,9 @@ STATISTICS, AVERAGED, LIVE, BLEND = "statistics", "hippocampus", "live", "blend"
 probabilities of the first two."""
 ANSWERERS = (STATISTICS, AVERAGED, LIVE, BLEND)
 
-AT_FIRST, SETTLED = 1 / 2, 1 / 8
-"""Share of the memory's budget that statistics take at first, and once the network answers."""
+AT_FIRST, SETTLED, ORDERED = 1 / 2, 1 / 8, 15 / 16
+"""Share of the memory's budget that statistics take at first, once the network answers, and, always, where
+features come in order: by bits, they retain more then than codes do."""
 SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
 MOST_DIRECTIONS, LEAST_DIRECTIONS = 128, 24
@@ -49,6 +51,7 @@ class Answering(nn.Module):
 
     def __init__(self, *, budget_bits: int, statistics: Statistics | None) -> None:
         super().__init__()
+        self.ordered = isinstance(statistics, LeadingStatistics)
         self.budget_bits = budget_bits
         self.statistics = statistics
         self.evidence = Evidence(ANSWERERS)
@@ -56,12 +59,21 @@ class Answering(nn.Module):
 
     @classmethod
     def build(
-        cls, *, budget_bits: int, input_shape: tuple[int, ...], seed: int, wanted: bool = True
+        cls,
+        *,
+        budget_bits: int,
+        input_shape: tuple[int, ...],
+        seed: int,
+        wanted: bool = True,
+        ordered: bool = False,
     ) -> Answering:
-        """With statistics, where they are wanted and the budget has room for them."""
-        directions = Directions(input_shape=input_shape, most=MOST_DIRECTIONS, seed=seed)
-        share = _share(budget_bits, settled=False)
-        statistics = Statistics(directions=directions, budget_bits=share, most=MOST_DIRECTIONS)
+        """With statistics, where they are wanted and have room. `ordered`: the first features tell most."""
+        share = _share(budget_bits, settled=False, ordered=ordered)
+        if ordered:
+            statistics: Statistics = LeadingStatistics(features=input_shape[0], budget_bits=share)
+        else:
+            directions = Directions(input_shape=input_shape, most=MOST_DIRECTIONS, seed=seed)
+            statistics = Statistics(directions=directions, budget_bits=share, most=MOST_DIRECTIONS)
         useful = wanted and statistics.sums.directions >= LEAST_DIRECTIONS
         return cls(budget_bits=budget_bits, statistics=statistics if useful else None)
 
@@ -189,7 +201,7 @@ class Answering(nn.Module):
         """Limits statistics to their share of the budget, which may be smaller since the last restart."""
         if self.statistics is None:
             return
-        self.statistics.limit(_share(self.budget_bits, settled=bool(self.choice[2])))
+        self.statistics.limit(_share(self.budget_bits, settled=bool(self.choice[2]), ordered=self.ordered))
         self._drop_what_is_of_no_use()
 
     def _drop_what_is_of_no_use(self) -> None:
@@ -209,7 +221,7 @@ class Answering(nn.Module):
             self.statistics = None
         elif self.statistics is not None and prefix + "choice" in state_dict:
             settled = bool(state_dict[prefix + "choice"][2])
-            self.statistics.budget_bits = _share(self.budget_bits, settled=settled)
+            self.statistics.budget_bits = _share(self.budget_bits, settled=settled, ordered=self.ordered)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Checkpoints of version 0.1.0 have no answerers: the network goes on answering for them."""
@@ -224,10 +236,10 @@ class Answering(nn.Module):
         self._choose_among_those_left()
 
 
-def _share(budget_bits: int, *, settled: bool) -> int:
+def _share(budget_bits: int, *, settled: bool, ordered: bool) -> int:
     """Of statistics."""
-    share = int(budget_bits * (SETTLED if settled else AT_FIRST))
-    return min(share, bits_of(MOST_DIRECTIONS, ROOM_FOR_CLASSES))
+    share = int(budget_bits * (ORDERED if ordered else SETTLED if settled else AT_FIRST))
+    return share if ordered else min(share, bits_of(MOST_DIRECTIONS, ROOM_FOR_CLASSES))
 
 
 def settled_bits(budget_bits: int, *, input_shape: tuple[int, ...], classes: int) -> int:

@@ -108,6 +108,7 @@ class RecollectionReplay(ChoosesAnswerer):
                 input_shape=components.input_shape,
                 seed=components.seed,
                 wanted=settings.statistics,
+                ordered=components.ordered,
             ),
             augmentation=components.augmentation,
             learning_rate=components.network.learning_rate,

@@ -25,7 +25,7 @@ from streamlearner.bench.streams.one_pass import learn_stream
 
 EYE: dict[str, Any] = {"eye.name": "efficientnet_lite0", "eye.input_size": 96}
 MIRRORED = EYE | {"eye.mirrored": True}
-FEATURES: dict[str, Any] = {"eye.ordered": True, "precision": "fp32", "daemon.batch_size": 50, "threads": 1}
+FEATURES: dict[str, Any] = {"eye.ordered": True, "precision": "fp32", "daemon.batch_size": 200, "threads": 1}
 OURS: dict[str, dict[str, Any]] = {
     "ours": {"method.name": "streaming_statistics"},
     "ours_once": {"method.name": "streaming_statistics"},
@@ -48,7 +48,7 @@ class Eyes:
     name: str = "eyes"
     protocol: str = (
         "Class-incremental CIFAR-100 without tasks: 50,000 training images, 100 classes, ten at a time in an "
-        "order drawn by the seed, shuffled within the ten, one pass in batches of 50; tested on the 10,000 "
+        "order drawn by the seed, shuffled within the ten, one pass in batches of 200; tested on the 10,000 "
         "test images among all classes. Learned from the features of EfficientNet-lite0 (ImageNet weights, "
         "frozen: transfer) at 96 pixels, its 1,000 leading directions as the eye gives them, in 16-bit "
         "floats, each the mean of an image and its mirror image; ours_once: of the image alone. Budget: all "
