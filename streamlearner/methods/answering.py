@@ -69,7 +69,7 @@ class Answering(nn.Module):
     ) -> Answering:
         """With statistics, where they are wanted and have room. `ordered`: the first features tell most."""
         share = _share(budget_bits, settled=False, ordered=ordered)
-        if ordered:
+        if ordered and input_shape[0] >= LEAST_DIRECTIONS:
             statistics: Statistics = LeadingStatistics(features=input_shape[0], budget_bits=share)
         else:
             directions = Directions(input_shape=input_shape, most=MOST_DIRECTIONS, seed=seed)

@@ -19,7 +19,7 @@ GROUPS = 8
 """Parts of the directions, one after the other, whose sums and products have a width of their own: those of
 the last directions are smaller."""
 WIDE = 32
-"""Bits of each count, each sum over all classes and each sum of squares."""
+"""Bits of each count."""
 FULL = 2**30
 """A sum of squares, or a count, beyond which all are halved."""
 
@@ -52,9 +52,11 @@ class Excess(NamedTuple):
 
     @property
     def groups(self) -> Iterator[tuple[Ints, Ints]]:
-        """The sums of a group's directions, and their products with later directions, flat."""
+        """The sums of a group's directions, and their products with later directions, flat; last the sums
+        over all classes, and the squares."""
         for own, place in _groups(len(self.total)):
             yield self.sums[:, own].reshape(-1), self.scatter[place]
+        yield self.total, self.scatter.diagonal()
 
     @property
     def widths(self) -> list[tuple[int, int]]:
@@ -71,13 +73,12 @@ class PackedSums(nn.Module):
     all. Where more examples need more bits, the last directions are given up. Once a sum is beyond `FULL`,
     after 20 million examples, all are halved, and sums are no longer exact.
 
-    `counts` [classes], `total` and `squares` [directions] int32; `widths` [groups, 2], `packed_sums` and
-    `packed_products` are bytes.
+    `counts` [classes] and `size` [], the number of directions, are int32; `widths` [groups and one, 2],
+    `packed_sums` and `packed_products` are bytes.
     """
 
     counts: Tensor
-    total: Tensor
-    squares: Tensor
+    size: Tensor
     widths: Tensor
     packed_sums: Tensor
     packed_products: Tensor
@@ -94,7 +95,7 @@ class PackedSums(nn.Module):
 
     @property
     def directions(self) -> int:
-        return len(self.total)
+        return int(self.size)
 
     @property
     def stored_bits(self) -> int:
@@ -158,13 +159,10 @@ class PackedSums(nn.Module):
         packed = [(pack(s, w[0]), pack(p, w[1])) for (s, p), w in zip(excess.groups, widths, strict=True)]
         named = {
             "counts": found.counts.astype(np.int32),
-            "total": excess.total.astype(np.int32),
-            "squares": excess.scatter.diagonal().astype(np.int32),
+            "size": np.array(len(excess.total), np.int32),
             "widths": np.array(widths, np.uint8).reshape(-1, 2),
-            "packed_sums": np.concatenate([sums for sums, _ in packed] or [np.empty(0, np.uint8)]),
-            "packed_products": np.concatenate(
-                [products for _, products in packed] or [np.empty(0, np.uint8)]
-            ),
+            "packed_sums": np.concatenate([sums for sums, _ in packed]),
+            "packed_products": np.concatenate([products for _, products in packed]),
         }
         for name, array in named.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)))
@@ -173,20 +171,27 @@ class PackedSums(nn.Module):
         """All of them, unpacked."""
         size, counts = self.directions, self.counts.numpy().astype(np.int64)
         sums, scatter = np.zeros((self.classes, size), np.int64), np.zeros((size, size), np.int64)
-        packed, starts = (self.packed_sums.numpy(), self.packed_products.numpy()), [0, 0]
-        for (own, place), widths in zip(_groups(size), self.widths.tolist(), strict=True):
-            for kind, count in enumerate((self.classes * (own.stop - own.start), len(place[0]))):
-                end = starts[kind] + packed_bits(count, widths[kind]) // 8
-                found = unpack(packed[kind][starts[kind] : end], widths[kind], count=count)
-                starts[kind] = end
-                if kind:
-                    scatter[place] = found
-                else:
-                    sums[:, own] = found.reshape(self.classes, own.stop - own.start)
+        parts, groups = self._unpacked(), _groups(size)
+        for own, place in groups:
+            of_class, products = next(parts)
+            sums[:, own] = of_class.reshape(self.classes, own.stop - own.start)
+            scatter[place] = products
+        total, squares = next(parts)
         scatter += scatter.T
-        np.fill_diagonal(scatter, self.squares.numpy())
-        expected = _expected(counts, self.total.numpy().astype(np.int64))
+        np.fill_diagonal(scatter, squares)
+        expected = _expected(counts, total)
         return Sums(counts, sums + expected[0], scatter + expected[1])
+
+    def _unpacked(self) -> Iterator[tuple[Ints, Ints]]:
+        """As `Excess.groups` has them."""
+        size, starts = self.directions, [0, 0]
+        counts = [(self.classes * (own.stop - own.start), len(place[0])) for own, place in _groups(size)]
+        packed = self.packed_sums.numpy(), self.packed_products.numpy()
+        for lengths, widths in zip([*counts, (size, size)], self.widths.tolist(), strict=True):
+            ends = [starts[i] + packed_bits(lengths[i], widths[i]) // 8 for i in (0, 1)]
+            found = [unpack(packed[i][starts[i] : ends[i]], widths[i], count=lengths[i]) for i in (0, 1)]
+            yield found[0], found[1]
+            starts = ends
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
         for name in self._buffers:
@@ -201,7 +206,7 @@ def bits_of(excess: Excess, widths: list[tuple[int, int]]) -> int:
     packed = sum(
         packed_bits(n, w) for pair in zip(lengths, widths, strict=True) for n, w in zip(*pair, strict=True)
     )
-    return WIDE * (len(excess.sums) + 2 * len(excess.total)) + packed + 16 * len(widths)
+    return WIDE * (len(excess.sums) + 1) + packed + 16 * len(widths)
 
 
 def _fewer(excess: Excess, widths: list[tuple[int, int]], budget_bits: int) -> int:
