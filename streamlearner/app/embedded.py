@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from streamlearner.app.embedded_erasing import Erasing
 from streamlearner.app.embedded_settings import settings_of_checkpoint, settings_of_program
 from streamlearner.app.embedded_state import EmbeddedState, SleepResult, read_checkpoint
 from streamlearner.config.given import Settings
@@ -24,7 +25,7 @@ PREDICTED_AT_ONCE = 256
 """Inputs: bounds the memory that predictions take."""
 
 
-class Learner:
+class Learner(Erasing):
     """Learns continually from labelled examples, inside a budget of bits, in your own process.
 
     >>> import numpy as np

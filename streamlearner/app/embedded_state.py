@@ -24,8 +24,10 @@ from streamlearner.daemon.name_ceiling import Known, NameCeiling
 from streamlearner.daemon.state import sleep_due
 from streamlearner.decoding.arrays import read_features, read_input, read_inputs
 from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.inputs import Schema
 from streamlearner.errors import CheckpointError, ConfigError, InvalidInput, NothingLearned
+from streamlearner.learning.erasing import Erased, erase
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.predictor import Predictor
 from streamlearner.state.checkpoint import Checkpoint
@@ -110,13 +112,25 @@ class EmbeddedState:
         """Each example whose id is new; then what is due of sleep."""
         if self.learner and self.learner.asleep and not self.config.sleep.steps_per_batch:
             self._end_sleep(self.learner)
-        fresh = [place for place, name in enumerate(batch.ids) if name is None or self.ids.admit(name)]
+        gone = sum(name is not None and name in self.erased for name in batch.ids)
+        fresh = [place for place, name in enumerate(batch.ids) if name is None or self._is_new(name)]
         self.tally.messages += len(batch)
-        self.tally.duplicate += len(batch) - len(fresh)
+        self.tally.erased += gone
+        self.tally.duplicate += len(batch) - len(fresh) - gone
         if fresh:
             self.learner = self.learner or self._first_learner(batch)
             self.learner.learn(batch.select(fresh))
         self._consolidate()
+
+    def _is_new(self, name: str) -> bool:
+        return name not in self.erased and self.ids.admit(name)
+
+    def erase(self, erasure: Erasure) -> Erased:
+        """Takes back what was learned of it; an erased id is not learned again."""
+        learned = erasure.id is not None and self.ids.drop(erasure.id)
+        if erasure.id is not None:
+            self.erased.add(erasure.id)
+        return erase(self.learner, erasure, learned=learned) if self.learner else Erased()
 
     def _first_learner(self, batch: Batch) -> Learner:
         dtype = str(batch.inputs.dtype).removeprefix("torch.")

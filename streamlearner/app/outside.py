@@ -44,8 +44,8 @@ def ingest(log: PushLog, examples: Sequence[Example]) -> Receipt:
     return Receipt(accepted=receipt.accepted, duplicates=receipt.duplicates, position=receipt.position)
 
 
-def log_erasure(log: PushLog, erasure: Erasure) -> str:
-    """Writes it to the durable log; the place of its message."""
+def log_erasure(log: PushLog, erasure: Erasure) -> tuple[str, int]:
+    """Writes it to the durable log; the place of its message, and how many that waited were blanked."""
     header = (erasure.by, erasure.name.encode())
     value = b""
     headers: tuple[tuple[str, bytes], ...] = (("erase", erasure.by.encode()), header)
@@ -57,7 +57,7 @@ def log_erasure(log: PushLog, erasure: Erasure) -> str:
         receipt = log.erase(record, header=header)
     except SourceError as error:
         raise Unavailable(str(error)) from error
-    return Message(None, PushSource.name, 0, receipt.offset).where()
+    return Message(None, PushSource.name, 0, receipt.offset).where(), receipt.blanked
 
 
 def push_record(example: Example) -> PushRecord:

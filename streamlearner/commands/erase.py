@@ -40,7 +40,10 @@ def told(answer: dict[str, Any]) -> str:
     if (removed := answer.get("removed")) is None:
         return "it waits in the log, durably, and is carried out in the order of the stream"
     statistics = removed["statistics"]
-    lines = [f"removed: {removed['recollections']} recollections, {removed['exam']} of the exam"]
+    lines = [
+        f"removed: {removed['recollections']} recollections, {removed['exam']} of the exam, "
+        f"{answer['waiting']} inputs that waited"
+    ]
     if statistics["state"] != "none":
         note = f" ({statistics['note']})" if statistics["note"] else ""
         lines.append(f"statistics: {statistics['state']}{note}")

@@ -68,7 +68,7 @@ class Requests:
         self,
         *,
         ingest: Callable[[Sequence[Any]], Any] | None,
-        log_erasure: Callable[[Erasure], str] | None = None,
+        log_erasure: Callable[[Erasure], tuple[str, int]] | None = None,
         request_sleep: Callable[[], None],
         kept_versions: Callable[[], list[int]],
         clock: Callable[[], float],
@@ -153,12 +153,12 @@ class Requests:
 
     def erase(
         self, erasure: Erasure, timeout_s: float, left: Callable[[], bool] = lambda: False
-    ) -> dict[str, Any] | None:
+    ) -> dict[str, Any]:
         """Through the log, in the order of the stream, or where there is none at once. What was removed, once
-        no checkpoint holds it; None where that is still to come."""
-        until_s = time.monotonic() + timeout_s
+        no checkpoint holds it; null where that is still to come."""
+        until_s, waiting = time.monotonic() + timeout_s, 0
         if self._log_erasure:
-            where = self._log_erasure(erasure)
+            where, waiting = self._log_erasure(erasure)
         else:
             where = self._ask_and_wait(lambda thread: thread.erasures.request(erasure), timeout_s, left)
         found = None
@@ -166,11 +166,12 @@ class Requests:
             with suppress(TimeoutError):
                 found = self._ask_and_wait(lambda thread: thread.erasures.result(where), rest_s, left)
             if found and found["checkpoints_renewed"]:
-                return found
+                break
             time.sleep(min(LOOK_EVERY_S, max(rest_s, 0.0)))
         if self._log_erasure is None and not (found and found["durable"]):
             raise TimeoutError
-        return found
+        said = {"by": erasure.by, "name": erasure.name, "removed": None, "waiting": waiting}
+        return said | {"durable": True, "checkpoints_renewed": False} | (found or {})
 
     def request_sleep(self) -> None:
         self._request_sleep()

@@ -78,7 +78,10 @@ def assemble(
     routes.post("/v1/labels", labels.label, LabelBody, role=Role.TEACH)
     workers, timeout_s = pools.transplants, requests_timeout_s
     _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=workers, timeout_s=timeout_s))
-    erasing = Erasing(daemon=daemon, codec=codec, bodies=bodies, workers=pools.erasures, timeout_s=timeout_s)
+    erasing = Erasing(
+        daemon=daemon, codec=codec, bodies=bodies, workers=pools.erasures, joining=joining,
+        timeout_s=timeout_s,
+    )  # fmt: skip
     routes.add("DELETE", "/v1/examples/{id:path}", erasing.by_id, role=Role.OPERATE)
     routes.add("DELETE", "/v1/examples", erasing.by_kind, role=Role.OPERATE)
     _add_status(routes, Status(daemon=daemon))

@@ -91,9 +91,10 @@ class DaemonPort(Protocol):
 
     def erase(
         self, erasure: Erasure, timeout_s: float, left: Callable[[], bool] = lambda: False
-    ) -> Mapping[str, Any] | None:
-        """What an erasure removed, once that is durable; None where the push log has it, which is durable,
-        but it is not carried out after `timeout_s`: that follows in the order of the stream.
+    ) -> Mapping[str, Any]:
+        """What an erasure `removed`, once that is durable; null where the push log has it, which is durable,
+        but it is not carried out after `timeout_s`: that follows in the order of the stream. `waiting` counts
+        inputs that were removed before they were learned.
 
         Raises `Unavailable`, `Conflict`, `TimeoutError` where nothing durable was done.
         """

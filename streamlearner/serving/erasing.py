@@ -13,6 +13,7 @@ from streamlearner.decoding.labels import parse_label, parse_text
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.bodies import Bodies, ErasedExample, parse, require_json
 from streamlearner.serving.daemon_port import DaemonPort
+from streamlearner.serving.labels import Joining
 from streamlearner.serving.problems import Json, busy
 from streamlearner.serving.workers import Left, Workers
 
@@ -22,8 +23,16 @@ class Erasing:
     durable by then: the log has it, and it is carried out in the order of the stream."""
 
     def __init__(
-        self, *, daemon: DaemonPort, codec: Codec, bodies: Bodies, workers: Workers, timeout_s: float
+        self,
+        *,
+        daemon: DaemonPort,
+        codec: Codec,
+        bodies: Bodies,
+        workers: Workers,
+        joining: Joining | None,
+        timeout_s: float,
     ) -> None:
+        self._joining = joining
         self._daemon = daemon
         self._codec = codec
         self._bodies = bodies
@@ -70,10 +79,10 @@ class Erasing:
         return Erasure(id=erasure.id, input=example.input, input_label=example.label)
 
     def _erase(self, erasure: Erasure, left: Left) -> Json:
+        kept = erasure.id is not None and self._joining is not None and self._joining.erase(erasure.id)
         try:
-            found = self._daemon.erase(erasure, self._timeout_s, left)
+            found = dict(self._daemon.erase(erasure, self._timeout_s, left))
         except TimeoutError:
             raise busy(self._timeout_s) from None
-        if found is None:
-            return Json({"by": erasure.by, "name": erasure.name, "durable": True}, status_code=202)
+        found["waiting"] += kept
         return Json(found, status_code=200 if found["checkpoints_renewed"] else 202)

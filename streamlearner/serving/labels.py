@@ -50,6 +50,10 @@ class Joining:
         self._metrics.count_label(outcome=outcome.name)
         return outcome
 
+    def erase(self, name: str) -> bool:
+        """The input that waits for its label leaves. Whether there was one."""
+        return self._predictions.erase(name)
+
     def recover(self) -> None:
         """Joins the labels that were noted and not joined when the process ended; call before others do."""
         for found in self._predictions.claimed():

@@ -145,6 +145,18 @@ class Predictions:
             self._make_room()
             return True
 
+    def erase(self, name: str) -> bool:
+        """The input of this one leaves, and no label is joined to it any more. Whether it waited."""
+        with self._transaction():
+            found = self._row(name)
+            self._release("id = ? AND state = 0", (name,), EXPIRED)
+            self._db.execute(
+                "UPDATE predictions SET label = NULL WHERE id = ? AND state <> ?", (name, LABELLED)
+            )
+        with self._lock:  # the log of writes held it, too
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return found is not None and found.state == WAITING
+
     def close(self) -> None:
         """Safe to call twice."""
         with self._lock:

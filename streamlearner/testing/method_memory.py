@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
 
+from streamlearner.methods.experience import Selection
 from streamlearner.testing.states import global_generators, state
-from streamlearner.testing.streams import BUDGET_BITS, KINDS, TINY, Subject, heard, observe, sleep
+from streamlearner.testing.streams import BUDGET_BITS, KINDS, QUESTIONS, TINY, Subject, heard, observe, sleep
 
 NOT_COUNTED = ("memory", "rng")
 """Stores with more than what was experienced in them: of a memory its records count."""
@@ -81,6 +83,42 @@ class MemoryPromises:
             (first / 255.0).numpy().tobytes(),
         ]
         assert any(trace in everything for trace in seen) == subject.keeps_raw_inputs
+
+    # erasure
+
+    def test_an_erased_example_is_remembered_no_more_and_learning_goes_on(self, subject: Subject) -> None:
+        method = subject.make()
+        ids = torch.arange(1, 17)
+        shown = replace(TINY.experience([i % 4 for i in range(16)], seed=1), ids=ids)
+        method.observe(shown)
+        before = method.remembered
+        removed = sum(method.erase(Selection(id=id)).recollections for id in ids.tolist())
+        assert (removed, method.remembered) == (before, 0)
+        observe(method, 3)
+        heard(method)
+
+    def test_an_erased_class_is_answered_no_more_until_it_comes_again(self, subject: Subject) -> None:
+        method = subject.make()
+        observe(method, 6)
+        method.erase(Selection(label=1))
+        assert 1 not in method.remembered_by_class()
+        answers = method.predict_proba(QUESTIONS, None)
+        assert answers.shape[1] == method.classes
+        assert not bool((answers.argmax(1) == 1).any())
+        again = subject.make()
+        again.load_state_dict(method.state_dict())
+        assert not bool((again.predict_proba(QUESTIONS, None).argmax(1) == 1).any())
+        for seed in range(30, 34):
+            method.observe(TINY.experience([1, 1, 1, 1, 0, 2], seed=seed))
+        assert float(method.predict_proba(TINY.inputs([1], seed=99), None)[0, 1]) > 0
+
+    def test_when_all_is_erased_there_is_still_some_answer(self, subject: Subject) -> None:
+        method = subject.make()
+        observe(method, 4)
+        for label in range(method.classes):
+            method.erase(Selection(label=label))
+        assert method.remembered == 0
+        assert bool(method.predict_proba(TINY.inputs([0, 1], seed=5), None).isfinite().all())
 
     # random draws
 

@@ -102,6 +102,22 @@ class SamplingConformance(OneThread):
             assert exactly(memory.sample_balanced(5)) == exactly(restored.sample_balanced(5))
         assert differing(memory, restored) == []
 
+    def test_what_is_erased_by_id_task_or_class_is_held_no_more(self) -> None:
+        memory = self.make()
+        for number in range(20):
+            memory.insert(*batch(number, classes=6), torch.arange(10) + 10 * number + 1)
+        held, gone = len(memory), sum(memory.erase(id=id) for id in range(1, 101))
+        assert len(memory) == held - gone
+        assert not any(memory.holds(id) for id in range(1, 101))
+        memory.erase(task=1)
+        memory.discard([3])
+        left = memory.contents()
+        assert not set(left.tasks.tolist()) & {1}
+        assert not set(left.labels.tolist()) & {3}
+        for number in range(20, 40):
+            memory.insert(*batch(number, classes=6))
+        assert memory.stored_bits <= memory.budget_bits
+
     def test_a_copy_shares_nothing(self) -> None:
         memory = self.filled()
         twin, before = copy.deepcopy(memory), state(memory)

@@ -12,6 +12,7 @@ import httpx
 import torch
 from torch import Tensor, nn
 
+from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName, LabelSpace
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import ModelVersion, Predictor
@@ -134,6 +135,16 @@ class FakeDaemon:
         return Receipt(
             accepted=len(fresh), duplicates=len(examples) - len(fresh), position={"row": len(self.log)}
         )
+
+    def erase(self, erasure: Erasure, timeout_s: float, left: Any = None) -> Mapping[str, Any]:
+        if self.stuck:
+            raise TimeoutError
+        if self.broken:
+            raise Unavailable("the log cannot be written: no space left on device")
+        self.asked.append(erasure)
+        done = not self.full
+        removed = {"recollections": 1} if done else None
+        return {"by": erasure.by, "removed": removed, "waiting": 0, "checkpoints_renewed": done}
 
     def request_sleep(self) -> None:
         self.asked.append("sleep")
