@@ -3,7 +3,6 @@ duplicates."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -129,14 +128,20 @@ class Intake:
     def ready(self, *, timeout_s: float) -> bool:
         """Whether there is enough for a batch, and it can be decoded; waits up to `timeout_s` for more
         messages, or for that."""
-        full = min(self.batch_size, (self._ends.after(self.taken) or math.inf) - self.taken)
-        if (missing := int(full) - len(self._pending)) > 0:
+        full = self._full
+        if (missing := full - len(self._pending)) > 0:
             if arrived := self.source.poll(missing, timeout_s):
                 self._arrived_s = self._clock()
                 self._pending += arrived
             if len(self._pending) < full and not (self._pending and self.idle):
                 return False
         return self.codec.ready(self._pending, timeout_s=timeout_s)
+
+    @property
+    def _full(self) -> int:
+        """Messages of the next batch, unless the source has no more."""
+        end = self._ends.after(self.taken)
+        return self.batch_size if end is None else min(self.batch_size, end - self.taken)
 
     @property
     def connected(self) -> bool:
@@ -161,7 +166,7 @@ class Intake:
     def idle(self) -> bool:
         """True when the source has had nothing for `linger_s` and says that no message waits (a source that
         lost its broker cannot know), and not a whole batch here: one may wait for a sleep."""
-        if len(self._pending) >= self.batch_size:
+        if len(self._pending) >= self._full:
             return False
         if self.source.exhausted:
             return True

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory, Experience, Observation, Rng
 from streamlearner.methods.components import Components, Sleep
+from streamlearner.methods.experience import Removed, Selection
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
 from streamlearner.registry.section import Section
@@ -87,8 +88,12 @@ class TinyMethod(DualMemory):
         self.hippocampus.step(inputs, labels, 0.1, self._noise(len(labels)))
         self._replay(self.hippocampus, 2)
         codes = torch.stack([numbers // RADICES[1], numbers % RADICES[1]], 1)
-        self.memory.insert(codes, labels, experience.tasks)
+        self.memory.insert(codes, labels, experience.tasks, experience.ids)
         return Observation(predicted=predicted, loss=float(self.hippocampus.weight.sum()))
+
+    def erase(self, selection: Selection) -> Removed:
+        super().erase(selection)
+        return Removed(recollections=self.memory.erase(id=selection.id, task=selection.task))
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
         for _ in range(self.sleep.steps_of(candidate)):

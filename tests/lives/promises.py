@@ -141,27 +141,37 @@ class Promises:
         new, counts = self._expected()
         progress, tally = last.facts["learner"]["progress"], last.facts["tally"]
         withheld = set(exam.reshape(len(exam), -1)[:, 0].to(torch.int64).tolist()) if len(exam) else set()
+        gone = {n for n, kind in zip(self.world.numbers, self.world.kinds, strict=True) if kind == "erase"}
+        if withheld & gone:
+            raise Broken(f"{withheld & gone} were erased, and are in the exam")
         if learned - new or withheld - new or learned & withheld:
             raise Broken(f"learned {learned - new or learned & withheld}, which it must not")
         if len(learned) + progress["withheld"] != len(new) or progress["learned"] != len(learned):
             raise Broken(f"{len(learned)} learned and {progress['withheld']} withheld of {len(new)}")
-        found = {"again": tally["duplicate"], "tombstone": tally["tombstone"]}
+        found = {"again": tally["duplicate"], "tombstone": tally["tombstone"], "erase": tally["erasure"]}
         if any(count != counts[kind] for kind, count in found.items()):
             raise Broken(f"{found} are counted, not {counts}")
 
     def _expected(self) -> tuple[set[int], Counter[str]]:
         """The examples that are learned or withheld, and how many messages of the other kinds there are."""
-        new: set[int] = set()
+        first: dict[int, int] = {}  # batch of each example
+        erased: set[int] = set()
         counts: Counter[str] = Counter()
         for offset, kind in enumerate(self.world.kinds):
-            number = self.world.numbers[offset]
+            number, batch = self.world.numbers[offset], offset // self.world.config.daemon.batch_size
             if offset in self.set_aside:
                 continue
-            if kind == "new" or (kind == "again" and number not in new):  # the first was set aside
-                new.add(number)
+            if kind == "erase":
+                erased.add(number)
+                if first.get(number) == batch:  # not learned yet
+                    del first[number]
+            if kind in ("new", "again") and number in erased:
+                counts["erased"] += 1
+            elif kind == "new" or (kind == "again" and number not in first):  # the first was set aside
+                first[number] = batch
             else:
                 counts[kind] += 1
-        return new, counts
+        return set(first), counts
 
     def _letters_up_to(self, index: int) -> None:
         due = {n for n in range(index) if self.world.kinds[n] in ("garbage", "beyond")}

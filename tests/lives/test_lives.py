@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from tests.lives.faults import Fault
 from tests.lives.mutants import lives_until_caught
-from tests.lives.simulation import live, violation
+from tests.lives.simulation import violation
 
 LIVES = 40
 
@@ -29,17 +28,6 @@ def quiet_and_alone() -> Iterator[None]:
 def test_no_life_of_a_short_run_breaks_a_promise() -> None:
     for seed in range(LIVES):
         assert (found := violation(seed)) is None, f"python -m tests.lives --first {seed} --lives 1: {found}"
-
-
-@pytest.mark.parametrize(
-    ("world", "plan"),
-    [
-        (23, Fault("cut", "disk", 113, chance=75826944)),  # took the new folder of the checkpoints
-        (0, Fault("broken", "disk", 644, 2)),  # a file whose size could not be read ended the daemon
-    ],
-)  # fmt: skip
-def test_what_broke_a_promise_once_does_so_no_more(world: int, plan: Fault) -> None:
-    assert live(world, (plan,), seed=0)[0] is None
 
 
 @pytest.mark.parametrize(

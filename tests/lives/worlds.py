@@ -24,10 +24,10 @@ STATE_DIR = "/lives"
 @dataclass(frozen=True, slots=True)
 class World:
     """`kinds` says what each message is: new, again (an example sent twice, perhaps much later), garbage,
-    tombstone, or beyond (of a class too many). `numbers` are those of the examples, which come out of order;
-    in one world of four there is one that the method fails at.
-    `requests` are what a client asks once so many messages were taken: to sleep, a checkpoint, to roll back
-    to an earlier model version, or to revert to the present one as it was adopted."""
+    tombstone, beyond (of a class too many), or erase (an example that was sent). `numbers` are those of the
+    examples, which come out of order; in one world of four there is one that the method fails at. `requests`
+    are what a client asks once so many messages were taken: to sleep, a checkpoint, to roll back to an
+    earlier model version, or to revert to the present one as it was adopted."""
 
     number: int
     config: Config
@@ -57,10 +57,12 @@ def _numbers(rng: Random) -> list[int]:
 
 
 def _kinds(rng: Random) -> list[str]:
-    others = ("again", "garbage", "tombstone", "beyond")
-    return [
-        "new" if n < CLASSES else rng.choices(("new", *others), (80, 8, 6, 2, 4))[0] for n in range(MESSAGES)
-    ]
+    """At first there is an example of each class, and none of them is erased before it is learned."""
+    weights = {"new": 80, "again": 8, "garbage": 6, "tombstone": 2, "beyond": 4, "erase": 3}
+    at_first = {name: weight for name, weight in weights.items() if name != "erase"}
+    drawn = rng.choices(tuple(at_first), tuple(at_first.values()), k=40)
+    drawn += rng.choices(tuple(weights), tuple(weights.values()), k=MESSAGES - len(drawn))
+    return ["new"] * CLASSES + drawn[CLASSES:]
 
 
 def _config(rng: Random, batch_size: int) -> Config:
@@ -108,7 +110,7 @@ def _messages(
     sent: list[int] = []
     found: list[int] = []
     for offset, kind in enumerate(kinds):
-        number = rng.choice(sent) if kind == "again" else numbers[offset]
+        number = rng.choice(sent) if kind in ("again", "erase") else numbers[offset]
         found.append(number)
         value, headers = _example(number, poisoned=number == poison)
         key = None
@@ -118,6 +120,8 @@ def _messages(
             value = b"no vector"
         elif kind == "beyond":
             headers = tuple((n, b"one too many" if n == "label" else v) for n, v in headers)
+        elif kind == "erase":
+            value, headers = None, (("erase", b"id"), ("id", f"example {number}".encode()))
         elif kind == "tombstone":
             value, headers, key = None, (), b"a key"
         messages.append(Message(value, "lives", 0, offset, key=key, headers=headers))

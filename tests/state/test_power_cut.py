@@ -1,13 +1,18 @@
-"""What was durable when a call returned outlives a power cut that takes all else."""
+"""What was durable outlives a power cut that takes all else; a disk that fails is told."""
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from random import Random
 
+import pytest
 import torch
 
+from streamlearner.errors import CheckpointError
 from streamlearner.state.checkpoint import CheckpointStore
+from streamlearner.state.disk import FileStatus
 from streamlearner.state.versions import Version, Versions
 from tests.lives.disk import SimulatedDisk
 from tests.lives.outside import Outside
@@ -63,3 +68,40 @@ def test_a_model_version_stays_with_its_folder() -> None:
     disk.power_cut(Merciless(0))
     kept = Versions(STATE / "versions", keep=2, disk=disk)
     assert kept.numbers() == [1] and kept.load(1).neocortex["w"].tolist() == [1, 1, 1]
+
+
+class Unreadable(SimulatedDisk):
+    """Where a disk fails, for the calls named."""
+
+    failing: tuple[str, ...] = ()
+
+    def status(self, path: Path) -> FileStatus:
+        self._fail("status", path)
+        return super().status(path)
+
+    def names(self, folder: Path) -> list[str]:
+        self._fail("names", folder)
+        return super().names(folder)
+
+    def _fail(self, call: str, path: Path) -> None:
+        if call in self.failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+
+@pytest.mark.parametrize("call", ["status", "names"])
+def test_a_size_that_cannot_be_read_is_no_error_as_only_people_ask_for_it(call: str) -> None:
+    disk = Unreadable(Outside((), limit=1_000_000, seed=0), STATE, keep=3)
+    store = a_store(disk)
+    save(store, 1)
+    assert store.size_bytes() > 0
+    disk.failing = (call,)
+    assert store.size_bytes() == 0
+
+
+def test_versions_that_cannot_be_listed_are_an_error_that_says_so() -> None:
+    disk = Unreadable(Outside((), limit=1_000_000, seed=0), STATE, keep=3)
+    versions = Versions(STATE / "versions", keep=2, disk=disk)
+    versions.save(Version(1, "mlp", {"w": torch.ones(3)}))
+    disk.failing = ("names",)
+    with pytest.raises(CheckpointError, match=r"versions cannot be listed: .*EIO"):
+        versions.numbers()
