@@ -18,6 +18,7 @@ def make_codec(config: Config, *, machine: Machine = THIS_MACHINE) -> Codec:
         orient=section.orientation == "apply",
         fields=_fields(section.fields),
         registry=make_registry(config.schema_registry, machine=machine),
+        envelope=section.envelope,
     )
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from streamlearner.app.machine import THIS_MACHINE, Machine
 from streamlearner.config.message_settings import SchemaRegistrySection
-from streamlearner.decoding.reading import Registry
+from streamlearner.decoding.registered import Registry
 from streamlearner.errors import ConfigError
 
 _LIBRARIES = ("fastavro", "google.protobuf", "jsonschema")

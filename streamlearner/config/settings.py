@@ -67,6 +67,9 @@ class CodecSection(Section):
     its place. With any of them, or nan, NaN and null are missing too; else refused"""
     erased_ids: int = Field(default=100_000, ge=0)
     """ids erased last, 8 bytes each in the checkpoint, so that what is sent again is not learned again"""
+    envelope: Literal["none", "connect", "debezium"] = "none"
+    """what is around a record; connect: Kafka Connect's schema and payload; debezium: change events of a
+    database: rows are examples, an update corrects, a delete erases"""
     fields: FieldsSection = Field(default_factory=FieldsSection)
 
 

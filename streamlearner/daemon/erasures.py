@@ -32,6 +32,8 @@ class Erasures:
         for one in taken:
             learner = self._state.learner
             found = Erased() if learner is None else erase(learner, one.erasure, learned=one.learned)
+            if one.erasure.corrects:  # nobody asked that nothing of it be left
+                continue
             self._state.events.erased(one.erasure, found)
             self._results[one.erasure.where] = self._document(one, found), self._persistence.saves
             if len(self._results) > LAST:

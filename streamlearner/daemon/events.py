@@ -80,7 +80,7 @@ class Events:
             duplicates=taken.duplicates,
             tombstones=taken.tombstones,
             erased=taken.erased,
-            erasures=len(taken.erasures),
+            erasures=taken.pure_erasures,
             seconds=seconds,
             now_s=self.wall_clock(),
             loss=observation.loss if observation else None,

@@ -62,6 +62,11 @@ class TakenBatch:
     erased: int = 0
     erasures: tuple[TakenErasure, ...] = ()
 
+    @property
+    def pure_erasures(self) -> int:
+        """Messages that are no more than that: one that corrects an example counts as the example."""
+        return sum(not one.erasure.corrects for one in self.erasures)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -80,7 +85,7 @@ class Tally:
         self.duplicate += taken.duplicates
         self.tombstone += taken.tombstones
         self.erased += taken.erased
-        self.erasure += len(taken.erasures)
+        self.erasure += taken.pure_erasures
         for reason, count in taken.rejects.items():
             self.rejected += count
             self.reasons[reason] = self.reasons.get(reason, 0) + count
@@ -193,7 +198,7 @@ class Intake:
             batch=new,
             rejects=dict(Counter(reject.reason for reject in rejects)),
             duplicates=len(batch) - len(fresh) - len(sorted_out.beyond) - sorted_out.erased,
-            tombstones=sum(map(is_tombstone, sound)),
+            tombstones=sum(map(is_tombstone, sound)) + batch.tombstones,
             position=self.source.position,
             erased=sorted_out.erased + sum(map(is_gone, sound)),
             erasures=tuple(sorted_out.erasures),
@@ -225,10 +230,11 @@ class Intake:
         found.erasures.append(TakenErasure(erasure, self.note(erasure) and not just_came))
 
     def note(self, erasure: Erasure) -> bool:
-        """An erased id is not admitted any more. Whether an example of it was."""
+        """An erased id is not admitted any more, but by what corrects it. Whether an example of it was."""
         if erasure.id is None:
             return False
-        self.erased.add(erasure.id)
+        if not erasure.corrects:
+            self.erased.add(erasure.id)
         return self.ids.drop(erasure.id)
 
 

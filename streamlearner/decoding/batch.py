@@ -16,7 +16,8 @@ class Batch:
 
     `inputs` is [n, C, H, W] uint8 for images (channel first) or [n, d] float32 for feature vectors.
     `labels`, `tasks`, `ids` and `messages` have n entries; a task or id is None where the stream names none.
-    `erasures` came among them, each with how many of the examples came before it.
+    `erasures` came among them, each with how many of the examples came before it; and so many
+    messages with a value that name no example.
     """
 
     inputs: Tensor
@@ -25,6 +26,7 @@ class Batch:
     ids: tuple[str | None, ...]
     messages: tuple[Message, ...] = field(repr=False, default=())
     erasures: tuple[tuple[int, Erasure], ...] = ()
+    tombstones: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)

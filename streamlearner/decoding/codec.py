@@ -25,14 +25,16 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
+from streamlearner.decoding.change_events import Envelope
 from streamlearner.decoding.erasures import Erasure, read_erasure
 from streamlearner.decoding.fields import Fields
 from streamlearner.decoding.headers import encode_raw as encode_raw
 from streamlearner.decoding.headers import is_gone, is_tombstone
 from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits
 from streamlearner.decoding.inputs import Schema as Schema
-from streamlearner.decoding.reading import ExampleReader, Registry
+from streamlearner.decoding.reading import Corrected, ExampleReader, Gone
 from streamlearner.decoding.reasons import REASONS as REASONS
+from streamlearner.decoding.registered import Registry
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label, Message, Reject
 
@@ -63,9 +65,12 @@ class Codec:
         orient: bool = True,
         fields: Fields | None = None,
         registry: Registry | None = None,
+        envelope: Envelope = "none",
     ) -> None:
         self.schema = schema
-        self._reader = ExampleReader(limits=limits, orient=orient, fields=fields, registry=registry)
+        self._reader = ExampleReader(
+            limits=limits, orient=orient, fields=fields, registry=registry, envelope=envelope
+        )
 
     @property
     def connected(self) -> bool:
@@ -91,6 +96,7 @@ class Codec:
         kept: list[Message] = []
         rejects: list[Reject] = []
         erasures: list[tuple[int, Erasure]] = []
+        tombstones = 0
         for message in messages:
             if not message.value and (is_tombstone(message) or is_gone(message)):
                 continue
@@ -98,24 +104,27 @@ class Codec:
                 if (erasure := self._erasure(message)) is not None:
                     erasures.append((len(kept), erasure))
                     continue
-                array, label, task, identity = self._reader.read(
-                    message.value, message.headers, schema=self.schema
-                )
+                found = self._reader.read(message.value, message.headers, schema=self.schema)
+                if isinstance(found, Gone):
+                    erasures += [(len(kept), _erasure_of(found, message))] if found.id is not None else []
+                    tombstones += found.id is None
+                    continue
+                array, label, task, identity = found.read if isinstance(found, Corrected) else found
                 self._check(array)
             except InvalidInput as error:
                 rejects.append(Reject(message, error.reason, str(error)))
                 continue
             if self.schema is None:
                 self.schema = Schema(shape=array.shape, dtype=array.dtype.name)
+            if isinstance(found, Corrected):
+                erasures.append((len(kept), _erasure_of(found.gone, message, corrects=True)))
             arrays.append(array)
             labels.append(label)
             tasks.append(task)
             ids.append(identity)
             kept.append(message)
-        good = Batch(
-            self._stack(arrays), tuple(labels), tuple(tasks), tuple(ids), tuple(kept), tuple(erasures)
-        )
-        return good, rejects
+        named = tuple(labels), tuple(tasks), tuple(ids), tuple(kept)
+        return Batch(self._stack(arrays), *named, tuple(erasures), tombstones), rejects
 
     def decode_input(self, value: object) -> Tensor:
         """One input of an HTTP body, in any form of `inputs.read_input`. Raises `InvalidInput`."""
@@ -162,7 +171,10 @@ class Codec:
         return read_erasure(message, read=self._read_labelled) if within else None
 
     def _read_labelled(self, message: Message) -> tuple[Tensor, Label | Factors]:
-        array, label, _, _ = self._reader.read(message.value, message.headers, schema=self.schema)
+        found = self._reader.read(message.value, message.headers, schema=self.schema)
+        if isinstance(found, Gone | Corrected):
+            raise InvalidInput("erase", "a change event that erases, too; expected one of both")
+        array, label, _, _ = found
         self._check(array)
         return torch.from_numpy(np.array(array, order="C")), label
 
@@ -188,3 +200,8 @@ class Codec:
 
 def _describe(array: Array) -> str:
     return f"{list(array.shape)} {array.dtype.name}"
+
+
+def _erasure_of(gone: Gone, message: Message, *, corrects: bool = False) -> Erasure:
+    input = None if gone.input is None else torch.from_numpy(np.array(gone.input, order="C"))
+    return Erasure(id=gone.id, input=input, input_label=gone.label, where=message.where(), corrects=corrects)

@@ -46,6 +46,7 @@ class Erasure:
     input: Tensor | None = None
     input_label: Label | Factors | None = None
     where: str = ""
+    corrects: bool = False
 
     @property
     def by(self) -> By:

@@ -38,8 +38,12 @@ class Fields:
             "input": self._input(record, reason),
             "label": _plain(_found(record, self.label or "label")),
             "task": _plain(_found(record, self.task or "task")),
-            "id": _plain(_found(record, self.id or "id")),
+            "id": self.identity(record),
         }
+
+    def identity(self, record: Mapping[str, Any]) -> Any:
+        """By which the example of a record is known again; None where the record does not say."""
+        return _plain(_found(record, self.id or "id"))
 
     def _input(self, record: Mapping[str, Any], reason: str) -> Any:
         paths = self.input or ("input",)

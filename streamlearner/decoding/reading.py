@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from reprlib import repr as short_repr
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from streamlearner.decoding.change_events import Change, Envelope, open_change, without_schema
 from streamlearner.decoding.cloud_events import is_event, open_event
 from streamlearner.decoding.fields import Fields
 from streamlearner.decoding.headers import (
@@ -25,7 +26,8 @@ from streamlearner.decoding.headers import (
 from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.decoding.inputs import Array, Limits, Schema, read_array, read_input, read_raw
 from streamlearner.decoding.labels import parse_label, parse_text, shown
-from streamlearner.decoding.schema_registry.framing import Frame, SchemaId, read_frame
+from streamlearner.decoding.registered import Registry, schemas_of
+from streamlearner.decoding.schema_registry.framing import read_frame
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label, Message
 
@@ -35,31 +37,43 @@ Read: TypeAlias = tuple[Array, Label | Factors, str | None, str | None]
 """An input, its label, task and id."""
 
 
-class Registry(Protocol):
-    """Reads records by their schemas (`schema_registry.records.RegistryRecords` is one)."""
+class Gone(NamedTuple):
+    """A row that is no more, by the id of its example, and input and label where the message has them; where
+    the id is None too, a message about no row."""
 
-    @property
-    def connected(self) -> bool: ...
+    id: str | None = None
+    input: Array | None = None
+    label: Label | Factors | None = None
 
-    def ready(self, schemas: Iterable[SchemaId], *, timeout_s: float) -> bool: ...
 
-    def read(self, frame: Frame) -> Mapping[str, Any]: ...
+class Corrected(NamedTuple):
+    """A row that became another."""
+
+    gone: Gone
+    read: Read
 
 
 class ExampleReader:
     """Reads what is well formed; whether it fits the stream's schema the codec sees.
 
     `orient`: the EXIF orientation of images is applied. `fields`: those of the records on the stream.
-    `registry`: has the schemas of framed ones. Any thread may call it, but what reads the stream for the
-    learning thread alone; every method raises `InvalidInput`.
+    `registry`: has the schemas of framed ones. `envelope`: what is around them. Any thread may call it, but
+    what reads the stream for the learning thread alone; every method raises `InvalidInput`.
     """
 
     def __init__(
-        self, *, limits: Limits, orient: bool, fields: Fields | None, registry: Registry | None = None
+        self,
+        *,
+        limits: Limits,
+        orient: bool,
+        fields: Fields | None,
+        registry: Registry | None = None,
+        envelope: Envelope = "none",
     ) -> None:
         self.limits = limits
         self._orient = orient
-        self._fields = fields
+        self._fields = fields or (None if envelope == "none" else Fields())
+        self._envelope = envelope
         self._registry = registry
         self._forms: dict[tuple[bytes | None, bytes | None, bytes | None], Form] = {}
         self._labels: dict[bytes, Label | Factors] = {}
@@ -73,11 +87,11 @@ class ExampleReader:
         """Whether `messages` can be read now, good or bad; waits up to `timeout_s` where not."""
         if self._registry is None:
             return True
-        return self._registry.ready(_schemas(messages), timeout_s=timeout_s)
+        return self._registry.ready(schemas_of(messages), timeout_s=timeout_s)
 
     def read(
         self, value: bytes | None, headers: Sequence[tuple[str, bytes]], *, schema: Schema | None
-    ) -> Read:
+    ) -> Read | Corrected | Gone:
         """A message of the stream."""
         if not value:
             found_value = "is null" if value is None else "has no bytes"
@@ -89,11 +103,10 @@ class ExampleReader:
 
     def _read_content(
         self, value: bytes, headers: Sequence[tuple[str, bytes]], *, schema: Schema | None
-    ) -> Read:
+    ) -> Read | Corrected | Gone:
         found = read_headers(headers)
         if self._registry is not None and (frame := read_frame(value, found)) is not None:
-            record = (self._fields or Fields()).example(self._registry.read(frame), reason="record")
-            return self.read_map(record, "record", found, schema=schema)
+            return self._read_record(self._registry.read(frame), "record", found, schema=schema)
         form = self._form(found)
         if form.media == "raw":
             array = read_raw(value, shape=form.shape, dtype=form.dtype, limits=self.limits)
@@ -109,7 +122,7 @@ class ExampleReader:
 
     def _read_event(
         self, value: bytes, headers: Sequence[tuple[str, bytes]], *, schema: Schema | None
-    ) -> Read:
+    ) -> Read | Corrected | Gone:
         content = open_event(value, headers)
         if content.value is None:
             return self._read_record(content.record, "json", read_headers(content.headers), schema=schema)
@@ -119,10 +132,53 @@ class ExampleReader:
 
     def _read_record(
         self, record: object, reason: str, headers: Mapping[str, bytes], *, schema: Schema | None
+    ) -> Read | Corrected | Gone:
+        if self._envelope == "debezium":
+            return self._read_change(open_change(record), reason, headers, schema=schema)
+        record = record if self._envelope == "none" else without_schema(record)
+        return self._read_row(record, reason, headers, schema=schema)
+
+    def _read_row(
+        self, record: object, reason: str, headers: Mapping[str, bytes], *, schema: Schema | None
     ) -> Read:
-        if self._fields is not None and isinstance(record, Mapping):
-            record = self._fields.example(record, reason=reason)
+        fields = self._fields or (Fields() if reason == "record" else None)
+        if fields is not None and isinstance(record, Mapping):
+            record = fields.example(record, reason=reason)
         return self.read_map(record, reason, headers, schema=schema)
+
+    def _read_change(
+        self, change: Change, reason: str, headers: Mapping[str, bytes], *, schema: Schema | None
+    ) -> Read | Corrected | Gone:
+        if change.kind == "other":
+            return Gone()
+        if change.kind == "deletion":
+            return self._gone(change.before, reason, headers, schema=schema)
+        read = self._read_row(change.after, reason, headers, schema=schema)
+        if change.kind == "row" or self._is_same(change):
+            return read
+        return Corrected(self._gone({**change.after, **change.before}, reason, headers, schema=schema), read)
+
+    def _is_same(self, change: Change) -> bool:
+        """Whether an update left all that is read of a row as it was."""
+        fields = self._fields or Fields()
+        with suppress(InvalidInput):
+            return fields.example(change.before, reason="") == fields.example(change.after, reason="")
+        return False
+
+    def _gone(
+        self, row: Mapping[str, Any], reason: str, headers: Mapping[str, bytes], *, schema: Schema | None
+    ) -> Gone:
+        """Of a row that may be no more than its key."""
+        name = (self._fields or Fields()).identity(row)
+        identity = header_id(headers) if name is None else parse_text(name, "id")
+        if identity is None:
+            found = f"a row of {short_repr(list(row))} that was changed or deleted has no id"
+            raise InvalidInput("id", f"{found}; expected the field of its key (codec.fields.id)")
+        with suppress(InvalidInput):
+            array, label, _, _ = self._read_row(row, reason, headers, schema=schema)
+            if schema is None or array.shape == schema.shape:
+                return Gone(identity, array, label)
+        return Gone(identity)
 
     def read_map(
         self, body: object, reason: str, headers: Mapping[str, bytes], *, schema: Schema | None
@@ -177,15 +233,3 @@ class ExampleReader:
             if len(self._labels) < _CACHE_ENTRIES:
                 self._labels[raw] = label
         return label
-
-
-def _schemas(messages: Sequence[Message]) -> Iterator[SchemaId]:
-    """Those of the messages, or of the events in them, that name one."""
-    for message in messages:
-        with suppress(InvalidInput):
-            value, headers = message.value or b"", message.headers
-            if is_event(headers):
-                content = open_event(value, headers)
-                value, headers = content.value or b"", content.headers
-            if value and (frame := read_frame(value, read_headers(headers))) is not None:
-                yield frame.schema

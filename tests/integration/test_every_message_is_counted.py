@@ -161,3 +161,24 @@ def test_tombstones_of_a_state_from_before_they_were_counted_are_found_again(tmp
     facts = daemon.persistence.checkpoints.latest().facts  # type: ignore[union-attr]
     assert facts["tally"].pop("tombstone") == 3
     assert tally_of(facts).tombstone == 3
+
+
+def test_every_change_of_a_database_is_counted_once_and_the_last_row_is_what_is_learned(
+    tmp_path: Path,
+) -> None:
+    rows = [{"number": n, "x": [float(n % 2), 1.0], "state": n % 2} for n in range(20)]
+    changes: list[dict[str, Any]] = [{"op": "c", "before": None, "after": row} for row in rows]
+    changes += [{"op": "u", "before": rows[n], "after": rows[n] | {"state": 1 - n % 2}} for n in range(6)]
+    changes += [{"op": "u", "before": rows[7], "after": rows[7]}]  # of another column: a duplicate
+    changes += [{"op": "d", "before": rows[n], "after": None} for n in range(8, 11)]
+    changes += [{"op": "c", "before": None, "after": rows[8]}, {"op": "t"}, {"op": "?"}]
+    kind = (("content-type", b"application/json"),)
+    values = [json.dumps(each).encode() for each in changes]
+    messages = [Message(value, "memory", 0, n, key=b"k", headers=kind) for n, value in enumerate(values)]
+    named = {"codec__fields__input": "x", "codec__fields__label": "state", "codec__fields__id": "number"}
+    expected = Expected(messages=33, rejected=1, duplicate=1, tombstone=1)
+    quick = {"codec__envelope": "debezium", "daemon__batch_size": 10}
+    daemon = run(tmp_path, expected, MemorySource(messages), **named, **quick)
+    assert_counted(daemon, tmp_path, expected)
+    counts = daemon.status()["examples"]
+    assert (counts["erasure"], counts["erased"], counts["learned"] + counts["withheld"]) == (3, 1, 26)

@@ -88,6 +88,7 @@ def an_intake(
     source: MemorySource,
     *,
     clock: Clock | None = None,
+    codec: Codec | None = None,
     remembered_ids: int = 100,
     erased_ids: int = 100,
     max_classes: int = 10_000,
@@ -97,7 +98,7 @@ def an_intake(
     source.open(None)
     return Intake(
         source=source,
-        codec=Codec(),
+        codec=codec or Codec(),
         dead_letters=CollectedRejects(),
         failures=Unwatched(),
         ends=NoEnds(),
