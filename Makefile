@@ -31,7 +31,7 @@ test: test-setup ## run every test; those whose tools are missing skip and say w
 	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -p tests.support.plugin_required $(WORKERS) $(ARGS)
 
-lives: test-setup ## live N simulated lives of the daemon with faults at any call; N=100000 takes a night
+lives: test-setup ## live N simulated lives of the daemon, with faults at any call (2000); ARGS="--workers 2" for two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.lives $(if $(N),--lives $(N)) $(ARGS)
 
 soak: test-setup ## one daemon for N examples: what of its memory, time, descriptors, threads and disk grows
