@@ -27,6 +27,7 @@ _WRITTEN_BY = {
     ("index", "manifest"): "files (source.type: files)",
     ("current", "files"): "lines of JSON (source.type: files, source.files.format: jsonl)",
     ("index",): "a sequence in memory",
+    ("labels", "source"): "a source with labels that came later (labels.budget_bits)",
 }
 """Which source writes positions of these keys, for a person."""
 

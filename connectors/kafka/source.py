@@ -91,7 +91,8 @@ class KafkaSource(Source):
     @classmethod
     def build(cls, settings: KafkaSection, surroundings: Surroundings) -> Self:
         check_options(settings.bootstrap_servers, settings.client_options())
-        return cls(**dict(settings) | {"client": settings.client_options()})
+        own = {name: value for name, value in dict(settings).items() if name != "labels_topic"}
+        return cls(**own | {"client": settings.client_options()})
 
     def open(self, position: Position | None) -> None:
         wanted = None if position is None else KafkaPosition.from_json(position)

@@ -15,6 +15,7 @@ from streamlearner.app.access import make_access, make_tls, make_token, tell_acc
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.codec import make_codec
 from streamlearner.app.intake import make_failures, make_intake
+from streamlearner.app.labels import with_labels
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.machine import THIS_MACHINE, Machine
 from streamlearner.app.outside import (
@@ -38,10 +39,9 @@ from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.eye import Eye
-from streamlearner.serving import ConnectionLimits, Serving
+from streamlearner.serving import ConnectionLimits, LabelsLater, Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.lock import StateLock
-from streamlearner.state.predictions import Predictions
 from streamlearner.state.private import make_private, private_files
 from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
@@ -97,13 +97,14 @@ def _open_and_assemble(
     config: Config, *, source: Source | None, eye: Eye | None, opened: ExitStack
 ) -> Daemon:
     """Whatever is opened here is pushed to `opened`, which passes it to the daemon in the end."""
-    pushed_to = source is None and config.source.type == "push"
-    log = opened.enter_context(push_log(config)) if pushed_to else None
+    configured = source is None
+    log = opened.enter_context(push_log(config)) if configured and config.source.type == "push" else None
     source = source or opened.enter_context(closing(make_source(config, log=log)))
     dead_letters = opened.enter_context(closing(make_dead_letters(config)))
-    keeps = log is not None and config.labels.budget_bits > 0
-    predictions = opened.enter_context(closing(make_predictions(config))) if keeps else None
-    serve = partial(make_serving, predictions=predictions)
+    later = None
+    if configured:
+        source, later = with_labels(config, source, log=log, opened=opened)
+    serve = partial(make_serving, later=later)
     return assemble(
         config, source=source, dead_letters=dead_letters, log=log, eye=eye, serve=serve, resources=opened
     )
@@ -168,15 +169,6 @@ def assemble(
     )
 
 
-def make_predictions(config: Config) -> Predictions:
-    return Predictions(
-        config.state_dir / "predictions.sqlite",
-        budget_bits=config.labels.budget_bits,
-        keep_s=config.labels.keep_s,
-        now_s=THIS_MACHINE.wall_clock,
-    )
-
-
 def make_checkpoints(config: Config, *, folder: Path, machine: Machine = THIS_MACHINE) -> CheckpointStore:
     """Those of the state folder `folder`."""
     return CheckpointStore(
@@ -233,7 +225,7 @@ def make_serving(
     requests: Requests,
     metrics: Metrics,
     codec: Codec,
-    predictions: Predictions | None = None,
+    later: LabelsLater | None = None,
 ) -> Serving:
     section = config.serving
     return Serving(
@@ -246,7 +238,7 @@ def make_serving(
         access=make_access(config),
         tls=make_tls(config),
         model_name=section.model_name,
-        predictions=predictions,
+        later=later,
         grpc_port=section.grpc_port,
         max_body_bytes=section.max_body_bytes,
         max_batch=section.max_batch,

@@ -16,7 +16,7 @@ from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.inputs import Array
 from streamlearner.errors import SourceError
 from streamlearner.registry.dead_letters import DEAD_LETTERS
-from streamlearner.registry.sources import SOURCES, PushSection
+from streamlearner.registry.sources import SOURCES, KafkaSection, PushSection
 from streamlearner.serving import BacklogFull, Receipt, TooLarge, Unavailable
 from streamlearner.stream import Message, Source, Surroundings
 
@@ -81,6 +81,16 @@ def make_source(config: Config, *, log: PushLog | None) -> Source:
         return PushSource(log)
     kind: type[Source] = SOURCES.find(config.source.type).load()
     return kind.build(config.source.settings_of(), surroundings(config))
+
+
+def make_labels_source(config: Config) -> Source | None:
+    """The topic of labels that come later, beside the topic of examples; None where none is named."""
+    kafka: KafkaSection = config.source.settings_of("kafka")
+    if config.source.type != "kafka" or kafka.labels_topic is None:
+        return None
+    kind: type[Source] = SOURCES.find("kafka").load()
+    own = kafka.model_copy(update={"topic": kafka.labels_topic, "group_id": None})
+    return kind.build(own, surroundings(config))
 
 
 def make_dead_letters(config: Config) -> DeadLetters:

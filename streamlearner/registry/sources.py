@@ -29,6 +29,8 @@ class KafkaSection(Section):
     """host:port, several separated by commas"""
     topic: str = Field(default="examples", min_length=1)
     """the topic of labelled examples; all its partitions are read, also those added later"""
+    labels_topic: str | None = Field(default=None, min_length=1, examples=["labels"])
+    """a topic of labels that come later: {"prediction_id": ..., "label": ...}; null: by HTTP alone"""
     start: Literal["earliest", "latest"] = "earliest"
     """where a learner without a checkpoint begins"""
     on_gap: Literal["stop", "skip"] = "stop"

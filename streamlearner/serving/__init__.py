@@ -4,7 +4,11 @@ Read server.py first.
 
 server.py        Serving: what the daemon starts, refreshes and stops
 application.py   which path is answered by which class
-predictions.py examples.py status.py recollections.py (sheet.py) admin.py health.py page.py    those classes
+predictions.py examples.py labels.py status.py recollections.py (sheet.py) admin.py health.py page.py
+                 those classes
+labels_topic.py  labels from a topic
+answers.py       what every protocol asks the model through
+open_inference/  the Open Inference Protocol
 served_model.py  the frozen model that answers
 daemon_port.py   DaemonPort: all that serving asks of the daemon
 bodies.py        reading and checking request bodies
@@ -34,6 +38,7 @@ from streamlearner.serving.daemon_port import (
     TooLarge,
     Unavailable,
 )
+from streamlearner.serving.labels import LabelsLater
 from streamlearner.serving.server import Serving
 from streamlearner.serving.tls import Tls
 from streamlearner.serving.tokens import Role
@@ -45,6 +50,7 @@ __all__ = [
     "ConnectionLimits",
     "DaemonPort",
     "IngestExample",
+    "LabelsLater",
     "Receipt",
     "Role",
     "Serving",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,14 +16,14 @@ from torch import Tensor
 from streamlearner.decoding.labels import parse_label
 from streamlearner.errors import StreamlearnerError
 from streamlearner.serving.bodies import Bodies, LabelBody, parse, require_json
-from streamlearner.serving.daemon_port import DaemonPort, IngestExample
+from streamlearner.serving.daemon_port import IngestExample, Receipt
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 from streamlearner.state.predictions import EXPIRED, LABELLED, Prediction, Predictions
-from streamlearner.stream import Factors, Label
+from streamlearner.stream import Factors, Label, Source
 from streamlearner.telemetry.metrics import Metrics
 
-NOT_KEPT = "this daemon keeps no predictions: set labels.budget_bits, and source.type: push"
+NOT_KEPT = "this daemon keeps no predictions for labels that come later: set labels.budget_bits"
 STATUSES = {"accepted": 202, "duplicate": 200, "conflict": 409, "unknown": 404, "expired": 410}
 
 
@@ -34,25 +35,43 @@ class Outcome:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class LabelsLater:
+    """Where `predictions` wait, and what makes an example durable (`DaemonPort.ingest`). `topic` brings more
+    labels; how far it was read is noted in `place`."""
+
+    predictions: Predictions
+    ingest: Callable[[list[IngestExample]], Receipt]
+    topic: Source | None = None
+    place: Path = Path("labels-topic.json")
+
+
 class Joining:
     """Joins labels to predictions, each once, from any thread."""
 
-    def __init__(self, *, predictions: Predictions, daemon: DaemonPort, metrics: Metrics) -> None:
-        self._predictions = predictions
-        self._daemon = daemon
+    def __init__(self, later: LabelsLater, *, metrics: Metrics) -> None:
+        self._predictions = later.predictions
+        self._learn = later.ingest
         self._metrics = metrics
 
     def join(self, name: str, label: Label | Factors) -> Outcome:
         """The example is durable when this returns "accepted". Raises what `DaemonPort.ingest` raises: then
         nothing was joined, and the label may be sent again."""
         outcome = self._join(name, label)
-        self._predictions.answered.tell(outcome.name)
-        self._metrics.count_label(outcome=outcome.name)
+        self._tell(outcome.name)
         return outcome
 
     def erase(self, name: str) -> bool:
         """The input that waits for its label leaves. Whether there was one."""
         return self._predictions.erase(name)
+
+    def refuse(self) -> None:
+        """Something came that is no label."""
+        self._tell("invalid")
+
+    def _tell(self, outcome: str) -> None:
+        self._predictions.answered.tell(outcome)
+        self._metrics.count_label(outcome=outcome)
 
     def recover(self) -> None:
         """Joins the labels that were noted and not joined when the process ended; call before others do."""
@@ -81,8 +100,7 @@ class Joining:
         """An example that was joined before a crash, or by another thread just now, is a duplicate there."""
         task = None if isinstance(label, Mapping) and found.task in label else found.task
         try:
-            if self._daemon.ingest([IngestExample(_input(found), label, task, found.id)]) is None:
-                raise Problem(409, NOT_KEPT)
+            self._learn([IngestExample(_input(found), label, task, found.id)])
         except Exception:
             self._predictions.unclaim(found.id)
             raise

@@ -15,14 +15,14 @@ from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.health import Health
-from streamlearner.serving.labels import Joining
+from streamlearner.serving.labels import Joining, LabelsLater
+from streamlearner.serving.labels_topic import labels_topic
 from streamlearner.serving.listener import Listener
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rpc_listener import make_rpc
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.tls import Tls
 from streamlearner.serving.workers import Pools
-from streamlearner.state.predictions import Predictions
 from streamlearner.telemetry.metrics import Metrics
 
 
@@ -32,7 +32,7 @@ class Serving:
 
     The daemon calls `start`, `refresh` and `stop` from its learning thread. Everything else happens in other
     threads, which see learning only through `daemon` and the frozen copies that `refresh` makes.
-    `id_prefix` distinguishes the prediction ids of this run from those of any other. `predictions` keeps them
+    `id_prefix` distinguishes the prediction ids of this run from those of any other. `later` keeps them
     for their labels; None: no label can come later.
     """
 
@@ -58,22 +58,19 @@ class Serving:
         model_name: str = "streamlearner",
         grpc_port: int | None = None,
         id_prefix: str | None = None,
-        predictions: Predictions | None = None,
+        later: LabelsLater | None = None,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._served = ServedModel(
             every_examples=refresh_every_examples, every_s=refresh_every_s, metrics=metrics, now_s=now_s
         )
         guard = access.guard()
-        self.predictions = predictions
-        self._joining = (
-            Joining(predictions=predictions, daemon=daemon, metrics=metrics)
-            if predictions is not None
-            else None
-        )
+        self.predictions = None if later is None else later.predictions
+        self._joining = None if later is None else Joining(later, metrics=metrics)
+        self._topic = labels_topic(later, self._joining)
         answers = Answers(
             served=self._served, metrics=metrics, id_prefix=id_prefix or secrets.token_hex(6),
-            predictions=predictions, now_s=now_s,
+            predictions=self.predictions, now_s=now_s,
         )  # fmt: skip
         health = Health(daemon=daemon, served=self._served, metrics=metrics)
         model = ServedByProtocol(name=model_name, answers=answers, codec=codec, max_batch=max_batch)
@@ -129,6 +126,8 @@ class Serving:
         """Binds the ports, then answers. Raises `ConfigError` where an address cannot be had."""
         if self._joining is not None:
             self._joining.recover()
+        if self._topic is not None:
+            self._topic.start()
         if self._rpc is not None:
             self._rpc.start()
         self._listener.start()
@@ -139,6 +138,8 @@ class Serving:
 
     def stop(self) -> None:
         """Finishes requests under way, for up to 3 s; frees the ports. Safe to call twice, or unstarted."""
+        if self._topic is not None:
+            self._topic.stop()
         if self._rpc is not None:
             self._rpc.stop()
         self._listener.stop()

@@ -15,7 +15,7 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS by_hour (hour INTEGER PRIMARY KEY, labelled INTEGER, right INTEGER)",
     "CREATE TABLE IF NOT EXISTS outcomes (name TEXT PRIMARY KEY, labels INTEGER)",
 )
-OUTCOMES = ("accepted", "duplicate", "conflict", "unknown", "expired")
+OUTCOMES = ("accepted", "duplicate", "conflict", "unknown", "expired", "invalid")
 """What becomes of a label."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -19,7 +20,6 @@ from streamlearner.decoding.inputs import wire_input
 from tests.support.daemon_process import DaemonProcess
 
 SETTINGS: dict[str, Any] = {
-    "source": {"type": "push"},
     "daemon": {"batch_size": 10, "linger_s": 0.05, "poll_timeout_s": 0.02},
     "memory": {"budget_bits": 8_000},
     "exam": {"budget_bits": 8_000, "fraction": 0.1},
@@ -32,9 +32,19 @@ LOST, DOUBLED = 0.1, 0.2
 BATCH = 10
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
-    daemon = DaemonProcess(tmp_path, SETTINGS)
+@pytest.fixture(params=["push", "files"])
+def daemon(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DaemonProcess]:
+    """That has 40 examples to learn."""
+    first = [{"input": image(number), "label": number % 4} for number in range(40)]
+    source: dict[str, Any] = {"type": request.param}
+    if request.param == "files":
+        path = tmp_path / "first.jsonl"
+        path.write_text("".join(json.dumps(example) + "\n" for example in first))
+        source["files"] = {"path": str(path), "follow": True}
+    daemon = DaemonProcess(tmp_path, SETTINGS | {"source": source}).start()
+    daemon.wait_until(lambda status: True)
+    if request.param == "push":
+        daemon.ask("/v1/examples", {"examples": first})
     yield daemon
     daemon.close()
 
@@ -62,9 +72,6 @@ def test_each_label_is_learned_once_whatever_comes_twice_late_or_through_a_kill(
     daemon: DaemonProcess,
 ) -> None:
     rng = random.Random(7)
-    daemon.start().wait_until(lambda status: True)
-    first = [{"input": image(number), "label": number % 4} for number in range(40)]
-    daemon.ask("/v1/examples", {"examples": first})
     daemon.wait_until(lambda status: status["ready"] and status["model_version"] != "0")
     waiting: list[tuple[float, str, int]] = []
     due = 0
@@ -90,7 +97,9 @@ def test_each_label_is_learned_once_whatever_comes_twice_late_or_through_a_kill(
     unknown, _ = insist(daemon, "/v1/labels", {"prediction_id": "never", "label": 1})
     assert unknown == 404
     assert outcomes.keys() == {"accepted", "duplicate"}, outcomes
-    status = daemon.wait_until(lambda status: status["messages"] >= 40 + due and not status["lag"]["0"])
+    status = daemon.wait_until(
+        lambda status: status["messages"] >= 40 + due and not any(status["lag"].values())
+    )
     assert status["messages"] == 40 + due, "each label is one message of the stream"
     assert status["examples"]["learned"] + status["examples"]["withheld"] == 40 + due
     assert status["examples"]["duplicate"] == status["examples"]["rejected"] == 0

@@ -9,7 +9,7 @@ import pytest
 
 from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.decoding.labels import FactorValue
-from streamlearner.serving import Serving
+from streamlearner.serving import LabelsLater, Serving
 from streamlearner.state.predictions import Predictions
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
@@ -26,8 +26,8 @@ def predictions(tmp_path: Path) -> Iterator[Predictions]:
 
 
 @pytest.fixture
-def serving(make_serving: MakeServing, predictions: Predictions) -> Serving:
-    serving = make_serving(predictions=predictions, now_s=lambda: 5.0)
+def serving(make_serving: MakeServing, predictions: Predictions, daemon: FakeDaemon) -> Serving:
+    serving = make_serving(later=LabelsLater(predictions, daemon.ingest), now_s=lambda: 5.0)
     serving.refresh(tiny_predictor(adopted=3, examples=1200))
     return serving
 
@@ -139,9 +139,9 @@ def test_the_answer_that_was_given_is_counted(
     ("given", "right"), [({"kind": "cup"}, 1.0), ({"kind": "cup", "angle": 0}, 0.0), ({"kind": "mug"}, 0.0)]
 )
 def test_of_factors_all_that_were_told_must_be_right(
-    make_serving: MakeServing, predictions: Predictions, given: Any, right: float
+    make_serving: MakeServing, predictions: Predictions, daemon: FakeDaemon, given: Any, right: float
 ) -> None:
-    serving = make_serving(predictions=predictions)
+    serving = make_serving(later=LabelsLater(predictions, daemon.ingest))
     names = (FactorValue("kind", "mug"), FactorValue("kind", "cup"), FactorValue("angle", 90))
     serving.refresh(tiny_predictor(labels=names))
     client = InProcess(serving)
@@ -153,7 +153,9 @@ def test_of_factors_all_that_were_told_must_be_right(
 def test_feature_vectors_can_be_labelled_too(
     make_serving: MakeServing, predictions: Predictions, daemon: FakeDaemon
 ) -> None:
-    serving = make_serving(predictions=predictions, codec=Codec(schema=Schema((3,), "float32")))
+    serving = make_serving(
+        later=LabelsLater(predictions, daemon.ingest), codec=Codec(schema=Schema((3,), "float32"))
+    )
     serving.refresh(tiny_predictor(input_shape=(3,)))
     client = InProcess(serving)
     client.post("/v1/predict", json={"inputs": [[0.5, 1.5, -2.0]]})
@@ -169,7 +171,7 @@ def test_every_outcome_is_counted(client: InProcess, metrics: Metrics, predictio
     for outcome in ("accepted", "duplicate", "conflict", "unknown"):
         assert f'streamlearner_labels_total{{outcome="{outcome}"}} 1.0' in exposed
     assert predictions.answered.document()["labels"] == {
-        "accepted": 1, "duplicate": 1, "conflict": 1, "unknown": 1, "expired": 0,
+        "accepted": 1, "duplicate": 1, "conflict": 1, "unknown": 1, "expired": 0, "invalid": 0,
     }  # fmt: skip
 
 

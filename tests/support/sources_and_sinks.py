@@ -11,6 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from streamlearner.connectors.files import DatasetSource, ImageFolderSource, JsonLinesSource, ParquetSource
+from streamlearner.connectors.joined import JoinedSource
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.connectors.push import PushLog, PushRecord, PushSource
 from streamlearner.stream import Message, Position, Source
@@ -123,6 +124,18 @@ def push(folder: Path) -> Backlog:
     return Backlog(lambda: PushSource(log), count=COUNT, alien=alien, finite=False, cleanup=log.close)
 
 
+def memory_joined(folder: Path) -> Backlog:
+    """By labels that came later, each of them before the first poll."""
+    log, labels = PushLog(folder / "labels.sqlite"), 7
+    log.append([PushRecord(b"label %d" % i, id=f"id {i}") for i in range(labels)])
+    messages = [Message(f"{i}".encode(), "memory", 0, i) for i in range(COUNT - labels)]
+
+    def connect() -> Source:
+        return JoinedSource(MemorySource(messages), log, path=folder / "taken.jsonl")
+
+    return Backlog(connect, count=COUNT, alien={"index": COUNT}, cleanup=log.close)
+
+
 LOCAL: dict[str, Callable[[Path], Backlog]] = {
     "memory": memory,
     "memory_endless": memory_endless,
@@ -134,4 +147,5 @@ LOCAL: dict[str, Callable[[Path], Backlog]] = {
     "parquet_task_in_small_windows": parquet_in("task", max_index_bytes=200),
     "dataset": dataset,
     "push": push,
+    "memory_joined": memory_joined,
 }
