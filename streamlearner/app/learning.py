@@ -66,6 +66,7 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
             input_shape=shape,
             dtype=dtype,
             seed=seed_of(config, "exam"),
+            image_bytes=config.exam.image_bytes,
         ),
         prequential=Prequential(window=config.evaluation.prequential_window),
         tolerance=config.sleep.tolerance,

@@ -184,9 +184,12 @@ class ExamSection(Section):
     """The ruler of retention: examples withheld from learning."""
 
     budget_bits: Bits = 256 * 8 * 2**10
-    """hard limit in bits of withheld examples, kept raw; 256 KiB"""
+    """hard limit in bits of withheld examples; 256 KiB"""
     fraction: Share = 0.02
     """share of the stream (0 to 1) that is considered for the exam"""
+    image_bytes: Annotated[int, Field(ge=256)] | None = Field(default=None, examples=[4_096])
+    """bytes of a withheld image, compressed with loss to fit, where it has more; null: kept raw. At 4096 the
+    default budget holds 63 images of 224 x 224 x 3, raw it holds one"""
 
 
 class EvaluationSection(Section):

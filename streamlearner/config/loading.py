@@ -121,6 +121,7 @@ _ADDED = {
     ("method", "statistics"): True, ("sleep", "first_examples"): 1_000, ("sleep", "on_drift"): False,
     ("sleep", "significance"): 0.05, ("limits", "max_classes"): 10_000, ("limits", "max_tasks"): 10_000,
     ("codec", "missing_values"): [], ("codec", "orientation"): "apply", ("codec", "envelope"): "none",
+    ("exam", "image_bytes"): None,
     ("codec", "fields"): FieldsSection().model_dump(mode="json"),
     ("daemon", "on_learning_failure"): "dead_letter",
     ("eye", "name"): "none", ("eye", "weights"): None, ("eye", "input_size"): None, ("eye", "mean"): None,

@@ -50,8 +50,8 @@ def _exam(learner: Learner) -> str:
     if (held := len(learner.exam)) >= FEW:
         return ""
     return (
-        f"retention is measured on {held} examples only: raise exam.fraction, or exam.budget_bits where the "
-        "exam is full"
+        f"retention is measured on {held} examples only: raise exam.fraction, or where the exam is full "
+        "exam.budget_bits (or set exam.image_bytes: large images then take less)"
     )
 
 

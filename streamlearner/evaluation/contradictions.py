@@ -86,12 +86,14 @@ class Contradictions:
         self.batches = 0
         self.found = 0
 
-    def judge(self, newer: Examples, held: Examples) -> list[int]:
-        """Places of those of `held` that the newer ones contradict, ascending."""
+    def passes(self, held: int, *, values: int) -> bool:
+        """Whether a batch does not vote on the so many examples held, of so many values in all."""
         self.batches += 1
-        every = VOTES_EVERY * (1 + held.inputs.size // CHEAP)
-        if len(held) <= VOTES or (self.batches % every and not self.in_dispute):
-            return []
+        every = VOTES_EVERY * (1 + values // CHEAP)
+        return held <= VOTES or bool(self.batches % every and not self.in_dispute)
+
+    def judge(self, newer: Examples, held: Examples) -> list[int]:
+        """Places of those of `held` that the newer ones, of a batch that votes, contradict, ascending."""
         squares = squared_distances(newer, held)
         outvoted: set[int] = set()
         for to_each, label in zip(squares, newer.labels.tolist(), strict=True):

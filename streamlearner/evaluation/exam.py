@@ -35,11 +35,20 @@ class Exam(WithheldExamples):
     Each class has a place before any has two. With fewer places than classes they take turns, more and more
     slowly: a class without one takes that of another with the probability of 1 in its candidates so far.
 
+    Images may be kept compressed, in `image_bytes` each, where that is less (`image_code.ImageCode`).
+
     It ages: what newer examples contradict leaves (see `Contradictions`).
     """
 
     def __init__(
-        self, *, budget_bits: int, fraction: float, input_shape: Sequence[int], dtype: torch.dtype, seed: int
+        self,
+        *,
+        budget_bits: int,
+        fraction: float,
+        input_shape: Sequence[int],
+        dtype: torch.dtype,
+        seed: int,
+        image_bytes: int | None = None,
     ):
         super().__init__()
         self.budget_bits = budget_bits
@@ -48,6 +57,8 @@ class Exam(WithheldExamples):
         self.dtype = dtype
         self.keeps_ids = True
         self._input_bytes = math.prod(self.input_shape) * dtype.itemsize
+        if image_bytes is not None and len(self.input_shape) == 3 and image_bytes < self._input_bytes:
+            self._input_bytes = image_bytes
         self.capacity = self._capacity(FACTS_BITS)
         self._inputs = np.zeros((0, self._input_bytes), dtype=np.uint8)
         self._facts = np.zeros((0, 3), dtype=np.int32)
@@ -82,9 +93,11 @@ class Exam(WithheldExamples):
 
     def _drop_contradicted(self, inputs: Tensor, labels: Tensor, tasks: Tensor | None) -> None:
         """Their classes begin anew as far as candidates go, so that newer examples take the free places."""
+        if self.contradictions.passes(self._held, values=self._held * math.prod(self.input_shape)):
+            return
         newer_tasks = np.full(len(labels), -1) if tasks is None else tasks.numpy()
         newer = Examples(inputs.reshape(len(labels), -1).numpy(), labels.numpy(), newer_tasks)
-        held = self._inputs[: self._held].view(newer.inputs.dtype)
+        held = self.read(slice(0, self._held)).reshape(self._held, -1).numpy()
         facts = self._facts[: self._held]
         for place in reversed(self.contradictions.judge(newer, Examples(held, facts[:, 0], facts[:, 1]))):
             cls = int(self._facts[place, 0])
@@ -108,7 +121,7 @@ class Exam(WithheldExamples):
         place = self._place(cls, before)
         if place is None:
             return False
-        self._inputs[place] = example.contiguous().numpy().reshape(-1).view(np.uint8)
+        self._inputs[place] = self.stored(example)
         self.contradictions.is_replaced(place)
         facts = (cls, -1 if tasks is None else int(tasks[i]), period, id)
         self._facts[place] = facts[: self._facts.shape[1]]
@@ -202,7 +215,8 @@ class Exam(WithheldExamples):
         facts = state_dict.pop(prefix + "facts").numpy()
         inputs = state_dict.pop(prefix + "inputs").numpy()
         self.capacity = self._capacity(FACTS_BITS + ID_BITS * (facts.shape[1] > 3))
-        self._inputs, self._facts = inputs[: self.capacity].copy(), facts[: self.capacity].copy()
+        inputs = self.stored_as_now(inputs[: self.capacity])
+        self._inputs, self._facts = inputs.copy(), facts[: self.capacity].copy()
         self._held = len(self._facts)
         self._candidates = dict(state_dict.pop(prefix + "candidates").tolist())
         classes, counts = np.unique(self._facts[:, 0], return_counts=True)

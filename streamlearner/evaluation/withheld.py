@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from streamlearner.evaluation.image_code import ImageCode
 
 EVALUATION_BATCH = 256
 """Examples per forward pass of an evaluation: bounds its memory."""
@@ -19,6 +22,7 @@ class WithheldExamples(nn.Module):
     input_shape: tuple[int, ...]
     dtype: torch.dtype
     _inputs: NDArray[np.uint8]
+    _input_bytes: int
     _facts: NDArray[np.int32]
     _held: int
 
@@ -41,21 +45,51 @@ class WithheldExamples(nn.Module):
         self, answers: Callable[[Tensor, Tensor | None], Mapping[str, Tensor]], *, names_tasks: bool
     ) -> dict[str, Tensor]:
         """As `hits`, of each of several answerers by name; empty where the exam is."""
-        inputs, tasks = self.inputs, self.tasks if names_tasks else None
+        tasks = self.tasks if names_tasks else None
         hits: dict[str, list[Tensor]] = {}
         for i in range(0, len(self), EVALUATION_BATCH):
             part = slice(i, i + EVALUATION_BATCH)
-            for name, scores in answers(inputs[part], None if tasks is None else tasks[part]).items():
+            for name, scores in answers(self.read(part), None if tasks is None else tasks[part]).items():
                 hits.setdefault(name, []).append(scores.argmax(1) == self.labels[part])
         return {name: torch.cat(parts) for name, parts in hits.items()}
 
     @property
     def inputs(self) -> Tensor:
         """[n, *input_shape], raw."""
-        inputs = torch.empty(self._held, *self.input_shape, dtype=self.dtype)
-        if self._held:
-            inputs.view(torch.uint8).view(-1).copy_(torch.from_numpy(self._inputs[: self._held]).view(-1))
+        return self.read(slice(0, self._held))
+
+    def read(self, part: slice) -> Tensor:
+        """Those of `inputs`, copied or decoded."""
+        stored = self._inputs[: self._held][part]
+        if self._is_code(stored.shape[1]):
+            return self._code(stored.shape[1]).decode(stored)
+        inputs = torch.empty(len(stored), *self.input_shape, dtype=self.dtype)
+        if len(stored):
+            inputs.view(torch.uint8).view(-1).copy_(torch.from_numpy(stored.copy()).view(-1))
         return inputs
+
+    def stored(self, example: Tensor) -> NDArray[np.uint8]:
+        """An input [*input_shape] as it is kept: its bytes, or a code."""
+        if self._is_code(self._input_bytes):
+            return self._code(self._input_bytes).encode(example.contiguous())
+        return example.contiguous().numpy().reshape(-1).view(np.uint8)
+
+    def stored_as_now(self, inputs: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Of a checkpoint; the length of codes may have been another."""
+        if (width := inputs.shape[1]) == self._input_bytes or not len(inputs):
+            return np.zeros((0, self._input_bytes), np.uint8) if not len(inputs) else inputs
+        shown = (
+            self._code(width).decode(inputs)
+            if self._is_code(width)
+            else torch.from_numpy(inputs.copy()).view(self.dtype).reshape(-1, *self.input_shape)
+        )
+        return np.stack([self.stored(one) for one in shown])
+
+    def _is_code(self, width: int) -> bool:
+        return width != math.prod(self.input_shape) * self.dtype.itemsize
+
+    def _code(self, width: int) -> ImageCode:
+        return ImageCode(shape=self.input_shape, code_bytes=width)
 
     @property
     def labels(self) -> Tensor:
