@@ -201,7 +201,8 @@ class FileDeadLetters(DeadLetters):
 def line(reject: Reject, max_body_bytes: int) -> dict[str, Any]:
     """The JSON object of one reject."""
     message = reject.message
-    return {
+    trace = {} if message.traceparent is None else {"traceparent": message.traceparent}
+    return trace | {
         "topic": message.topic,
         "partition": message.partition,
         "offset": message.offset,

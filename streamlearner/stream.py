@@ -5,6 +5,7 @@ No torch here: connectors import this module, and a connector must stay light.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ Position: TypeAlias = dict[str, Any]
 """Opaque and JSON-serialisable: how far a Source has been consumed. Only its Source reads it."""
 
 
+_TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,128})?"
+)
+"""Version, trace, parent, flags; a later version may add more."""
 _WRITTEN_BY = {
     ("partitions", "topic", "topic_id"): "a Kafka topic (source.type: kafka)",
     ("log", "offset"): "pushed examples (source.type: push)",
@@ -59,6 +64,14 @@ class Message:
     def where(self) -> str:
         """`topic[partition]@offset`, as every error and log line writes it."""
         return f"{self.topic}[{self.partition}]@{self.offset}"
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that it is a part of, as W3C Trace Context writes it; None where no header says one."""
+        for name, value in self.headers:
+            if name.lower() in ("traceparent", "ce_traceparent") and _TRACEPARENT.fullmatch(value or b""):
+                return value.decode()
+        return None
 
 
 @dataclass(frozen=True, slots=True)

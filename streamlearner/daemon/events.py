@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.name_ceiling import BEYOND
+from streamlearner.daemon.tracing import tell_traced
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.erasing import Erased
@@ -65,6 +66,7 @@ class Events:
     ) -> None:
         """`result` is None where the batch held nothing new."""
         self._rejected(taken.rejects)
+        tell_traced(taken.refused)
         self._refusing.append(self._count_refused_steps() > 0)
         observation = result.observation if result else None
         if observation and observation.changed:

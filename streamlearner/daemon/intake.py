@@ -10,11 +10,14 @@ from typing import Protocol
 
 from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.name_ceiling import NOTHING, Known, Most, NameCeiling
+from streamlearner.daemon.taken import TakenBatch as TakenBatch
+from streamlearner.daemon.taken import TakenErasure as TakenErasure
+from streamlearner.daemon.taken import Tally as Tally
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.headers import is_gone, is_tombstone
-from streamlearner.stream import Message, Position, Reject, Source
+from streamlearner.stream import Message, Reject, Source
 
 
 class RejectWriter(Protocol):
@@ -37,58 +40,6 @@ class BatchWatch(Protocol):
     def begin(self, messages: Sequence[Message]) -> tuple[list[Message], list[Reject]]: ...
 
     def narrow(self, messages: Sequence[Message], ids: tuple[str | None, ...]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TakenErasure:
-    """An erasure, and whether an example of its id was learned, or withheld, for certain."""
-
-    erasure: Erasure
-    learned: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBatch:
-    """So many messages of the stream, and the position after them. `batch` holds those that are new and
-    valid, and that no erasure among them covers; `erased` counts those that one does, or did. The `erasures`
-    come first: what is left of the batch is learned after them."""
-
-    messages: int
-    batch: Batch
-    rejects: dict[str, int]
-    duplicates: int
-    tombstones: int
-    position: Position
-    erased: int = 0
-    erasures: tuple[TakenErasure, ...] = ()
-
-    @property
-    def pure_erasures(self) -> int:
-        """Messages that are no more than that: one that corrects an example counts as the example."""
-        return sum(not one.erasure.corrects for one in self.erasures)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Messages taken, and those that were not learned. The learner counts the others: learned, withheld."""
-
-    messages: int = 0
-    rejected: int = 0
-    duplicate: int = 0
-    tombstone: int = 0
-    erased: int = 0
-    erasure: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    def add(self, taken: TakenBatch) -> None:
-        self.messages += taken.messages
-        self.duplicate += taken.duplicates
-        self.tombstone += taken.tombstones
-        self.erased += taken.erased
-        self.erasure += taken.pure_erasures
-        for reason, count in taken.rejects.items():
-            self.rejected += count
-            self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
 class Intake:
@@ -197,6 +148,7 @@ class Intake:
             messages=len(messages),
             batch=new,
             rejects=dict(Counter(reject.reason for reject in rejects)),
+            refused=tuple(rejects),
             duplicates=len(batch) - len(fresh) - len(sorted_out.beyond) - sorted_out.erased,
             tombstones=sum(map(is_tombstone, sound)) + batch.tombstones,
             position=self.source.position,

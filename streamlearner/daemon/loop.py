@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from streamlearner.daemon import snapshot, transplants
+from streamlearner.daemon import snapshot, tracing, transplants
 from streamlearner.daemon.erasures import Erasures
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.persistence import Persistence
@@ -117,7 +117,7 @@ class Daemon:
                 self.learner.teach_ahead(IDLE_SLEEP_STEPS)  # the sleep needs what the batch would replace
             else:
                 taken = state.intake.cut(known=state.known)
-                self.learn(taken)
+                tracing.in_span(taken, self.learn)
                 state.position, self.took_batch = taken.position, True
 
     def learn(self, taken: TakenBatch) -> None:

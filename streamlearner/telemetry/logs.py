@@ -23,7 +23,8 @@ class LogFormat(StrEnum):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message, and the exception where there is one."""
+    """One JSON object a line: time (UTC), level, logger, message, and where there are such, the trace that a
+    message is a part of and the exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
@@ -32,6 +33,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        fields |= {name: getattr(record, name) for name in ("trace_id", "span_id") if hasattr(record, name)}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
         return json.dumps(fields)
