@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,15 @@ from pathlib import Path
 from streamlearner.errors import StreamlearnerError
 from streamlearner.state.answered import SCHEMA as TALLIES
 from streamlearner.state.answered import Answered
+from streamlearner.state.input_codes import decode, encode
 
 WAITING, LABELLED, EXPIRED = 0, 1, 2
 ID_SHARE = 8
 """One part in so many of the budget may be ids of predictions that are labelled or expired."""
+COARSE_FROM = 2
+"""Once inputs that wait take one part in so many of the budget, further ones are kept by coarser codes."""
 _ROW_BYTES = 48
 """What a row takes beside its texts and its input: number, time, state, the index of its id."""
-_COMPRESSION = 1
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS predictions (number INTEGER PRIMARY KEY AUTOINCREMENT,"
     " id TEXT UNIQUE NOT NULL, kept_s REAL NOT NULL, state INTEGER NOT NULL, bytes INTEGER NOT NULL,"
@@ -47,9 +48,9 @@ class Prediction:
 
 
 class Predictions:
-    """Keeps predictions for `keep_s` seconds, within `budget_bits`; the oldest leave first. Of those that are
-    labelled or expired the id is remembered, in a share of the same budget, so that a label for them can be
-    told from one for an id that never was.
+    """Keeps predictions for `keep_s` seconds within `budget_bits`: as they are, or by coarser codes once half
+    of that is taken; the oldest leave first. Of those that are labelled or expired the id is remembered, in a
+    share of the same budget, so that a label for them can be told from one for an id that never was.
 
     What is written outlives kill -9 (a power loss may take the last moments: then the id is unknown). Any
     thread may call any method.
@@ -87,9 +88,9 @@ class Predictions:
     def keep(self, predictions: Sequence[Prediction]) -> None:
         """Keeps them, and lets go of what is too old or too much. Raises sqlite3.Error where the disk does
         not take them."""
-        rows = []
+        rows, coarse = [], 8 * COARSE_FROM * self._held > self.budget_bits
         for one in predictions:
-            data = zlib.compress(one.input, _COMPRESSION)
+            data = encode(one.input, one.dtype, coarse=coarse)
             shape = ",".join(map(str, one.shape))
             size = _ROW_BYTES + len(data) + len(one.id) + len(one.version) + len(one.answer.encode())
             rows.append(
@@ -169,7 +170,7 @@ class Predictions:
             return None
         name, kept_s, version, answer, task, shape, dtype, data, state, label = row
         sides = tuple(int(side) for side in shape.split(",") if side)
-        raw = zlib.decompress(data) if data is not None else b""
+        raw = decode(data) if data is not None else b""
         return Prediction(name, kept_s, version, answer, task, sides, dtype, raw, state, label)
 
     def _make_room(self) -> None:

@@ -101,7 +101,7 @@ def test_the_budget_is_never_exceeded_and_the_oldest_leave_first(opened: Opened)
         predictions.keep([prediction(f"run-{number}")])
         assert predictions.stored_bits <= 100_000
     waiting = [number for number in range(200) if is_in(predictions, number, WAITING)]
-    assert waiting == list(range(200 - len(waiting), 200)) and 8 <= len(waiting) <= 12
+    assert waiting == list(range(200 - len(waiting), 200)) and 12 <= len(waiting) <= 20
     assert is_in(predictions, 200 - len(waiting) - 1, EXPIRED)
     assert predictions.find("run-0") is None, "ids have a share of the budget alone"
 
@@ -133,6 +133,18 @@ def test_inputs_that_can_be_are_compressed(opened: Opened) -> None:
     predictions = opened()
     predictions.keep([prediction(input=bytes(1000))])
     assert predictions.stored_bits < 8 * 200
+
+
+def test_once_half_of_the_budget_is_taken_inputs_are_kept_by_coarser_codes(opened: Opened) -> None:
+    predictions = opened(budget_bits=100_000)
+    for number in range(12):
+        predictions.keep([prediction(f"run-{number:02}")])
+    exact, coarse = predictions.find("run-03"), predictions.find("run-11")
+    assert exact is not None and exact.input == prediction("run-03").input
+    assert coarse is not None and coarse.input != prediction("run-11").input
+    off = np.frombuffer(coarse.input, np.uint8).astype(int) - np.frombuffer(exact.input, np.uint8)
+    assert 0 < np.abs(off).max() <= 9, "16 levels from 0 to 255"
+    assert len(predictions) == 12, "raw, 11 would fill it"
 
 
 def test_nothing_of_an_input_lies_on_the_disk_once_it_left(opened: Opened) -> None:
