@@ -156,8 +156,8 @@ class Daemon:
         self.state.schedule.ended()
         self.state.events.consolidation_ended(result)
         if result.adopted:
-            weights = learner.method.neocortex.state_dict()
-            self.persistence.keep_version(result.version, weights, network=learner.network)
+            weights, network = learner.method.neocortex.state_dict(), learner.network
+            self.persistence.keep_version(result.version, weights, network=network, alone=result.fresh)
 
     def steps_now(self) -> int:
         """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
@@ -202,8 +202,8 @@ class Daemon:
         self.state.events.rolled_back(version, while_asleep=asleep)
         self.checkpoint()
 
-    def begin_transplant(self, to: str, steps: int | None) -> Transplant:
-        """Begins to teach the network `to`, durably: from here on a restart goes on with it."""
+    def begin_transplant(self, to: str | None, steps: int | None) -> Transplant:
+        """Begins to teach the network `to`, or a fresh one, durably: a restart goes on with it."""
         begun = transplants.begin_transplant(self.state, to=to, steps=steps, method=self.persistence.method)
         self.checkpoint()
         return begun

@@ -78,6 +78,7 @@ class Persistence:
         self._saves_here = 0  # in succession, that cover the same messages
         self.saves = 0
         self._to_renew = 0
+        self._alone = 0
         self._saved_s = clock()
         self._retry_at_s: float | None = None
         self._new_version: Version | None = None
@@ -89,8 +90,14 @@ class Persistence:
         """True while a checkpoint could not be written."""
         return self._retry_at_s is not None
 
-    def keep_version(self, number: int, neocortex: Mapping[str, Tensor], *, network: str) -> None:
-        """A version was adopted: a copy is written with the next checkpoint, which is due at once."""
+    def keep_version(
+        self, number: int, neocortex: Mapping[str, Tensor], *, network: str, alone: bool = False
+    ) -> None:
+        """A version was adopted: a copy is written with the next checkpoint, which is due at once. `alone`:
+        earlier versions go then, and checkpoints that hold their weights."""
+        if alone:
+            self._alone = number
+            self.renew()
         copied = {name: tensor.clone() for name, tensor in neocortex.items()}
         self._new_version = Version(number, network, copied)
 
@@ -160,6 +167,7 @@ class Persistence:
         """Deletes old checkpoints and commits to the source; what fails is done after the next checkpoint."""
         try:
             self.checkpoints.prune()
+            self.versions.forget_before(self._alone)
             self.source.commit(position)
             if (oldest := self.checkpoints.oldest_position()) is not None:
                 self.source.release(oldest)

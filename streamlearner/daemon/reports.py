@@ -60,6 +60,7 @@ def status_document(
             "erasure": state.tally.erasure,
         },
         "messages": state.tally.messages,
+        "erased_ids": {"held": len(state.erased), "most": state.erased.window},
         "rejects": dict(state.tally.reasons),
         "position": state.position,
         "lag": {str(partition): count for partition, count in source.lag().items()},
@@ -167,6 +168,7 @@ def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     state.events.source_heard(source.connected)
     metrics.publish_source(connected=state.intake.connected, lag=source.lag(), held_back=source.held_back())
     state.events.messages_lost(source.gaps)
+    metrics.publish_erased_ids(len(state.erased))
     if (answered := status["answered"]) is not None:
         metrics.publish_answered(
             waiting=answered["waiting"],

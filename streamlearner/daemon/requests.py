@@ -41,7 +41,7 @@ class LearningThread(Protocol):
 
     def recollecting(self, per_class: int) -> Callable[[], list[tuple[ClassName, Tensor]]]: ...
 
-    def begin_transplant(self, to: str, steps: int | None) -> Transplant: ...
+    def begin_transplant(self, to: str | None, steps: int | None) -> Transplant: ...
 
     @property
     def erasures(self) -> Erasures: ...
@@ -194,10 +194,11 @@ class Requests:
         self._ask(lambda thread: thread.rollback(int(text)))
 
     def request_transplant(
-        self, to: str, steps: int | None, timeout_s: float, left: Callable[[], bool] = lambda: False
+        self, to: str | None, steps: int | None, timeout_s: float, left: Callable[[], bool] = lambda: False
     ) -> dict[str, Any]:
-        """Begins to teach the network `to`: its number, name and steps. Raises Conflict, InvalidInput,
-        TimeoutError where the learning thread is busy for longer, Unavailable while the daemon stops."""
+        """Begins to teach the network `to` (None: a fresh one): its number, name and steps. Raises Conflict,
+        InvalidInput, TimeoutError where the learning thread is busy for longer, Unavailable while the daemon
+        stops."""
         begun = self._ask_and_wait(lambda thread: thread.begin_transplant(to, steps), timeout_s, left)
         return {"number": begun.number, "to": begun.to, "steps": begun.steps}
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from streamlearner.learning import lending
 from streamlearner.learning.results import ConsolidationResult
 from streamlearner.methods.base import DualMemory
+from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.finiteness import not_finite
 
 
@@ -49,7 +50,8 @@ class Transplant:
     Each round begins with what the method then remembers and answers, so that what is learned awake
     meanwhile reaches the student too; over all of them the step size falls in one straight line (MNIST, 1,000
     steps: 91.6 % held out; falling to 0 in each round 87.6 %). `outcome`: running, adopted, refused (by the
-    exam) or interrupted.
+    exam) or interrupted. `fresh`: taught by the stored labels, not by weights that saw what was erased, and
+    adopted whatever the exam says.
     """
 
     number: int
@@ -59,6 +61,7 @@ class Transplant:
     outcome: str = "running"
     before: float | None = None
     after: float | None = None
+    fresh: bool = False
 
     def end_round(self, *, steps: int) -> bool:
         """A round of so many steps has ended; True where another is due."""
@@ -69,7 +72,7 @@ class Transplant:
         """The last round has ended; the result of the whole."""
         self.outcome = last_round.outcome
         self.before, self.after = last_round.before, last_round.after
-        return replace(last_round, steps=self.steps, to=self.to)
+        return replace(last_round, steps=self.steps, to=self.to, fresh=self.fresh)
 
     @property
     def left(self) -> int:
@@ -196,8 +199,9 @@ class Consolidation:
     def checked(self, result: ConsolidationResult) -> ConsolidationResult:
         """`result`, but refused where weights of what was taught, or a network's statistics, are not finite,
         which no exam forgives."""
-        finite = not_finite(self.candidate.neocortex) is None
-        return result if finite else replace(result, adopted=False, undecided=False)
+        if not_finite(self.candidate.neocortex) is not None:
+            return replace(result, adopted=False, undecided=False)
+        return replace(result, adopted=True) if self.transplant and self.transplant.fresh else result
 
     def transfer_to(self, method: DualMemory) -> None:
         """`method` takes over what the candidate was taught."""
@@ -215,6 +219,8 @@ class Consolidation:
 def _course(
     method: DualMemory, candidate: DualMemory, transplant: Transplant | None, *, seed: int
 ) -> Iterator[None]:
+    if isinstance(candidate, Remembering) and transplant is not None and transplant.fresh:
+        candidate.label_weight = 1.0
     if transplant is None:
         return method.consolidate(candidate)
     round_seed = seed + (transplant.number << 40) + (transplant.done << 20)

@@ -104,11 +104,11 @@ class Learner(Examined):
         candidate.sleep_share = share
         self.consolidation = self._begin(candidate)
 
-    def begin_transplant(self, to: str, *, steps: int) -> Transplant:
+    def begin_transplant(self, to: str, *, steps: int, fresh: bool = False) -> Transplant:
         """Begins to teach the network `to`. Raises ValueError for one that cannot take the inputs."""
         student = self._make_network(to)
         number = self.transplant.number + 1 if self.transplant else 1
-        self.transplant = Transplant(number=number, to=to, steps=steps)
+        self.transplant = Transplant(number=number, to=to, steps=steps, fresh=fresh)
         self._begin_round(student)
         return self.transplant
 

@@ -29,7 +29,7 @@ class ConsolidationResult:
     """How a consolidation ended: `adopted` or refused, accuracy on the exam before and after, the version
     that answers now. `losses` are the classes whose accuracy fell, or would have fallen, the worst first:
     before and after. `undecided`: adopted, as the exam is too small to tell a loss from chance. Where it was
-    a transplant, `to` names its network."""
+    a transplant, `to` names its network; `fresh`: it is for forgetting."""
 
     adopted: bool
     steps: int
@@ -39,6 +39,7 @@ class ConsolidationResult:
     losses: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     to: str | None = None
     undecided: bool = False
+    fresh: bool = False
 
     @property
     def outcome(self) -> str:

@@ -41,6 +41,7 @@ class Remembering(DualMemory):
     memory: RecollectionMemory
     augmentation: Augmentation | None = None
     can_transplant = True
+    label_weight: float = LABEL_WEIGHT
 
     def transplant(
         self,
@@ -84,7 +85,7 @@ class Remembering(DualMemory):
         if self.augmentation is not None:
             inputs = self.augmentation(inputs, generator=generator)
         answers = self.predict_proba(inputs, held.tasks)
-        return inputs, answers.lerp(F.one_hot(held.labels, self.classes).to(answers), LABEL_WEIGHT)
+        return inputs, answers.lerp(F.one_hot(held.labels, self.classes).to(answers), self.label_weight)
 
     def _remember(self, new: Tensor, symbols: Tensor, experience: Experience, recollected: Tensor) -> None:
         """Stores the codes of a batch. First the association learns from it, and may be renewed: then all

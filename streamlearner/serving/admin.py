@@ -1,5 +1,5 @@
-"""POST /v1/sleep, /v1/checkpoint, /v1/rollback, /v1/transplant: requests to the learning thread, which does
-them between two batches."""
+"""POST /v1/sleep, /v1/checkpoint, /v1/rollback, /v1/transplant, /v1/retrain: requests to the learning thread,
+which does them between two batches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from streamlearner.serving.bodies import (
     AnyBody,
     Bodies,
     NoBody,
+    RetrainBody,
     RollbackBody,
     TransplantBody,
     parse,
@@ -55,12 +56,20 @@ class Admin:
         body = await self._read(TransplantBody, request)
         return await self._workers.run(lambda left: self._transplant(body, left), client=request)
 
-    def _transplant(self, body: TransplantBody, left: Left) -> Json:
+    async def retrain(self, request: Request) -> Json:
+        """Asks to teach a fresh network of the present kind from what is remembered, and to answer with it
+        whatever the exam says; the model versions before it go. For after an erasure."""
+        body = await self._read(RetrainBody, request)
+        return await self._workers.run(lambda left: self._transplant(body, left), client=request)
+
+    def _transplant(self, body: TransplantBody | RetrainBody, left: Left) -> Json:
+        to = body.to if isinstance(body, TransplantBody) else None
         try:
-            begun = self._daemon.request_transplant(body.to, body.steps, self._timeout_s, left)
+            begun = self._daemon.request_transplant(to, body.steps, self._timeout_s, left)
         except TimeoutError:
             raise busy(self._timeout_s) from None
-        return Json({"requested": "transplant", **begun}, status_code=202)
+        requested = "retrain" if to is None else "transplant"
+        return Json({"requested": requested, **begun}, status_code=202)
 
     async def _read(self, kind: type[AnyBody], request: Request) -> AnyBody:
         body = await self._bodies.read(request)

@@ -15,6 +15,7 @@ from streamlearner.serving.bodies import (
     LabelBody,
     NoBody,
     PredictBody,
+    RetrainBody,
     RollbackBody,
     TransplantBody,
 )
@@ -115,6 +116,7 @@ def _add_admin(routes: Routes, admin: Admin) -> None:
     routes.post("/v1/checkpoint", admin.checkpoint, NoBody, role=Role.OPERATE)
     routes.post("/v1/rollback", admin.rollback, RollbackBody, role=Role.OPERATE)
     routes.post("/v1/transplant", admin.transplant, TransplantBody, role=Role.OPERATE)
+    routes.post("/v1/retrain", admin.retrain, RetrainBody, role=Role.OPERATE)
 
 
 def _add_status(routes: Routes, status: Status) -> None:

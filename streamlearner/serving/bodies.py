@@ -72,6 +72,10 @@ class TransplantBody(Body):
     steps: int | None = Field(None, ge=1, description="optimiser steps of teaching; null: the usual number")
 
 
+class RetrainBody(Body):
+    steps: int | None = Field(None, ge=1, description="optimiser steps of teaching; null: the usual number")
+
+
 class NoBody(Body):
     """Nothing, or an empty object."""
 

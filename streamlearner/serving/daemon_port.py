@@ -109,10 +109,10 @@ class DaemonPort(Protocol):
         """Goes back to an adopted version, None: the one before. Raises `LookupError` if it is not kept."""
 
     def request_transplant(
-        self, to: str, steps: int | None, timeout_s: float, left: Callable[[], bool] = lambda: False
+        self, to: str | None, steps: int | None, timeout_s: float, left: Callable[[], bool] = lambda: False
     ) -> Mapping[str, Any]:
         """Begins to teach the network `to`, in so many steps (None: the usual number): its `number`, `to`
-        and `steps`.
+        and `steps`. `to` None: a fresh network of the present kind, from recollections and labels alone.
 
         Begun by the learning thread between two batches. Raises `Conflict`, `InvalidInput` for a network
         that cannot be built, `TimeoutError` where it has not begun after `timeout_s`, or once whoever asked

@@ -94,6 +94,16 @@ class Versions:
         with self._writing("the rollback did not happen in"):
             self._replace(self.folder / LINEAGE, json.dumps(asdict(lineage)).encode())
 
+    def forget_before(self, number: int) -> None:
+        """Deletes earlier versions, those set aside among them."""
+        aside = self.folder / ROLLED_BACK
+        doomed = [self._path(earlier) for earlier in self.numbers() if earlier < number]
+        doomed += [path for path in aside.glob("*.safetensors")] if number else []
+        if doomed:
+            with self._writing("earlier model versions cannot be deleted in"):
+                for path in doomed:
+                    path.unlink(missing_ok=True)
+
     def set_aside_above(self, newest: int) -> Lineage:
         """The history goes on from version `newest`: later ones are of another future, or, where it is the
         very next, of a sleep that a crash has cut off before its checkpoint and that comes to it again. They

@@ -102,6 +102,10 @@ class Metrics:
         self._series.rejected.inc()
         self._series.rejects.labels(reason).inc()
 
+    def publish_erased_ids(self, held: int) -> None:
+        """On the list of what is not learned again."""
+        self._series.erased_ids.set(held)
+
     def count_gaps(self, messages: int) -> None:
         """Messages newly known to be lost before they could be read."""
         self._series.gaps.inc(messages)

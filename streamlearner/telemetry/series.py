@@ -49,6 +49,8 @@ class Series:
         examples = counter("examples", "Examples taken from the stream, by what became of them.", ["outcome"])
         (self.learned, self.withheld, self.rejected, *others) = map(examples.labels, OUTCOMES)
         (self.duplicates, self.tombstones, self.erased, self.erasures) = others
+        kept_out = "Ids that were erased and are not learned again."
+        self.erased_ids = gauge("erased_ids", kept_out)
         self.rejects = counter("rejects", "Messages that could not become an example, by reason.", ["reason"])
         self.gaps = counter("stream_gaps", "Messages that were lost before they could be read.")
         letters = counter("dead_letters", "Rejects written to the dead letters, by outcome.", ["outcome"])

@@ -158,7 +158,7 @@ class FakeDaemon:
         self.asked.append(("rollback", version))
 
     def request_transplant(
-        self, to: str, steps: int | None, timeout_s: float, left: Any = None
+        self, to: str | None, steps: int | None, timeout_s: float, left: Any = None
     ) -> Mapping[str, Any]:
         self.threads.add(threading.current_thread().name)
         if self.stuck:

@@ -1,0 +1,81 @@
+"""After an erasure a fresh network is taught from what is left, and what the old ones were goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from streamlearner.app import build
+from streamlearner.commands.client import Client
+from streamlearner.connectors.memory import MemorySource
+from streamlearner.methods.remembering import Remembering
+from streamlearner.serving import Conflict
+from tests.support.daemon_runs import ask, running, store
+from tests.support.patience import wait_until
+from tests.support.transplants import STREAM, a_config, ended, last, predict
+
+SLEEPY = {"sleep__every_examples": 40, "sleep__min_examples": 0}
+
+
+def test_a_fresh_network_answers_and_earlier_versions_are_gone(tmp_path: Path) -> None:
+    daemon = build(a_config(tmp_path, **SLEEPY), source=MemorySource(STREAM, finite=False))
+    with running(daemon):
+        wait_until(lambda: daemon.state.tally.messages == len(STREAM) and not daemon.state.asleep, "learned")
+        wait_until(lambda: len(daemon.persistence.versions.numbers()) >= 2, "versions are kept")
+        client = Client("http://{}:{}".format(*daemon.serving.address))
+        answer = client.delete("/v1/examples?label=3")
+        assert answer["removed"]["recollections"] > 0
+        assert len(answer["kept_versions"]) >= 2
+        assert ask(daemon, "/v1/retrain", {"steps": 60})["to"] == "lenet"
+        wait_until(lambda: ended(daemon), "it was taught")
+        assert last(daemon)["outcome"] == "adopted"
+        assert daemon.learner is not None
+        newest = daemon.learner.progress.newest
+        wait_until(lambda: daemon.persistence.versions.numbers() == [newest], "the others are deleted")
+        assert predict(daemon, label=1)["predictions"][0]["label"] != 3
+    assert list((tmp_path / "versions").glob("*.safetensors")) != []
+
+
+def test_it_is_taught_by_labels_alone_also_after_a_restart(tmp_path: Path) -> None:
+    config = a_config(tmp_path, sleep__every_examples=None)
+    for begins in (True, False):
+        daemon = build(config, source=MemorySource(STREAM[:60]))
+        daemon.restore()
+        for _ in range(12 if begins else 0):
+            daemon.wake()
+        if begins:
+            daemon.begin_transplant(None, 50)
+        learner = daemon.learner
+        assert learner is not None and learner.consolidation is not None
+        candidate = learner.consolidation.candidate
+        assert isinstance(candidate, Remembering)
+        _, targets = candidate._distillation_batch(8, torch.Generator().manual_seed(0)) if begins else (0, 0)
+        assert not begins or set(targets.flatten().tolist()) == {0.0, 1.0}
+        assert candidate.label_weight == 1.0
+        daemon.close()
+    assert store(tmp_path).entries()
+
+
+def test_a_sleep_under_way_makes_way_for_it(tmp_path: Path) -> None:
+    daemon = build(a_config(tmp_path, sleep__every_examples=None), source=MemorySource(STREAM[:60]))
+    for _ in range(12):
+        daemon.wake()
+    assert daemon.learner is not None
+    daemon.learner.begin_consolidation()
+    begun = daemon.begin_transplant(None, 5)
+    assert begun.fresh
+    assert daemon.learner.transplant is begun
+    daemon.close()
+
+
+@pytest.mark.parametrize("method", ["finetune", "streaming_statistics"])
+def test_a_method_without_recollections_cannot(method: str, tmp_path: Path) -> None:
+    config = a_config(tmp_path, method__name=method, sleep__every_examples=None)
+    daemon = build(config, source=MemorySource(STREAM[:60]))
+    for _ in range(12):
+        daemon.wake()
+    with pytest.raises(Conflict, match="remembers no inputs"):
+        daemon.begin_transplant(None, 5)
+    daemon.close()
