@@ -161,6 +161,48 @@ def test_a_schema_that_is_none_rejects_what_names_it(registry: MockRegistry, sch
     assert reasons(codec_of(registry), Message(b"\0\0\0\0\1{}", "t", 0, 0)) == ["registry"]
 
 
+def of_items(items: Any) -> dict[str, Any]:
+    field = {"name": "readings", "type": {"type": "array", "items": items}}
+    return {"schema": json.dumps({"type": "record", "name": "R", "namespace": "n", "fields": [field]})}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        "null",
+        {"type": "record", "name": "E", "fields": []},
+        {"type": "record", "name": "E", "fields": [{"name": "x", "type": "null"}]},
+        {"type": "fixed", "name": "F", "size": 0},
+        ["null", {"type": "array", "items": {"type": "null"}}],
+    ],
+)
+def test_a_schema_with_an_array_of_values_without_bytes_is_refused(
+    registry: MockRegistry, items: Any
+) -> None:
+    """Whatever the message holds: here an empty array."""
+    registry.register("x", of_items(items))
+    assert reasons(codec_of(registry), Message(b"\0\0\0\0\1\0", "t", 0, 0)) == ["registry"]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        "float",
+        ["null", "float"],
+        {"type": "fixed", "name": "F", "size": 2},
+        {"type": "enum", "name": "M", "symbols": ["a"]},
+        {"type": "record", "name": "E", "fields": [{"name": "x", "type": ["null", "n.R"]}]},
+        {"type": "array", "items": "int"},
+        {"type": "map", "values": "null"},
+        {"type": "int", "logicalType": "date"},
+    ],
+)
+def test_arrays_of_all_other_values_are_read(registry: MockRegistry, items: Any) -> None:
+    registry.register("x", of_items(items))
+    _, rejects = codec_of(registry).decode([Message(b"\0\0\0\0\1\0", "t", 0, 0)])
+    assert rejects[0].reason != "registry"
+
+
 def test_a_remote_reference_of_a_json_schema_is_never_fetched(registry: MockRegistry) -> None:
     schema = json.dumps({"$ref": f"{registry.url}/elsewhere.json"})
     registry.register("x", {"schema": schema, "schemaType": "JSON"})

@@ -23,6 +23,9 @@ class AvroFormat:
             for reference in schema.references:
                 fastavro.parse_schema(json.loads(reference.text), named_schemas=named)
             self._schema = fastavro.parse_schema(json.loads(schema.text), named_schemas=named)
+            _Sizes(named).check(self._schema)
+        except UnknownSchema:
+            raise
         except Exception as error:  # fastavro documents no closed set
             raise UnknownSchema(f"no Avro schema: {type(error).__name__}: {str(error)[:200]}") from None
 
@@ -39,3 +42,42 @@ class AvroFormat:
         if not isinstance(record, Mapping):
             raise InvalidInput("record", f"Avro schema is of a {type(record).__name__}; expected a record")
         return record
+
+
+class _Sizes:
+    """Which values take no bytes. Nothing bounds how many of them an array holds, so such schemas are refused:
+    a limit in bytes is to limit the memory, too."""
+
+    def __init__(self, named: Mapping[str, Any]) -> None:
+        self._named = named
+        self._seen: dict[str, bool] = {}
+
+    def check(self, schema: Any) -> None:
+        """Raises `UnknownSchema` where an array holds such values."""
+        self._is_empty(schema)
+
+    def _is_empty(self, schema: Any) -> bool:
+        if isinstance(schema, list):  # a union tells which
+            for each in schema:
+                self._is_empty(each)
+            return False
+        if isinstance(schema, str):
+            return schema == "null" or (schema in self._named and self._of_named(schema))
+        kind = schema["type"]
+        if kind in ("record", "error", "fixed"):
+            return self._of_named(schema["name"])
+        if kind == "array" and self._is_empty(schema["items"]):
+            raise UnknownSchema("an Avro array of values that take no bytes")
+        if kind == "map":
+            self._is_empty(schema["values"])  # its keys take bytes
+        return kind not in ("array", "map", "enum") and self._is_empty(kind)
+
+    def _of_named(self, name: str) -> bool:
+        if name not in self._seen:
+            self._seen[name] = False  # one within itself is behind a union or an array
+            schema = self._named[name]
+            fields = schema.get("fields", [])
+            found = [self._is_empty(field["type"]) for field in fields]
+            is_nothing = schema["type"] != "enum" and not schema.get("size")
+            self._seen[name] = is_nothing and all(found)
+        return self._seen[name]
