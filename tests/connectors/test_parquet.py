@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from streamlearner.connectors.files import ParquetSource
 from streamlearner.connectors.files.indexed import IndexedSource
+from streamlearner.decoding.codec import Codec
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message
 
@@ -221,3 +224,19 @@ def test_files_of_a_glob_that_differ_are_refused_at_start(tmp_path: Path) -> Non
     parquet.write_table(pa.table({"img": [b"x"]}), tmp_path / "b")
     with pytest.raises(ConfigError, match=r"no column 'fine_label' in .*b"):
         source_of(tmp_path / "*").open(None)
+
+
+@pytest.mark.parametrize("mode", ["P", "I;16", "CMYK"])
+def test_what_datasets_writes_as_tiff_is_an_example(tmp_path: Path, mode: str) -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    picture = Image.fromarray(grey.astype(np.uint16) << 8 if mode == "I;16" else grey)
+    picture = picture if mode == "I;16" else picture.convert("RGB").convert(mode)
+    file = BytesIO()
+    picture.save(file, "TIFF")
+    rows = pa.table({"img": [{"bytes": file.getvalue(), "path": None}], "fine_label": [1], "coarse": ["a"]})
+    parquet.write_table(rows, tmp_path / "a.parquet")
+    batch, rejects = Codec().decode(read(source_of(tmp_path / "a.parquet")))
+    assert rejects == []
+    assert batch.inputs.shape[1:] == ((1, 16, 16) if mode == "I;16" else (3, 16, 16))
+    if mode != "P":  # a palette of 6 x 6 x 6 colours holds no ramp
+        assert np.array_equal(batch.inputs[0, 0].numpy(), grey)
