@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
@@ -22,6 +22,7 @@ from streamlearner.errors import CheckpointError
 from streamlearner.state.disk import LOCAL_DISK, Disk
 from streamlearner.state.durable_files import explained, write_file
 from streamlearner.state.format_upgrade import FORMAT, check_format, upgraded_tensors
+from streamlearner.state.lineage import Lineage as Lineage
 from streamlearner.state.numbered_folder import ROLLED_BACK
 from streamlearner.state.tensor_files import SUFFIX, metadata_of
 
@@ -39,15 +40,6 @@ class Version:
     number: int
     network: str | None
     neocortex: dict[str, Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """What the history of a state folder has used up, futures that were abandoned included: version numbers
-    up to `newest`, and so many `rollbacks`."""
-
-    newest: int = 0
-    rollbacks: int = 0
 
 
 class Versions:
@@ -83,16 +75,16 @@ class Versions:
     def lineage(self) -> Lineage:
         """What was used up, as far as rollbacks to checkpoints are concerned."""
         try:
-            return Lineage(**json.loads(self._disk.read(self.folder / LINEAGE)))
+            return Lineage.from_bytes(self._disk.read(self.folder / LINEAGE))
         except FileNotFoundError:
             return Lineage()
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise CheckpointError(f"{self.folder / LINEAGE} cannot be read: {error}") from error
 
     def use_up(self, lineage: Lineage) -> None:
         """Durable when it returns: what `lineage` names is never used again."""
         with self._writing("the rollback did not happen in"):
-            self._replace(self.folder / LINEAGE, json.dumps(asdict(lineage)).encode())
+            self._replace(self.folder / LINEAGE, lineage.to_bytes())
 
     def forget_before(self, number: int) -> None:
         """Deletes earlier versions, those set aside among them."""

@@ -4,20 +4,16 @@ plan of faults that does so. `--mutants`: how many lives it takes to catch delib
 from __future__ import annotations
 
 import argparse
-import logging
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator
 
-import torch
-
+from tests.lives.many import alone, lived
 from tests.lives.mutants import MUTANTS, lives_until_caught
-from tests.lives.simulation import Violation, violation
+from tests.lives.simulation import Violation
 
 EVERY_S = 30.0
 """Between two lines about how far it is."""
-CHUNK = 50
+CHUNK = 16
 """Lives that a worker is given at a time."""
 
 
@@ -37,28 +33,6 @@ def main() -> int:
         for first in range(asked.first, asked.first + asked.lives, CHUNK)
     ]
     return report(lived(chunks, asked.workers), most=asked.violations)
-
-
-def alone() -> None:
-    """One core for each process; lives log thousands of lines that nobody reads."""
-    torch.set_num_threads(1)
-    logging.disable(logging.CRITICAL)
-
-
-def lived(chunks: Sequence[range], workers: int) -> Iterator[tuple[int, list[Violation]]]:
-    """Of each chunk, how many lives, and the violations."""
-    if workers == 1:
-        yield from map(of_chunk, chunks)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=alone) as pool:
-        try:
-            yield from pool.map(of_chunk, chunks)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def of_chunk(seeds: range) -> tuple[int, list[Violation]]:
-    return len(seeds), [found for seed in seeds if (found := violation(seed)) is not None]
 
 
 def report(lives: Iterator[tuple[int, list[Violation]]], *, most: int) -> int:

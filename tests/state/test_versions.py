@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.errors import CheckpointError
-from streamlearner.state.versions import Version, Versions
+from streamlearner.state.versions import Lineage, Version, Versions
 
 
 def a_neocortex(value: float) -> dict[str, Tensor]:
@@ -119,3 +119,24 @@ def test_saving_leaves_the_neocortex_alone(tmp_path: Path) -> None:
     Versions(tmp_path, keep=1).save(Version(1, "mlp", neocortex))
     assert neocortex["weight"].requires_grad
     assert not Versions(tmp_path, keep=1).load(1).neocortex["weight"].requires_grad
+
+
+def test_no_single_bit_takes_what_was_used_up(tmp_path: Path) -> None:
+    versions = Versions(tmp_path, keep=1)
+    versions.use_up(Lineage(newest=12, rollbacks=3))
+    written = (tmp_path / "lineage.json").read_bytes()
+    for place in range(8 * len(written)):
+        changed = bytearray(written)
+        changed[place // 8] ^= 1 << place % 8
+        (tmp_path / "lineage.json").write_bytes(changed)
+        assert versions.lineage() == Lineage(newest=12, rollbacks=3), f"bit {place}"
+
+
+def test_what_was_used_up_is_read_as_it_was_written_at_first_and_never_guessed(tmp_path: Path) -> None:
+    versions, path = Versions(tmp_path, keep=1), tmp_path / "lineage.json"
+    path.write_text('{"newest": 4, "rollbacks": 1}')
+    assert versions.lineage() == Lineage(newest=4, rollbacks=1)
+    for damaged in ("", "{", '{"newest": 4, "rollbacks": 1, "sha256": "0"}', "[1, 2]", '{"newest": 4}\n{}'):
+        path.write_text(damaged)
+        with pytest.raises(CheckpointError, match=r"lineage\.json cannot be read"):
+            versions.lineage()
