@@ -5,6 +5,7 @@ class_sums.py       counts, sums and scatter of those numbers: add, subtract, me
 discriminant.py     linear discriminant analysis on them
 statistics.py       the three together, inside a budget of bits
 packed_integers.py  whole numbers in no more bits than they need
+excess.py           what is packed of sums
 packed_sums.py      what `class_sums` holds, packed
 leading.py          statistics of features that come in order, those that tell most first
 """

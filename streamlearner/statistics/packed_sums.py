@@ -3,65 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamlearner.statistics.packed_integers import pack, packed_bits, unpack, width_of
+from streamlearner.statistics.excess import (
+    Ints,
+    Sums,
+    bits_of,
+    excess_of,
+    expected_of,
+    fewer,
+    groups_of,
+    halved,
+)
+from streamlearner.statistics.packed_integers import pack, packed_bits, unpack
 
-Ints = NDArray[np.int64]
-
-GROUPS = 8
-"""Parts of the directions, one after the other, whose sums and products have a width of their own: those of
-the last directions are smaller."""
-WIDE = 32
-"""Bits of each count."""
 FULL = 2**30
 """A sum of squares, or a count, beyond which all are halved."""
-
-
-class Sums(NamedTuple):
-    """Counts [classes], sums by class [classes, directions], and the scatter about 0 [directions,
-    directions]."""
-
-    counts: Ints
-    sums: Ints
-    scatter: Ints
-
-    def first(self, directions: int) -> Sums:
-        """Along the first directions alone."""
-        return Sums(self.counts, self.sums[:, :directions], self.scatter[:directions, :directions])
-
-
-class Excess(NamedTuple):
-    """What is packed: sums by class and products of two directions, less what the sums over all classes let
-    expect of each, rounded down. Which is exact, as those are held."""
-
-    total: Ints
-    sums: Ints
-    scatter: Ints
-
-    def first(self, directions: int) -> Excess:
-        return Excess(
-            self.total[:directions], self.sums[:, :directions], self.scatter[:directions, :directions]
-        )
-
-    @property
-    def groups(self) -> Iterator[tuple[Ints, Ints]]:
-        """The sums of a group's directions, and their products with later directions, flat; last the sums
-        over all classes, and the squares."""
-        for own, place in _groups(len(self.total)):
-            yield self.sums[:, own].reshape(-1), self.scatter[place]
-        yield self.total, self.scatter.diagonal()
-
-    @property
-    def widths(self) -> list[tuple[int, int]]:
-        """By group, of a sum and of a product."""
-        return [(width_of(sums), width_of(products)) for sums, products in self.groups]
 
 
 class PackedSums(nn.Module):
@@ -86,6 +46,7 @@ class PackedSums(nn.Module):
     def __init__(self, directions: int, *, budget_bits: int) -> None:
         super().__init__()
         self.budget_bits = budget_bits
+        self.halvings = 0  # since when subtracting is not exact any more
         nothing = np.zeros((directions, directions), np.int64)
         self._hold(Sums(np.zeros(0, np.int64), np.zeros((0, directions), np.int64), nothing))
 
@@ -141,20 +102,35 @@ class PackedSums(nn.Module):
         held, more = self.held().first(directions), other.held().first(directions)
         held.counts[: other.classes] += more.counts
         held.sums[: other.classes] += more.sums
+        self.halvings += other.halvings
         self._hold(Sums(held.counts, held.sums, held.scatter + more.scatter))
+
+    def erase(self, label: int) -> None:
+        """All examples of a class, as `ClassSums.erase`: exactly, but for what it added to the scatter around
+        its mean, of which so much goes as it had of the examples."""
+        held = self.held()
+        if not (gone := int(held.counts[label])):
+            return
+        between = (held.sums.T / np.maximum(held.counts, 1)) @ held.sums
+        own = np.multiply.outer(held.sums[label], held.sums[label]) / gone
+        share = gone / held.counts.sum() * (held.scatter - between) + own
+        held.counts[label], held.sums[label] = 0, 0
+        self._hold(Sums(held.counts, held.sums, held.scatter - np.rint(share).astype(np.int64)))
 
     def halve(self) -> None:
         """What was seen so far counts half from now on."""
-        self._hold(_halved(self.held()))
+        self.halvings += 1
+        self._hold(halved(self.held()))
 
     def _hold(self, found: Sums) -> None:
         """Packs what fits the budget."""
         if max(int(found.scatter.max(initial=0)), int(found.counts.max(initial=0))) > FULL:
-            found = _halved(found)
-        excess = _excess(found)
+            found = halved(found)
+            self.halvings += 1
+        excess = excess_of(found)
         widths = excess.widths
         while excess.total.size and bits_of(excess, widths) > self.budget_bits:
-            excess = excess.first(_fewer(excess, widths, self.budget_bits))
+            excess = excess.first(fewer(excess, widths, self.budget_bits))
             widths = excess.widths
         packed = [(pack(s, w[0]), pack(p, w[1])) for (s, p), w in zip(excess.groups, widths, strict=True)]
         named = {
@@ -171,7 +147,7 @@ class PackedSums(nn.Module):
         """All of them, unpacked."""
         size, counts = self.directions, self.counts.numpy().astype(np.int64)
         sums, scatter = np.zeros((self.classes, size), np.int64), np.zeros((size, size), np.int64)
-        parts, groups = self._unpacked(), _groups(size)
+        parts, groups = self._unpacked(), groups_of(size)
         for own, place in groups:
             of_class, products = next(parts)
             sums[:, own] = of_class.reshape(self.classes, own.stop - own.start)
@@ -179,13 +155,13 @@ class PackedSums(nn.Module):
         total, squares = next(parts)
         scatter += scatter.T
         np.fill_diagonal(scatter, squares)
-        expected = _expected(counts, total)
+        expected = expected_of(counts, total)
         return Sums(counts, sums + expected[0], scatter + expected[1])
 
     def _unpacked(self) -> Iterator[tuple[Ints, Ints]]:
         """As `Excess.groups` has them."""
         size, starts = self.directions, [0, 0]
-        counts = [(self.classes * (own.stop - own.start), len(place[0])) for own, place in _groups(size)]
+        counts = [(self.classes * (own.stop - own.start), len(place[0])) for own, place in groups_of(size)]
         packed = self.packed_sums.numpy(), self.packed_products.numpy()
         for lengths, widths in zip([*counts, (size, size)], self.widths.tolist(), strict=True):
             ends = [starts[i] + packed_bits(lengths[i], widths[i]) // 8 for i in (0, 1)]
@@ -193,50 +169,14 @@ class PackedSums(nn.Module):
             yield found[0], found[1]
             starts = ends
 
+    def _save_to_state_dict(self, destination: dict[str, Tensor], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.halvings:
+            destination[prefix + "halvings"] = torch.tensor(self.halvings)
+
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        self.halvings = int(state_dict.pop(prefix + "halvings", torch.tensor(0)))
         for name in self._buffers:
             if prefix + name in state_dict:
                 self.register_buffer(name, torch.zeros_like(state_dict[prefix + name]))
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def bits_of(excess: Excess, widths: list[tuple[int, int]]) -> int:
-    """Bits that are stored of it."""
-    lengths = [(sums.size, products.size) for sums, products in excess.groups]
-    packed = sum(
-        packed_bits(n, w) for pair in zip(lengths, widths, strict=True) for n, w in zip(*pair, strict=True)
-    )
-    return WIDE * (len(excess.sums) + 1) + packed + 16 * len(widths)
-
-
-def _fewer(excess: Excess, widths: list[tuple[int, int]], budget_bits: int) -> int:
-    """Directions, at least one less, that might fit: bits grow no faster than by the square."""
-    share = budget_bits / bits_of(excess, widths)
-    return max(0, min(len(excess.total) - 1, int(len(excess.total) * (share + 1) / 2)))
-
-
-def _halved(found: Sums) -> Sums:
-    return Sums(*(part // 2 for part in found))
-
-
-def _excess(found: Sums) -> Excess:
-    total = found.sums.sum(0)
-    sums, scatter = _expected(found.counts, total)
-    return Excess(total, found.sums - sums, found.scatter - scatter)
-
-
-def _expected(counts: Ints, total: Ints) -> tuple[Ints, Ints]:
-    """Sums by class, were all classes alike, and the scatter of the mean alone; rounded down."""
-    number = max(1, int(counts.sum()))
-    return np.multiply.outer(counts, total) // number, np.multiply.outer(total, total) // number
-
-
-@lru_cache(maxsize=8)
-def _groups(directions: int) -> list[tuple[slice, tuple[Ints, Ints]]]:
-    """By group its directions, and where the products of each with the later ones stand in the scatter."""
-    row, column = np.triu_indices(directions, 1)
-    ends = [directions * (i + 1) // GROUPS for i in range(GROUPS)]
-    starts = [0, *ends[:-1]]
-    within = [(row >= start) & (row < end) for start, end in zip(starts, ends, strict=True)]
-    slices = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
-    return [(own, (row[chosen], column[chosen])) for own, chosen in zip(slices, within, strict=True)]

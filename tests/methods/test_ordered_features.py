@@ -8,6 +8,8 @@ from torch import Tensor
 from streamlearner.app.learning import make_method
 from streamlearner.config.loading import load
 from streamlearner.methods.base import DualMemory, Experience
+from streamlearner.methods.experience import Selection
+from streamlearner.statistics.packed_sums import PackedSums
 
 FEATURES, CLASSES = 60, 10
 BUDGET = 60_000
@@ -53,3 +55,34 @@ def test_a_restored_method_goes_on_as_the_one_that_was_saved() -> None:
         one, other = (each.predict_proba(batch(1).inputs, None) for each in (method, again))
         assert torch.equal(one, other)
         assert method.stored_bits() == again.stored_bits()
+
+
+def test_an_example_that_is_erased_leaves_no_trace_in_the_sums() -> None:
+    for name in ("recollection_replay", "streaming_statistics"):
+        method, without = made(name), made(name)
+        gone, kept = batch(5, count=1), [batch(seed) for seed in range(10)]
+        for experience in (*kept, gone):
+            method.observe(experience)
+        for experience in kept:
+            without.observe(experience)
+        removed = method.erase(Selection(id=1, example=gone))
+        sums, expected = (sums_of(each) for each in (method, without))
+        assert removed.statistics == "exact"
+        assert torch.equal(sums.sums, expected.sums) and torch.equal(sums.square(), expected.square())
+
+
+def test_a_class_that_is_erased_is_no_longer_counted() -> None:
+    method = made("streaming_statistics")
+    for seed in range(20):
+        method.observe(batch(seed))
+    method.erase(Selection(label=3))
+    assert int(sums_of(method).counts[3]) == 0
+    test = batch(9_999, count=500)
+    assert not bool((method.predict_proba(test.inputs, None).argmax(1) == 3).any())
+
+
+def sums_of(method: DualMemory) -> PackedSums:
+    (found,) = [
+        each for name, each in method.named_modules() if isinstance(each, PackedSums) and "neo" not in name
+    ]
+    return found

@@ -98,6 +98,25 @@ def test_the_budget_is_used() -> None:
     assert ours.stored_bits > 0.9 * 7_500
 
 
+def test_a_class_that_is_erased_leaves_what_plain_sums_would_keep() -> None:
+    plain, ours = ClassSums(DIRECTIONS), packed(examples(500))
+    plain.grow(CLASSES)
+    plain.add(*examples(500))
+    for sums in (plain, ours):
+        sums.erase(2)
+    assert torch.equal(ours.counts, plain.counts) and int(ours.counts[2]) == 0
+    assert torch.equal(ours.sums, plain.sums.long())
+    assert torch.equal(ours.square(), plain.square().long())
+
+
+def test_halvings_are_known_after_a_restart() -> None:
+    ours, again = packed(examples(300)), packed()
+    ours.halve()
+    again.load_state_dict(ours.state_dict())
+    assert (packed().halvings, ours.halvings, again.halvings) == (0, 1, 1)
+    assert torch.equal(again.counts, ours.counts)
+
+
 def test_a_budget_for_nothing_holds_nothing() -> None:
     assert packed(examples(20), budget_bits=10).directions == 0
 
