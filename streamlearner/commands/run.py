@@ -29,7 +29,8 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
 
     daemon = assembly.build(settings)
     # The last words of a crash in C code, told and counted by the next run. Open until the very end.
-    faulthandler.enable((settings.state_dir / FATAL_SIGNAL).open("ab", buffering=0))
+    words = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    faulthandler.enable(os.open(settings.state_dir / FATAL_SIGNAL, words, 0o600))
 
     def drain(number: int, _: Any) -> None:
         signal.signal(number, signal.SIG_DFL)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from streamlearner import MemorySource, Message, build, encode
-from streamlearner.state.private import make_private, private_files
+from streamlearner.state.private import OURS, make_private, private_files
 
 FAST = {"serving.port": 0, "daemon.at_end": "exit", "threads": 1}
 SLEEPY = {"sleep.every_examples": 20, "sleep.min_examples": 10, "sleep.steps": 5, "sleep.tolerance": 1.0}
@@ -50,6 +50,16 @@ def test_all_that_a_daemon_keeps_is_its_owners_only(tmp_path: Path) -> None:
     found = modes(tmp_path / "state")
     assert {"checkpoints", "versions", "dead-letters/dead_letters.jsonl", "lock", "token"} <= found.keys()
     assert set(found.values()) == {0o600, 0o700}
+
+
+def test_all_that_a_daemon_keeps_is_known_to_be_its_own(tmp_path: Path) -> None:
+    """Else its folder would be taken for one of the user's, and stay as readable as it is."""
+    for settings in ({"source.type": "push"}, {"source.type": "push", "labels.budget_bits": 8 * 2**20}):
+        build({"state_dir": str(tmp_path), "serving.port": 0} | settings).close()
+    run_once(tmp_path)
+    names = {name.lstrip(".") for name in os.listdir(tmp_path)}
+    assert {"checkpoints", "learning", "batch_ends", "push.sqlite"} <= names
+    assert {name for name in names if not name.startswith(OURS)} == set()
 
 
 def test_so_is_the_log_of_pushed_examples(tmp_path: Path) -> None:
