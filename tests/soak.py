@@ -38,14 +38,15 @@ TENTHS = 10
 SETTINGS: dict[str, Any] = {
     "precision": "fp32",
     "threads": 1,
-    "source": {"type": "push"},
+    "source": {"type": "push", "push": {"remembered_ids": 2_000}},
     "network": {"name": "mlp_small"},
     "memory": {"budget_bits": "16 KiB"},
     "exam": {"budget_bits": "32 KiB"},
     "sleep": {"every_examples": 2_000, "first_examples": None, "min_examples": 500, "tolerance": 1.0},
-    "checkpoint": {"every_examples": 2_000, "every_s": 10.0},
-    "codec": {"remembered_ids": 5_000},
+    "checkpoint": {"every_examples": 2_000, "every_s": 10.0, "keep_versions": 3},
+    "codec": {"remembered_ids": 2_000},
 }
+"""All that is kept up to a number is full after the first tenth of 100,000."""
 ALLOWED = {
     "resident MiB": 0.03,
     "descriptors": 0.15,

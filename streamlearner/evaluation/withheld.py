@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -13,7 +13,21 @@ from torch import Tensor, nn
 from streamlearner.evaluation.image_code import ImageCode
 
 EVALUATION_BATCH = 256
-"""Examples per forward pass of an evaluation: bounds its memory."""
+"""Examples per forward pass of an evaluation, at most: bounds its memory."""
+
+
+def batches(count: int) -> Iterator[slice]:
+    """Parts of so many examples for one forward pass each, of few different sizes: powers of two.
+
+    The kernels of convolutions are compiled for each size anew and kept (oneDNN, up to 1,024 of them). An
+    exam that grows by one example at a time so cost a LeNet 0.6 MiB for each size that it had once had.
+    """
+    start, size = 0, EVALUATION_BATCH
+    while start < count:
+        while size > count - start:
+            size //= 2
+        yield slice(start, start + size)
+        start += size
 
 
 class WithheldExamples(nn.Module):
@@ -47,8 +61,7 @@ class WithheldExamples(nn.Module):
         """As `hits`, of each of several answerers by name; empty where the exam is."""
         tasks = self.tasks if names_tasks else None
         hits: dict[str, list[Tensor]] = {}
-        for i in range(0, len(self), EVALUATION_BATCH):
-            part = slice(i, i + EVALUATION_BATCH)
+        for part in batches(len(self)):
             for name, scores in answers(self.read(part), None if tasks is None else tasks[part]).items():
                 hits.setdefault(name, []).append(scores.argmax(1) == self.labels[part])
         return {name: torch.cat(parts) for name, parts in hits.items()}

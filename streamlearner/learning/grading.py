@@ -13,7 +13,7 @@ from streamlearner.evaluation.class_means import code_error, hits_of_class_means
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
-from streamlearner.evaluation.withheld import EVALUATION_BATCH
+from streamlearner.evaluation.withheld import batches
 from streamlearner.methods.base import DualMemory
 
 EVERY, OFTEN_UNTIL, PER_DOUBLING, SELDOM = 100, 400, 4, 5_000
@@ -74,8 +74,7 @@ def measure_readout(
     probe for each factor, where labels have several. Empty for an exam of fewer than two examples."""
     if len(exam) < 2:
         return {}
-    parts = torch.split(exam.inputs, EVALUATION_BATCH)
-    features = torch.cat([method.features(part) for part in parts])
+    features = torch.cat([method.features(exam.read(part)) for part in batches(len(exam))])
     hits, targets = torch.zeros(len(exam), dtype=torch.bool), exam.labels
     for classes in labels.factors.values():
         among = torch.isin(targets, torch.tensor(classes))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.labels import FactorValue, LabelSpace
+from streamlearner.evaluation.withheld import batches
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.targets import factor_task
 from streamlearner.networks.imputation import MeanImputation
@@ -74,6 +75,8 @@ class Answer:
 
 PLAIN = "label"
 """The name of plain labels in answers by factor, where the stream has both."""
+AT_ONCE = 16
+"""Inputs that one forward pass always takes; more are answered in `batches` of few sizes."""
 
 
 class Predictor:
@@ -125,7 +128,13 @@ class Predictor:
     def _proba(self, inputs: Tensor, *, task: str | None) -> Tensor:
         index = self.tasks.find(task) if task is not None else None
         tasks = None if index is None else torch.full((len(inputs),), index, dtype=torch.int64)
-        return self.method.predict_proba(inputs, tasks)
+        if len(inputs) <= AT_ONCE:
+            return self.method.predict_proba(inputs, tasks)
+        found = [
+            self.method.predict_proba(inputs[part], None if tasks is None else tasks[part])
+            for part in batches(len(inputs))
+        ]
+        return torch.cat(found)
 
     def predict(
         self, inputs: Tensor, *, task: str | None = None, probabilities: bool = False

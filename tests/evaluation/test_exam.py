@@ -201,3 +201,22 @@ def test_no_budget_means_no_exam_and_no_draw() -> None:
     exam = an_exam(0)
     assert offer(exam, [0, 1, 2] * 10) == []
     assert exam.inputs.shape == (0, *SHAPE)
+
+
+def test_an_exam_that_grows_is_asked_in_batches_of_few_sizes() -> None:
+    """Kernels of convolutions are compiled and kept for each."""
+    exam, sizes, asked = an_exam(500), set(), 0
+
+    def answers(inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:
+        nonlocal asked
+        asked += len(inputs)
+        sizes.add(len(inputs))
+        return {"one": torch.zeros(len(inputs), 3)}
+
+    for number in range(0, 700, 7):
+        exam.withhold(numbered(number, 7), torch.zeros(7, dtype=torch.int64), None, period=0)
+        asked = 0
+        hits = exam.hits_by(answers, names_tasks=False)
+        assert asked == len(hits["one"]) == len(exam)
+    assert len(exam) > 400
+    assert len(sizes) <= 9

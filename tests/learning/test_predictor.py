@@ -7,6 +7,7 @@ from typing import Self
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from streamlearner.decoding.labels import FactorValue, LabelSpace
 from streamlearner.learning.predictor import Answer, ModelVersion, Predictor
@@ -141,3 +142,28 @@ def test_a_frozen_one_keeps_its_labels_and_tasks_and_answers() -> None:
     assert frozen.labels.state() == ["cat", 7, "dog"]
     assert frozen.tasks.state() == ["indoors", "outdoors"]
     assert frozen.predict(torch.zeros(1, 2)) == [Answer(7, 0.75, "neocortex")]
+
+
+class Echo(Parrot):
+    """Answers with the class that an input names."""
+
+    def __init__(self) -> None:
+        super().__init__([0.0, 0.0, 0.0, 1.0])
+
+    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        self.asked.append([len(inputs)])
+        return one_hot(inputs[:, 0].to(torch.int64), 4).float()
+
+    def frozen(self) -> Self:
+        return self
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 100, 300, 1_024])
+def test_many_inputs_are_answered_in_their_order_by_batches_of_few_sizes(count: int) -> None:
+    echo = Echo()
+    inputs = torch.arange(count)[:, None] % 4
+    answers = a_predictor(echo).predict_proba(inputs.float())
+    assert answers.shape == (count, 4)
+    assert answers.argmax(1).tolist() == inputs[:, 0].tolist()
+    sizes = {asked[0] for asked in echo.asked if asked}
+    assert count <= 16 or sizes <= {2**power for power in range(9)}
