@@ -13,7 +13,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from streamlearner.app.assembly import assemble
+from streamlearner.app.assembly import assemble, make_serving
 from streamlearner.app.machine import Machine
 from streamlearner.config.loading import Config
 from streamlearner.daemon.loop import Daemon
@@ -33,7 +33,7 @@ from tests.lives.method import Poisoned
 from tests.lives.outside import Outside, SimulatedDeadLetters, SimulatedSource
 from tests.lives.page_cache import files_in
 from tests.lives.promises import Broken, Promises
-from tests.lives.worlds import STATE_DIR, World
+from tests.lives.worlds import STATE_DIR, World, world
 
 STARTS = 100
 """Of one life at most: a plan has eight faults."""
@@ -46,22 +46,23 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry(), version="lives", reject_reasons=REASONS)
 
 
-class Silent:
-    """In the place of ports and threads."""
-
-    scheme, address = "http", ("lives", 0)
-
-    def start(self) -> None:
-        """There is none."""
-
-    def stop(self) -> None:
-        """There is none."""
+@cache
+def a_serving() -> Serving:
+    """A real one that never starts, as they take long to make."""
+    codec = Codec()
+    asked = Requests(
+        ingest=None, request_sleep=lambda: None, kept_versions=list, log_erasure=None, clock=lambda: 0.0
+    )
+    return make_serving(world(0).config, requests=asked, metrics=metrics(), codec=codec)
 
 
 class SimulatedServing(Serving):
     """The served model is real; nobody listens on a port."""
 
+    scheme, address = "http", ("lives", 0)  # type: ignore[assignment]
+
     def __init__(self, config: Config, promises: Promises, requests: Requests, outside: Outside) -> None:
+        self.__dict__.update(a_serving().__dict__)
         self._promises = promises
         self._requests = requests
         self._served = ServedModel(
@@ -70,8 +71,12 @@ class SimulatedServing(Serving):
             metrics=metrics(),
             now_s=outside.wall_clock,
         )
-        self._rpc = self._joining = self.predictions = None
-        self._listener = self._pools = Silent()  # type: ignore[assignment]
+
+    def start(self) -> None:
+        """There is no port."""
+
+    def stop(self) -> None:
+        """There is no port."""
 
     def refresh(self, predictor: Predictor | None) -> bool:
         self._promises.status(self._requests.status())
@@ -101,13 +106,13 @@ class Ending:
 class Life:
     """`limit` calls after the last fault it must have come to the end of the stream."""
 
-    def __init__(self, world: World, plan: Sequence[Fault], *, seed: int, limit: int) -> None:
-        self.world = world
+    def __init__(self, lived_in: World, plan: Sequence[Fault], *, seed: int, limit: int) -> None:
+        self.world = lived_in
         self.outside = Outside(plan, limit=limit, seed=seed)
-        self.disk = SimulatedDisk(self.outside, Path(STATE_DIR), keep=world.config.checkpoint.keep)
-        self.source = SimulatedSource(world.messages, self.outside)
+        self.disk = SimulatedDisk(self.outside, Path(STATE_DIR), keep=lived_in.config.checkpoint.keep)
+        self.source = SimulatedSource(lived_in.messages, self.outside)
         self.letters: dict[int, str] = {}
-        self.promises = Promises(world, self.source, self.letters, self.outside)
+        self.promises = Promises(lived_in, self.source, self.letters, self.outside)
 
     def live(self) -> Ending:
         ending = Ending()
@@ -211,13 +216,13 @@ class Life:
             raise Broken(f"at the end: {error}") from error
 
 
-def _add_client(daemon: Daemon, world: World, promises: Promises) -> None:
+def _add_client(daemon: Daemon, lived_in: World, promises: Promises) -> None:
     """Asks behind its places in the stream, and again where they are read again: before anything is saved or
     consolidated there, so that what it asks is part of the history."""
     consolidate: Callable[[], None] = daemon.consolidate
 
     def ask_and_go_on() -> None:
-        asked = world.requests.get(daemon.state.tally.messages)
+        asked = lived_in.requests.get(daemon.state.tally.messages)
         if daemon.took_batch and daemon.predictor is not None:
             promises.named(daemon.predictor)
             _ask(daemon, asked)

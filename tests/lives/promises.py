@@ -104,9 +104,9 @@ class Promises:
         """What is rolled back to is what was adopted under that number."""
         keep, rollback = daemon.persistence.keep_version, daemon.rollback
 
-        def kept(number: int, neocortex: Mapping[str, torch.Tensor], *, network: str) -> None:
+        def kept(number: int, neocortex: Mapping[str, torch.Tensor], **more: Any) -> None:
             self._adopted.setdefault(number, set()).add(digest(neocortex["weight"]))
-            keep(number, neocortex, network=network)
+            keep(number, neocortex, **more)
 
         def rolled_back(version: int) -> None:
             rollback(version)
