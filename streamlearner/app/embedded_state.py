@@ -127,7 +127,7 @@ class EmbeddedState:
 
     def erase(self, erasure: Erasure) -> Erased:
         """Takes back what was learned of it; an erased id is not learned again."""
-        learned = erasure.id is not None and self.ids.drop(erasure.id)
+        learned = erasure.id is not None and self.ids.drop(erasure.id) is not None
         if erasure.id is not None:
             self.erased.add(erasure.id)
         return erase(self.learner, erasure, learned=learned) if self.learner else Erased()

@@ -31,7 +31,9 @@ class Erasures:
         """Erases, one after the other; checkpoints without it then replace all that are kept."""
         for one in taken:
             learner = self._state.learner
-            found = Erased() if learner is None else erase(learner, one.erasure, learned=one.learned)
+            found = (
+                Erased() if learner is None else erase(learner, one.erasure, learned=one.since is not None)
+            )
             if one.erasure.corrects:  # nobody asked that nothing of it be left
                 continue
             self._state.events.erased(one.erasure, found)
@@ -47,7 +49,7 @@ class Erasures:
             raise Conflict("nothing was taken from the stream yet: there is nothing to erase")
         self._requests += 1
         erasure = replace(erasure, where=f"request {self._requests}")
-        self.carry_out([TakenErasure(erasure, learned=self._state.intake.note(erasure))])
+        self.carry_out([TakenErasure(erasure, since=self._state.intake.note(erasure))])
         return erasure.where
 
     def result(self, where: str) -> dict[str, Any] | None:
@@ -61,11 +63,14 @@ class Erasures:
         return document | {"durable": since > 0, "checkpoints_renewed": renewed}
 
     def _document(self, taken: TakenErasure, found: Erased) -> dict[str, Any]:
+        """`kept_versions`: those that may have seen it."""
         progress = self._state.learner.progress if self._state.learner else None
+        withheld = taken.erasure.id is not None and found.exam and not found.removed.recollections
+        kept = [] if withheld else self._persistence.versions.numbers()
         return {
             "by": taken.erasure.by,
             "name": taken.erasure.name,
             "removed": found.document(),
             "present_version": progress.version if progress else 0,
-            "kept_versions": self._persistence.versions.numbers(),
+            "kept_versions": [version for version in kept if version > (taken.since or 0)],
         }

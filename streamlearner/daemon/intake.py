@@ -179,12 +179,14 @@ class Intake:
         kept = [place for place in found.fresh if not _covers(erasure, batch, place)]
         just_came = len(found.fresh) - len(kept)
         found.fresh, found.erased = kept, found.erased + just_came
-        found.erasures.append(TakenErasure(erasure, self.note(erasure) and not just_came))
+        since = self.note(erasure)
+        found.erasures.append(TakenErasure(erasure, None if just_came else since))
 
-    def note(self, erasure: Erasure) -> bool:
-        """An erased id is not admitted any more, but by what corrects it. Whether an example of it was."""
+    def note(self, erasure: Erasure) -> int | None:
+        """An erased id is not admitted any more, but by what corrects it. The newest model version when an
+        example of it was; None where none is known to have been."""
         if erasure.id is None:
-            return False
+            return None
         if not erasure.corrects:
             self.erased.add(erasure.id)
         return self.ids.drop(erasure.id)

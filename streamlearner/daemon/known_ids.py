@@ -32,7 +32,13 @@ class KnownIds:
 
 
 class RememberedIds(KnownIds):
-    """Of the last examples, so that one sent twice is learned once."""
+    """Of the last examples, so that one sent twice is learned once; each with what was the newest model
+    `version` then: only later ones can have seen it."""
+
+    def __init__(self, *, window: int) -> None:
+        super().__init__(window=window)
+        self.version = 0
+        self._versions: dict[int, int] = {}  # 0 where there is none
 
     def admit(self, example_id: str) -> bool:
         """True for a new id, which is then remembered; False for one that is remembered."""
@@ -42,13 +48,27 @@ class RememberedIds(KnownIds):
         if key in self._ids:
             return False
         self._ids[key] = None
+        if self.version:
+            self._versions[key] = self.version
         if len(self._ids) > self.window:
-            self._ids.popitem(last=False)
+            self._versions.pop(self._ids.popitem(last=False)[0], None)
         return True
 
-    def drop(self, example_id: str) -> bool:
-        """Whether it was remembered; it is no more."""
-        return self._ids.pop(digest_of(example_id), self) is None
+    def drop(self, example_id: str) -> int | None:
+        """The newest version when it came; None where it is not remembered. It is no more."""
+        key = digest_of(example_id)
+        version = self._versions.pop(key, 0)
+        return version if self._ids.pop(key, self) is None else None
+
+    def versions(self) -> Tensor:
+        """[n] int32, in the order of `state`; empty where there was none yet."""
+        held = [self._versions.get(key, 0) for key in self._ids] if self._versions else []
+        return torch.tensor(held, dtype=torch.int32)
+
+    def restore_versions(self, versions: Tensor) -> None:
+        """Those saved with the ids that were restored."""
+        known = versions.tolist()[-len(self._ids) :]
+        self._versions = {key: held for key, held in zip(self._ids, known, strict=True) if held}
 
 
 class ErasedIds(KnownIds):

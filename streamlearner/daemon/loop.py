@@ -116,7 +116,7 @@ class Daemon:
             elif self.learner and not self.learner.has_room(state.intake.batch_size):
                 self.learner.teach_ahead(IDLE_SLEEP_STEPS)  # the sleep needs what the batch would replace
             else:
-                taken = state.intake.cut(known=state.known)
+                taken = state.cut()
                 tracing.in_span(taken, self.learn)
                 state.position, self.took_batch = taken.position, True
 

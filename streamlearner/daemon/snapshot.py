@@ -70,6 +70,8 @@ def capture(state: LearningState, position: Position) -> Snapshot:
 def tensors(state: LearningState) -> dict[str, dict[str, Tensor]]:
     """By file and name: those in use, not copies."""
     intake = {"ids": state.ids.state()} | ({"erased": state.erased.state()} if len(state.erased) else {})
+    if len(versions := state.ids.versions()):
+        intake["versions"] = versions
     return {"intake": intake} | (state.learner.tensors() if state.learner else {})
 
 
@@ -92,6 +94,8 @@ def restore(state: LearningState, checkpoint: Checkpoint) -> None:
     state.tally = tally_of(saved)
     state.schedule.restore(saved["schedule"])
     state.ids.restore(checkpoint.tensors["intake"]["ids"])
+    if (versions := checkpoint.tensors["intake"].get("versions")) is not None:
+        state.ids.restore_versions(versions)
     if (erased := checkpoint.tensors["intake"].get("erased")) is not None:
         state.erased.restore(erased)
     if saved["schema"] is not None:

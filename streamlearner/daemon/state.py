@@ -12,6 +12,7 @@ from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.name_ceiling import Known
 from streamlearner.daemon.sleep_schedule import SleepSchedule
+from streamlearner.daemon.taken import TakenBatch
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
 from streamlearner.state.versions import Lineage
@@ -60,6 +61,11 @@ class DaemonState:
     @schema.setter
     def schema(self, schema: Schema | None) -> None:
         self.intake.codec.schema = schema
+
+    def cut(self) -> TakenBatch:
+        """The batch that is ready; the ids in it are newer than the newest model version."""
+        self.ids.version = self.newest_version
+        return self.intake.cut(known=self.known)
 
     @property
     def known(self) -> Known:

@@ -11,10 +11,11 @@ from streamlearner.stream import Position, Reject
 
 @dataclass(frozen=True, slots=True)
 class TakenErasure:
-    """An erasure, and whether an example of its id was learned, or withheld, for certain."""
+    """An erasure. `since`: an example of its id was learned, or withheld, for certain, when this was the
+    newest model version; else None."""
 
     erasure: Erasure
-    learned: bool
+    since: int | None
 
 
 @dataclass(frozen=True, slots=True)

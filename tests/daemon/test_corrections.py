@@ -37,7 +37,7 @@ def test_a_correction_is_learned_after_what_it_corrects_was_erased() -> None:
     batch = taken(intake)
     assert batch.batch.labels == ("b",)
     ((one),) = batch.erasures
-    assert (one.erasure.id, one.learned) == ("7", True)
+    assert (one.erasure.id, one.since) == ("7", 0)
     assert not intake.ids.admit("7")
 
 

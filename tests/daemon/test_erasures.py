@@ -88,7 +88,7 @@ def test_what_is_erased_in_the_batch_that_brought_it_is_not_learned_at_all() -> 
     (taken,) = everything(an_intake(MemorySource(messages)))
     assert taken.batch.ids == ("b",)
     assert (taken.erased, taken.duplicates) == (2, 0)
-    assert [one.learned for one in taken.erasures] == [False]
+    assert [one.since for one in taken.erasures] == [None]
 
 
 def test_an_erasure_says_whether_an_example_of_its_id_was_taken_for_certain() -> None:
@@ -98,7 +98,7 @@ def test_an_erasure_says_whether_an_example_of_its_id_was_taken_for_certain() ->
     ]
     messages += [erasure(6, by="id", name="1"), message(7)]
     taken = everything(an_intake(MemorySource(messages)))[-1]
-    assert [one.learned for one in taken.erasures] == [True, False, False]
+    assert [one.since for one in taken.erasures] == [0, None, None]
 
 
 def test_a_label_or_task_that_was_erased_is_learned_again_when_it_comes_later() -> None:
@@ -122,6 +122,16 @@ def test_the_list_of_erased_ids_is_bounded_and_counts_what_it_forgets() -> None:
 def test_an_id_that_is_dropped_is_not_remembered() -> None:
     ids = RememberedIds(window=3)
     assert ids.admit("a")
-    assert ids.drop("a")
-    assert not ids.drop("a")
+    assert (ids.drop("a"), ids.drop("a")) == (0, None)
     assert ids.admit("a")
+
+
+def test_an_id_says_which_model_version_was_the_newest_when_it_came_also_after_a_restart() -> None:
+    ids, restarted = RememberedIds(window=3), RememberedIds(window=3)
+    assert len(ids.versions()) == 0, "nothing to save while there is none"
+    for version, name in enumerate("abcd"):
+        ids.version = version
+        ids.admit(name)
+    restarted.restore(ids.state())
+    restarted.restore_versions(ids.versions())
+    assert [restarted.drop(name) for name in "abcd"] == [None, 1, 2, 3]
