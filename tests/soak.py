@@ -42,11 +42,11 @@ SETTINGS: dict[str, Any] = {
     "network": {"name": "mlp_small"},
     "memory": {"budget_bits": "16 KiB"},
     "exam": {"budget_bits": "32 KiB"},
-    "sleep": {"every_examples": 2_000, "first_examples": None, "min_examples": 500, "tolerance": 1.0},
-    "checkpoint": {"every_examples": 2_000, "every_s": 10.0, "keep_versions": 3},
+    "sleep": {"every_examples": 1_000, "first_examples": None, "min_examples": 500, "tolerance": 1.0},
+    "checkpoint": {"every_examples": 1_000, "every_s": 10.0, "keep_versions": 3},
     "codec": {"remembered_ids": 2_000},
 }
-"""All that is kept up to a number is full after the first tenth of 100,000."""
+"""All that is kept up to a number is full after a tenth of 100,000; so are the logs of SQLite, of 4 MB."""
 ALLOWED = {
     "resident MiB": 0.03,
     "descriptors": 0.15,
@@ -174,7 +174,7 @@ def lived(daemon: Daemon, examples: int, *, side: int) -> list[Figures]:
             daemon.ask("/v1/examples", {"examples": batch})
             number += 1
             if taken:
-                daemon.ask("/v1/predict", {"inputs": [one["input"] for one in batch[:20]]})
+                daemon.ask("/v1/predict", {"inputs": [one["input"] for one in batch[:100]]})
                 daemon.ask("/metrics")
         else:
             time.sleep(0.05)
