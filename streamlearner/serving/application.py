@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.serving import answer_models as models
 from streamlearner.serving.access import Access
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
@@ -19,6 +20,7 @@ from streamlearner.serving.bodies import (
     RollbackBody,
     TransplantBody,
 )
+from streamlearner.serving.body_schemas import RAW_INPUT, StreamSchemas
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.erasing import Erasing
 from streamlearner.serving.examples import Examples
@@ -66,71 +68,68 @@ def assemble(
         daemon=daemon, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
         max_batch=max_batch,
     )  # fmt: skip
-    app = _bare(version=version)
+    stream = StreamSchemas(codec=codec, max_batch=max_batch)
+    app = Application(stream=stream, title="streamlearner", version=version, handlers=HANDLERS)
     access.put_before(app, bound=bound)
     app.add_middleware(Accounting, metrics=metrics)  # the last is the first to see a request
     routes = Routes(app, guard=guard)
-    images = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*IMAGES, RAW)}
+    images = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGES}
+    raw = {RAW: {"schema": dict(RAW_INPUT)}}
     routes.post(
-        "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, status=200, more=images
+        "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, answer=models.Predictions,
+        status=200, more=images | raw,
     )  # fmt: skip
-    routes.post("/v1/examples", examples.push, ExamplesBody, role=Role.TEACH)
+    routes.post("/v1/examples", examples.push, ExamplesBody, role=Role.TEACH, answer=models.Accepted)
     labels = Labels(joining=joining, bodies=bodies, workers=pools.examples)
-    routes.post("/v1/labels", labels.label, LabelBody, role=Role.TEACH)
+    routes.post("/v1/labels", labels.label, LabelBody, role=Role.TEACH, answer=models.Labelled, also=200)
     workers, timeout_s = pools.transplants, requests_timeout_s
     _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=workers, timeout_s=timeout_s))
     erasing = Erasing(
         daemon=daemon, codec=codec, bodies=bodies, workers=pools.erasures, joining=joining,
         timeout_s=timeout_s,
     )  # fmt: skip
-    routes.add("DELETE", "/v1/examples/{id:path}", erasing.by_id, role=Role.OPERATE)
-    routes.add("DELETE", "/v1/examples", erasing.by_kind, role=Role.OPERATE)
+    for path, erase in (("/v1/examples/{id:path}", erasing.by_id), ("/v1/examples", erasing.by_kind)):
+        routes.add("DELETE", path, erase, role=Role.OPERATE, answer=models.Erased, also=202)
     _add_status(routes, Status(daemon=daemon))
     recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
-    routes.get("/v1/recollections", recollections.show, role=Role.READ)
+    routes.get(
+        "/v1/recollections",
+        recollections.show,
+        role=Role.READ,
+        answer=(models.RecollectionsDocument, "image/png"),
+    )
     _add_health(routes, health)
     workers = pools.predictions
     protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)
     _add_open_inference(routes, protocol)
-    routes.get("/", Page().show, role=OPEN)
+    routes.get("/", Page().show, role=OPEN, answer="text/html")
     routes.get("/openapi.json", Description(app).show, role=OPEN, in_schema=False)
     check_declared(app)
     return app
 
 
-def _bare(*, version: str) -> FastAPI:
-    """Without the interactive pages of FastAPI, which load their scripts from other hosts."""
-    return Application(
-        title="streamlearner",
-        version=version,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        exception_handlers=HANDLERS,
+def _add_admin(routes: Routes, admin: Admin) -> None:
+    routes.post("/v1/sleep", admin.sleep, NoBody, role=Role.OPERATE, answer=models.Requested)
+    routes.post("/v1/checkpoint", admin.checkpoint, NoBody, role=Role.OPERATE, answer=models.Requested)
+    routes.post("/v1/retrain", admin.retrain, RetrainBody, role=Role.OPERATE, answer=models.Requested)
+    routes.post("/v1/rollback", admin.rollback, RollbackBody, role=Role.OPERATE, answer=models.Requested)
+    routes.post(
+        "/v1/transplant", admin.transplant, TransplantBody, role=Role.OPERATE, answer=models.Requested
     )
 
 
-def _add_admin(routes: Routes, admin: Admin) -> None:
-    routes.post("/v1/sleep", admin.sleep, NoBody, role=Role.OPERATE)
-    routes.post("/v1/checkpoint", admin.checkpoint, NoBody, role=Role.OPERATE)
-    routes.post("/v1/rollback", admin.rollback, RollbackBody, role=Role.OPERATE)
-    routes.post("/v1/transplant", admin.transplant, TransplantBody, role=Role.OPERATE)
-    routes.post("/v1/retrain", admin.retrain, RetrainBody, role=Role.OPERATE)
-
-
 def _add_status(routes: Routes, status: Status) -> None:
-    routes.get("/v1/status", status.status, role=Role.READ)
-    routes.get("/v1/retention", status.retention, role=Role.READ)
-    routes.get("/v1/memory", status.memory, role=Role.READ)
+    routes.get("/v1/status", status.status, role=Role.READ, answer=models.StatusDocument)
+    routes.get("/v1/retention", status.retention, role=Role.READ, answer=models.RetentionDocument)
+    routes.get("/v1/memory", status.memory, role=Role.READ, answer=models.MemoryDocument)
 
 
 def _add_health(routes: Routes, health: Health) -> None:
     """Who asks for health cannot hold a token; the series tell which classes there are and how well each is
     known."""
-    routes.get("/livez", health.live, role=OPEN)
-    routes.get("/readyz", health.ready, role=OPEN)
-    routes.get("/metrics", health.metrics, role=Role.READ)
+    routes.get("/livez", health.live, role=OPEN, answer=models.Live)
+    routes.get("/readyz", health.ready, role=OPEN, answer=models.Ready)
+    routes.get("/metrics", health.metrics, role=Role.READ, answer="text/plain")
 
 
 def _add_open_inference(routes: Routes, protocol: OpenInference) -> None:
@@ -138,13 +137,36 @@ def _add_open_inference(routes: Routes, protocol: OpenInference) -> None:
     model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
     raw = {RAW: {"schema": {"type": "string", "format": "binary"}}}
     infer, infer_of_version = protocol.infer, protocol.infer_of_version
-    routes.get("/v2", protocol.server, role=Role.READ)
-    routes.get("/v2/health/live", protocol.live, role=OPEN)
-    routes.get("/v2/health/ready", protocol.ready, role=OPEN)
-    routes.get(model, protocol.model, role=Role.READ)
-    routes.get(f"{model}/ready", protocol.model_ready, role=OPEN)
-    routes.post(f"{model}/infer", infer, InferBody, role=Role.PREDICT, status=200, more=raw)
-    routes.get(version, protocol.model_of_version, role=Role.READ)
-    routes.get(f"{version}/ready", protocol.version_ready, role=OPEN)
-    routes.post(f"{version}/infer", infer_of_version, InferBody, role=Role.PREDICT, status=200, more=raw)
-    routes.post("/v2/repository/index", protocol.index, IndexBody, role=Role.READ, status=200)
+    routes.get("/v2", protocol.server, role=Role.READ, answer=models.ServerMetadata)
+    routes.get("/v2/health/live", protocol.live, role=OPEN, answer=models.Live)
+    routes.get("/v2/health/ready", protocol.ready, role=OPEN, answer=models.ProtocolReady)
+    routes.get(model, protocol.model, role=Role.READ, answer=models.ModelMetadata)
+    routes.get(f"{model}/ready", protocol.model_ready, role=OPEN, answer=models.ProtocolReady)
+    routes.post(
+        f"{model}/infer",
+        infer,
+        InferBody,
+        role=Role.PREDICT,
+        answer=(models.Inferred, RAW),
+        status=200,
+        more=raw,
+    )
+    routes.get(version, protocol.model_of_version, role=Role.READ, answer=models.ModelMetadata)
+    routes.get(f"{version}/ready", protocol.version_ready, role=OPEN, answer=models.ProtocolReady)
+    routes.post(
+        f"{version}/infer",
+        infer_of_version,
+        InferBody,
+        role=Role.PREDICT,
+        answer=(models.Inferred, RAW),
+        status=200,
+        more=raw,
+    )
+    routes.post(
+        "/v2/repository/index",
+        protocol.index,
+        IndexBody,
+        role=Role.READ,
+        answer=list[models.IndexEntry],
+        status=200,
+    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect, Request
 
 from streamlearner.errors import InvalidInput
+from streamlearner.registry.networks import NETWORKS
+from streamlearner.serving.body_schemas import INPUT, INPUTS, LABEL, MARK, NAME, JsonSchema
 from streamlearner.serving.compressed import coding, inflated
 from streamlearner.serving.problems import Problem, nearest
 
@@ -24,60 +26,6 @@ class Body(BaseModel):
     """A JSON object; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class PredictBody(Body):
-    inputs: list[Any] = Field(
-        description='nested numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP, TIFF}'
-    )
-    task: str | int | None = Field(
-        None,
-        description="restricts the answer to the classes seen with it, or to the factor of that name; "
-        "an unknown task counts as none",
-    )
-    returns: list[Literal["probabilities"]] = Field(
-        default_factory=list, alias="return", description="probabilities: of every class, in each prediction"
-    )
-
-
-class ExampleBody(Body):
-    input: Any = Field(description="as in predict")
-    label: Any = Field(description="a string, an integer, or an object of factors, each with one of these")
-    task: str | int | None = None
-    id: str | int | None = Field(
-        None, description="one that was accepted before is a duplicate and learned once"
-    )
-
-
-class ExamplesBody(Body):
-    examples: list[Any] = Field(description="labelled examples; one invalid example refuses them all")
-
-
-class LabelBody(Body):
-    prediction_id: str = Field(description="of one input, as the prediction's answer has it")
-    label: Any = Field(description="as in examples")
-
-
-class ErasedExample(Body):
-    input: Any = Field(description="of the example that is erased, as it was sent")
-    label: Any = Field(description="its label")
-
-
-class RollbackBody(Body):
-    version: str | int | None = Field(None, description="an adopted model version; null for the one before")
-
-
-class TransplantBody(Body):
-    to: str = Field(description="the network that is to take over, named as in network.name")
-    steps: int | None = Field(None, ge=1, description="optimiser steps of teaching; null: the usual number")
-
-
-class RetrainBody(Body):
-    steps: int | None = Field(None, ge=1, description="optimiser steps of teaching; null: the usual number")
-
-
-class NoBody(Body):
-    """Nothing, or an empty object."""
 
 
 def schema_of(kind: type[Body]) -> dict[str, Any]:
@@ -98,6 +46,93 @@ def schema_of(kind: type[Body]) -> dict[str, Any]:
 
     found: dict[str, Any] = whole(schema)
     return found
+
+
+def whole(value: Any) -> Any:
+    """The integer that a number without a fraction is, however it is written: 3.0 is 3, as JSON has it."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def whole_label(value: Any) -> Any:
+    """The same for the values of factors."""
+    return {key: whole(item) for key, item in value.items()} if isinstance(value, dict) else whole(value)
+
+
+class PredictBody(Body):
+    inputs: Annotated[list[Any], WithJsonSchema(INPUTS)] = Field(
+        description='nested numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP, TIFF}'
+    )
+    task: Annotated[str | int | None, BeforeValidator(whole), WithJsonSchema(NAME)] = Field(
+        None,
+        description="restricts the answer to the classes seen with it, or to the factor of that name; "
+        "an unknown task counts as none",
+    )
+    returns: list[Literal["probabilities"]] = Field(
+        default_factory=list, alias="return", description="probabilities: of every class, in each prediction"
+    )
+
+
+class ExampleBody(Body):
+    input: Annotated[Any, WithJsonSchema(INPUT)] = Field(description="as in predict")
+    label: Annotated[Any, WithJsonSchema(LABEL)] = Field(
+        description="a string, an integer, or an object of factors, each with one of these"
+    )
+    task: Annotated[str | int | None, BeforeValidator(whole), WithJsonSchema(NAME)] = None
+    id: Annotated[str | int | None, BeforeValidator(whole), WithJsonSchema(NAME)] = Field(
+        None, description="one that was accepted before is a duplicate and learned once"
+    )
+
+
+def _examples() -> JsonSchema:
+    return {"type": "array", "minItems": 1, "items": schema_of(ExampleBody), MARK: "batch"}
+
+
+class ExamplesBody(Body):
+    examples: Annotated[list[Any], WithJsonSchema(_examples())] = Field(
+        description="labelled examples; one invalid example refuses them all"
+    )
+
+
+class LabelBody(Body):
+    prediction_id: str = Field(description="of one input, as the prediction's answer has it")
+    label: Annotated[Any, BeforeValidator(whole_label), WithJsonSchema(LABEL)] = Field(
+        description="as in examples"
+    )
+
+
+class ErasedExample(Body):
+    input: Annotated[Any, WithJsonSchema(INPUT)] = Field(
+        description="of the example that is erased, as it was sent"
+    )
+    label: Annotated[Any, BeforeValidator(whole_label), WithJsonSchema(LABEL)] = Field(
+        description="its label"
+    )
+
+
+class RollbackBody(Body):
+    version: Annotated[str | int | None, BeforeValidator(whole)] = Field(
+        None, description="an adopted model version; null for the one before"
+    )
+
+
+class TransplantBody(Body):
+    to: Annotated[str, WithJsonSchema({"enum": NETWORKS.names()})] = Field(
+        description="the network that is to take over, as in network.name; also an image classifier of "
+        "torchvision, by its name there"
+    )
+    steps: Annotated[int | None, BeforeValidator(whole)] = Field(
+        None, ge=1, description="optimiser steps of teaching; null: the usual number"
+    )
+
+
+class RetrainBody(Body):
+    steps: Annotated[int | None, BeforeValidator(whole)] = Field(
+        None, ge=1, description="optimiser steps of teaching; null: the usual number"
+    )
+
+
+class NoBody(Body):
+    """Nothing, or an empty object."""
 
 
 AnyBody = TypeVar("AnyBody", bound=Body)

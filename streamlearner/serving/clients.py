@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -35,18 +36,21 @@ class RequestRates:
         self._per_s = per_s
         self._most = max(1.0, per_s)
         self._clock = clock
+        self._lock = threading.Lock()  # gRPC answers in threads
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests, and as of when
 
     def wait_s(self, address: str) -> float:
         """Takes one request of the client at `address`: 0 where it may be answered, else in how many seconds
         the next one may."""
-        now_s, client = self._clock(), client_of(address)
-        left, as_of_s = self._left.pop(client, (self._most, now_s))
-        left = min(self._most, left + (now_s - as_of_s) * self._per_s)
-        admitted = left >= 1.0
-        self._left[client] = (left - admitted, now_s)
-        if len(self._left) > MOST_CLIENTS:
-            self._left.popitem(last=False)
+        client = client_of(address)
+        with self._lock:
+            now_s = self._clock()
+            left, as_of_s = self._left.pop(client, (self._most, now_s))
+            left = min(self._most, left + (now_s - as_of_s) * self._per_s)
+            admitted = left >= 1.0
+            self._left[client] = (left - admitted, now_s)
+            if len(self._left) > MOST_CLIENTS:
+                self._left.popitem(last=False)
         return 0.0 if admitted else (1.0 - left) / self._per_s
 
 

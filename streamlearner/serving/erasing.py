@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Path, Query
 from starlette.requests import Request
 
 from streamlearner.decoding.codec import Codec
@@ -12,6 +12,7 @@ from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import parse_label, parse_text
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.bodies import Bodies, ErasedExample, parse, require_json
+from streamlearner.serving.body_schemas import TEXT
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.labels import Joining
 from streamlearner.serving.problems import Json, busy
@@ -42,8 +43,10 @@ class Erasing:
     async def by_id(
         self,
         request: Request,
-        id: str,
-        source: Annotated[str | None, Query(description="of a CloudEvent: its ce_source")] = None,
+        id: Annotated[str, Path(json_schema_extra=TEXT)],
+        source: Annotated[
+            str | None, Query(description="of a CloudEvent: its ce_source", json_schema_extra=TEXT)
+        ] = None,
     ) -> Json:
         """Erases the example of this id. The body may be the example, `{"input", "label"}`, so that its part
         in sums can be subtracted."""
@@ -60,9 +63,14 @@ class Erasing:
         self,
         request: Request,
         label: Annotated[
-            str | None, Query(description="all of this class; of several factors, as a JSON object")
+            str | None,
+            Query(
+                description="all of this class; of several factors, as a JSON object", json_schema_extra=TEXT
+            ),
         ] = None,
-        task: Annotated[str | None, Query(description="all that this task named")] = None,
+        task: Annotated[
+            str | None, Query(description="all that this task named", json_schema_extra=TEXT)
+        ] = None,
     ) -> Json:
         """Erases all examples of a label, or of a task."""
         if (label is None) == (task is None):

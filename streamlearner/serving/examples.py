@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.errors import InvalidInput
-from streamlearner.serving.bodies import Bodies, ExampleBody, ExamplesBody, check, parse, require_json
+from streamlearner.serving.bodies import (
+    Bodies,
+    ExampleBody,
+    ExamplesBody,
+    check,
+    parse,
+    require_json,
+    whole,
+    whole_label,
+)
 from streamlearner.serving.daemon_port import DaemonPort, IngestExample
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
@@ -65,7 +76,7 @@ class Examples:
         for index, value in enumerate(found):
             try:
                 check(ExampleBody, value)
-                example = self._codec.decode_example(value)
+                example = self._codec.decode_example(_named(value))
             except InvalidInput as error:
                 raise InvalidInput(
                     error.reason, f"examples[{index}]: {error}; nothing was accepted"
@@ -76,3 +87,9 @@ class Examples:
                 raise InvalidInput("schema", f"{text} {list(first.input.shape)}; nothing was accepted")
             examples.append(example)
         return examples
+
+
+def _named(value: dict[str, Any]) -> dict[str, Any]:
+    """An example whose names are integers, also where written with a point: to the codec 3.0 is none."""
+    names = {key: whole(value[key]) for key in ("task", "id") if key in value}
+    return value | {"label": whole_label(value["label"])} | names

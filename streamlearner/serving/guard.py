@@ -39,15 +39,18 @@ class Guard:
     def admit(self, role: Role | None, request: Request) -> None:
         """Raises `Problem`: 401 without a token, 403 for one without the role, or for a page of another site
         that changes something in an operator's browser; 429 for a client that asks too often."""
-        if role is not None and self._rates is not None and request.client is not None:
-            self._admit_rate(self._rates.wait_s(request.client.host))
+        if request.client is not None:
+            self.admit_rate(role, request.client.host)
         if self.demands(role):
             self.admit_token(role, request.headers.get("authorization", ""))
         elif request.method not in SAFE:
             self._admit_origin(request)
 
-    @staticmethod
-    def _admit_rate(wait_s: float) -> None:
+    def admit_rate(self, role: Role | None, address: str) -> None:
+        """Raises `Problem` 429 for a client that asks more often than it may; health is always answered."""
+        if role is None or self._rates is None:
+            return
+        wait_s = self._rates.wait_s(address)
         if wait_s > 0:
             text = "more requests a second than one client may send (serving.max_requests_per_s)"
             raise Problem(429, text, headers={"Retry-After": retry_after(wait_s)})

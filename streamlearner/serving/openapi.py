@@ -6,7 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from streamlearner.serving.problems import Json
+from streamlearner.decoding.inputs import Schema
+from streamlearner.serving.body_schemas import StreamSchemas
+from streamlearner.serving.problems import Handlers, Json
 from streamlearner.serving.routes import SCHEME
 
 _SCHEMES = {
@@ -19,14 +21,29 @@ _SCHEMES = {
 
 
 class Application(FastAPI):
-    """FastAPI's, whose description also says which roles there are."""
+    """FastAPI's, whose description also says which roles there are, and what this stream's inputs are."""
+
+    def __init__(self, *, stream: StreamSchemas, title: str, version: str, handlers: Handlers) -> None:
+        """Without the interactive pages of FastAPI, which load their scripts from other hosts."""
+        super().__init__(
+            title=title,
+            version=version,
+            openapi_url=None,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            exception_handlers=handlers,
+        )
+        self._stream = stream
+        self._described: tuple[Schema | None, dict[str, Any]] | None = None
 
     def openapi(self) -> dict[str, Any]:
-        """The description, made at the first call."""
-        if self.openapi_schema is None:
+        """The description, made at the first call, and again once the stream has begun."""
+        schema = self._stream.schema
+        if self._described is None or self._described[0] != schema:
             super().openapi().setdefault("components", {})["securitySchemes"] = _SCHEMES
-        assert self.openapi_schema is not None
-        return self.openapi_schema
+            self._described = schema, self._stream.filled_in(self.openapi_schema, schema)
+        return self._described[1]
 
 
 class Description:

@@ -7,12 +7,13 @@ import json
 import logging
 import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.daemon_port import BacklogFull, Conflict, TooLarge, Unavailable
@@ -102,11 +103,19 @@ async def _http(request: Request, error: HTTPException) -> Response:
         paths = [str(getattr(route, "path", "")) for route in request.app.routes]
         return answer(404, f"no such path: {path[:200]}{nearest(path, paths)}")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        return answer(
-            405, f"{path[:200]} does not take {request.method[:20]}; it takes {allowed}", error.headers
-        )
+        allowed = ", ".join(_methods(request))
+        text = f"{path[:200]} does not take {request.method[:20]}; it takes {allowed}"
+        return answer(405, text, {"Allow": allowed})
     return answer(error.status_code, str(error.detail), error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What a path takes: each method is a route of its own, and the router names those of the first."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods
+    return sorted(found)
 
 
 async def _crash(request: Request, error: Exception) -> Response:
@@ -114,7 +123,8 @@ async def _crash(request: Request, error: Exception) -> Response:
     return answer(500, CRASHED)
 
 
-HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+Handlers: TypeAlias = dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]
+HANDLERS: Handlers = {
     Problem: _problem,
     InvalidInput: _invalid_input,
     BacklogFull: _backlog_full,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -11,21 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from streamlearner.serving.answer_models import Error
 from streamlearner.serving.bodies import Body, schema_of
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.tokens import Role
 
 OPEN = None
 """The role of a route that answers everybody: health, the page without figures, and this description."""
-ERROR = {
-    "description": 'every error: {"error": "what was found, and what was expected"}',
-    "content": {
-        "application/json": {
-            "schema": {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-        }
-    },
-}
+ERROR: dict[str, Any] = {"description": "every error", "model": Error}
 SCHEME = "token"
+AnswerKind: TypeAlias = Any
+"""What a success looks like: a model of `answer_models` or a list of one, a media type, or a pair of both."""
 
 
 class Routes:
@@ -36,10 +32,16 @@ class Routes:
         self._guard = guard
 
     def get(
-        self, path: str, endpoint: Callable[..., Any], *, role: Role | None, in_schema: bool = True
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        role: Role | None,
+        answer: AnswerKind = None,
+        in_schema: bool = True,
     ) -> None:
         """A path to read, by HEAD as well."""
-        self.add("GET", path, endpoint, role=role, in_schema=in_schema)
+        self.add("GET", path, endpoint, role=role, answer=answer, in_schema=in_schema)
         self.add("HEAD", path, endpoint, role=role, in_schema=False)
 
     def post(
@@ -49,14 +51,15 @@ class Routes:
         body: type[Body],
         *,
         role: Role | None,
+        answer: AnswerKind = None,
         status: int = 202,
+        also: int | None = None,
         more: dict[str, Any] | None = None,
     ) -> None:
         """A path that takes a JSON body, and what `more` names."""
         content = {"application/json": {"schema": schema_of(body)}} | (more or {})
-        self.add(
-            "POST", path, endpoint, role=role, status=status, extra={"requestBody": {"content": content}}
-        )
+        extra = {"requestBody": {"content": content, "required": _required(body)}}
+        self.add("POST", path, endpoint, role=role, answer=answer, status=status, also=also, extra=extra)
 
     def add(
         self,
@@ -65,18 +68,21 @@ class Routes:
         endpoint: Callable[..., Any],
         *,
         role: Role | None,
+        answer: AnswerKind = None,
         status: int = 200,
+        also: int | None = None,
         extra: dict[str, Any] | None = None,
         in_schema: bool = True,
     ) -> None:
-        """Any path. The role is asked for before the endpoint sees the request and its body is read."""
+        """Any path. The role is asked for before the endpoint sees the request and its body is read. The same
+        `answer` comes with `status`, or `also` another one."""
         self._app.add_api_route(
             path,
             endpoint,
             methods=[method],
             status_code=status,
             response_class=Response,
-            responses={"default": ERROR},
+            responses={each: _answered(answer) for each in (status, also) if each} | {"default": ERROR},
             openapi_extra=self._described(role) | (extra or {}),
             include_in_schema=in_schema,
         )
@@ -87,6 +93,25 @@ class Routes:
     def _described(self, role: Role | None) -> dict[str, Any]:
         needed = {"security": [{SCHEME: [role]}]} if self._guard.demands(role) else {}
         return {"x-role": role or "open"} | needed
+
+
+def _required(body: type[Body]) -> bool:
+    """Whether an empty one would miss something."""
+    return any(field.is_required() for field in body.model_fields.values())
+
+
+def _answered(answer: AnswerKind) -> dict[str, Any]:
+    """A success in OpenAPI."""
+    if answer is None:
+        return {}
+    kinds = answer if isinstance(answer, tuple) else (answer,)
+    media = [kind for kind in kinds if isinstance(kind, str)]
+    content = {name: {"schema": {"type": "string"} | _BINARY.get(name, {})} for name in media}
+    models = [kind for kind in kinds if not isinstance(kind, str)]
+    return ({"content": content} if content else {}) | ({"model": models[0]} if models else {})
+
+
+_BINARY = {"image/png": {"format": "binary"}}
 
 
 class _Guarded:

@@ -77,7 +77,7 @@ class Serving:
         self._rpc = (
             make_rpc(
                 model=model, health=health, guard=guard, metrics=metrics, version=version, host=host,
-                port=grpc_port, threads=prediction_threads, max_bytes=max_body_bytes,
+                port=grpc_port, threads=prediction_threads, max_bytes=max_body_bytes, tls=tls,
             )
             if grpc_port is not None
             else None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from streamlearner.errors import ConfigError
 
@@ -49,6 +50,15 @@ class Tls:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
+    def pem(self) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """Key and certificate, and the clients' authorities, as gRPC takes them: it reads no encrypted keys.
+        Raises `ConfigError`."""
+        self.context()
+        if self.key_password is not None:
+            raise ConfigError("serving.tls.key_password: gRPC reads no encrypted key; expected a plain one")
+        certificate, key = self.certificate.read_bytes(), (self.key or self.certificate).read_bytes()
+        return [(key, certificate)], self.client_ca.read_bytes() if self.client_ca else None
+
     def files(self) -> list[Path]:
         return [path for path in (self.certificate, self.key, self.client_ca) if path is not None]
 
@@ -88,6 +98,26 @@ class RenewedTls:
 
     def _found(self) -> list[tuple[int, int, int] | None]:
         return [_state(path) for path in self._tls.files()]
+
+
+class RenewedPem:
+    """The same for gRPC, which asks before each handshake: a new configuration, or None for the last one."""
+
+    def __init__(self, tls: Tls, *, configuration: Callable[..., Any]) -> None:
+        self._tls = tls
+        self._configuration = configuration
+        self._state = [_state(path) for path in tls.files()]
+
+    def __call__(self) -> Any:
+        found = [_state(path) for path in self._tls.files()]
+        if found == self._state:
+            return None
+        self._state = found
+        try:
+            return self._configuration(*self._tls.pem())
+        except (ConfigError, OSError) as error:
+            log.error("the certificate for gRPC stays as it was: %s", error)
+            return None
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

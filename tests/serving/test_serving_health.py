@@ -74,7 +74,8 @@ def test_answers_are_counted_by_route_and_never_by_what_clients_write(
     [
         ("GET", "/v1/predct", 404, 'did you mean "/v1/predict"?'),
         ("GET", "/v1/predict", 405, "takes POST"),
-        ("PUT", "/v1/status", 405, "takes GET"),
+        ("PUT", "/v1/status", 405, "takes GET, HEAD"),
+        ("PUT", "/v1/examples", 405, "takes DELETE, POST"),
         ("POST", "/v1/predict/", 404, "no such path"),
     ],
 )
@@ -99,9 +100,10 @@ def test_a_crash_is_a_500_in_the_common_form_and_tells_no_details(
 def test_the_description_lists_every_path_and_its_body(client: InProcess) -> None:
     described = client.get("/openapi.json").json()["paths"]
     expected = {
-        "/v1/predict", "/v1/labels", "/v1/examples", "/v1/status", "/v1/retention", "/v1/memory",
-        "/v1/recollections",
-        "/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant", "/livez", "/readyz", "/metrics", "/",
+        "/v1/predict", "/v1/labels", "/v1/examples", "/v1/examples/{id}", "/v1/status", "/v1/retention",
+        "/v1/memory", "/v1/recollections",
+        "/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant", "/v1/retrain",
+        "/livez", "/readyz", "/metrics", "/",
         "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
     }  # fmt: skip
     for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):

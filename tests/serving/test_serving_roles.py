@@ -29,6 +29,9 @@ ROUTES = {
     "POST /v1/checkpoint": Role.OPERATE,
     "POST /v1/rollback": Role.OPERATE,
     "POST /v1/transplant": Role.OPERATE,
+    "POST /v1/retrain": Role.OPERATE,
+    "DELETE /v1/examples": Role.OPERATE,
+    "DELETE /v1/examples/{id:path}": Role.OPERATE,
     "GET /v2": Role.READ,
     "GET /v2/models/{model}": Role.READ,
     "GET /v2/models/{model}/versions/{version}": Role.READ,
@@ -55,7 +58,8 @@ BODIES = {
 }
 OTHERWISE = {"POST /v1/labels": 409}
 """What a route answers here to who may use it, where that is no success: no predictions are kept."""
-PARAMETERS = {"model": "streamlearner", "version": "3", "id": "a"}
+QUERIES = {"DELETE /v1/examples": "?label=one"}
+PARAMETERS = {"id:path": "a", "model": "streamlearner", "version": "3", "id": "a"}
 """What stands in a path for its `{parameter}`."""
 
 
@@ -89,7 +93,8 @@ def asked(client: InProcess, route: str, token: str | None) -> int:
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     for name, value in PARAMETERS.items():
         path = path.replace(f"{{{name}}}", value)
-    return client.request(method, path, json=BODIES.get(path), headers=headers).status_code
+    body = BODIES.get(path) if method == "POST" else None
+    return client.request(method, path + QUERIES.get(route, ""), json=body, headers=headers).status_code
 
 
 def test_the_table_names_every_route_and_each_declares_its_role(guarded: Serving) -> None:

@@ -168,3 +168,37 @@ def test_who_begins_no_handshake_is_not_waited_for(impatient: None, encrypted: S
     with socket.create_connection(encrypted.address, timeout=10.0) as silent:
         assert silent.recv(10) == b""
     assert time.monotonic() - began_s < 5.0
+
+
+def test_grpc_has_the_same_certificate_and_asks_for_the_same_of_its_clients(
+    make_serving: MakeServing, authority: Authority
+) -> None:
+    grpc = pytest.importorskip("grpc", reason="grpcio is missing: pip install 'streamlearner[test]'")
+    certificate, key = authority.issue("daemon")
+    serving = make_serving(tls=Tls(certificate, key, client_ca=authority.ca), grpc_port=0)
+    serving.start()
+    assert serving.grpc_address is not None
+    target = "{}:{}".format(*serving.grpc_address)
+    known = authority.issue("client")
+    own = {"private_key": known[1].read_bytes(), "certificate_chain": known[0].read_bytes()}
+    for credentials, admitted in (
+        (grpc.ssl_channel_credentials(authority.ca.read_bytes(), **own), True),
+        (grpc.ssl_channel_credentials(authority.ca.read_bytes()), False),
+        (None, False),
+    ):
+        channel = grpc.secure_channel(target, credentials) if credentials else grpc.insecure_channel(target)
+        with channel:
+            ready = grpc.channel_ready_future(channel)
+            if admitted:
+                ready.result(timeout=20)
+            else:
+                with pytest.raises(grpc.FutureTimeoutError):
+                    ready.result(timeout=1)
+            ready.cancel()
+
+
+def test_grpc_takes_no_encrypted_key_and_says_so(make_serving: MakeServing, authority: Authority) -> None:
+    pytest.importorskip("grpc", reason="grpcio is missing: pip install 'streamlearner[test]'")
+    certificate, key = authority.issue("daemon")
+    with pytest.raises(ConfigError, match=r"key_password: gRPC reads no encrypted key"):
+        make_serving(tls=Tls(certificate, key, key_password="x"), grpc_port=0)

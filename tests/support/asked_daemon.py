@@ -31,8 +31,14 @@ class AskedDaemon:
     with a last checkpoint at the end."""
 
     def __init__(
-        self, settings: dict[str, Any], state_dir: Path, *, messages: Sequence[Message] | None
+        self,
+        settings: dict[str, Any],
+        state_dir: Path,
+        *,
+        messages: Sequence[Message] | None,
+        token: str | None = None,
     ) -> None:
+        self.headers = {} if token is None else {"authorization": f"Bearer {token}"}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -62,10 +68,10 @@ class AskedDaemon:
             raise self.failures[0]
 
     def get(self, path: str) -> Any:
-        return self._ask(urllib.request.Request(self._url(path)))
+        return self._ask(urllib.request.Request(self._url(path), headers=self.headers))
 
     def post(self, path: str, body: Any) -> Any:
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json"} | self.headers
         return self._ask(urllib.request.Request(self._url(path), json.dumps(body).encode(), headers))
 
     def _url(self, path: str) -> str:

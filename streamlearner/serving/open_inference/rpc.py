@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.guard import Guard
@@ -80,6 +81,7 @@ class OpenInferenceRpc:
         """The response to a call of that method, or the end of the call by a status with a text."""
         status, text = 200, ""
         try:
+            self._guard.admit_rate(ROLES[method], address_of(context.peer()))
             self._guard.admit_token(ROLES[method], _authorization(context))
             return self._answers[method](request, context)
         except Problem as problem:
@@ -122,6 +124,11 @@ class OpenInferenceRpc:
     def _index(self, request: Any, context: Any) -> Any:
         models = index(self._model, self._health, only_ready=request.ready)
         return self._new("RepositoryIndexResponse", models=models)
+
+
+def address_of(peer: str) -> str:
+    """Of `ipv4:10.0.0.7:1234` or `ipv6:%5B2001:db8::1%5D:1234`, as gRPC names a client."""
+    return unquote(peer.partition(":")[2].rpartition(":")[0]).strip("[]")
 
 
 def _code(status: int) -> str:

@@ -13,6 +13,7 @@ from streamlearner.serving.health import Health
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rpc import OpenInferenceRpc
 from streamlearner.serving.open_inference.rpc_messages import SERVICE, Messages
+from streamlearner.serving.tls import RenewedPem, Tls
 from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,9 @@ class RpcListener:
         port: int,
         threads: int,
         max_bytes: int,
+        tls: Tls | None,
     ) -> None:
+        self._tls = tls
         self.address = (host, port)
         self._service = service
         self._messages = messages
@@ -61,13 +64,26 @@ class RpcListener:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self._handlers()),))
         host, port = self.address
         try:
-            bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            bound = self._bind(server, address)
         except RuntimeError as error:
             text = f"cannot listen for gRPC on {host}:{port}: {error}"
             raise ConfigError(f"{text}; set serving.grpc_port to a free port of this machine") from None
         server.start()
         self.address, self._server = (host, bound), server
         log.info("serving gRPC on %s:%d", *self.address)
+
+    def _bind(self, server: Any, address: str) -> int:
+        import grpc
+
+        if self._tls is None:
+            return int(server.add_insecure_port(address))
+        credentials = grpc.dynamic_ssl_server_credentials(
+            grpc.ssl_server_certificate_configuration(*self._tls.pem()),
+            RenewedPem(self._tls, configuration=grpc.ssl_server_certificate_configuration),
+            require_client_authentication=self._tls.client_ca is not None,
+        )
+        return int(server.add_secure_port(address, credentials))
 
     def stop(self) -> None:
         """Finishes calls under way, for up to 3 s; frees the port. Safe to call twice, or unstarted."""
@@ -101,8 +117,9 @@ def make_rpc(
     port: int,
     threads: int,
     max_bytes: int,
+    tls: Tls | None,
 ) -> RpcListener:
-    """Not started. Raises `ConfigError` where the extra `grpc` is not installed."""
+    """Not started. Raises `ConfigError` where the extra `grpc` is not installed, or TLS cannot be had so."""
     try:
         import grpc  # noqa: F401
 
@@ -112,4 +129,8 @@ def make_rpc(
     service = OpenInferenceRpc(
         model=model, health=health, guard=guard, metrics=metrics, messages=messages, version=version
     )
-    return RpcListener(service, messages=messages, host=host, port=port, threads=threads, max_bytes=max_bytes)
+    if tls is not None:
+        tls.pem()
+    return RpcListener(
+        service, messages=messages, host=host, port=port, threads=threads, max_bytes=max_bytes, tls=tls
+    )

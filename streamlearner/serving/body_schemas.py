@@ -1,0 +1,150 @@
+"""What a request may hold, said as narrowly as it is enforced, also where that depends on the stream."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.inputs import Schema
+from streamlearner.decoding.labels import MAX_FACTORS, MAX_TEXT_CHARACTERS
+
+JsonSchema = dict[str, Any]
+
+MOST_LISTED = 4096
+"""Numbers of an input that are described one by one; a larger one is only said to be nested lists."""
+_NO_CONTROLS = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*"
+_NOT_TOO_LARGE_A_NUMBER = r"(?!-?[1-9][0-9]{18,}$)"
+TEXT: JsonSchema = {
+    "type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS, "pattern": f"^{_NO_CONTROLS}$",
+}  # fmt: skip
+INTEGER: JsonSchema = {"type": "integer", "format": "int64", "not": {"const": -(2**63)}}
+"""Bounds near 2**63 would be read as doubles by many, and come out as others."""
+CLASS: JsonSchema = {"anyOf": [TEXT | {"pattern": f"^{_NOT_TOO_LARGE_A_NUMBER}{_NO_CONTROLS}$"}, INTEGER]}
+NAME: JsonSchema = {"anyOf": [TEXT, INTEGER, {"type": "null"}]}
+LABEL: JsonSchema = {
+    "anyOf": [
+        *CLASS["anyOf"],
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": MAX_FACTORS,
+            "propertyNames": TEXT,
+            "additionalProperties": CLASS,
+        },
+    ]
+}
+PICTURE: JsonSchema = {
+    "type": "object",
+    "properties": {
+        "image": {
+            "type": "string",
+            "format": "picture",
+            "contentEncoding": "base64",
+            "description": "PNG, JPEG, WebP or TIFF",
+        },
+        "b64": False,
+        "data": False,
+    },
+    "required": ["image"],
+}
+
+MARK = "x-holds"
+"""Of a schema that depends on the stream: which of `StreamSchemas` fills it in."""
+INPUT: JsonSchema = {MARK: "input"}
+INPUTS: JsonSchema = {"type": "array", "minItems": 1, "items": INPUT, MARK: "batch"}
+RAW_INPUT: JsonSchema = {"type": "string", "format": "binary", MARK: "raw"}
+
+
+class StreamSchemas:
+    """Fills in what depends on this daemon: the shape of its inputs, and how many a request may hold."""
+
+    def __init__(self, *, codec: Codec, max_batch: int) -> None:
+        self._codec = codec
+        self._max_batch = max_batch
+
+    @property
+    def schema(self) -> Schema | None:
+        """Of the stream; None until it has begun."""
+        return self._codec.schema
+
+    def filled_in(self, part: Any, schema: Schema | None) -> Any:
+        """A copy of any part of a description, every mark in it replaced."""
+        if isinstance(part, list):
+            return [self.filled_in(each, schema) for each in part]
+        if not isinstance(part, dict):
+            return part
+        plain = {key: self.filled_in(value, schema) for key, value in part.items() if key != MARK}
+        match part.get(MARK):
+            case "input":
+                return plain | input_schema(schema)
+            case "batch":
+                return plain | {"maxItems": self._max_batch}
+            case "raw" if schema is not None:
+                count = prod(schema.shape) * (1 if schema.dtype == "uint8" else 4)
+                return plain | {"minLength": count, "maxLength": count}
+        return plain
+
+
+def written_shape(schema: Schema) -> list[int]:
+    """The shape of an input as one writes it: channels last, and none of one channel."""
+    if schema.dtype != "uint8":
+        return list(schema.shape)
+    channels, height, width = schema.shape
+    return [height, width] if channels == 1 else [height, width, channels]
+
+
+def input_schema(schema: Schema | None) -> JsonSchema:
+    """One input of a body: a nested list, base64, or, of images, a file; while the stream has not begun, of
+    any shape."""
+    if schema is None:
+        return {"anyOf": [{"type": "array", "minItems": 1}, _raw({"type": "string"}, None, None), PICTURE]}
+    if schema.dtype == "uint8":
+        shape = written_shape(schema)
+        raw = _raw(_base64(prod(shape)), shape, "uint8")
+        integers = _nested(shape, {"enum": list(range(256))})  # 7.0 is an integer to JSON Schema
+        shares = _nested(shape, {"type": "number", "minimum": 0, "maximum": 1})
+        return {"anyOf": [integers, shares, raw, PICTURE]}
+    (count,) = schema.shape
+    number = {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
+    return {"anyOf": [_nested([count], number), _raw(_base64(4 * count), [count], "float32")]}
+
+
+def _nested(shape: list[int], number: JsonSchema) -> JsonSchema:
+    if prod(shape) > MOST_LISTED:
+        return {
+            "type": "array",
+            "minItems": shape[0],
+            "maxItems": shape[0],
+            "description": f"nested: {shape}",
+        }
+    for side in reversed(shape):
+        number = {"type": "array", "items": number, "minItems": side, "maxItems": side}
+    return number
+
+
+def _raw(text: JsonSchema, shape: list[int] | None, dtype: str | None) -> JsonSchema:
+    sides: JsonSchema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+    if shape is not None:
+        sides = {"enum": [shape, *([[*shape, 1]] if len(shape) == 2 else [])]}
+    dtypes: list[str | None] = [dtype] if dtype else ["uint8", "float32", "float64"]
+    return {
+        "type": "object",
+        "properties": {
+            "b64": text | {"contentEncoding": "base64"},
+            "shape": sides,
+            "dtype": {"enum": [*dtypes, *([None] if "uint8" in dtypes else [])]},
+            "image": False,
+            "data": False,
+        },
+        "required": ["b64", "shape", *([] if "uint8" in dtypes else ["dtype"])],
+    }
+
+
+def _base64(size_bytes: int) -> JsonSchema:
+    """Of exactly so many bytes."""
+    whole, rest = divmod(size_bytes, 3)
+    letter = "[A-Za-z0-9+/]"
+    end = {0: "", 1: f"{letter}[AQgw]==", 2: f"{letter}{{2}}[AEIMQUYcgkosw048]="}[rest]
+    pattern = f"^{letter}{{{4 * whole}}}{end}$"
+    return {"type": "string", "pattern": pattern, "maxLength": 4 * (whole + bool(rest))}

@@ -1,0 +1,118 @@
+"""GET /openapi.json: what clients are generated from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamlearner.decoding.codec import Codec, Schema
+from tests.serving.conftest import MakeServing
+from tests.support.serving_fakes import InProcess
+
+Document = dict[str, Any]
+
+
+def described(client: InProcess) -> Document:
+    found: Document = client.get("/openapi.json").json()
+    return found
+
+
+def operations(document: Document) -> list[tuple[str, Document]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_every_success_and_every_error_has_a_schema(client: InProcess) -> None:
+    for name, operation in operations(described(client)):
+        assert operation["responses"].keys() & {"200", "202"}, name
+        for answer in operation["responses"].values():
+            assert answer["content"], name
+            for content in answer["content"].values():
+                assert content["schema"], name
+
+
+def test_answers_are_components_and_every_reference_leads_somewhere(client: InProcess) -> None:
+    document = described(client)
+    named = document["components"]["schemas"]
+    assert {"Error", "Predictions", "StatusDocument", "RetentionDocument", "MemoryDocument"} <= named.keys()
+
+    def references(part: Any) -> list[str]:
+        if isinstance(part, dict):
+            own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+            return own + [found for value in part.values() for found in references(value)]
+        return [found for each in part for found in references(each)] if isinstance(part, list) else []
+
+    found = references(document)
+    assert len(found) > 40
+    assert all(name.removeprefix("#/components/schemas/") in named for name in found)
+
+
+def test_an_operation_says_which_token_it_needs_and_only_where_there_are_tokens(
+    client: InProcess, make_serving: MakeServing
+) -> None:
+    assert not [name for name, operation in operations(described(client)) if "security" in operation]
+    closed = described(InProcess(make_serving(token="secret")))
+    assert closed["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for name, operation in operations(closed):
+        role = operation["x-role"]
+        assert operation.get("security") == (None if role == "open" else [{"token": [role]}]), name
+
+
+def input_of(document: Document) -> list[Document]:
+    body = document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
+    found: list[Document] = body["application/json"]["schema"]["properties"]["inputs"]["items"]["anyOf"]
+    return found
+
+
+def test_inputs_are_described_as_the_stream_has_them_once_it_has_begun(make_serving: MakeServing) -> None:
+    codec = Codec()
+    client = InProcess(make_serving(codec=codec))
+    assert input_of(described(client))[0] == {"type": "array", "minItems": 1}
+    codec.schema = Schema((1, 2, 3), "uint8")
+    rows, shares, raw, picture = input_of(described(client))
+    assert (rows["minItems"], rows["maxItems"], rows["items"]["maxItems"]) == (2, 2, 3)
+    assert shares["items"]["items"] == {"type": "number", "minimum": 0, "maximum": 1}
+    assert raw["properties"]["shape"] == {"enum": [[2, 3], [2, 3, 1]]}
+    assert raw["properties"]["b64"]["pattern"] == "^[A-Za-z0-9+/]{8}$"
+    assert picture["required"] == ["image"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((3, 2, 2), "uint8"), ((5,), "float32"), ((3, 224, 224), "uint8")]
+)
+def test_inputs_of_any_kind_are_described(
+    make_serving: MakeServing, shape: tuple[int, ...], dtype: str
+) -> None:
+    forms = input_of(described(InProcess(make_serving(codec=Codec(schema=Schema(shape, dtype))))))
+    assert forms[0]["maxItems"] == (shape[0] if len(shape) == 1 else shape[1])
+    assert len(str(forms)) < 10_000
+
+
+def test_how_many_a_request_may_hold_is_said(make_serving: MakeServing) -> None:
+    document = described(InProcess(make_serving(max_batch=7)))
+    for path, key in (("/v1/predict", "inputs"), ("/v1/examples", "examples")):
+        body = document["paths"][path]["post"]["requestBody"]
+        found = body["content"]["application/json"]["schema"]["properties"][key]
+        assert (found["minItems"], found["maxItems"], body["required"]) == (1, 7, True)
+
+
+def test_numbers_without_a_fraction_are_integers_however_they_are_written(
+    client: InProcess, make_serving: MakeServing
+) -> None:
+    named = {"input": [[1] * 4] * 4, "label": 3.0, "task": 2.0, "id": 7.0}
+    assert client.post("/v1/examples", json={"examples": [named]}).status_code == 202
+    assert (
+        client.post("/v1/examples", json={"examples": [named | {"label": 3.5, "id": 8}]}).status_code == 400
+    )
+    assert client.post("/v1/predict", json={"inputs": [[[1] * 4] * 4], "task": 3.0}).status_code == 200
+    assert client.post("/v1/transplant", json={"to": "mlp", "steps": 50.0}).json()["steps"] == 50
+
+
+def test_raw_bytes_are_of_the_streams_shape_where_no_header_says_another(client: InProcess) -> None:
+    headers = {"content-type": "application/octet-stream"}
+    assert client.post("/v1/predict", content=bytes(16), headers=headers).status_code == 200
+    assert client.post("/v1/predict", content=bytes(15), headers=headers).status_code == 400
