@@ -1,0 +1,55 @@
+"""What serving's threads count: requests, answers, labels that came later, pushed examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from streamlearner.telemetry.series import Series
+
+
+class ServingMetrics:
+    """The part of `Metrics` that serving calls, from any thread."""
+
+    _series: Series
+
+    def observe_prediction(self, *, route: str, inputs: int, seconds: float) -> None:
+        """One answered request of `inputs` inputs. `route` is `hippocampus` or `neocortex`."""
+        answered, duration = self._series.predicted[route]
+        answered.inc(inputs)
+        duration.observe(seconds)
+
+    def count_request(self, *, path: str, code: int) -> None:
+        """One HTTP request. `path` is a route of the application, never what the client wrote."""
+        self._series.requests.labels(path, str(code)).inc()
+
+    def count_rpc(self, *, method: str, code: str) -> None:
+        """One call of a method that there is; `code` is the name of gRPC's."""
+        self._series.rpcs.labels(method, code).inc()
+
+    def count_label(self, *, outcome: str) -> None:
+        """One label that came later; `outcome` is of a small fixed set."""
+        self._series.labels.labels(outcome).inc()
+
+    def publish_answered(
+        self,
+        *,
+        waiting: int,
+        overall: float | None,
+        by_version: Mapping[str, float | None],
+        by_window: Mapping[str, float | None],
+    ) -> None:
+        """Accuracy of the answers that were given and whose labels came, 0 to 1; None where none came."""
+        self._series.awaiting.set(waiting)
+        slices = {"overall": overall} | {f"window:{name}": value for name, value in by_window.items()}
+        slices |= {f"version:{name}": by_version[name] for name in list(by_version)[-10:]}
+        self._series.answered.publish({name: value for name, value in slices.items() if value is not None})
+
+    def count_pushed(self, *, accepted: int, duplicates: int) -> None:
+        """Examples that a push made durable, and those it had before."""
+        self._series.push_accepted.inc(accepted)
+        self._series.push_duplicates.inc(duplicates)
+
+    def publish_served(self, *, examples: int, frozen_s: float) -> None:
+        """The model being served: examples it learned, and when it was frozen (seconds since the epoch)."""
+        self._series.served_examples.set(examples)
+        self._series.served_time.set(frozen_s)
