@@ -65,8 +65,7 @@ class KafkaSource(Source):
             raise ConfigError(f"kafka: start is {start!r}; expected 'earliest' or 'latest'")
         self._options = consumer_options(bootstrap_servers, client or {})
         self._topic, self._start, self._group_id = topic, start, group_id
-        self._start_timeout_s = start_timeout_s
-        self._discover_every_s = discover_every_s
+        self._start_timeout_s, self._discover_every_s = start_timeout_s, discover_every_s
         self._clock, self._sleep = clock, sleep
         self._gaps = Gaps(topic=topic, on_gap=on_gap)
         self._merge = Merge(wait_s=empty_partition_wait_s, fresh_s=SILENCE_S)

@@ -229,26 +229,19 @@ def test_a_sleep_is_gone_on_with_also_where_the_budget_is_another_one(budget_bit
 
 
 def test_a_sleep_given_up_holds_nothing_any_more() -> None:
-    one = (
-        Watched(learner("recollection_replay", budget_bits=40_000))
-        .live(0, 6, STREAMS["the same classes"])
-        .learner
-    )
+    watched = Watched(learner("recollection_replay", budget_bits=40_000))
+    one = watched.live(0, 6, STREAMS["the same classes"]).learner
     now = one.consolidation
     assert now is not None
     one.learn(batch(7, [0, 1]))
     one.abandon_consolidation()
-    assert now.stored_bits == 0 and all(
-        len(memory) == 0 for memory in lending.memories(now.candidate).values()
-    )
+    assert now.stored_bits == 0
+    assert all(len(memory) == 0 for memory in lending.memories(now.candidate).values())
 
 
 def test_a_sleep_that_begins_anew_lets_go_of_what_the_one_before_read() -> None:
-    one = (
-        Watched(learner("recollection_replay", budget_bits=40_000))
-        .live(0, 6, STREAMS["the same classes"])
-        .learner
-    )
+    watched = Watched(learner("recollection_replay", budget_bits=40_000))
+    one = watched.live(0, 6, STREAMS["the same classes"]).learner
     former = one.consolidation
     one.begin_consolidation()
     assert former is not None and former is not one.consolidation

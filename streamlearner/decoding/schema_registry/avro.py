@@ -45,8 +45,8 @@ class AvroFormat:
 
 
 class _Sizes:
-    """Which values take no bytes. Nothing bounds how many of them an array holds, so such schemas are refused:
-    a limit in bytes is to limit the memory, too."""
+    """Which values take no bytes. Nothing bounds how many of them an array holds, so such schemas are
+    refused: a limit in bytes is to limit the memory, too."""
 
     def __init__(self, named: Mapping[str, Any]) -> None:
         self._named = named
