@@ -112,6 +112,7 @@ class EmbeddedState:
         """Each example whose id is new; then what is due of sleep."""
         if self.learner and self.learner.asleep and not self.config.sleep.steps_per_batch:
             self._end_sleep(self.learner)
+        self.ids.version = self.learner.progress.newest if self.learner else 0
         gone = sum(name is not None and name in self.erased for name in batch.ids)
         fresh = [place for place, name in enumerate(batch.ids) if name is None or self._is_new(name)]
         self.tally.messages += len(batch)

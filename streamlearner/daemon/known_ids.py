@@ -67,7 +67,7 @@ class RememberedIds(KnownIds):
 
     def restore_versions(self, versions: Tensor) -> None:
         """Those saved with the ids that were restored."""
-        known = versions.tolist()[-len(self._ids) :]
+        known = versions.tolist()[len(versions) - len(self._ids) :]
         self._versions = {key: held for key, held in zip(self._ids, known, strict=True) if held}
 
 

@@ -61,7 +61,8 @@ def test_images_through_the_eye_and_features_of_a_producer_are_learned_alike(tmp
 def test_it_answers_for_images_and_counts_the_eye_apart(tmp_path: Path) -> None:
     config = runs.settings(tmp_path, eye__name=EYE, daemon__at_end="serve")
     with runs.running(build(config, source=MemorySource(stream(60)))) as daemon:
-        runs.wait_until(lambda: daemon.state.tally.messages == 60, "all is learned")
+        runs.wait_until(lambda: daemon.state.tally.messages == 60, "all is taken")
+        runs.wait_until(lambda: runs.ask(daemon, "/v1/memory")["seen"] > 50, "all but the exam is learned")
         answer = runs.ask(daemon, "/v1/predict", {"inputs": [images(1)[0].tolist()]})
         memory = runs.ask(daemon, "/v1/memory")
     assert answer["predictions"][0]["label"] == 0

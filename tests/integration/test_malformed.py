@@ -18,7 +18,7 @@ from streamlearner.daemon.known_ids import RememberedIds
 from streamlearner.decoding.inputs import wire_input
 from streamlearner.stream import Message
 from tests.support.daemon_process import DaemonProcess
-from tests.support.malformed import BAD, EXACT, LABELS, PIXELS, Headers, pixels_of
+from tests.support.malformed import BAD, EXACT, LABELS, PIXELS, Headers, as_event, pixels_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -38,6 +38,10 @@ REASONS = {
     "no_headers": {"headers"},
 }
 """What may be said of each kind of damage; the wire formats say it each in its own way."""
+
+
+NAMED = [wire for wire in EXACT if wire is not as_event]
+"""Those of which a header may name the example: an event names itself."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Stream:
         ]
 
     def _good(self, place: int) -> Message:
-        value, headers = self._dice.choice(EXACT)(pixels_of(self._dice), self._dice.choice(LABELS))
+        value, headers = self._dice.choice(NAMED)(pixels_of(self._dice), self._dice.choice(LABELS))
         self.ids.append(f"good-{place}")
         others = tuple(header for header in headers if header[0] != "id")
         return Message(value, "t", 0, place, headers=(*others, ("id", self.ids[-1].encode())))

@@ -163,10 +163,10 @@ def test_bits_held_are_those_of_the_memory_report_and_within_the_budget(
     held = prometheus.values("streamlearner_memory_bits", "store")
     assert held == document["stored_bits"] and held.keys() == {"recollections", "exam"}
     budgets = {"recollections": document["budget_bits"], "exam": document["exam_budget_bits"]}
-    budgets |= {"dream": document["dream_budget_bits"]}
+    budgets |= {"dream": document["dream_budget_bits"], "predictions": document["predictions_budget_bits"]}
     assert prometheus.values("streamlearner_memory_budget_bits", "store") == budgets
     assert document["budget_bits"] == SETTINGS["memory"]["budget_bits"]
-    assert all(0 < held[store] <= budgets[store] for store in budgets)
+    assert all(0 < bits <= budgets[store] for store, bits in held.items())
     assert prometheus.values("streamlearner_memory_parameter_bits", "module") == document["parameter_bits"]
     assert prometheus.values("streamlearner_memory_bits_per_example", "") == {
         "": document["bits_per_example"]

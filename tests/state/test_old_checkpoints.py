@@ -118,8 +118,10 @@ def chosen(said: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def held(memory: dict[str, Any]) -> dict[str, Any]:
-    """What is held of what was experienced, but for the copies that a sleep worked on then."""
-    stored = {store: bits for store, bits in memory["stored_bits"].items() if store != "dream"}
+    """What is held of what was experienced, but for the copies that a sleep worked on then, and for inputs
+    that wait for their labels now."""
+    later = ("dream", "predictions")
+    stored = {store: bits for store, bits in memory["stored_bits"].items() if store not in later}
     return chosen(memory, HELD) | {"stored_bits": stored}
 
 
@@ -204,9 +206,15 @@ def test_a_version_that_was_adopted_then_can_be_gone_back_to(story: Story) -> No
     np.testing.assert_allclose(now, then, atol=ROUNDING)
 
 
+def but_for_questions(said: dict[str, Any]) -> dict[str, Any]:
+    """Status and memory without the inputs that wait for a label: each question adds one."""
+    stored = {name: bits for name, bits in said["memory"]["stored_bits"].items() if name != "predictions"}
+    status = {name: fact for name, fact in said["status"].items() if name != "answered"}
+    return {"status": status, "memory": said["memory"] | {"stored_bits": stored}}
+
+
 def test_what_todays_code_wrote_at_its_end_is_restored_in_its_turn(story: Story) -> None:
-    assert story.restarted["status"] == story.continued["status"]
-    assert story.restarted["memory"] == story.continued["memory"]
+    assert but_for_questions(story.restarted) == but_for_questions(story.continued)
     then, now = (probabilities(said["probabilities"]) for said in (story.continued, story.restarted))
     np.testing.assert_allclose(now, then, atol=1e-6)
 
