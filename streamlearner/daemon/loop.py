@@ -208,8 +208,6 @@ class Daemon:
         self.checkpoint()
         return begun
 
-    # checkpoint
-
     def checkpoint_due(self) -> bool:
         return self.persistence.due(self.state.tally.messages)
 
@@ -237,6 +235,7 @@ class Daemon:
     def drain(self) -> None:
         """The last checkpoint. Raises CheckpointError without it: nothing is lost, but read again."""
         self.checkpoint()
+        self.publish()  # stopped since the last time, what the status says would be a moment old for good
         if self.persistence.waiting:
             lost = "nothing is lost, the next run reads the stream again from the checkpoint before"
             raise CheckpointError(f"stopped without a last checkpoint (the log says why): {lost}")

@@ -174,3 +174,20 @@ def test_predictions_name_their_version_while_the_daemon_learns(tmp_path: Path) 
             lambda: versions.add(predict(daemon)["model_version"]) or len(versions) > 3, "four versions"
         )
     assert all(version.count(".") == 1 for version in versions)
+
+
+def test_what_the_status_says_once_it_has_ended_is_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped just after the status was looked after, which is not due for a second more."""
+    daemon = build(settings(tmp_path), source=MemorySource([example(number) for number in range(100)]))
+
+    def stopped_at_last() -> bool:
+        if daemon.state.tally.messages == 100:
+            daemon.stop()
+        return False
+
+    monkeypatch.setattr(daemon, "checkpoint_due", stopped_at_last)
+    daemon.run()
+    status = daemon.status()
+    assert (status["messages"], sum(status["examples"].values())) == (100, 100)
