@@ -136,32 +136,23 @@ def _add_open_inference(routes: Routes, protocol: OpenInference) -> None:
     """Health is open, that of the model included: it says nothing more. Metadata name the classes."""
     model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
     raw = {RAW: {"schema": {"type": "string", "format": "binary"}}}
-    infer, infer_of_version = protocol.infer, protocol.infer_of_version
     routes.get("/v2", protocol.server, role=Role.READ, answer=models.ServerMetadata)
     routes.get("/v2/health/live", protocol.live, role=OPEN, answer=models.Live)
     routes.get("/v2/health/ready", protocol.ready, role=OPEN, answer=models.ProtocolReady)
-    routes.get(model, protocol.model, role=Role.READ, answer=models.ModelMetadata)
-    routes.get(f"{model}/ready", protocol.model_ready, role=OPEN, answer=models.ProtocolReady)
-    routes.post(
-        f"{model}/infer",
-        infer,
-        InferBody,
-        role=Role.PREDICT,
-        answer=(models.Inferred, RAW),
-        status=200,
-        more=raw,
-    )
-    routes.get(version, protocol.model_of_version, role=Role.READ, answer=models.ModelMetadata)
-    routes.get(f"{version}/ready", protocol.version_ready, role=OPEN, answer=models.ProtocolReady)
-    routes.post(
-        f"{version}/infer",
-        infer_of_version,
-        InferBody,
-        role=Role.PREDICT,
-        answer=(models.Inferred, RAW),
-        status=200,
-        more=raw,
-    )
+    of_model = (model, protocol.model, protocol.model_ready, protocol.infer)
+    of_version = (version, protocol.model_of_version, protocol.version_ready, protocol.infer_of_version)
+    for path, metadata, ready, infer in (of_model, of_version):
+        routes.get(path, metadata, role=Role.READ, answer=models.ModelMetadata)
+        routes.get(f"{path}/ready", ready, role=OPEN, answer=models.ProtocolReady)
+        routes.post(
+            f"{path}/infer",
+            infer,
+            InferBody,
+            role=Role.PREDICT,
+            answer=(models.Inferred, RAW),
+            status=200,
+            more=raw,
+        )
     routes.post(
         "/v2/repository/index",
         protocol.index,

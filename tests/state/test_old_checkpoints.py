@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from streamlearner.evaluation.evidence import Evidence
 from streamlearner.networks import averaged
-from streamlearner.state.format_upgrade import upgraded, upgraded_tensors
+from streamlearner.state.format_upgrade import upgraded_tensors
+from tests.support.checkpoint_store import newest_files
 from tests.support.old_checkpoints import LAYOUTS, SCENARIOS, TOTAL, Play, layout, unpacked
 from tests.support.old_streams import LATE, kind_of, values_of
 
@@ -88,15 +88,6 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         restarted = play.said()
         rolled_back = play.roll_back()
     return Story(name, old, written, restored, written_again, continued, restarted, rolled_back)
-
-
-def newest_files(state: Path) -> dict[str, dict[str, Any]]:
-    """Of the newest checkpoint, under today's names: facts, and tensors by name."""
-    newest = max(path for path in (state / "checkpoints").iterdir() if path.name.isdigit())
-    tensors: dict[str, dict[str, Any]] = {path.stem: load_file(path) for path in newest.glob("*.safetensors")}
-    facts, manifest = (json.loads((newest / f"{name}.json").read_text()) for name in ("facts", "manifest"))
-    tensors, facts = upgraded(tensors, facts, format=manifest["format"])
-    return tensors | {"facts": facts}
 
 
 def probabilities(answers: list[Any]) -> np.ndarray[Any, Any]:

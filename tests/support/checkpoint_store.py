@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.numpy import load_file
 from torch import Tensor
 
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.state.format_upgrade import upgraded
 
 Fault = Callable[[str], None]
 Action = Callable[[CheckpointStore], object]
@@ -131,3 +135,12 @@ def disk_error(at: str, code: int) -> Fault:
             raise OSError(code, os.strerror(code))
 
     return fault
+
+
+def newest_files(state: Path) -> dict[str, dict[str, Any]]:
+    """Of the newest checkpoint, under today's names: facts, and tensors by name."""
+    newest = max(path for path in (state / "checkpoints").iterdir() if path.name.isdigit())
+    tensors: dict[str, dict[str, Any]] = {path.stem: load_file(path) for path in newest.glob("*.safetensors")}
+    facts, manifest = (json.loads((newest / f"{name}.json").read_text()) for name in ("facts", "manifest"))
+    tensors, facts = upgraded(tensors, facts, format=manifest["format"])
+    return tensors | {"facts": facts}
