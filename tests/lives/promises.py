@@ -20,6 +20,8 @@ from tests.lives.worlds import World
 COUNTERS = ("newest", "version", "rollbacks")
 """Of the learner's progress: a checkpoint that was damaged takes its version numbers with it."""
 
+SEEN_BY = "intake/versions"
+"""The number of the version before each known example was learned: a rollback takes a new one."""
 
 ASKED = torch.tensor([[0.0, 1.0, 0.0], [1.0, -1.0, 0.5]])
 """What a client asks whatever is served."""
@@ -203,4 +205,5 @@ def _flat(checkpoint: Checkpoint, numbers: bool) -> dict[str, Any]:
     progress = dict(learner.pop("progress", {}))
     if not numbers:
         progress = {name: value for name, value in progress.items() if name not in COUNTERS}
+        tensors.pop(SEEN_BY, None)
     return tensors | facts | learner | {"progress": progress, "position": checkpoint.manifest.position}
