@@ -137,6 +137,11 @@ REGISTRY.register(
     "streamlearner.bench.experiments.throughput:THROUGHPUT",
     "the daemon's examples a second against a bare loop",
 )
+REGISTRY.register(
+    "serving",
+    "streamlearner.bench.experiments.serving:SERVING",
+    "requests a second beside other servers, and what learning keeps meanwhile",
+)
 
 
 class Catalogue(Mapping[str, "Experiment"]):

@@ -1,0 +1,1 @@
+"""Servers of one network, each in a process of its own, and clients that ask them in a closed loop."""
