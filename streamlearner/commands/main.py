@@ -1,4 +1,4 @@
-"""The command line: what is asked for, handed to one file a command.
+"""The command line: what is asked for, handed to one file a command, which is then imported.
 
 Torch takes a second to import, so commands that need it import it themselves.
 """
@@ -12,19 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from streamlearner import __version__
-from streamlearner.bench.command import bench
-from streamlearner.commands.checkpoint import checkpoints
-from streamlearner.commands.config import config_commands
-from streamlearner.commands.demo import demo
-from streamlearner.commands.erase import erase
-from streamlearner.commands.meta_train import meta_train
-from streamlearner.commands.plan import plan
-from streamlearner.commands.predict import predict
-from streamlearner.commands.produce import produce
-from streamlearner.commands.run import run
-from streamlearner.commands.sleep import sleep
-from streamlearner.commands.status import status
-from streamlearner.commands.transplant import transplant
+from streamlearner.commands.on_demand import CommandsOnDemand
 from streamlearner.errors import StreamlearnerError
 from streamlearner.telemetry.logs import log_crash, print_error
 
@@ -41,15 +29,14 @@ def _bench_fixture(*, data: Path, download: bool) -> Any:
 
 
 app = typer.Typer(
+    cls=CommandsOnDemand,
+    context_settings={"obj": _bench_fixture},
     help="Learns continually from a labelled stream, inside a budget of bits, and answers all the while.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(bench, name="bench", context_settings={"obj": _bench_fixture})
-app.add_typer(checkpoints, name="checkpoint")
-app.add_typer(config_commands, name="config")
 
 
 def _show_version(wanted: bool) -> None:
@@ -78,10 +65,6 @@ def main() -> None:
 @app.callback()
 def root(version: VersionOption = False) -> None:
     """What stands before the commands."""
-
-
-for command in (run, demo, produce, predict, status, sleep, transplant, erase, meta_train, plan):
-    app.command()(command)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from typing import Any
 from streamlearner.app import Files
 from streamlearner.commands.client import Client, Refused
 from streamlearner.config.loading import Config
-from streamlearner.connectors.kafka.writer import KafkaWriter
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import wire_input
@@ -62,6 +61,8 @@ def to_kafka(
     config: Config, messages: Iterator[Message], *, examples_per_s: float | None, partitions: int
 ) -> int:
     """Writes to source.kafka.topic, made with `partitions` where it is absent. All is acknowledged then."""
+    from streamlearner.connectors.kafka.writer import KafkaWriter
+
     kafka: KafkaSection = config.source.settings_of("kafka")
     writer = KafkaWriter(
         bootstrap_servers=kafka.bootstrap_servers,
