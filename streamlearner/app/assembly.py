@@ -11,7 +11,7 @@ import torch
 from joblib import cpu_count
 from prometheus_client import CollectorRegistry
 
-from streamlearner.app.access import make_access, make_tls, make_token, tell_access
+from streamlearner.app.access import make_token, tell_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.codec import make_codec
 from streamlearner.app.intake import make_failures, make_intake
@@ -26,20 +26,21 @@ from streamlearner.app.outside import (
     push_log,
 )
 from streamlearner.app.parts import check_device, check_network, make_eye
+from streamlearner.app.serving import make_history, make_serving
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import PushLog
-from streamlearner.daemon.events import Events
+from streamlearner.daemon.events import Events, MarkWriter, no_mark
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.daemon.state import DaemonState
-from streamlearner.decoding.codec import REASONS, Codec
+from streamlearner.decoding.codec import REASONS
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.eye import Eye
-from streamlearner.serving import ConnectionLimits, LabelsLater, Serving
+from streamlearner.serving import Serving
 from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.lock import StateLock
 from streamlearner.state.private import make_private, private_files
@@ -104,9 +105,16 @@ def _open_and_assemble(
     later = None
     if configured:
         source, later = with_labels(config, source, log=log, opened=opened)
-    serve = partial(make_serving, later=later)
+    history = make_history(config, opened=opened)
     return assemble(
-        config, source=source, dead_letters=dead_letters, log=log, eye=eye, serve=serve, resources=opened
+        config,
+        source=source,
+        dead_letters=dead_letters,
+        log=log,
+        eye=eye,
+        mark=history.mark if history else no_mark,
+        serve=partial(make_serving, later=later, history=history),
+        resources=opened,
     )
 
 
@@ -119,6 +127,7 @@ def assemble(
     eye: Eye | None = None,
     machine: Machine = THIS_MACHINE,
     metrics: Metrics | None = None,
+    mark: MarkWriter = no_mark,
     serve: Callable[..., Serving] | None = None,
     resources: ExitStack,
 ) -> Daemon:
@@ -140,7 +149,7 @@ def assemble(
         intake=intake,
         failures=failures,
         schedule=make_schedule(config, machine=machine),
-        events=Events(metrics=metrics, clock=machine.clock, wall_clock=machine.wall_clock),
+        events=Events(metrics=metrics, clock=machine.clock, wall_clock=machine.wall_clock, mark=mark),
         learner_factory=lambda schema: make_learner(config, schema=schema, eye=eye),
     )
     persistence = make_persistence(
@@ -217,33 +226,3 @@ def make_schedule(config: Config, *, machine: Machine = THIS_MACHINE) -> SleepSc
         )
     except ValueError as error:
         raise ConfigError(f"sleep: {error}") from None
-
-
-def make_serving(
-    config: Config,
-    *,
-    requests: Requests,
-    metrics: Metrics,
-    codec: Codec,
-    later: LabelsLater | None = None,
-) -> Serving:
-    section = config.serving
-    return Serving(
-        host=section.host,
-        port=section.port,
-        daemon=requests,
-        metrics=metrics,
-        codec=codec,
-        version=__version__,
-        access=make_access(config),
-        tls=make_tls(config),
-        model_name=section.model_name,
-        later=later,
-        grpc_port=section.grpc_port,
-        max_body_bytes=section.max_body_bytes,
-        max_batch=section.max_batch,
-        connections=ConnectionLimits(
-            most=section.max_connections, per_client=section.max_connections_per_client
-        ),
-        refresh_every_examples=section.refresh_every_examples,
-    )

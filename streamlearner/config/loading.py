@@ -45,6 +45,7 @@ from streamlearner.config.settings import (
     CheckpointSection,
     CodecSection,
     DeadLettersSection,
+    HistorySection,
     LabelsSection,
     LimitsSection,
     SourceSection,
@@ -85,6 +86,7 @@ class Config(Section):
     checkpoint: CheckpointSection = Field(default_factory=CheckpointSection)
     serving: ServingSection = Field(default_factory=ServingSection)
     labels: LabelsSection = Field(default_factory=LabelsSection)
+    history: HistorySection = Field(default_factory=HistorySection)
     dead_letters: DeadLettersSection = Field(default_factory=DeadLettersSection)
 
     def digest(self) -> str:
@@ -110,7 +112,7 @@ class Config(Section):
 
 
 _NOT_LEARNING = {
-    "state_dir", "source", "schema_registry", "serving", "labels", "dead_letters", "checkpoint",
+    "state_dir", "source", "schema_registry", "serving", "labels", "history", "dead_letters", "checkpoint",
 }  # fmt: skip
 _SECTIONS_OF_0_1 = {
     "active_long_term", "generative_dual_memory", "masked_generator", "meta_learned_update",

@@ -93,6 +93,16 @@ class LabelsSection(Section):
     """seconds that an input waits for its label; a day"""
 
 
+class HistorySection(Section):
+    """What the dashboard remembers: figures over time, and what happened, in the state folder."""
+
+    budget_bits: Bits = 8 * 8 * 2**20
+    """for all of it, on disk; 8 MiB hold samples of some hours as taken, of two days by the minute, of years
+    by the day; at least 1 MiB are taken; 0 keeps none"""
+    every_s: Seconds = 5.0
+    """seconds between two samples"""
+
+
 class CheckpointSection(Section):
     """When what was learned becomes durable."""
 

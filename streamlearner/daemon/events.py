@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.name_ceiling import BEYOND
@@ -25,17 +27,32 @@ REFUSING_BATCHES = 100
 NEW_OR_CHANGED = "new classes came, or labels or inputs changed"
 
 
+MarkWriter: TypeAlias = Callable[[str, Mapping[str, Any]], None]
+"""Takes what happened, by kind, for the history; it returns at once (`state.history.History.mark`)."""
+
+
+def no_mark(kind: str, details: Mapping[str, Any]) -> None:
+    """Where no history is kept."""
+
+
 class Events:
     """Called on the learning thread. `clock` measures durations, `wall_clock` gives seconds since 1970."""
 
     def __init__(
-        self, *, metrics: Metrics, clock: Callable[[], float], wall_clock: Callable[[], float]
+        self,
+        *,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        mark: MarkWriter = no_mark,
     ) -> None:
         self.metrics = metrics
+        self.mark = mark
         self.clock = clock
         self.wall_clock = wall_clock
         self._asleep_since_s = clock()
         self._is_transplant = False  # rather than a sleep
+        self._reason = ""
         self._gaps = 0
         self.refused_steps = 0
         self._refused_before = REFUSED.count
@@ -71,6 +88,7 @@ class Events:
         observation = result.observation if result else None
         if observation and observation.changed:
             self.metrics.count_label_change()
+            self.mark("labels_changed", {})
             log.info("labels changed their meaning: statistics forget half of what they knew")
         if result and result.filled:
             self.metrics.count_missing(result.filled, of="example")
@@ -129,6 +147,8 @@ class Events:
 
     def _accuracy_fell(self, fall: Fall) -> None:
         self.metrics.count_fall(of_class=fall.label is not None)
+        change = {"before": fall.change.before, "after": fall.change.after}
+        self.mark("accuracy_fell", {"label": None if fall.label is None else str(fall.label)} | change)
         log.warning(
             "served accuracy %s fell from %s to %s, in the last %d answers: %s",
             "overall" if fall.label is None else f"of {fall.label}",
@@ -149,11 +169,11 @@ class Events:
         self.metrics.publish_doubts(doubts)
 
     def sleep_began(self, reason: str, *, examples: int) -> None:
-        self._begin(is_transplant=False)
+        self._begin(is_transplant=False, reason=reason)
         log.info("asleep (%s) after %d examples", reason, examples)
 
     def transplant_began(self, begun: Transplant, *, examples: int) -> None:
-        self._begin(is_transplant=True)
+        self._begin(is_transplant=True, reason="asked for")
         log.info("transplant to %s in %d steps, after %d examples", begun.to, begun.steps, examples)
 
     def steps_done(self, steps: int) -> None:
@@ -161,7 +181,7 @@ class Events:
         self.metrics.count_sleep_steps(steps)
 
     def consolidation_ended(self, result: ConsolidationResult) -> None:
-        self._end(result.outcome)
+        self._end(result.outcome, result.document() | {"version": result.version, "to": result.to})
         if result.adopted:
             self.metrics.publish_version(str(result.version), adopted_s=self.wall_clock())
         log.info(
@@ -181,6 +201,7 @@ class Events:
         if while_asleep:
             self._end("interrupted")
         self.metrics.publish_version(str(version), adopted_s=self.wall_clock())
+        self.mark("rollback", {"version": version})
         log.warning("rolled back to model version %d", version)
 
     def restored(self, learner: Learner | None) -> None:
@@ -191,7 +212,7 @@ class Events:
             self.metrics.publish_version(str(learner.progress.version), adopted_s=self.wall_clock())
         if learner.consolidation:
             log.info("%d steps of the sleep under way are taken again", learner.owed_steps)
-            self._begin(is_transplant=learner.consolidation.transplant is not None)
+            self._begin(is_transplant=learner.consolidation.transplant is not None, reason="begun before")
         if learner.network != learner.configured_network:
             log.warning(
                 "the checkpoint's network is %s, network.name means %s: it stays %s (another one takes over "
@@ -199,11 +220,13 @@ class Events:
                 learner.network, learner.configured_network, learner.network,
             )  # fmt: skip
 
-    def _begin(self, *, is_transplant: bool) -> None:
-        self._asleep_since_s, self._is_transplant = self.clock(), is_transplant
+    def _begin(self, *, is_transplant: bool, reason: str) -> None:
+        self._asleep_since_s, self._is_transplant, self._reason = self.clock(), is_transplant, reason
         self.metrics.begin_sleep()
 
-    def _end(self, outcome: str) -> None:
+    def _end(self, outcome: str, details: Mapping[str, Any] = MappingProxyType({})) -> None:
+        kind = "transplant" if self._is_transplant else "sleep"
+        self.mark(kind, {"outcome": outcome, "reason": self._reason} | dict(details))
         if self._is_transplant:
             self.metrics.end_transplant(outcome=outcome)
         else:

@@ -182,16 +182,20 @@ class Requests:
     def request_rollback(self, version: int | str | None) -> None:
         """To `version`, or the one before the present. Raises LookupError where it is not kept, Unavailable
         where the disk does not say what is."""
-        try:
-            kept = self._kept_versions()
-        except CheckpointError as error:
-            raise Unavailable(str(error)) from error
+        kept = self.kept_versions()
         earlier = [number for number in kept if number < self._documents.version]
         text = str(version).split(".")[0] if version is not None else str(earlier[-1] if earlier else "")
         if not text.isdigit() or int(text) not in kept:
             wanted = "before this one" if version is None else version
             raise LookupError(f"model version {wanted} is not kept; kept are {kept or 'none yet'}")
         self._ask(lambda thread: thread.rollback(int(text)))
+
+    def kept_versions(self) -> list[int]:
+        """Raises Unavailable where the disk does not say."""
+        try:
+            return self._kept_versions()
+        except CheckpointError as error:
+            raise Unavailable(str(error)) from error
 
     def request_transplant(
         self, to: str | None, steps: int | None, timeout_s: float, left: Callable[[], bool] = lambda: False

@@ -26,6 +26,8 @@ from streamlearner.serving.erasing import Erasing
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
+from streamlearner.serving.history.answer_models import HistoryDocument, VersionsDocument
+from streamlearner.serving.history.route import Remembered
 from streamlearner.serving.labels import Joining, Labels
 from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
 from streamlearner.serving.open_inference.model import ServedByProtocol
@@ -49,6 +51,7 @@ def assemble(
     model: ServedByProtocol,
     joining: Joining | None,
     daemon: DaemonPort,
+    remembered: Remembered,
     metrics: Metrics,
     codec: Codec,
     bodies: Bodies,
@@ -98,6 +101,8 @@ def assemble(
         role=Role.READ,
         answer=(models.RecollectionsDocument, "image/png"),
     )
+    routes.get("/v1/history", remembered.curves, role=Role.READ, answer=HistoryDocument)
+    routes.get("/v1/versions", remembered.versions, role=Role.READ, answer=VersionsDocument)
     _add_health(routes, health)
     workers = pools.predictions
     protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)

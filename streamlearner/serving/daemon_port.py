@@ -54,7 +54,8 @@ class DaemonPort(Protocol):
     `status`, `retention`, `memory`, `connected` and `learning` answer at once, from documents that the
     learning thread published and never changes again: the event loop calls them, so they must not wait for a
     lock. `request_sleep`, `request_checkpoint` and `request_rollback` only queue a request for the learning
-    thread. `request_transplant`, `recollections`, `erase` and `ingest` may block.
+    thread. `request_transplant`, `recollections`, `kept_versions`, `erase` and
+    `ingest` may block.
     """
 
     @property
@@ -82,6 +83,9 @@ class DaemonPort(Protocol):
         Decoded by the learning thread between two batches. Raises `TimeoutError` after `timeout_s`, or once
         whoever asked has `left`: then it is not begun any more.
         """
+
+    def kept_versions(self) -> list[int]:
+        """Model versions that a rollback can go to, oldest first. Reads the disk; raises `Unavailable`."""
 
     def ingest(self, examples: list[IngestExample]) -> Receipt | None:
         """Makes pushed examples durable before it returns; None where the source is not push.

@@ -15,6 +15,8 @@ from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.health import Health
+from streamlearner.serving.history.recorder import Recorder
+from streamlearner.serving.history.route import Remembered
 from streamlearner.serving.labels import Joining, LabelsLater
 from streamlearner.serving.labels_topic import labels_topic
 from streamlearner.serving.listener import Listener
@@ -23,6 +25,7 @@ from streamlearner.serving.open_inference.rpc_listener import make_rpc
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.serving.tls import Tls
 from streamlearner.serving.workers import Pools
+from streamlearner.state.history import History
 from streamlearner.telemetry.metrics import Metrics
 
 
@@ -33,7 +36,8 @@ class Serving:
     The daemon calls `start`, `refresh` and `stop` from its learning thread. Everything else happens in other
     threads, which see learning only through `daemon` and the frozen copies that `refresh` makes.
     `id_prefix` distinguishes the prediction ids of this run from those of any other. `later` keeps them
-    for their labels; None: no label can come later.
+    for their labels; None: no label can come later. `history` is what the page remembers, sampled every
+    `history_every_s`.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Serving:
         grpc_port: int | None = None,
         id_prefix: str | None = None,
         later: LabelsLater | None = None,
+        history: History | None = None,
+        history_every_s: float = 5.0,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._served = ServedModel(
@@ -68,6 +74,11 @@ class Serving:
         self.predictions = None if later is None else later.predictions
         self._joining = None if later is None else Joining(later, metrics=metrics)
         self._topic = labels_topic(later, self._joining)
+        self._recorder = (
+            None
+            if history is None
+            else Recorder(history=history, daemon=daemon, metrics=metrics, every_s=history_every_s)
+        )
         answers = Answers(
             served=self._served, metrics=metrics, id_prefix=id_prefix or secrets.token_hex(6),
             predictions=self.predictions, now_s=now_s,
@@ -85,6 +96,7 @@ class Serving:
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(
             answers=answers, health=health, model=model, joining=self._joining, daemon=daemon,
+            remembered=Remembered(history=history, daemon=daemon, workers=self._pools.history),
             metrics=metrics, codec=codec,
             bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s), access=access, bound=host,
             guard=guard, pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
@@ -131,6 +143,8 @@ class Serving:
         if self._rpc is not None:
             self._rpc.start()
         self._listener.start()
+        if self._recorder is not None:
+            self._recorder.start()
 
     def refresh(self, predictor: Predictor | None) -> bool:
         """Serves a frozen copy of `predictor` where that is due (`ServedModel.refresh`); None: not yet."""
@@ -138,6 +152,8 @@ class Serving:
 
     def stop(self) -> None:
         """Finishes requests under way, for up to 3 s; frees the ports. Safe to call twice, or unstarted."""
+        if self._recorder is not None:
+            self._recorder.stop()
         if self._topic is not None:
             self._topic.stop()
         if self._rpc is not None:

@@ -73,6 +73,7 @@ class Pools:
     recollections: Workers
     transplants: Workers
     erasures: Workers
+    history: Workers
 
     @classmethod
     def start(cls, *, prediction_threads: int) -> Pools:
@@ -84,6 +85,7 @@ class Pools:
             recollections=Workers(name="recollections", threads=2, waiting=6),
             transplants=Workers(name="transplants", threads=1, waiting=3),
             erasures=Workers(name="erasures", threads=8, waiting=56),
+            history=Workers(name="the history", threads=1, waiting=15),
         )
 
     def stop(self) -> None:
@@ -94,6 +96,7 @@ class Pools:
             self.recollections,
             self.transplants,
             self.erasures,
+            self.history,
         ):
             pool.stop()
 

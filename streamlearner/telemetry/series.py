@@ -14,6 +14,8 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 OUTCOMES = ("learned", "withheld", "rejected", "duplicate", "tombstone", "erased", "erasure")
 SLEEP_OUTCOMES = ("adopted", "refused", "interrupted")
@@ -150,9 +152,14 @@ class Series:
     def _declare_serving(
         self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]
     ) -> None:
-        predictions = counter("predictions", "Inputs answered, by the memory that answered.", ["route"])
-        seconds = histogram("predict_seconds", "Time to answer a request.", ["route"], buckets=_STEP_SECONDS)
-        self.predicted = {route: (predictions.labels(route), seconds.labels(route)) for route in ROUTES}
+        self.predictions = counter("predictions", "Inputs answered, by the memory that answered.", ["route"])
+        self.predict_seconds = histogram(
+            "predict_seconds", "Time to answer a request.", ["route"], buckets=_STEP_SECONDS
+        )
+        self.predicted = {
+            route: (self.predictions.labels(route), self.predict_seconds.labels(route)) for route in ROUTES
+        }
+        self.history_failures = counter("history_failures", "Times that the history's disk took nothing.")
         self.requests = counter("http_requests", "HTTP requests, by path and status.", ["path", "code"])
         self.rpcs = counter("grpc_requests", "gRPC calls, by method and code.", ["method", "code"])
         pushed = counter("pushed_examples", "Examples pushed by HTTP, by outcome.", ["outcome"])
@@ -198,6 +205,11 @@ class Samples:
         for metric in self._registry.collect():
             metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
             yield metric
+
+
+def samples_of(series: Collector) -> Iterator[Sample]:
+    """As they are now, of every label."""
+    return (sample for metric in series.collect() for sample in metric.samples)
 
 
 def unknown(gauge: Gauge) -> Gauge:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from streamlearner.telemetry.series import Series
+from streamlearner.telemetry.series import Series, samples_of
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """`inputs` answered since the start, and requests by the upper bound of their duration in seconds: each
+    is counted once, at the least bound that holds it."""
+
+    inputs: float
+    requests_by_bound: Mapping[float, float]
 
 
 class ServingMetrics:
@@ -17,6 +28,28 @@ class ServingMetrics:
         answered, duration = self._series.predicted[route]
         answered.inc(inputs)
         duration.observe(seconds)
+
+    def prediction_durations(self) -> Durations:
+        """Of every route together, as counted so far."""
+        below: dict[float, float] = {}
+        for sample in samples_of(self._series.predict_seconds):
+            if sample.name.endswith("_bucket"):
+                bound = float(sample.labels["le"])
+                below[bound] = below.get(bound, 0.0) + sample.value
+        bounds = sorted(below)
+        former = [0.0, *(below[bound] for bound in bounds)]
+        counted = samples_of(self._series.predictions)
+        inputs = sum(sample.value for sample in counted if sample.name.endswith("_total"))
+        return Durations(inputs, {bound: below[bound] - former[i] for i, bound in enumerate(bounds)})
+
+    def checkpoint_saved_s(self) -> float | None:
+        """When the newest good checkpoint was saved, in seconds since 1970; None where there is none."""
+        value = next(samples_of(self._series.save_time)).value
+        return value if value > 0 and math.isfinite(value) else None
+
+    def count_history_failure(self) -> None:
+        """The history on disk did not take figures."""
+        self._series.history_failures.inc()
 
     def count_request(self, *, path: str, code: int) -> None:
         """One HTTP request. `path` is a route of the application, never what the client wrote."""

@@ -122,6 +122,9 @@ class FakeDaemon:
             raise TimeoutError
         return [(label, inputs[:per_class]) for label, inputs in self.shown]
 
+    def kept_versions(self) -> list[int]:
+        return [int(version) for version in self.versions]
+
     def ingest(self, examples: list[IngestExample]) -> Receipt | None:
         if not self.push:
             return None
