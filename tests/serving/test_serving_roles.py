@@ -22,6 +22,8 @@ ROUTES = {
     "GET /v1/retention": Role.READ,
     "GET /v1/memory": Role.READ,
     "GET /v1/recollections": Role.READ,
+    "GET /v1/history": Role.READ,
+    "GET /v1/versions": Role.READ,
     "GET /metrics": Role.READ,
     "POST /v1/sleep": Role.OPERATE,
     "POST /v1/checkpoint": Role.OPERATE,
@@ -54,8 +56,8 @@ BODIES = {
     "/v1/labels": {"prediction_id": "a", "label": "one"},
     "/v1/transplant": {"to": "mlp"},
 }
-OTHERWISE = {"POST /v1/labels": 409}
-"""What a route answers here to who may use it, where that is no success: no predictions are kept."""
+OTHERWISE = {"POST /v1/labels": 409, "GET /v1/history": 409}
+"""What a route answers here to who may use it, where that is no success: no predictions, no history."""
 QUERIES = {"DELETE /v1/examples": "?label=one"}
 PARAMETERS = {"id:path": "a", "model": "streamlearner", "version": "3", "id": "a"}
 """What stands in a path for its `{parameter}`."""
