@@ -91,6 +91,11 @@ class Exam(WithheldExamples):
         self._gap -= len(labels)
         return taken
 
+    def seed(self, seed: int) -> None:
+        """All draws from now on follow from it."""
+        self._generator.manual_seed(seed)
+        self._gap = self._next_gap()
+
     def _drop_contradicted(self, inputs: Tensor, labels: Tensor, tasks: Tensor | None) -> None:
         """Their classes begin anew as far as candidates go, so that newer examples take the free places."""
         if self.contradictions.passes(self._held, values=self._held * math.prod(self.input_shape)):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from itertools import chain
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from streamlearner.memory.class_index import ClassIndex
+from streamlearner.memory.mergeable import MergeableMemory
 from streamlearner.memory.packing import CodeError
-from streamlearner.memory.proportions import capped, kept_counts
+from streamlearner.memory.proportions import Sampled, capped, drawn_counts, largest_sample
 from streamlearner.memory.reservoir import RecollectionMemory
 
 
@@ -84,30 +84,31 @@ class BalancedRecollectionMemory(RecollectionMemory):
             victims.append(place)
         return victims
 
-    def _union(self, other: RecollectionMemory, capacity: int) -> tuple[list[int], list[int]]:
+    def _union(self, memories: Sequence[MergeableMemory], capacity: int) -> list[list[int]]:
         """Class by class, as many of each as fit when the largest are capped."""
-        assert isinstance(other, BalancedRecollectionMemory)
-        mine, theirs = self._classes(), other._classes()
-        labels = sorted(self._seen_by_class.keys() | other._seen_by_class.keys())
-        draws = torch.rand(len(labels), dtype=torch.float64, generator=self._generator).tolist()
-        pairs = [
-            (
-                (len(mine.places(label)), self._seen_by_class.get(label, 0)),
-                (len(theirs.places(label)), other._seen_by_class.get(label, 0)),
-            )
+        found = [memory for memory in memories if isinstance(memory, BalancedRecollectionMemory)]
+        labels = sorted(set().union(*(memory._seen_by_class for memory in found)))
+        indices = [memory._classes(keep=memory is self) for memory in found]
+        samples = [
+            [
+                Sampled(len(index.places(label)), memory._seen_by_class.get(label, 0))
+                for memory, index in zip(found, indices, strict=True)
+            ]
             for label in labels
         ]
-        most = [
-            sum(kept_counts(*pair, sum(n for _, n in pair), draw))
-            for pair, draw in zip(pairs, draws, strict=True)
-        ]
-        leaving, coming = [], []
-        for label, pair, draw, room in zip(labels, pairs, draws, capped(most, capacity), strict=True):
-            kept, added = kept_counts(*pair, room, draw)
-            leaving.append(_picked(mine.places(label), self._shuffled(pair[0][0])[kept:]))
-            coming.append(_picked(theirs.places(label), self._shuffled(pair[1][0])[:added]))
-            self._seen_by_class[label] = pair[0][1] + pair[1][1]
-        return list(chain(*leaving)), list(chain(*coming))
+        rooms = capped([largest_sample(shards) for shards in samples], capacity, self._generator)
+        kept: list[list[int]] = [[] for _ in found]
+        for label, shards, room in zip(labels, samples, rooms, strict=True):
+            counts = drawn_counts([seen for _, seen in shards], room, self._generator)
+            for places, index, count in zip(kept, indices, counts, strict=True):
+                held = index.places(label)
+                places.extend(held[nth] for nth in self._shuffled(len(held))[:count])
+            self._seen_by_class[label] = sum(seen for _, seen in shards)
+        return kept
+
+    def relabel(self, classes: Mapping[int, int], tasks: Mapping[int, int] | None = None) -> None:
+        super().relabel(classes, tasks)
+        self._seen_by_class = {classes[label]: seen for label, seen in self._seen_by_class.items()}
 
     def _state(self) -> dict[str, Tensor]:
         seen = sorted(self._seen_by_class.items())
@@ -119,8 +120,3 @@ class BalancedRecollectionMemory(RecollectionMemory):
             raise CodeError(f"seen_by_class {list(seen.shape)} {seen.dtype}: expected int64 [classes, 2]")
         super()._restore(state)
         self._seen_by_class = {label: count for label, count in seen.tolist()}
-
-
-def _picked(places: Iterable[int], which: list[int]) -> list[int]:
-    listed = list(places)
-    return [listed[nth] for nth in which]

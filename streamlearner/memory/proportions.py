@@ -1,31 +1,54 @@
-"""In what proportions several samples are kept in one memory: plain arithmetic."""
+"""In what proportions several samples are kept in one memory."""
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
 
 
-def kept_counts(own: tuple[int, int], other: tuple[int, int], capacity: int, draw: float) -> tuple[int, int]:
-    """Of two samples, each (held, seen), how many to keep in one of `capacity` where all seen are equally
-    likely.
+class Sampled(NamedTuple):
+    """A uniform sample: `held` of `seen` examples."""
 
-    One rate for both, the largest there is; `draw` in [0, 1) rounds at random, so that it holds on average.
-    """
-    pairs = [(held, seen) for held, seen in (own, other) if seen]
-    if not pairs:
-        return 0, 0
-    rate = min(Fraction(capacity, own[1] + other[1]), *(Fraction(held, seen) for held, seen in pairs))
-    kept = min(own[0], int(rate * own[1] + Fraction(draw)))
-    return kept, min(other[0], capacity - kept, int(rate * other[1] + 1 - Fraction(draw)))
+    held: int
+    seen: int
 
 
-def capped(sizes: list[int], capacity: int) -> list[int]:
+def largest_sample(shards: Sequence[Sampled]) -> int:
+    """The most examples that can be drawn without replacement from all that these samples saw, where only
+    what they hold can be given: any number of those drawn may be of a sample that has lost some."""
+    lossy = [held for held, seen in shards if held < seen]
+    return min([sum(seen for _, seen in shards), *lossy])
+
+
+def drawn_counts(seen: Sequence[int], total: int, generator: torch.Generator) -> list[int]:
+    """How many of `total` examples, drawn without replacement from all that were seen, fall to each who saw
+    so many: one draw of the multivariate hypergeometric distribution."""
+    left, counts, rest = list(seen), [0] * len(seen), sum(seen)
+    for draw in torch.rand(total, dtype=torch.float64, generator=generator).tolist():
+        nth, which = int(draw * rest), 0
+        while nth >= left[which]:
+            nth -= left[which]
+            which += 1
+        counts[which] += 1
+        left[which] -= 1
+        rest -= 1
+    return counts
+
+
+def capped(sizes: Sequence[int], capacity: int, generator: torch.Generator) -> list[int]:
     """Rooms of at most `sizes` that sum to at most `capacity`, the largest capped at one size
-    (water-filling); what is left over goes by order.
+    (water-filling); what is left over goes by chance, one to each.
     """
-    rooms, left = [0] * len(sizes), capacity
-    ascending = sorted(range(len(sizes)), key=sizes.__getitem__)
-    for rank, which in enumerate(ascending):
-        rooms[which] = min(sizes[which], left // (len(sizes) - rank))
-        left -= rooms[which]
+    left, level = capacity, 0
+    for rank, size in enumerate(sorted(sizes)):
+        level = min(size, left // (len(sizes) - rank))
+        if level < size:
+            break
+        left -= size
+    rooms = [min(size, level) for size in sizes]
+    larger = [which for which, size in enumerate(sizes) if size > level]
+    for nth in torch.randperm(len(larger), generator=generator).tolist()[: capacity - sum(rooms)]:
+        rooms[larger[nth]] += 1
     return rooms

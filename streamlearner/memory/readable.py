@@ -55,6 +55,10 @@ class ReadableMemory(TensorState):
         """Bytes of the derived class index; 0 until something asked for balanced classes."""
         return self._index.nbytes if self._index else 0
 
+    def seed(self, seed: int) -> None:
+        """All draws from now on follow from it."""
+        self._generator.manual_seed(seed)
+
     def counts(self) -> dict[int, int]:
         """Records held of each class index, ascending; reads all labels unless the class index exists."""
         return self._classes(keep=False).counts()

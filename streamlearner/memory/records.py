@@ -173,6 +173,13 @@ class Records:
         self.held = kept
         self.bits.resize(kept * width)
 
+    def rewrite(self, change: Callable[[Ints], Ints]) -> None:
+        """Other fields [n, fields] for every record; each fits its width."""
+        for start in range(0, self.held, CHUNK):
+            places = range(start, min(self.held, start + CHUNK))
+            symbols, fields = self.read(places)
+            self.write(places, symbols, change(fields))
+
     def repack(self, packing: Packing, translate: Callable[[Tensor], Tensor] | None = None) -> None:
         """Re-writes every record under `packing`, in place; the caller has made room for it by `drop`.
 

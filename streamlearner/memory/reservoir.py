@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import zip_longest
 from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.memory.fields import ID, ID_BITS, NO_TASK, TASK, fields_of, id_field, integers, widened
-from streamlearner.memory.lendable import LendableMemory
+from streamlearner.memory.fields import (
+    ID,
+    ID_BITS,
+    NO_TASK,
+    TASK,
+    fields_of,
+    id_field,
+    integers,
+    widened,
+)
+from streamlearner.memory.mergeable import MergeableMemory
 from streamlearner.memory.packing import CodeError, Ints, Packing
-from streamlearner.memory.proportions import kept_counts
-from streamlearner.memory.records import CHUNK, Records
+from streamlearner.memory.records import Records
 from streamlearner.memory.tensor_state import restore_generator
 
 
-class RecollectionMemory(LendableMemory):
+class RecollectionMemory(MergeableMemory):
     """Keeps a uniform sample of all codes ever inserted, as many as `budget_bits` hold.
 
     Algorithm R (Vitter, "Random sampling with a reservoir", 1985). A record is code | label | task | id; the
@@ -151,36 +158,6 @@ class RecollectionMemory(LendableMemory):
         self._records.limit(int(budget_bits))
         self.budget_bits = int(budget_bits)
         self._repack(self._records.packing)
-
-    def merge(self, other: RecollectionMemory) -> None:
-        """Takes in a memory of the same kind and radices, which stays as it is.
-
-        Every example seen by either is then equally likely to be held: counts follow the seen counts, and the
-        total is the largest for which that is so. Raises `CodeError` for another kind or other radices.
-        """
-        if type(other) is not type(self) or other.radices != self.radices or other is self:
-            kinds = [f"{type(memory).__name__} of {len(memory.radices)} symbols" for memory in (other, self)]
-            raise CodeError(f"cannot merge {kinds[0]} into {kinds[1]}: expected the same kind and radices")
-        self.own()
-        if 0 < self._records.id_bits != other._records.id_bits > 0:
-            raise CodeError(f"cannot merge ids of {other._records.id_bits} and {self._records.id_bits} bits")
-        pairs = zip_longest(self._records.packing.field_bits, other._records.packing.field_bits, fillvalue=0)
-        packing = Packing(self.radices, [max(pair) for pair in pairs])
-        leaving, coming = self._union(other, self._records.capacity_for(packing))
-        self._index = None
-        self._records.drop(leaving)
-        self._records.repack(packing)
-        self._seen += other.seen
-        for start in range(0, len(coming), CHUNK):
-            symbols, fields = other._records.read(coming[start : start + CHUNK])
-            absent = len(packing.field_bits) - fields.shape[1]
-            self._records.append(symbols, np.pad(fields, ((0, 0), (0, absent))))
-
-    def _union(self, other: RecollectionMemory, capacity: int) -> tuple[list[int], list[int]]:
-        """The places that leave this memory and those of `other` that come in."""
-        draw = torch.rand((), dtype=torch.float64, generator=self._generator).item()
-        own, theirs = kept_counts((len(self), self.seen), (len(other), other.seen), capacity, draw)
-        return self._shuffled(len(self))[own:], self._shuffled(len(other))[:theirs]
 
     def _shuffled(self, count: int) -> list[int]:
         return list(torch.randperm(count, generator=self._generator).tolist())

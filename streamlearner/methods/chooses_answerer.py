@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from streamlearner.merging.contract import Mergeable
+from streamlearner.merging.shards import Codes, Indices, Recoded
 from streamlearner.methods.answering import AVERAGED, LIVE, Answering
 from streamlearner.methods.base import DualMemory, unit_interval
 from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Removed, Selection
-from streamlearner.methods.remembering import Remembering
+from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
 from streamlearner.networks.averaged import AveragedNetwork
+from streamlearner.networks.base import Network
 
 
-class ChoosesAnswerer(Remembering):
+class ChoosesAnswerer(Remembering, Mergeable):
     """Adds to a method that remembers what lets it choose who answers. `answering` and `memory` share the
     budget."""
 
     hippocampus: AveragedNetwork
+    neocortex: Network
     answering: Answering
     stores = (*DualMemory.stores, "answering.statistics")
     lent = (*DualMemory.lent, "answering.statistics")
@@ -68,6 +72,41 @@ class ChoosesAnswerer(Remembering):
     def share_budget(self) -> None:
         """Recollections have what statistics leave of the budget."""
         self.memory.resize(self.answering.bits_for_recollections)
+
+    @torch.no_grad()
+    def merge(
+        self, shards: Sequence[Self], indices: Sequence[Indices], generator: torch.Generator
+    ) -> Recoded:
+        """Statistics are those of all, unless a learner has none any more, or sees inputs by a rule of its
+        own: then there are none. Networks take the statistics of
+        their inputs from recollections of all. Who answers is chosen by the exam."""
+        self.seen_classes.merge([shard.seen_classes for shard in shards], indices)
+        self._grow()
+        self._merge_statistics([shard.answering for shard in shards], indices)
+        self.share_budget()
+        given = [Codes(it.memory, it.association, own) for it, own in zip(shards, indices, strict=True)]
+        recoded = self._merge_codes(given, generator)
+        if len(self.memory):
+            shown = self.association.decode(self.memory.sample(STATISTICS_SAMPLE, generator).symbols)
+            for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
+                network.update_input_statistics(shown)
+        return recoded
+
+    def _merge_statistics(self, shards: Sequence[Answering], indices: Sequence[Indices]) -> None:
+        own = self.answering
+        if any(shard.choice[2] for shard in shards):
+            own.settle()
+        for shard, (classes, _) in zip(shards, indices, strict=True):
+            theirs = shard.statistics
+            if own.statistics is None or theirs is None or not own.statistics.agrees(theirs):
+                own.statistics = None
+            else:
+                own.statistics.merge(theirs, classes)
+        own.fit()
+
+    def _grow(self) -> None:
+        """Makes room for all classes that were seen."""
+        raise NotImplementedError
 
     def erase(self, selection: Selection) -> Removed:
         if selection.label is not None:

@@ -146,8 +146,10 @@ class RecollectionReplay(ChoosesAnswerer):
         return Observation(answered, loss=step.loss, distortion_l1=distortion, changed=changed)
 
     def _register(self, experience: Experience) -> None:
-        if not self.seen_classes.register(experience.labels, experience.tasks):
-            return
+        if self.seen_classes.register(experience.labels, experience.tasks):
+            self._grow()
+
+    def _grow(self) -> None:
         for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
             network.head.grow(self.classes)
         self.answering.grow(self.classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Self
@@ -16,6 +16,9 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
+from streamlearner.merging.fits import best_fit
+from streamlearner.merging.memories import merge_memories
+from streamlearner.merging.shards import Codes, Recoded
 from streamlearner.methods.base import DualMemory, Experience, raw, unit_interval
 from streamlearner.methods.experience import Removed, Selection
 from streamlearner.networks.augmentation import Augmentation
@@ -77,6 +80,12 @@ class Remembering(DualMemory):
             0.0  # rows without a class were trained as well, as negatives
         )
         student.head.bias[candidate.classes :] = 0.0
+
+    @torch.no_grad()
+    def _merge_codes(self, given: Sequence[Codes], generator: torch.Generator) -> Recoded:
+        """Codes of different fits are encoded anew by the one that suits all best."""
+        self.association = copy.deepcopy(best_fit(given, generator))
+        return merge_memories(self.memory, given, association=self.association)
 
     def _distillation_batch(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Recollections [n, *shape] with target probabilities [n, classes]."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+
+from streamlearner.merging.shards import Indices
 
 
 class SeenClasses(nn.Module):
@@ -41,6 +45,16 @@ class SeenClasses(nn.Module):
         if tasks is not None:
             self.seen[tasks, labels] = True
         return new
+
+    def merge(self, others: Sequence[SeenClasses], indices: Sequence[Indices]) -> None:
+        """Seen here, or by one of these, whose class `k` is `classes[k]` of its indices here, and tasks
+        likewise."""
+        for other, (classes, tasks) in zip(others, indices, strict=True):
+            for task, label in other.seen[:-1].nonzero().tolist():
+                self.register(torch.tensor([classes[label]]), torch.tensor([tasks[task]]))
+            untasked = other.seen[-1].nonzero()[:, 0].tolist()
+            if untasked:
+                self.register(torch.tensor([classes[label] for label in untasked]), None)
 
     def erase(self, *, label: int | None, task: int | None) -> None:
         """A class may be predicted no more until it is registered again; a task no longer restricts."""

@@ -7,13 +7,15 @@ Analysis", 2020) on random features (RanDumb, Prabhu et al., 2024) and on the in
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from streamlearner.merging.contract import Mergeable
+from streamlearner.merging.shards import Indices, Recoded
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.components import Components
 from streamlearner.methods.erased_statistics import erased
@@ -28,7 +30,7 @@ MOST_DIRECTIONS = 256
 4 points on images (10,000 digits of MNIST: 160 84.0 %, 256 86.8 %)."""
 
 
-class StreamingStatistics(DualMemory):
+class StreamingStatistics(DualMemory, Mergeable):
     """Answers from the first example on, has no step size, and forgets nothing: the order of the stream does
     not matter, but for directions that were given up.
 
@@ -72,6 +74,16 @@ class StreamingStatistics(DualMemory):
         predicted = scores.argmax(1)
         changed = statistics.learn(numbers, experience.labels, predicted)
         return Observation(predicted=predicted, loss=loss, changed=changed)
+
+    def merge(
+        self, shards: Sequence[Self], indices: Sequence[Indices], generator: torch.Generator
+    ) -> Recoded:
+        """Sums add exactly: nothing else is learned."""
+        self.seen_classes.merge([shard.seen_classes for shard in shards], indices)
+        self.hippocampus.grow(self.classes)
+        for shard, own in zip(shards, indices, strict=True):
+            self.hippocampus.merge(shard.hippocampus, own.classes)
+        return Recoded()
 
     def candidate(self) -> Self:
         """With the sums as they are now for its neocortex: a sleep teaches nothing else."""

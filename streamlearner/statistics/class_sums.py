@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -108,6 +109,15 @@ class ClassSums(nn.Module):
         self.counts[label] = 0
         self.sums[label] = 0
         self._narrow()
+
+    def placed(self, places: Mapping[int, int], classes: int) -> ClassSums:
+        """A copy for `classes`, with class `k` at `places[k]`."""
+        found, order = ClassSums(self.directions), [places[label] for label in range(self.classes)]
+        found.grow(classes)
+        found.sums = found.sums.to(self.sums.dtype)
+        found.counts[order], found.sums[order] = self.counts, self.sums
+        found.scatter, found.halvings = self.scatter.clone(), self.halvings
+        return found
 
     def merge(self, other: ClassSums) -> None:
         """What the two would hold as one. Raises ValueError where they have other directions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from typing import Any
 
@@ -96,6 +97,13 @@ class Directions(nn.Module):
         away = (finite - self.centre).abs()
         away = away.masked_fill(away == 0, torch.nan)
         self.unit = torch.where(self.unit.isnan(), away.nanmedian(0).values, self.unit)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rule: equal where the same input gives the same numbers."""
+        drawn = (self._matrix, self._offset, self._own, self._order, self._pooling)
+        met = (self.centre.numpy(), self.unit.numpy())
+        return hashlib.sha256(b"|".join(part.tobytes() for part in (*drawn, *met))).hexdigest()
 
     @torch.no_grad()
     def forward(self, inputs: Tensor, *, count: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ class LeadingColumns(nn.Module):
     """Features [n, d] float32 of deviation 1, about, as the first so many whole numbers within HIGHEST. It
     holds nothing."""
 
-    stored_bits = 0
+    stored_bits, digest = 0, ""
 
     def calibrate(self, inputs: Tensor) -> None:
         """Nothing to set: the scale is known."""
@@ -60,6 +62,9 @@ class LeadingStatistics(Statistics):
         self.sums.add(numbers, labels)
         self._found = None
         return changed
+
+    def _add(self, other: Statistics, classes: Mapping[int, int]) -> None:
+        self.sums.merge(other.sums.placed(classes, self.sums.classes))
 
     def limit(self, budget_bits: int) -> None:
         self.budget_bits, self._found = budget_bits, None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from streamlearner.statistics.excess import (
 )
 from streamlearner.statistics.packed_integers import pack, packed_bits, unpack
 
+UNBOUNDED = 2**62
 FULL = 2**30
 """A sum of squares, or a count, beyond which all are halved."""
 
@@ -94,6 +96,16 @@ class PackedSums(nn.Module):
     def subtract(self, numbers: Tensor, labels: Tensor) -> None:
         """As if these examples, which were added, had never been."""
         self.add(numbers, labels, sign=-1)
+
+    def placed(self, places: Mapping[int, int], classes: int) -> PackedSums:
+        """A copy for `classes`, with class `k` at `places[k]`; of as many directions as it had."""
+        held, order = self.held(), [places[label] for label in range(self.classes)]
+        counts, sums = np.zeros(classes, np.int64), np.zeros((classes, self.directions), np.int64)
+        counts[order], sums[order] = held.counts, held.sums
+        found = copy.copy(self)
+        found._buffers, found.budget_bits = dict(self._buffers), UNBOUNDED
+        found._hold(Sums(counts, sums, held.scatter))
+        return found
 
     def merge(self, other: PackedSums) -> None:
         """What the two would hold as one, along the directions that both have."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -77,6 +79,41 @@ class Statistics(nn.Module):
             self.sums.erase(label)
             self.surprise.erase(label)
             self._found = None
+
+    def merge(self, other: Statistics, classes: Mapping[int, int]) -> None:
+        """As if these had seen what `other` saw, whose class `k` is `classes[k]` here. Sums add exactly, in
+        the directions that both have and that there is room for. Raises ValueError where the other sees an
+        input by another rule."""
+        if not int(other.sums.counts.sum()):
+            return
+        if not self.agrees(other):
+            raise ValueError(
+                "cannot merge statistics: other seeds, or other first inputs, scaled them"
+            )
+        if not int(self.sums.counts.sum()):
+            self.directions.load_state_dict(other.directions.state_dict())
+        self.grow(max(classes.values()) + 1)
+        self._add(other, classes)
+        self._found = None
+
+    def agrees(self, other: Statistics) -> bool:
+        """Whether what `other` saw can be added: it has seen nothing, or sees inputs by the rule of this one,
+        which may still have none."""
+        if not int(other.sums.counts.sum()):
+            return True
+        rule = self.directions
+        if not int(self.sums.counts.sum()):
+            rule = copy.deepcopy(rule)
+            rule.load_state_dict(other.directions.state_dict())
+        return bool(rule.digest == other.directions.digest)
+
+    def _add(self, other: Statistics, classes: Mapping[int, int]) -> None:
+        theirs = other.sums.placed(classes, self.sums.classes)
+        directions = min(self.sums.directions, theirs.directions)
+        for sums in (self.sums, theirs):
+            sums.keep(directions)
+        self.sums.merge(theirs)
+        self.sums.keep(self._fitting(self.sums.classes, directions, wide=self.sums.wide))
 
     def numbers(self, inputs: Tensor) -> Tensor:
         """Raw inputs along the directions: int8 [n, directions]."""

@@ -1,0 +1,49 @@
+"""One learner of what several have learned, each from a part of the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+
+from streamlearner.decoding.labels import LabelSpace
+from streamlearner.learning.learner import Learner
+from streamlearner.memory.reservoir import RecollectionMemory
+from streamlearner.merging.contract import Mergeable
+from streamlearner.merging.exams import merge_exams
+from streamlearner.merging.shards import Indices, Recoded
+
+
+def merge(into: Learner, shards: Sequence[Learner], *, generator: torch.Generator) -> Recoded:
+    """`into`, which has learned nothing awake but may know classes and weights of an earlier version, then
+    remembers what one learner would that saw all that these saw, and has the exam that it would have. Its
+    weights are as before: a sleep teaches them, from codes alone. All draws come from `generator`.
+
+    Raises ValueError for a method that cannot merge, and where memories cannot be one.
+    """
+    indices = [
+        Indices(_indices(shard.labels, into.labels), _indices(shard.tasks, into.tasks)) for shard in shards
+    ]
+    if not isinstance(into.method, Mergeable):
+        kind = type(into.method).__name__
+        raise ValueError(f"{kind} remembers nothing that could be merged exactly: choose another method")
+    recoded = into.method.merge([cast(Any, shard.method) for shard in shards], indices, generator)
+    merge_exams(into.exam, [shard.exam for shard in shards], indices, generator)
+    into.progress.learned = sum(shard.progress.learned for shard in shards)
+    into.progress.withheld = sum(shard.progress.withheld for shard in shards)
+    return recoded
+
+
+def draw_apart(learner: Learner, *, number: int) -> None:
+    """Its memory and exam draw by a seed of their own from now on: samples of several learners are one sample
+    only where none draws as another does. What is answered by depends on the configured seed alone."""
+    for nth, module in enumerate(learner.method.modules()):
+        if isinstance(module, RecollectionMemory):
+            module.seed((learner.seed << 32) + (number << 8) + nth)
+    learner.exam.seed((learner.seed << 32) + (number << 8) + 255)
+
+
+def _indices(of: LabelSpace, into: LabelSpace) -> dict[int, int]:
+    """Which index each label has in the whole; new ones are added."""
+    return {index: into.index(of.label(index)) for index in range(len(of))}

@@ -1,0 +1,27 @@
+"""The contract of a method whose learners' memories can be one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+
+from streamlearner.merging.shards import Indices, Recoded
+
+
+class Mergeable:
+    """A method that remembers what can be merged exactly."""
+
+    @abstractmethod
+    def merge(
+        self, shards: Sequence[Self], indices: Sequence[Indices], generator: torch.Generator
+    ) -> Recoded:
+        """Remembers, as one that saw all, what these remember, which saw parts of a stream.
+
+        `self` is fresh, but may know classes and weights of an earlier version; `indices` [shards] say which
+        index each one's classes and tasks have in it. Weights are not merged: `consolidate` teaches them,
+        from codes alone. All draws come from `generator`. Says which codes were of another fit. Raises
+        ValueError where these cannot be one.
+        """
