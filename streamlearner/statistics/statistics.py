@@ -87,9 +87,7 @@ class Statistics(nn.Module):
         if not int(other.sums.counts.sum()):
             return
         if not self.agrees(other):
-            raise ValueError(
-                "cannot merge statistics: other seeds, or other first inputs, scaled them"
-            )
+            raise ValueError("cannot merge statistics: other seeds, or other first inputs, scaled them")
         if not int(self.sums.counts.sum()):
             self.directions.load_state_dict(other.directions.state_dict())
         self.grow(max(classes.values()) + 1)
