@@ -33,6 +33,8 @@ class AnsweringMemory(Protocol):
 
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor: ...
 
+    def features(self, inputs: Tensor) -> Tensor: ...
+
     def frozen(self) -> Self: ...
 
 
@@ -154,6 +156,14 @@ class Predictor:
         names = [factor or PLAIN for factor in asked]
         return [_joined(names, choices, route) for choices in zip(*chosen, strict=True)]
 
+    def look(self, inputs: Tensor, *, task: str | None = None) -> tuple[Tensor, Tensor]:
+        """For `inputs` [n, *input_shape], raw: by how much the most probable class leads the second, [n] (of
+        several factors, the least lead), and the features of the method, [n, f]."""
+        known, inputs = self._answering(), self._seen(inputs)
+        asked = list(known) if task is None or task not in known else [task]
+        scores = [self._factor_scores(inputs, factor, task)[0] for factor in asked]
+        return torch.stack([_lead(one) for one in scores]).amin(0), self.method.features(inputs)
+
     def _answering(self) -> dict[str | None, list[int]]:
         """The classes by factor that the method knows: others have been seen in the exam alone."""
         count = self.method.classes
@@ -163,14 +173,19 @@ class Predictor:
     def _of_factor(
         self, inputs: Tensor, factor: str | None, task: str | None, probabilities: bool
     ) -> list[Choice]:
-        """Among the classes of one factor alone (None: plain labels), within a named task."""
+        return self._choose(*self._factor_scores(inputs, factor, task), probabilities)
+
+    def _factor_scores(
+        self, inputs: Tensor, factor: str | None, task: str | None
+    ) -> tuple[Tensor, Sequence[int]]:
+        """Scores among the classes of one factor (None: plain labels), within a named task; and these."""
         within = task if task != factor else None
         if factor is not None:
             whole = factor_task(within, factor)
             within = factor if self.tasks.find(whole) is None else whole
         scores, classes = self._proba(inputs, task=within), self._answering()[factor]
         among = scores[:, classes]
-        return self._choose(among / among.sum(1, keepdim=True).clamp_min(1e-30), classes, probabilities)
+        return among / among.sum(1, keepdim=True).clamp_min(1e-30), classes
 
     def _choose(self, scores: Tensor, classes: Sequence[int], probabilities: bool) -> list[Choice]:
         """The best of these classes, whose scores [n, m] these are."""
@@ -201,6 +216,12 @@ class Predictor:
             eye=self.eye,
             missing=copy.deepcopy(self.missing),
         )
+
+
+def _lead(scores: Tensor) -> Tensor:
+    """Of the best over the second best, of [n, m]; of a single class, its score."""
+    best = scores.topk(min(2, scores.shape[1]), dim=1).values
+    return best[:, 0] - best[:, 1:].sum(1)
 
 
 def _joined(factors: Sequence[str], choices: Sequence[Choice], route: str) -> Answer:

@@ -25,8 +25,8 @@ class DualMemory(nn.Module, ABC):
     """A method of continual learning: the base class of all, and the contract for its implementer.
 
     When and from where it is called. All calls come one at a time from the daemon's one learning thread (in a
-    program, from the thread that calls the `Learner`); only `predict_proba`, `classes` and `route` are also
-    used by other threads, on `frozen` copies. After `build`, and `load_state_dict` where a checkpoint is
+    program, from the thread that calls the `Learner`); `predict_proba`, `features`, `classes` and `route` are
+    also used by other threads, on `frozen` copies. After `build`, and `load_state_dict` where a checkpoint is
     restored, every batch goes to `observe`. A sleep takes `candidate = method.candidate()` and runs
     `method.consolidate(candidate)`, whose steps alternate with further batches. When it is done, a clone of
     the method adopts the candidate and is evaluated on the exam: if retention has not fallen,
@@ -140,7 +140,8 @@ class DualMemory(nn.Module, ABC):
 
     @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
-        """The representation [n, f] float32 of raw `inputs`, for a linear readout (paper 002, section 3)."""
+        """The representation [n, f] float32 of raw `inputs`, for a linear readout (paper 002, section 3),
+        and for telling which inputs are alike: frozen copies are asked, too."""
 
     @property
     def classes(self) -> int:

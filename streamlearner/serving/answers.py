@@ -92,11 +92,10 @@ class Answers:
         """A disk that takes nothing more holds up no answer: its label will be for an unknown id."""
         if self._predictions is None:
             return
-        labels: list[object] = [answer.label for answer in answers]
         try:
             self._predictions.keep(
                 kept(
-                    ids=ids, answers=labels, inputs=inputs, version=str(predictor.version), task=task,
+                    ids=ids, answers=answers, inputs=inputs, version=str(predictor.version), task=task,
                     now_s=self._now_s(),
                 )
             )  # fmt: skip

@@ -6,10 +6,12 @@ from fastapi import FastAPI
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.serving import answer_models as models
+from streamlearner.serving import question_models
 from streamlearner.serving.access import Access
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
 from streamlearner.serving.answers import Answers
+from streamlearner.serving.asking import Asking
 from streamlearner.serving.bodies import (
     Bodies,
     ExamplesBody,
@@ -28,6 +30,7 @@ from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.history.answer_models import HistoryDocument, VersionsDocument
 from streamlearner.serving.history.route import Remembered
+from streamlearner.serving.label_studio import Event, LabelStudio
 from streamlearner.serving.labels import Joining, Labels
 from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
 from streamlearner.serving.open_inference.model import ServedByProtocol
@@ -36,6 +39,7 @@ from streamlearner.serving.openapi import Application, Description
 from streamlearner.serving.page import Page
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
+from streamlearner.serving.questions import QuestionQueue
 from streamlearner.serving.recollections import Recollections
 from streamlearner.serving.routes import OPEN, Routes, check_declared
 from streamlearner.serving.status import Status
@@ -50,6 +54,7 @@ def assemble(
     health: Health,
     model: ServedByProtocol,
     joining: Joining | None,
+    asking: Asking | None,
     daemon: DaemonPort,
     remembered: Remembered,
     metrics: Metrics,
@@ -85,6 +90,11 @@ def assemble(
     routes.post("/v1/examples", examples.push, ExamplesBody, role=Role.TEACH, answer=models.Accepted)
     labels = Labels(joining=joining, bodies=bodies, workers=pools.examples)
     routes.post("/v1/labels", labels.label, LabelBody, role=Role.TEACH, answer=models.Labelled, also=200)
+    _add_questions(
+        routes,
+        QuestionQueue(asking=asking, workers=pools.questions),
+        LabelStudio(joining=joining, bodies=bodies, workers=pools.examples),
+    )
     workers, timeout_s = pools.transplants, requests_timeout_s
     _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=workers, timeout_s=timeout_s))
     erasing = Erasing(
@@ -120,6 +130,20 @@ def _add_admin(routes: Routes, admin: Admin) -> None:
     routes.post("/v1/rollback", admin.rollback, RollbackBody, role=Role.OPERATE, answer=models.Requested)
     routes.post(
         "/v1/transplant", admin.transplant, TransplantBody, role=Role.OPERATE, answer=models.Requested
+    )
+
+
+def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStudio) -> None:
+    """Who labels sees what others sent."""
+    shown = question_models.QuestionsDocument | list[question_models.LabelStudioTask]
+    routes.get("/v1/questions", queue.show, role=Role.TEACH, answer=shown)
+    routes.post(
+        "/v1/label-studio",
+        label_studio.label,
+        Event,
+        role=Role.TEACH,
+        answer=question_models.Joined,
+        also=200,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +16,20 @@ from torch import Tensor
 
 from streamlearner.decoding.labels import parse_label
 from streamlearner.errors import StreamlearnerError
+from streamlearner.learning.predictor import Answer
 from streamlearner.serving.bodies import Bodies, LabelBody, parse, require_json
 from streamlearner.serving.daemon_port import IngestExample, Receipt
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
-from streamlearner.state.predictions import EXPIRED, LABELLED, Prediction, Predictions
+from streamlearner.state.prediction import EXPIRED, LABELLED, Prediction
+from streamlearner.state.predictions import Predictions
 from streamlearner.stream import Factors, Label, Source
 from streamlearner.telemetry.metrics import Metrics
 
 NOT_KEPT = "this daemon keeps no predictions for labels that come later: set labels.budget_bits"
 STATUSES = {"accepted": 202, "duplicate": 200, "conflict": 409, "unknown": 404, "expired": 410}
+MOST_ASKED = 10_000
+"""Questions that are remembered to have been given, until their label comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,31 @@ class Joining:
         self._predictions = later.predictions
         self._learn = later.ingest
         self._metrics = metrics
+        self._asked = OrderedDict[str, None]()
+
+    def ask(self, names: Sequence[str]) -> None:
+        """These are being asked of people, and counted once each, like the labels that come for them."""
+        for name in names:
+            if name not in self._asked:
+                self._asked[name] = None
+                self._metrics.count_question(outcome="given")
+            if len(self._asked) > MOST_ASKED:
+                self._asked.popitem(last=False)
+
+    def factors(self, name: str) -> Collection[str]:
+        """Of the answer that was given, or the label that came: where it had any."""
+        found = self._predictions.find(name)
+        texts = (found.answer, found.label) if found is not None else ()
+        return {factor for text in texts if text and text[0] == "{" for factor in json.loads(text)}
 
     def join(self, name: str, label: Label | Factors) -> Outcome:
         """The example is durable when this returns "accepted". Raises what `DaemonPort.ingest` raises: then
         nothing was joined, and the label may be sent again."""
         outcome = self._join(name, label)
         self._tell(outcome.name)
+        if outcome.name == "accepted" and name in self._asked:
+            self._asked.pop(name, None)
+            self._metrics.count_question(outcome="answered")
         return outcome
 
     def erase(self, name: str) -> bool:
@@ -100,7 +124,7 @@ class Joining:
         """An example that was joined before a crash, or by another thread just now, is a duplicate there."""
         task = None if isinstance(label, Mapping) and found.task in label else found.task
         try:
-            self._learn([IngestExample(_input(found), label, task, found.id)])
+            self._learn([IngestExample(input_of(found), label, task, found.id)])
         except Exception:
             self._predictions.unclaim(found.id)
             raise
@@ -135,7 +159,7 @@ class Labels:
 
 
 def kept(
-    *, ids: list[str], answers: list[object], inputs: Tensor, version: str, task: str | None, now_s: float
+    *, ids: list[str], answers: list[Answer], inputs: Tensor, version: str, task: str | None, now_s: float
 ) -> list[Prediction]:
     """What is kept of the answers to one request."""
     arrays = inputs.numpy()
@@ -144,7 +168,8 @@ def kept(
             id=name,
             kept_s=now_s,
             version=version,
-            answer=json.dumps(answer, sort_keys=True),
+            answer=json.dumps(answer.label, sort_keys=True),
+            probability=_least(answer.probability),
             task=task,
             shape=array.shape,
             dtype=array.dtype.name,
@@ -154,7 +179,13 @@ def kept(
     ]
 
 
-def _input(found: Prediction) -> Tensor:
+def _least(probability: float | dict[str, float]) -> float:
+    """Of several factors, the least sure."""
+    return min(probability.values()) if isinstance(probability, dict) else probability
+
+
+def input_of(found: Prediction) -> Tensor:
+    """As it was predicted, or with less of its detail."""
     return torch.from_numpy(np.frombuffer(found.input, found.dtype).reshape(found.shape).copy())
 
 

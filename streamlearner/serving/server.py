@@ -11,6 +11,7 @@ from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.access import Access
 from streamlearner.serving.answers import Answers
 from streamlearner.serving.application import assemble
+from streamlearner.serving.asking import Asking
 from streamlearner.serving.bodies import Bodies
 from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.daemon_port import DaemonPort
@@ -83,6 +84,11 @@ class Serving:
             served=self._served, metrics=metrics, id_prefix=id_prefix or secrets.token_hex(6),
             predictions=self.predictions, now_s=now_s,
         )  # fmt: skip
+        asking = (
+            Asking(answers=answers, predictions=self.predictions, joining=self._joining, daemon=daemon)
+            if self.predictions is not None and self._joining is not None
+            else None
+        )
         health = Health(daemon=daemon, served=self._served, metrics=metrics)
         model = ServedByProtocol(name=model_name, answers=answers, codec=codec, max_batch=max_batch)
         self._rpc = (
@@ -95,9 +101,9 @@ class Serving:
         )  # fmt: skip
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(
-            answers=answers, health=health, model=model, joining=self._joining, daemon=daemon,
+            answers=answers, health=health, model=model, joining=self._joining, asking=asking,
+            daemon=daemon, metrics=metrics, codec=codec,
             remembered=Remembered(history=history, daemon=daemon, workers=self._pools.history),
-            metrics=metrics, codec=codec,
             bodies=Bodies(max_bytes=max_body_bytes, timeout_s=body_timeout_s), access=access, bound=host,
             guard=guard, pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             version=version,

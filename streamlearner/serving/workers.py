@@ -74,6 +74,7 @@ class Pools:
     transplants: Workers
     erasures: Workers
     history: Workers
+    questions: Workers
 
     @classmethod
     def start(cls, *, prediction_threads: int) -> Pools:
@@ -86,6 +87,7 @@ class Pools:
             transplants=Workers(name="transplants", threads=1, waiting=3),
             erasures=Workers(name="erasures", threads=8, waiting=56),
             history=Workers(name="the history", threads=1, waiting=15),
+            questions=Workers(name="questions", threads=1, waiting=3),
         )
 
     def stop(self) -> None:
@@ -97,6 +99,7 @@ class Pools:
             self.transplants,
             self.erasures,
             self.history,
+            self.questions,
         ):
             pool.stop()
 

@@ -6,45 +6,31 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from streamlearner.errors import StreamlearnerError
 from streamlearner.state.answered import SCHEMA as TALLIES
 from streamlearner.state.answered import Answered
-from streamlearner.state.input_codes import decode, encode
+from streamlearner.state.input_codes import encode
+from streamlearner.state.prediction import COLUMNS, EXPIRED, LABELLED, WAITING, add_probability, from_row
+from streamlearner.state.prediction import Prediction as Prediction
+from streamlearner.state.waiting import Waiting
 
-WAITING, LABELLED, EXPIRED = 0, 1, 2
 ID_SHARE = 8
 """One part in so many of the budget may be ids of predictions that are labelled or expired."""
 COARSE_FROM = 2
 """Once inputs that wait take one part in so many of the budget, further ones are kept by coarser codes."""
-_ROW_BYTES = 48
-"""What a row takes beside its texts and its input: number, time, state, the index of its id."""
+_ROW_BYTES = 64
+"""What a row takes beside its texts and its input: number, time, state, probability, the indices."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS predictions (number INTEGER PRIMARY KEY AUTOINCREMENT,"
     " id TEXT UNIQUE NOT NULL, kept_s REAL NOT NULL, state INTEGER NOT NULL, bytes INTEGER NOT NULL,"
     " version TEXT NOT NULL,"
-    " answer TEXT NOT NULL, task TEXT, label TEXT, shape TEXT NOT NULL, dtype TEXT NOT NULL, input BLOB)",
+    " answer TEXT NOT NULL, task TEXT, label TEXT, shape TEXT NOT NULL, dtype TEXT NOT NULL, input BLOB,"
+    " probability REAL)",
     "CREATE INDEX IF NOT EXISTS by_state ON predictions (state, number)",
     *TALLIES,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """One prediction: `answer` and `label` are JSON, `input` row-major bytes of `shape` and `dtype`."""
-
-    id: str
-    kept_s: float
-    version: str
-    answer: str
-    task: str | None
-    shape: tuple[int, ...]
-    dtype: str
-    input: bytes
-    state: int = WAITING
-    label: str | None = None
 
 
 class Predictions:
@@ -67,6 +53,7 @@ class Predictions:
                 self._db.execute(f"PRAGMA {pragma}").fetchall()
             for statement in _SCHEMA:
                 self._db.execute(statement)
+            add_probability(self._db)
             self._held = self._sum("state = ?", WAITING)
             self._remembered = self._sum("state <> ?", WAITING)
             query = "SELECT count(*) FROM predictions WHERE state = 0"
@@ -75,6 +62,7 @@ class Predictions:
             self._db.close()
             raise StreamlearnerError(f"{path} cannot be used: {error}; move it away to begin anew") from error
         self.answered = Answered(self._db, lock=self._lock, now_s=now_s)
+        self.waiting = Waiting(self._db, lock=self._lock, keep_s=keep_s, now_s=now_s)
 
     @property
     def stored_bits(self) -> int:
@@ -93,14 +81,13 @@ class Predictions:
             data = encode(one.input, one.dtype, coarse=coarse)
             shape = ",".join(map(str, one.shape))
             size = _ROW_BYTES + len(data) + len(one.id) + len(one.version) + len(one.answer.encode())
-            rows.append(
-                (one.id, one.kept_s, WAITING, size, one.version, one.answer, one.task, shape, one.dtype, data)
-            )
+            answered = one.version, one.answer, one.task, one.probability
+            rows.append((one.id, one.kept_s, WAITING, size, *answered, shape, one.dtype, data))
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO predictions"
-                " (id, kept_s, state, bytes, version, answer, task, shape, dtype, input)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " (id, kept_s, state, bytes, version, answer, task, probability, shape, dtype, input)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rows,
             )
             self._held += sum(row[3] for row in rows)
@@ -164,14 +151,8 @@ class Predictions:
             self._db.close()
 
     def _row(self, name: str) -> Prediction | None:
-        columns = "id, kept_s, version, answer, task, shape, dtype, input, state, label"
-        row = self._db.execute(f"SELECT {columns} FROM predictions WHERE id = ?", (name,)).fetchone()
-        if row is None:
-            return None
-        name, kept_s, version, answer, task, shape, dtype, data, state, label = row
-        sides = tuple(int(side) for side in shape.split(",") if side)
-        raw = decode(data) if data is not None else b""
-        return Prediction(name, kept_s, version, answer, task, sides, dtype, raw, state, label)
+        row = self._db.execute(f"SELECT {COLUMNS} FROM predictions WHERE id = ?", (name,)).fetchone()
+        return None if row is None else from_row(row)
 
     def _make_room(self) -> None:
         self._expire(self._now_s() - self._keep_s)

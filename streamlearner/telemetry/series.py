@@ -165,6 +165,9 @@ class Series:
         pushed = counter("pushed_examples", "Examples pushed by HTTP, by outcome.", ["outcome"])
         self.push_accepted, self.push_duplicates = map(pushed.labels, ("accepted", "duplicate"))
         self.labels = counter("labels", "Labels that came later, by what became of them.", ["outcome"])
+        asked = "Inputs that people were asked about, and those of them that were labelled."
+        questions = counter("questions", asked, ["outcome"])
+        self.questions = {name: questions.labels(name) for name in ("given", "answered")}
         self.awaiting = gauge("predictions_awaiting_label", "Predictions kept, whose label may still come.")
         self.answered = Family(
             gauge("answered_accuracy_ratio", "Share of given answers that were right, by slice.", ["slice"])

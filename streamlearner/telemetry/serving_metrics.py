@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from streamlearner.telemetry.series import Series, samples_of
 
@@ -62,6 +63,10 @@ class ServingMetrics:
     def count_label(self, *, outcome: str) -> None:
         """One label that came later; `outcome` is of a small fixed set."""
         self._series.labels.labels(outcome).inc()
+
+    def count_question(self, *, outcome: Literal["given", "answered"]) -> None:
+        """One input that a person was asked about, or that was labelled after that."""
+        self._series.questions[outcome].inc()
 
     def publish_answered(
         self,

@@ -140,6 +140,7 @@ class LearningPromises:
         assert features.dtype == torch.float32
         assert features.shape[0] == 5
         assert features.isfinite().all()
+        assert method.frozen().features(asked).equal(features)
         assert not features.requires_grad
         assert state(method) == before
 

@@ -18,6 +18,8 @@ ROUTES = {
     "POST /v1/predict": Role.PREDICT,
     "POST /v1/examples": Role.TEACH,
     "POST /v1/labels": Role.TEACH,
+    "GET /v1/questions": Role.TEACH,
+    "POST /v1/label-studio": Role.TEACH,
     "GET /v1/status": Role.READ,
     "GET /v1/retention": Role.READ,
     "GET /v1/memory": Role.READ,
@@ -54,9 +56,15 @@ BODIES = {
     "/v1/predict": {"inputs": [picture(1)]},
     "/v1/examples": {"examples": [{"input": picture(1), "label": "one"}]},
     "/v1/labels": {"prediction_id": "a", "label": "one"},
+    "/v1/label-studio": {"action": "TASKS_CREATED"},
     "/v1/transplant": {"to": "mlp"},
 }
-OTHERWISE = {"POST /v1/labels": 409, "GET /v1/history": 409}
+OTHERWISE = {
+    "POST /v1/labels": 409,
+    "POST /v1/label-studio": 409,
+    "GET /v1/questions": 409,
+    "GET /v1/history": 409,
+}
 """What a route answers here to who may use it, where that is no success: no predictions, no history."""
 QUERIES = {"DELETE /v1/examples": "?label=one"}
 PARAMETERS = {"id:path": "a", "model": "streamlearner", "version": "3", "id": "a"}

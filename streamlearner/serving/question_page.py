@@ -1,0 +1,39 @@
+"""GET /questions: the page where a person labels, one self-contained file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from importlib.resources import files
+
+from starlette.responses import HTMLResponse
+
+
+class QuestionPage:
+    """Reads the file once. The browser runs the script and the style that are in it, by their digests, and
+    nothing else; it loads nothing from other hosts. Labels are shown as text only."""
+
+    def __init__(self) -> None:
+        self._html = files(__package__).joinpath("questions.html").read_text("utf-8")
+        self._headers = {
+            "Content-Security-Policy": (
+                f"default-src 'none'; script-src {_digests(self._html, 'script')}; "
+                f"style-src {_digests(self._html, 'style')}; "
+                "connect-src 'self'; img-src data:; "
+                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            ),
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-cache",
+        }
+
+    async def show(self) -> HTMLResponse:
+        """The page where a person labels what the daemon asks."""
+        return HTMLResponse(self._html, headers=self._headers)
+
+
+def _digests(html: str, tag: str) -> str:
+    """Of the text of each element of this kind, as a policy names them."""
+    texts = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+    found = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in found)
