@@ -87,8 +87,10 @@ class Learner(Examined):
             self.teach_ahead()
         changing = self.served.fell_lately(self.progress.learned)
         experience = Experience(inputs, targets.labels, targets.tasks, changing, targets.ids)
+        known, before = self.method.classes, self.progress.learned
         observation = self.method.observe(experience)
-        before, hits = self.progress.learned, (observation.predicted == targets.labels).tolist()
+        answered_right = (observation.predicted == targets.labels) & (targets.labels < known)
+        hits = answered_right.tolist()
         self.prequential.update(hits)
         falls = self.served.update(hits, targets.labels.tolist(), name=self.labels.label, learned=before)
         self.progress.learned += learned

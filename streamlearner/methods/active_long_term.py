@@ -93,6 +93,7 @@ class ActiveLongTerm(OneNetwork, Remembering):
 
     def observe(self, experience: Experience) -> Observation:
         self._register(experience)
+        before = self._answers_before(experience)
         new, n = unit_interval(experience.inputs), len(experience.labels)
         symbols = self.association.encode(new)
         old, distilled_classes = self._recalled(new)
@@ -105,7 +106,8 @@ class ActiveLongTerm(OneNetwork, Remembering):
         value = float(loss.detach())
         sgd_step(self.hippocampus, learning_rate=self.learning_rate, loss=value)
         self._remember(new, symbols, experience, old)
-        return Observation(predicted=answers.detach().argmax(1), loss=value)
+        predicted = answers.detach().argmax(1) if before is None else before
+        return Observation(predicted=predicted, loss=value)
 
     def _recalled(self, new: Tensor) -> tuple[Tensor, Tensor]:
         """Recollections [m, *shape] of classes that N knows, equally many of each, and for each the classes

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.evaluation.evidence import Evidence
-from streamlearner.statistics.class_sums import bits_of
+from streamlearner.methods.shares import LEAST_DIRECTIONS, MOST_DIRECTIONS, statistics_share
 from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.leading import LeadingStatistics
 from streamlearner.statistics.statistics import Statistics
@@ -19,16 +19,8 @@ STATISTICS, AVERAGED, LIVE, BLEND = "statistics", "hippocampus", "live", "blend"
 probabilities of the first two."""
 ANSWERERS = (STATISTICS, AVERAGED, LIVE, BLEND)
 
-AT_FIRST, SETTLED, ORDERED = 1 / 2, 1 / 8, 15 / 16
-"""Share of the memory's budget that statistics take at first, once the network answers, and, always, where
-features come in order: by bits, they retain more then than codes do."""
 SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
-MOST_DIRECTIONS, LEAST_DIRECTIONS = 128, 24
-"""Statistics of fewer directions are worth less than the recollections in their place: small digits class by
-class with sleeps, at 4 KiB, 81.7 % with 19 directions and 91.4 % without statistics."""
-ROOM_FOR_CLASSES = 64
-"""No budget is so large that statistics take more than they need with so many classes."""
 YOUNG = 100
 """A class of which fewer examples were seen is answered by statistics, unless all are about as rare."""
 COMPARE_ALL, COMPARE_EVERY = 20, 4
@@ -68,7 +60,7 @@ class Answering(nn.Module):
         ordered: bool = False,
     ) -> Answering:
         """With statistics, where they are wanted and have room. `ordered`: the first features tell most."""
-        share = _share(budget_bits, settled=False, ordered=ordered)
+        share = statistics_share(budget_bits, settled=False, ordered=ordered)
         if ordered and input_shape[0] >= LEAST_DIRECTIONS:
             statistics: Statistics = LeadingStatistics(features=input_shape[0], budget_bits=share)
         else:
@@ -146,10 +138,14 @@ class Answering(nn.Module):
         if self.statistics is None or numbers is None:
             return found
         own = restrict(self.statistics.scores(numbers)).log_softmax(1)
-        theirs = self.young[own.argmax(1)][:, None]
         if AVERAGED in found:
             found[BLEND] = restrict(own + found[AVERAGED]).log_softmax(1)
-        return {STATISTICS: own} | {name: own.where(theirs, scores) for name, scores in found.items()}
+        return {STATISTICS: own} | {name: self.with_young(scores, own) for name, scores in found.items()}
+
+    def with_young(self, scores: Tensor, own: Tensor | None) -> Tensor:
+        """Scores of a network, but those of statistics (`own`, None where they are not asked) for inputs that
+        these take for a young class."""
+        return scores if own is None else own.where(self.young[own.argmax(1)][:, None], scores)
 
     def learn(self, numbers: Tensor | None, labels: Tensor, predicted: Mapping[str, Tensor]) -> bool:
         """Learns what statistics learn, and who was right, where all are compared: `predicted` [n] by
@@ -201,7 +197,9 @@ class Answering(nn.Module):
         """Limits statistics to their share of the budget, which may be smaller since the last restart."""
         if self.statistics is None:
             return
-        self.statistics.limit(_share(self.budget_bits, settled=bool(self.choice[2]), ordered=self.ordered))
+        self.statistics.limit(
+            statistics_share(self.budget_bits, settled=bool(self.choice[2]), ordered=self.ordered)
+        )
         self._drop_what_is_of_no_use()
 
     def _drop_what_is_of_no_use(self) -> None:
@@ -221,7 +219,9 @@ class Answering(nn.Module):
             self.statistics = None
         elif self.statistics is not None and prefix + "choice" in state_dict:
             settled = bool(state_dict[prefix + "choice"][2])
-            self.statistics.budget_bits = _share(self.budget_bits, settled=settled, ordered=self.ordered)
+            self.statistics.budget_bits = statistics_share(
+                self.budget_bits, settled=settled, ordered=self.ordered
+            )
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Checkpoints of version 0.1.0 have no answerers: the network goes on answering for them."""
@@ -234,12 +234,6 @@ class Answering(nn.Module):
                 state_dict[f"{prefix}evidence.{name}"] = part
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self._choose_among_those_left()
-
-
-def _share(budget_bits: int, *, settled: bool, ordered: bool) -> int:
-    """Of statistics."""
-    share = int(budget_bits * (ORDERED if ordered else SETTLED if settled else AT_FIRST))
-    return share if ordered else min(share, bits_of(MOST_DIRECTIONS, ROOM_FOR_CLASSES))
 
 
 def settled_bits(budget_bits: int, *, input_shape: tuple[int, ...], classes: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Self
 
 from streamlearner.methods.base import Experience, Observation
@@ -30,10 +31,11 @@ class Baseline(OneNetwork):
 
     def observe(self, experience: Experience) -> Observation:
         self._register(experience)
-        answered = self._learn(experience)
+        before = self._answers_before(experience)
+        first = self._learn(experience)
         for _ in range(self.steps - 1):
             self._learn(experience)
-        return answered
+        return first if before is None else replace(first, predicted=before)
 
     @abstractmethod
     def _learn(self, experience: Experience) -> Observation:

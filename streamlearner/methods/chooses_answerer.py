@@ -43,17 +43,15 @@ class ChoosesAnswerer(Remembering, Mergeable):
         return {name: scores.exp() for name, scores in found.items()}
 
     @torch.no_grad()
-    def predicted_before(
-        self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Classes [n] that are predicted before a batch is learned, by answerer: of all but LIVE where they
-        are compared, else at least of who answers, unless that is LIVE."""
+    def answers_before(self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None) -> dict[str, Tensor]:
+        """Log-probabilities [n, classes] before a batch is learned, by answerer: of all where they are
+        compared, else at least of who answers. LIVE is left out where its first step tells the same."""
         compares, answering = self.answering.compares, self.answering
         asked = numbers if compares or answering.asks_statistics else None
-        networks = (AVERAGED,) if compares else answering.networks_asked
-        without_live = tuple(name for name in networks if name != LIVE)
-        found = self._log_probabilities(new, asked, tasks, networks=without_live)
-        return {name: scores.argmax(1) for name, scores in found.items()}
+        networks = (AVERAGED, LIVE) if compares else answering.networks_asked
+        if self.hippocampus.network.answers_as_it_trains:
+            networks = tuple(name for name in networks if name != LIVE)
+        return self._log_probabilities(new, asked, tasks, networks=networks)
 
     def _log_probabilities(
         self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None, *, networks: tuple[str, ...]

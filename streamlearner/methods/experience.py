@@ -28,9 +28,10 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What `observe` returns: `predicted` [n] int64 class indices, predicted *before* learning (prequential);
-    the mean `loss` of the batch; `distortion_l1`, the mean absolute error of decoded codes of the new inputs,
-    where it was measured; and `changed`, whether the batch showed that labels changed their meaning."""
+    """What `observe` returns: `predicted` [n] int64 class indices, what `predict_proba` would have answered
+    *before* learning (prequential); the mean `loss` of the batch; `distortion_l1`, the mean absolute error of
+    decoded codes of the new inputs, where it was measured; and `changed`, whether the batch showed that
+    labels changed their meaning."""
 
     predicted: Tensor
     loss: float

@@ -111,6 +111,7 @@ class MaskedGenerator(OneNetwork, Remembering):
 
     def observe(self, experience: Experience) -> Observation:
         self._register(experience)
+        before = self._answers_before(experience)
         new, n = unit_interval(experience.inputs), len(experience.labels)
         symbols = self.association.encode(new)
         old = self._recalled(self.recollections_per_step, None)
@@ -120,7 +121,8 @@ class MaskedGenerator(OneNetwork, Remembering):
         value = float(loss.detach())
         sgd_step(self.hippocampus, learning_rate=self.learning_rate, loss=value)
         self._store_unknown(new, symbols, experience, old)
-        predicted = self.seen_classes.restricted(logits[:n].detach(), experience.tasks).argmax(1)
+        answers = self.seen_classes.restricted(logits[:n].detach(), experience.tasks)
+        predicted = answers.argmax(1) if before is None else before
         return Observation(predicted=predicted, loss=value)
 
     def _store_unknown(self, new: Tensor, symbols: Tensor, experience: Experience, old: Recalled) -> None:

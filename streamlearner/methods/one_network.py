@@ -34,6 +34,13 @@ class OneNetwork(DualMemory):
         for network in (self.hippocampus, self.neocortex):
             network.head.grow(self.classes)
 
+    def _answers_before(self, experience: Experience) -> Tensor | None:
+        """Classes [n] that are answered before a batch is learned; None where its first step tells the same,
+        without a forward pass of their own."""
+        if self.hippocampus.answers_as_it_trains:
+            return None
+        return self.predict_proba(experience.inputs, experience.tasks).argmax(1)
+
     @torch.no_grad()
     def _add_change_of_sleep(self, candidate: Self) -> None:
         """The neocortex becomes the candidate's. The hippocampus adds what sleep changed in the weights, and

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.answering import LIVE, Answering
+from streamlearner.methods.answering import LIVE, STATISTICS, Answering
 from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
@@ -32,10 +32,10 @@ DISTORTION_EVERY_STEPS = 20
 
 
 class Step(NamedTuple):
-    """One optimiser step: predictions [n] for the new inputs and the loss, both from before it, and the
-    decoded inputs [m, *input_shape] that were learned with them."""
+    """One optimiser step: log-probabilities [n, classes] for the new inputs and the loss, both from before
+    it, and the decoded inputs [m, *input_shape] that were learned with them."""
 
-    predicted: Tensor
+    answers: Tensor
     loss: float
     recollected: Tensor
 
@@ -129,7 +129,7 @@ class RecollectionReplay(ChoosesAnswerer):
         new = unit_interval(experience.inputs)
         self.hippocampus.network.update_input_statistics(new)
         numbers = self.answering.meet(experience.inputs)
-        predicted = self.predicted_before(new, numbers, experience.tasks)
+        answers = self.answers_before(new, numbers, experience.tasks)
         symbols = self.association.encode(new)
         if experience.changing:
             self.hippocampus.hasten()
@@ -139,7 +139,9 @@ class RecollectionReplay(ChoosesAnswerer):
         measured = self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0
         distortion = float((self.association.decode(symbols) - new).abs().mean()) if measured else None
         self._remember(new, symbols, experience, step.recollected)
-        predicted[LIVE] = first.predicted
+        if LIVE not in answers:
+            answers[LIVE] = self.answering.with_young(first.answers, answers.get(STATISTICS))
+        predicted = {name: scores.argmax(1) for name, scores in answers.items()}
         answered = predicted[self.answering.who]
         changed = self.answering.learn(numbers, experience.labels, predicted)
         self.share_budget()
@@ -173,8 +175,8 @@ class RecollectionReplay(ChoosesAnswerer):
         value = float(loss.detach())
         sgd_step(network, learning_rate=self.learning_rate, loss=value)
         self.hippocampus.update_average(decay=self.ema_decay)
-        predicted = self.seen_classes.restricted(logits[:n].detach(), experience.tasks).argmax(1)
-        return Step(predicted, value, old.inputs)
+        answers = self.seen_classes.restricted(logits[:n].detach(), experience.tasks).log_softmax(1)
+        return Step(answers, value, old.inputs)
 
     def _loss(self, logits: Tensor, inputs: Tensor, experience: Experience, old: Recalled) -> Tensor:
         """Asymmetric cross-entropy, plus `distillation` times the mean squared difference between the logits

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.networks.batch_statistics import BatchStatistics, statistics_of
+from streamlearner.networks.batch_statistics import BatchStatistics, answers_as_it_trains, statistics_of
 from streamlearner.networks.image_standardisation import ImageStandardisation
 from streamlearner.networks.refused_steps import LONGEST_STEP, REFUSED
 from streamlearner.networks.standardisation import Standardisation as Standardisation
@@ -103,6 +103,14 @@ class Network(nn.Module):
         self._input_statistics: list[Tensor] | None = None
         self._batch_statistics: BatchStatistics | None = None
         self.refused_last = False
+        self._answers_as_it_trains: bool | None = None
+
+    @property
+    def answers_as_it_trains(self) -> bool:
+        """Whether what a step computes for its inputs is also what would be answered to them."""
+        if self._answers_as_it_trains is None:
+            self._answers_as_it_trains = answers_as_it_trains(self.body)
+        return self._answers_as_it_trains
 
     @property
     def all_buffers(self) -> list[Tensor]:

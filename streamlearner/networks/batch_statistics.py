@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from streamlearner.networks.dropout import Dropout
+
 
 class BatchStatistics:
     """The running statistics of all batch normalisation in `module`, and what they were before the step under
@@ -38,6 +40,20 @@ class BatchStatistics:
         if self._begun and not taken:
             _copy(self._buffers, self._before)
         self._begun = False
+
+
+def answers_as_it_trains(module: nn.Module) -> bool:
+    """Whether a forward pass in training gives what it gives in evaluation: nothing in it normalises by the
+    batch or drops values, and no part asks which of both it is."""
+    return not any(
+        isinstance(part, _BatchNorm | Dropout) or "training" in _names(part) for part in module.modules()
+    )
+
+
+def _names(part: nn.Module) -> tuple[str, ...]:
+    """What the forward pass of a part names; nothing of torch's own layers."""
+    code = getattr(type(part).forward, "__code__", None)
+    return () if code is None or type(part).__module__.startswith("torch.nn.") else code.co_names
 
 
 def statistics_of(module: nn.Module) -> list[Tensor]:

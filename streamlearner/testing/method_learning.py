@@ -72,6 +72,16 @@ class LearningPromises:
         assert differing(method, twin) != []
 
     @every_kind
+    def test_what_it_predicts_is_what_would_have_been_answered(self, subject: Subject, kind: Kind) -> None:
+        """Also by a network that computes otherwise in training: colour images are normalised by batch."""
+        method = subject.make(kind)
+        observe(method, 6, kind=kind)
+        learned = kind.experience([0, 0, 0, 0, 0, 0, 1, 2, 3, 3] * 4, seed=4)
+        served = method.clone().predict_proba(learned.inputs, None).argmax(1)
+        predicted = method.observe(learned).predicted
+        assert int((predicted == served).sum()) >= 36, "some are near a border that the new inputs move"
+
+    @every_kind
     def test_new_classes_may_appear_at_any_time_and_alone_in_a_batch_of_one(
         self, subject: Subject, kind: Kind
     ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from streamlearner.decoding.batch import Batch
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import LATELY
 from tests.support.arms import TINY
@@ -58,6 +59,15 @@ def test_the_prequential_window_counts_answers_given_before_learning() -> None:
     learner.learn(of_classes(["0", "1", "2", "3"]))
     assert learner.prequential.accuracy == 0.0
     learner.learn(of_classes(["0", "1", "2", "3"]))
+    assert learner.prequential.accuracy == 0.5
+
+
+def test_an_example_of_a_class_that_nobody_knew_was_not_answered_rightly() -> None:
+    learner = with_replay()
+    consider(learner, 0.0)
+    for seed in range(2):  # a method that knows one class answers nothing else
+        inputs = TINY.inputs([0] * 10, seed=seed)
+        learner.learn(Batch(inputs=inputs, labels=("a",) * 10, tasks=(None,) * 10, ids=(None,) * 10))
     assert learner.prequential.accuracy == 0.5
 
 

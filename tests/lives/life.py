@@ -31,7 +31,6 @@ from tests.lives.disk import SimulatedDisk
 from tests.lives.faults import Fault, Killed, Stuck
 from tests.lives.method import Poisoned
 from tests.lives.outside import Outside, SimulatedDeadLetters, SimulatedSource
-from tests.lives.page_cache import files_in
 from tests.lives.promises import Broken, Promises
 from tests.lives.worlds import STATE_DIR, World, world
 
@@ -158,14 +157,9 @@ class Life:
 
     def _is_damaged_at_the_end(self) -> bool:
         """A bit of the last checkpoint was lost behind the daemon's back: a start goes on from before it."""
-        return any(file.damaged for path, file in files_in(self.disk.root) if "/checkpoints/" in path) and (
-            self._position() != len(self.world.messages)
-        )
-
-    def _position(self) -> int:
         with self.outside.peace():
             found = self._last_checkpoint()
-        return 0 if found is None else int(found.manifest.position["index"])
+        return found is not None and bool(found.skipped)
 
     def _after(self, fault: Fault) -> None:
         """What comes between the end of the process and its next start, in which it may be struck again."""
