@@ -13,6 +13,7 @@ from streamlearner.associations.block_covariance import BlockCovariance
 from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.associations.correction import Correction
 from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import ConfigError
 from streamlearner.registry.associations import KarhunenLoeveSection
 
@@ -95,7 +96,7 @@ class KarhunenLoeveAssociation(Association):
         if len(context.input_shape) != 3 or math.prod(context.input_shape) > MOST_VALUES:
             raise ConfigError(
                 f"association.name: karhunen_loeve is for images of at most {MOST_VALUES} values; "
-                f"found inputs of shape {list(context.input_shape)}: use auto"
+                f"found inputs of shape {written(context.input_shape)}: use auto"
             )
         return cls(
             input_shape=context.input_shape,

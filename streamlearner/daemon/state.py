@@ -82,7 +82,7 @@ class DaemonState:
     def make_learner(self) -> Learner:
         """A fresh learner for inputs of the stream's schema, which the first valid example has set."""
         assert self.schema is not None, "a decoded batch without a schema"
-        log.info("inputs are %s %s", self.schema.dtype, list(self.schema.shape))
+        log.info("inputs are %s", self.schema)
         learner = self.learner_factory(self.schema)
         learner.progress.follow(newest=self.lineage.newest, rollbacks=self.lineage.rollbacks)
         return learner

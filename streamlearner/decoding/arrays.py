@@ -15,6 +15,7 @@ from torch import Tensor
 
 from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits, Schema, read_array
 from streamlearner.decoding.labels import parse_label, parse_text, shown
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Label
 
@@ -88,10 +89,9 @@ def _check_shape(shape: tuple[int, ...], found: str, schema: Schema | None) -> N
     """Against the schema, in the words of who has arrays: channels last, and none for one channel."""
     if schema is None:
         return
-    expected = list(schema.shape)
-    if len(expected) == 3:
-        channels, *sides = expected
-        expected = sides if channels == 1 and shape[2:] != (1,) else [*sides, channels]
+    expected = written(schema.shape)
+    if len(expected) == 2 and shape[2:] == (1,):
+        expected.append(1)
     if list(shape) != expected:
         text = f"{found} of shape {list(shape)}; expected {expected}, as the first that was learned"
         raise InvalidInput("schema", text)

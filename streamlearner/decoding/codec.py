@@ -35,6 +35,7 @@ from streamlearner.decoding.inputs import Schema as Schema
 from streamlearner.decoding.reading import Corrected, ExampleReader, Gone
 from streamlearner.decoding.reasons import REASONS as REASONS
 from streamlearner.decoding.registered import Registry
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label, Message, Reject
 
@@ -199,7 +200,7 @@ class Codec:
 
 
 def _describe(array: Array) -> str:
-    return f"{list(array.shape)} {array.dtype.name}"
+    return f"{written(array.shape)} {array.dtype.name}"
 
 
 def _erasure_of(gone: Gone, message: Message, *, corrects: bool = False) -> Erasure:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.decoding.labels import shown
+from streamlearner.decoding.shapes import written
 from streamlearner.decoding.vectors import as_vector
 from streamlearner.errors import ConfigError, InvalidInput
 
@@ -51,11 +52,12 @@ class Schema:
         expected = {"uint8": 3, "float32": 1}.get(self.dtype)
         if len(self.shape) != expected or any(type(side) is not int or side < 1 for side in self.shape):
             raise ConfigError(
-                f"schema is {self}; expected [C, H, W] uint8 or [d] float32, such as [1, 28, 28] uint8"
+                f"schema is {list(self.shape)} {self.dtype}; expected [C, H, W] uint8 or [d] float32, "
+                "such as [1, 28, 28] uint8"
             )
 
     def __str__(self) -> str:
-        return f"{list(self.shape)} {self.dtype}"
+        return f"{written(self.shape)} {self.dtype}"
 
     def state(self) -> dict[str, Any]:
         """JSON-serialisable; `Schema.restore` takes it back."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import ConfigError
 from streamlearner.networks.base import Network, Standardisation
 from streamlearner.networks.dropout import Dropout
@@ -186,11 +187,11 @@ def _check_shape(name: str, input_shape: Sequence[int], part: Part | None) -> No
     least = LEAST_PIXELS.get(name, 1)
     if not name.startswith("mlp") and (len(input_shape) != 3 or min(input_shape[1:]) < least):
         raise ValueError(
-            f"network {name} needs images [C, H, W] of {least} pixels or more a side, found inputs of shape "
-            f"{list(input_shape)}; use mlp"
+            f"network {name} needs images of {least} pixels or more a side, found inputs of shape "
+            f"{written(input_shape)}; use mlp"
         )
     if part is None and input_shape[0] not in (1, 3):
         raise ValueError(
-            f"network {name} needs images of 1 or 3 channels, found inputs of shape {list(input_shape)}; "
+            f"network {name} needs images of 1 or 3 channels, found inputs of shape {written(input_shape)}; "
             "use resnet18_reduced"
         )

@@ -13,8 +13,9 @@ served_model.py  the frozen model that answers
 daemon_port.py   DaemonPort: all that serving asks of the daemon
 bodies.py        reading and checking request bodies
 compressed.py    inflating them
-problems.py      every error as {"error": ...}
-routes.py        how a route is added, with the role that it needs; openapi.py describes them
+problems.py      every error as a problem document; problem_kinds.py: which there are
+routes.py        how a route is added, with the role that it needs; openapi.py describes them, components.py
+                 what several of them share
 tokens.py        which token has which role
 guard.py         who may use a route
 hosts.py         by which names the daemon may be called

@@ -48,7 +48,7 @@ class Admin:
             self._daemon.request_rollback(body.version)
         except LookupError as error:
             text = str(error.args[0]) if error.args else "no such model version"
-            raise Problem(404, text) from None
+            raise Problem(404, text, kind="unknown-version") from None
         return Json({"requested": "rollback", "version": body.version}, status_code=202)
 
     async def transplant(self, request: Request) -> Json:

@@ -12,6 +12,7 @@ from itertools import count
 import torch
 from torch import Tensor
 
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Answer, Predictor
 from streamlearner.serving.labels import kept
@@ -65,7 +66,8 @@ class Answers:
     def model(self) -> Predictor:
         """The one that answers now. Raises `Problem` 503 while there is none."""
         if self._served.current is None:
-            raise Problem(503, "no model answers yet: nothing was learned", headers={"Retry-After": "1"})
+            text = "no model answers yet: nothing was learned"
+            raise Problem(503, text, kind="no-model", headers={"Retry-After": "1"})
         return self._served.current
 
     def to(
@@ -108,8 +110,8 @@ class Answers:
 def _check(inputs: Tensor, predictor: Predictor) -> None:
     """The codec has checked against the stream's schema; the served model may know none or an older one."""
     if tuple(inputs.shape[1:]) != predictor.input_shape:
-        found, expected = list(inputs.shape[1:]), list(predictor.input_shape)
-        raise InvalidInput("schema", f"input is {found} (channels first); this model expects {expected}")
+        found, expected = written(inputs.shape[1:]), written(predictor.input_shape)
+        raise InvalidInput("schema", f"input is {found}; this model expects {expected}")
 
 
 def _refuse_not_finite(answers: list[Answer], inputs: Tensor, predictor: Predictor) -> None:
@@ -119,6 +121,7 @@ def _refuse_not_finite(answers: list[Answer], inputs: Tensor, predictor: Predict
     if wrong is None:
         return
     if inputs.dtype == torch.uint8 or not predictor.is_finite:
-        raise Problem(503, "the model gives no finite answer: it diverged; roll back to an earlier version")
+        text = "the model gives no finite answer: it diverged; roll back to an earlier version"
+        raise Problem(503, text, kind="diverged")
     low, high = float(inputs[wrong].min()), float(inputs[wrong].max())
     raise InvalidInput("value", f"inputs[{wrong}]: no finite answer for values from {low:.3g} to {high:.3g}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from streamlearner import answer_models as models
 from streamlearner.decoding.codec import Codec
-from streamlearner.serving import answer_models as models
 from streamlearner.serving import question_models
 from streamlearner.serving.access import Access
 from streamlearner.serving.accounting import Accounting
@@ -85,11 +85,21 @@ def assemble(
     raw = {RAW: {"schema": dict(RAW_INPUT)}}
     routes.post(
         "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, answer=models.Predictions,
-        status=200, more=images | raw,
+        status=200, more=images | raw, errors=(503,),
     )  # fmt: skip
-    routes.post("/v1/examples", examples.push, ExamplesBody, role=Role.TEACH, answer=models.Accepted)
+    routes.post(
+        "/v1/examples",
+        examples.push,
+        ExamplesBody,
+        role=Role.TEACH,
+        answer=models.Accepted,
+        errors=(409, 503),
+    )
     labels = Labels(joining=joining, bodies=bodies, workers=pools.examples)
-    routes.post("/v1/labels", labels.label, LabelBody, role=Role.TEACH, answer=models.Labelled, also=200)
+    routes.post(
+        "/v1/labels", labels.label, LabelBody, role=Role.TEACH, answer=models.Labelled, also=200,
+        errors=(404, 409, 410, 503),
+    )  # fmt: skip
     _add_questions(
         routes,
         QuestionQueue(asking=asking, workers=pools.questions),
@@ -102,7 +112,9 @@ def assemble(
         timeout_s=timeout_s,
     )  # fmt: skip
     for path, erase in (("/v1/examples/{id:path}", erasing.by_id), ("/v1/examples", erasing.by_kind)):
-        routes.add("DELETE", path, erase, role=Role.OPERATE, answer=models.Erased, also=202)
+        routes.add(
+            "DELETE", path, erase, role=Role.OPERATE, answer=models.Erased, also=202, errors=(400, 409, 503)
+        )
     _add_status(routes, Status(daemon=daemon))
     recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
     routes.get(
@@ -110,9 +122,12 @@ def assemble(
         recollections.show,
         role=Role.READ,
         answer=(models.RecollectionsDocument, "image/png"),
+        errors=(400, 404, 409, 503),
     )
-    routes.get("/v1/history", remembered.curves, role=Role.READ, answer=HistoryDocument)
-    routes.get("/v1/versions", remembered.versions, role=Role.READ, answer=VersionsDocument)
+    routes.get(
+        "/v1/history", remembered.curves, role=Role.READ, answer=HistoryDocument, errors=(400, 409, 503)
+    )
+    routes.get("/v1/versions", remembered.versions, role=Role.READ, answer=VersionsDocument, errors=(503,))
     _add_health(routes, health)
     workers = pools.predictions
     protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)
@@ -126,17 +141,19 @@ def assemble(
 def _add_admin(routes: Routes, admin: Admin) -> None:
     routes.post("/v1/sleep", admin.sleep, NoBody, role=Role.OPERATE, answer=models.Requested)
     routes.post("/v1/checkpoint", admin.checkpoint, NoBody, role=Role.OPERATE, answer=models.Requested)
-    routes.post("/v1/retrain", admin.retrain, RetrainBody, role=Role.OPERATE, answer=models.Requested)
-    routes.post("/v1/rollback", admin.rollback, RollbackBody, role=Role.OPERATE, answer=models.Requested)
-    routes.post(
-        "/v1/transplant", admin.transplant, TransplantBody, role=Role.OPERATE, answer=models.Requested
-    )
+    role, answer = Role.OPERATE, models.Requested
+    routes.post("/v1/rollback", admin.rollback, RollbackBody, role=role, answer=answer, errors=(404,))
+    for path, begin, body in (
+        ("/v1/retrain", admin.retrain, RetrainBody),
+        ("/v1/transplant", admin.transplant, TransplantBody),
+    ):
+        routes.post(path, begin, body, role=role, answer=answer, errors=(409, 503))
 
 
 def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStudio) -> None:
     """Who labels sees what others sent."""
     shown = question_models.QuestionsDocument | list[question_models.LabelStudioTask]
-    routes.get("/v1/questions", queue.show, role=Role.TEACH, answer=shown)
+    routes.get("/v1/questions", queue.show, role=Role.TEACH, answer=shown, errors=(400, 409, 503))
     routes.post(
         "/v1/label-studio",
         label_studio.label,
@@ -144,6 +161,7 @@ def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStud
         role=Role.TEACH,
         answer=question_models.Joined,
         also=200,
+        errors=(404, 409, 410, 503),
     )
 
 
@@ -157,7 +175,7 @@ def _add_health(routes: Routes, health: Health) -> None:
     """Who asks for health cannot hold a token; the series tell which classes there are and how well each is
     known."""
     routes.get("/livez", health.live, role=OPEN, answer=models.Live)
-    routes.get("/readyz", health.ready, role=OPEN, answer=models.Ready)
+    routes.get("/readyz", health.ready, role=OPEN, answer=models.Ready, errors=(400, 503))
     routes.get("/metrics", health.metrics, role=Role.READ, answer="text/plain")
 
 
@@ -167,12 +185,12 @@ def _add_open_inference(routes: Routes, protocol: OpenInference) -> None:
     raw = {RAW: {"schema": {"type": "string", "format": "binary"}}}
     routes.get("/v2", protocol.server, role=Role.READ, answer=models.ServerMetadata)
     routes.get("/v2/health/live", protocol.live, role=OPEN, answer=models.Live)
-    routes.get("/v2/health/ready", protocol.ready, role=OPEN, answer=models.ProtocolReady)
+    routes.get("/v2/health/ready", protocol.ready, role=OPEN, answer=models.ProtocolReady, errors=(503,))
     of_model = (model, protocol.model, protocol.model_ready, protocol.infer)
     of_version = (version, protocol.model_of_version, protocol.version_ready, protocol.infer_of_version)
     for path, metadata, ready, infer in (of_model, of_version):
-        routes.get(path, metadata, role=Role.READ, answer=models.ModelMetadata)
-        routes.get(f"{path}/ready", ready, role=OPEN, answer=models.ProtocolReady)
+        routes.get(path, metadata, role=Role.READ, answer=models.ModelMetadata, errors=(404, 503))
+        routes.get(f"{path}/ready", ready, role=OPEN, answer=models.ProtocolReady, errors=(404, 503))
         routes.post(
             f"{path}/infer",
             infer,
@@ -181,6 +199,7 @@ def _add_open_inference(routes: Routes, protocol: OpenInference) -> None:
             answer=(models.Inferred, RAW),
             status=200,
             more=raw,
+            errors=(404, 503),
         )
     routes.post(
         "/v2/repository/index",

@@ -8,6 +8,7 @@ from typing import Any
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import Schema
 from streamlearner.decoding.labels import MAX_FACTORS, MAX_TEXT_CHARACTERS
+from streamlearner.decoding.shapes import written
 
 JsonSchema = dict[str, Any]
 
@@ -21,8 +22,8 @@ TEXT: JsonSchema = {
 INTEGER: JsonSchema = {"type": "integer", "format": "int64", "not": {"const": -(2**63)}}
 """Bounds near 2**63 would be read as doubles by many, and come out as others."""
 CLASS: JsonSchema = {"anyOf": [TEXT | {"pattern": f"^{_NOT_TOO_LARGE_A_NUMBER}{_NO_CONTROLS}$"}, INTEGER]}
-NAME: JsonSchema = {"anyOf": [TEXT, INTEGER, {"type": "null"}]}
-LABEL: JsonSchema = {
+_NAME: JsonSchema = {"anyOf": [TEXT, INTEGER, {"type": "null"}]}
+_LABEL: JsonSchema = {
     "anyOf": [
         *CLASS["anyOf"],
         {
@@ -34,7 +35,7 @@ LABEL: JsonSchema = {
         },
     ]
 }
-PICTURE: JsonSchema = {
+_PICTURE: JsonSchema = {
     "type": "object",
     "properties": {
         "image": {
@@ -50,8 +51,16 @@ PICTURE: JsonSchema = {
 }
 
 MARK = "x-holds"
-"""Of a schema that depends on the stream: which of `StreamSchemas` fills it in."""
-INPUT: JsonSchema = {MARK: "input"}
+"""Of a schema that depends on the stream: which of `StreamSchemas` fills it in; or the named one that stands
+there."""
+INPUT: JsonSchema = {MARK: "Input"}
+PICTURE: JsonSchema = {"$ref": "#/components/schemas/Picture"}
+LABEL: JsonSchema = {MARK: "Label"}
+NAME: JsonSchema = {MARK: "Name"}
+SHARED: dict[str, JsonSchema] = {
+    "Input": {MARK: "input"}, "Picture": _PICTURE, "Label": _LABEL, "Name": _NAME,
+}  # fmt: skip
+"""Schemas that several bodies share, by name."""
 INPUTS: JsonSchema = {"type": "array", "minItems": 1, "items": INPUT, MARK: "batch"}
 RAW_INPUT: JsonSchema = {"type": "string", "format": "binary", MARK: "raw"}
 
@@ -76,6 +85,8 @@ class StreamSchemas:
             return part
         plain = {key: self.filled_in(value, schema) for key, value in part.items() if key != MARK}
         match part.get(MARK):
+            case str(name) if name[:1].isupper():
+                return plain | {"$ref": f"#/components/schemas/{name}"}
             case "input":
                 return plain | input_schema(schema)
             case "batch":
@@ -86,21 +97,13 @@ class StreamSchemas:
         return plain
 
 
-def written_shape(schema: Schema) -> list[int]:
-    """The shape of an input as one writes it: channels last, and none of one channel."""
-    if schema.dtype != "uint8":
-        return list(schema.shape)
-    channels, height, width = schema.shape
-    return [height, width] if channels == 1 else [height, width, channels]
-
-
 def input_schema(schema: Schema | None) -> JsonSchema:
     """One input of a body: a nested list, base64, or, of images, a file; while the stream has not begun, of
     any shape."""
     if schema is None:
         return {"anyOf": [{"type": "array", "minItems": 1}, _raw({"type": "string"}, None, None), PICTURE]}
     if schema.dtype == "uint8":
-        shape = written_shape(schema)
+        shape = written(schema.shape)
         raw = _raw(_base64(prod(shape)), shape, "uint8")
         integers = _nested(shape, {"enum": list(range(256))})  # 7.0 is an integer to JSON Schema
         shares = _nested(shape, {"type": "number", "minimum": 0, "maximum": 1})

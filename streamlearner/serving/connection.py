@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,16 +10,16 @@ from typing import ClassVar
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from streamlearner.serving.clients import client_of
+from streamlearner.serving.problems import refusal
 
 LEFT_ALONE = 64
 """File descriptors that connections leave to files, brokers and libraries."""
-_TEXT = json.dumps(
-    {"error": "every connection (serving.max_connections, or _per_client) is at work; try again"}
+REFUSAL = refusal(
+    "every connection (serving.max_connections, or _per_client) is at work; try again",
+    status=503,
+    kind="too-many-connections",
+    headers={"retry-after": "1"},
 )
-REFUSAL = (
-    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
-    f"connection: close\r\ncontent-length: {len(_TEXT)}\r\n\r\n{_TEXT}"
-).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,11 @@ class Connection(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Not `close`, which waits for ever for a client that does not read."""
         self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Of what is no HTTP request."""
+        self.transport.write(refusal(msg, status=400, kind="invalid-input", headers={}))
+        self.transport.close()
 
     @property
     def idle(self) -> bool:

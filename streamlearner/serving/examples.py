@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.bodies import (
     Bodies,
@@ -58,7 +59,7 @@ class Examples:
     def _ingest(self, body: bytes) -> Json:
         receipt = self._daemon.ingest(self._decode(body))
         if receipt is None:
-            raise Problem(409, NOT_PUSH)
+            raise Problem(409, NOT_PUSH, kind="source-not-push")
         self._metrics.count_pushed(accepted=receipt.accepted, duplicates=receipt.duplicates)
         content = {
             "accepted": receipt.accepted,
@@ -83,8 +84,8 @@ class Examples:
                 ) from None
             first = examples[0] if examples else example
             if example.input.shape != first.input.shape:  # the first push: the codec knows no schema yet
-                text = f"examples[{index}]: input is {list(example.input.shape)}, but examples[0] is"
-                raise InvalidInput("schema", f"{text} {list(first.input.shape)}; nothing was accepted")
+                text = f"examples[{index}]: input is {written(example.input.shape)}, but examples[0] is"
+                raise InvalidInput("schema", f"{text} {written(first.input.shape)}; nothing was accepted")
             examples.append(example)
         return examples
 

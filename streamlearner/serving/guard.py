@@ -65,9 +65,9 @@ class Guard:
             raise Problem(401, text, headers={"WWW-Authenticate": "Bearer"})
         roles = self._tokens.roles(_text(given.strip()))
         if not roles:
-            raise Problem(403, "wrong token")
+            raise Problem(403, "wrong token", kind="token-wrong")
         if role not in roles:
-            raise Problem(403, f"this token does not have the role {role}")
+            raise Problem(403, f"this token does not have the role {role}", kind="role-missing")
 
     def _admit_origin(self, request: Request) -> None:
         origin = request.headers.get("origin")
@@ -75,7 +75,7 @@ class Guard:
             return
         if _authority(origin) != request.headers.get("host", "").lower():
             text = f"a page of {origin[:100]} may not do this; only one served from here"
-            raise Problem(403, f"{text}, or of serving.cors_origins")
+            raise Problem(403, f"{text}, or of serving.cors_origins", kind="foreign-page")
 
 
 def _text(header: str) -> str:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamlearner.serving.daemon_port import DaemonPort
-from streamlearner.serving.problems import Json, Problem, nearest
+from streamlearner.serving.problems import Json, Problem, ProblemDocument, nearest
 from streamlearner.serving.served_model import ServedModel
 from streamlearner.telemetry.metrics import CONTENT_TYPE, Metrics
 
@@ -36,7 +36,7 @@ class Health:
         if not reasons:
             return Json({"ready": True, "reasons": {}})
         text = "not ready: " + "; ".join(reasons.values())
-        return Json({"error": text, "ready": False, "reasons": reasons}, status_code=503)
+        return ProblemDocument(503, text, kind="not-ready", ready=False, reasons=reasons)
 
     async def metrics(self) -> Response:
         """Every series, in the Prometheus text format."""

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamlearner.serving.problems import answer
+from streamlearner.serving.problems import ProblemDocument
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 ANY_NAME = "*"
@@ -35,7 +35,8 @@ class Hosts:
             host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
             if host and not self._is_ours(_name_of(host), scope):
                 text = f"{host[:100]!r} is no name of this daemon; expected {self._expected}"
-                return await answer(421, f"{text} (serving.allowed_hosts)")(scope, receive, send)
+                refused = ProblemDocument(421, f"{text} (serving.allowed_hosts)")
+                return await refused(scope, receive, send)
         await self._app(scope, receive, send)
 
     def _is_ours(self, name: str, scope: Scope) -> bool:

@@ -18,7 +18,7 @@ from streamlearner.serving.asking import Asked
 from streamlearner.serving.bodies import Bodies, Body, parse, require_json
 from streamlearner.serving.body_schemas import CLASS, JsonSchema
 from streamlearner.serving.input_pictures import data_url
-from streamlearner.serving.labels import NOT_KEPT, STATUSES, Joining
+from streamlearner.serving.labels import KINDS, NOT_KEPT, STATUSES, Joining
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 from streamlearner.stream import Factors, Label
@@ -107,7 +107,7 @@ class LabelStudio:
     def _label(self, body: bytes) -> Json:
         event = parse(Event, body)
         if self._joining is None:
-            raise Problem(409, NOT_KEPT)
+            raise Problem(409, NOT_KEPT, kind="labels-not-kept")
         if event.action not in ANNOTATED:
             return _ignored(f"{event.action[:100]} brings no label")
         if event.annotation is None or event.task is None:
@@ -119,7 +119,7 @@ class LabelStudio:
         label = label_of(event.annotation.result or [], factors=self._joining.factors(name))
         outcome = self._joining.join(name, label)
         if STATUSES[outcome.name] >= 400:
-            raise Problem(STATUSES[outcome.name], outcome.text)
+            raise Problem(STATUSES[outcome.name], outcome.text, kind=KINDS[outcome.name])
         content = {"outcome": outcome.name, "prediction_id": name}
         return Json(content, status_code=STATUSES[outcome.name])
 

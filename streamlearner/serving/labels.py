@@ -28,6 +28,7 @@ from streamlearner.telemetry.metrics import Metrics
 
 NOT_KEPT = "this daemon keeps no predictions for labels that come later: set labels.budget_bits"
 STATUSES = {"accepted": 202, "duplicate": 200, "conflict": 409, "unknown": 404, "expired": 410}
+KINDS = {"conflict": "label-conflict", "unknown": "unknown-prediction", "expired": "prediction-expired"}
 MOST_ASKED = 10_000
 """Questions that are remembered to have been given, until their label comes."""
 
@@ -149,11 +150,11 @@ class Labels:
         found = parse(LabelBody, body)
         label = parse_label(found.label)
         if self._joining is None:
-            raise Problem(409, NOT_KEPT)
+            raise Problem(409, NOT_KEPT, kind="labels-not-kept")
         outcome = self._joining.join(found.prediction_id, label)
         status = STATUSES[outcome.name]
         if status >= 400:
-            raise Problem(status, outcome.text)
+            raise Problem(status, outcome.text, kind=KINDS[outcome.name])
         content = {"outcome": outcome.name, "prediction_id": found.prediction_id}
         return Json(content, status_code=status)
 

@@ -8,16 +8,8 @@ from fastapi import FastAPI
 
 from streamlearner.decoding.inputs import Schema
 from streamlearner.serving.body_schemas import StreamSchemas
+from streamlearner.serving.components import add_components
 from streamlearner.serving.problems import Handlers, Json
-from streamlearner.serving.routes import SCHEME
-
-_SCHEMES = {
-    SCHEME: {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "a token of serving.token_files, with the role that each path names as x-role",
-    }
-}
 
 
 class Application(FastAPI):
@@ -41,7 +33,8 @@ class Application(FastAPI):
         """The description, made at the first call, and again once the stream has begun."""
         schema = self._stream.schema
         if self._described is None or self._described[0] != schema:
-            super().openapi().setdefault("components", {})["securitySchemes"] = _SCHEMES
+            if self.openapi_schema is None:
+                add_components(super().openapi())
             self._described = schema, self._stream.filled_in(self.openapi_schema, schema)
         return self._described[1]
 

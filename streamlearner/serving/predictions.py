@@ -11,11 +11,11 @@ from torch import Tensor
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.labels import parse_text
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Answer
 from streamlearner.serving.answers import Answered, Answers
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse
-from streamlearner.serving.body_schemas import written_shape
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 
@@ -71,7 +71,7 @@ class Predictions:
         if media == RAW:
             shape, dtype = request.headers.get("shape"), request.headers.get("dtype")
             if shape is None and (schema := self._codec.schema) is not None:
-                shape, dtype = ",".join(map(str, written_shape(schema))), dtype or schema.dtype
+                shape, dtype = ",".join(map(str, written(schema.shape))), dtype or schema.dtype
             return query, self._codec.decode_input({"data": body, "shape": shape, "dtype": dtype})[None]
         return query, self._codec.decode_image(body)[None]
 

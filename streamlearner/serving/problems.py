@@ -1,4 +1,4 @@
-"""Every error as `{"error": "..."}`, whoever raised it."""
+"""Every error as a problem document (RFC 9457), whoever raised it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import difflib
 import json
 import logging
 import math
+import uuid
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from fastapi.exceptions import RequestValidationError
@@ -17,17 +19,22 @@ from starlette.routing import Match
 
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.daemon_port import BacklogFull, Conflict, TooLarge, Unavailable
+from streamlearner.serving.problem_kinds import MEDIA, document
 
 LOG = logging.getLogger(__name__)
 CRASHED = "internal error; the daemon's log has the details"
 
 
 class Problem(Exception):
-    """An answer that is not a success: an HTTP status and a text for a person."""
+    """An answer that is not a success: an HTTP status, a text for a person, and for programs one of `KINDS`,
+    by default the first of that status."""
 
-    def __init__(self, status: int, text: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, text: str, *, kind: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(text)
         self.status = status
+        self.kind = kind
         self.headers = headers
 
 
@@ -43,7 +50,7 @@ class Json(Response):
 def busy(timeout_s: float) -> Problem:
     """The 503 where the learning thread did not take something up in time."""
     text = f"the learning loop did not get to it within {timeout_s:g} s; try again"
-    return Problem(503, text, headers={"Retry-After": "1"})
+    return Problem(503, text, kind="busy", headers={"Retry-After": "1"})
 
 
 def finite(value: Any) -> Any:
@@ -61,39 +68,62 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
-def answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Json:
-    """The one form of an error."""
-    return Json({"error": text}, status_code=status, headers=dict(headers or {}))
+class ProblemDocument(Json):
+    """The one form of an error; `more` are members of this one alone."""
+
+    media_type = MEDIA
+
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        *,
+        kind: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        content = document(status, text, kind=kind, **more)
+        super().__init__(content, status_code=status, headers=dict(headers or {}))
+
+
+def refusal(text: str, *, status: int, kind: str, headers: Mapping[str, str]) -> bytes:
+    """The whole answer as bytes, for what never became a request; the connection ends with it."""
+    body = json.dumps(document(status, text, kind=kind))
+    told = {"content-type": MEDIA, "connection": "close", "content-length": str(len(body)), **headers}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n{body}".encode("ascii")
 
 
 async def _problem(request: Request, error: Problem) -> Response:
-    return answer(error.status, str(error), error.headers)
+    return ProblemDocument(error.status, str(error), kind=error.kind, headers=error.headers)
 
 
 async def _invalid_input(request: Request, error: InvalidInput) -> Response:
-    return answer(400, str(error))
+    return ProblemDocument(400, str(error), reason=error.reason)
 
 
 async def _backlog_full(request: Request, error: BacklogFull) -> Response:
-    return answer(429, str(error), {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))})
+    wait = {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
+    return ProblemDocument(429, str(error), kind="backlog-full", headers=wait)
 
 
 async def _too_large(request: Request, error: TooLarge) -> Response:
-    return answer(413, str(error))
+    return ProblemDocument(413, str(error))
 
 
 async def _conflict(request: Request, error: Conflict) -> Response:
-    return answer(409, str(error))
+    return ProblemDocument(409, str(error))
 
 
 async def _unavailable(request: Request, error: Unavailable) -> Response:
-    return answer(503, str(error), {"Retry-After": "1"})
+    return ProblemDocument(503, str(error), headers={"Retry-After": "1"})
 
 
 async def _parameters(request: Request, error: RequestValidationError) -> Response:
     """FastAPI's 422 for query parameters."""
     first = error.errors()[0]
-    return answer(400, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+    text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return ProblemDocument(400, text, reason="parameter")
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
@@ -101,12 +131,13 @@ async def _http(request: Request, error: HTTPException) -> Response:
     path = request.url.path
     if error.status_code == 404:
         paths = [str(getattr(route, "path", "")) for route in request.app.routes]
-        return answer(404, f"no such path: {path[:200]}{nearest(path, paths)}")
+        text = f"no such path: {path[:200]}{nearest(path, paths)}"
+        return ProblemDocument(404, text, kind="no-such-path")
     if error.status_code == 405:
         allowed = ", ".join(_methods(request))
         text = f"{path[:200]} does not take {request.method[:20]}; it takes {allowed}"
-        return answer(405, text, {"Allow": allowed})
-    return answer(error.status_code, str(error.detail), error.headers)
+        return ProblemDocument(405, text, headers={"Allow": allowed})
+    return ProblemDocument(error.status_code, str(error.detail), headers=error.headers)
 
 
 def _methods(request: Request) -> list[str]:
@@ -119,8 +150,10 @@ def _methods(request: Request) -> list[str]:
 
 
 async def _crash(request: Request, error: Exception) -> Response:
-    LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return answer(500, CRASHED)
+    """`instance` is in the log as well: which traceback belongs to which answer."""
+    instance = uuid.uuid4().urn
+    LOG.error("%s %s failed (%s)", request.method, request.url.path, instance, exc_info=error)
+    return ProblemDocument(500, CRASHED, instance=instance)
 
 
 Handlers: TypeAlias = dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]

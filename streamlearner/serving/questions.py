@@ -44,7 +44,7 @@ class QuestionQueue:
     ) -> Json:
         """The inputs that wait for a label and whose label would teach most, no two nearly alike."""
         if self._asking is None:
-            raise Problem(409, NOT_KEPT)
+            raise Problem(409, NOT_KEPT, kind="labels-not-kept")
         asking, skipped = self._asking, frozenset(without or ())
         return await self._workers.run(lambda left: _answer(asking, n, skipped, form, left), client=request)
 

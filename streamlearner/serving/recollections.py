@@ -53,7 +53,7 @@ class Recollections:
         if label is not None:
             found = [(name, inputs) for name, inputs in found if str(name) == label]
             if not found:
-                raise Problem(404, f"no recollections of a class {label[:80]!r}")
+                raise Problem(404, f"no recollections of a class {label[:80]!r}", kind="unknown-class")
         if form == "png":
             return _picture(found, columns=per_class)
         encode = _nested if form == "lists" else _base64
@@ -67,7 +67,8 @@ def _picture(found: list[tuple[ClassName, Tensor]], *, columns: int) -> Response
     if not found:
         raise Problem(404, "no recollections: nothing was learned yet, or this method remembers no inputs")
     if found[0][1].dim() != 4:
-        raise Problem(409, "these recollections are feature vectors, not images; ask for format=json")
+        text = "these recollections are feature vectors, not images; ask for format=json"
+        raise Problem(409, text, kind="not-images")
     return Response(draw_sheet(found, columns=columns), media_type="image/png")
 
 

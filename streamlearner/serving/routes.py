@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from fastapi import FastAPI
@@ -11,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamlearner.serving.answer_models import Error
-from streamlearner.serving.bodies import Body, schema_of
-from streamlearner.serving.guard import Guard
+from streamlearner.answer_models import ProblemDocument
+from streamlearner.serving.bodies import Body
+from streamlearner.serving.components import SCHEME, reference, response_name
+from streamlearner.serving.guard import SAFE, Guard
 from streamlearner.serving.tokens import Role
 
 OPEN = None
 """The role of a route that answers everybody: health, the page without figures, and this description."""
-ERROR: dict[str, Any] = {"description": "every error", "model": Error}
-SCHEME = "token"
+OF_BODIES = (400, 408, 413, 415)
+"""What may be wrong with any body."""
 AnswerKind: TypeAlias = Any
 """What a success looks like: a model of `answer_models` or a list of one, a media type, or a pair of both."""
 
@@ -39,9 +40,10 @@ class Routes:
         role: Role | None,
         answer: AnswerKind = None,
         in_schema: bool = True,
+        errors: Sequence[int] = (),
     ) -> None:
         """A path to read, by HEAD as well."""
-        self.add("GET", path, endpoint, role=role, answer=answer, in_schema=in_schema)
+        self.add("GET", path, endpoint, role=role, answer=answer, in_schema=in_schema, errors=errors)
         self.add("HEAD", path, endpoint, role=role, in_schema=False)
 
     def post(
@@ -55,11 +57,15 @@ class Routes:
         status: int = 202,
         also: int | None = None,
         more: dict[str, Any] | None = None,
+        errors: Sequence[int] = (),
     ) -> None:
         """A path that takes a JSON body, and what `more` names."""
-        content = {"application/json": {"schema": schema_of(body)}} | (more or {})
+        content = {"application/json": {"schema": reference("schemas", body.__name__)}} | (more or {})
         extra = {"requestBody": {"content": content, "required": _required(body)}}
-        self.add("POST", path, endpoint, role=role, answer=answer, status=status, also=also, extra=extra)
+        self.add(
+            "POST", path, endpoint, role=role, answer=answer, status=status, also=also, extra=extra,
+            errors=(*OF_BODIES, *errors),
+        )  # fmt: skip
 
     def add(
         self,
@@ -73,22 +79,36 @@ class Routes:
         also: int | None = None,
         extra: dict[str, Any] | None = None,
         in_schema: bool = True,
+        errors: Sequence[int] = (),
     ) -> None:
         """Any path. The role is asked for before the endpoint sees the request and its body is read. The same
-        `answer` comes with `status`, or `also` another one."""
+        `answer` comes with `status`, or `also` another one; `errors` are those that only this path has."""
+        answers: dict[int | str, Any] = {each: _answered(answer) for each in (status, also) if each}
         self._app.add_api_route(
             path,
             endpoint,
             methods=[method],
             status_code=status,
             response_class=Response,
-            responses={each: _answered(answer) for each in (status, also) if each} | {"default": ERROR},
+            responses=answers | self._errors(method, role, errors),
             openapi_extra=self._described(role) | (extra or {}),
             include_in_schema=in_schema,
         )
         route = self._app.routes[-1]
         assert isinstance(route, APIRoute)
         route.app = _Guarded(route.app, role=role, guard=self._guard)
+
+    def _errors(self, method: str, role: Role | None, own: Sequence[int]) -> dict[int | str, Any]:
+        """Those of the path, of the guard, and any other."""
+        found = set(own)
+        if role is not None:
+            found.add(429)
+        if self._guard.demands(role):
+            found |= {401, 403}
+        elif method not in SAFE:
+            found.add(403)
+        errors: dict[int | str, Any] = {each: _error(each) for each in sorted(found)}
+        return errors | {"default": _error(None)}
 
     def _described(self, role: Role | None) -> dict[str, Any]:
         needed = {"security": [{SCHEME: [role]}]} if self._guard.demands(role) else {}
@@ -98,6 +118,12 @@ class Routes:
 def _required(body: type[Body]) -> bool:
     """Whether an empty one would miss something."""
     return any(field.is_required() for field in body.model_fields.values())
+
+
+def _error(status: int | None) -> dict[str, Any]:
+    """By reference; the model makes FastAPI describe what is referred to."""
+    named = reference("responses", response_name(status)) | {"description": "see there"}
+    return named | ({"model": ProblemDocument} if status is None else {})
 
 
 def _answered(answer: AnswerKind) -> dict[str, Any]:

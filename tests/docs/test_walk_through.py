@@ -41,7 +41,7 @@ def read(page: Path, terminals: Terminals, *, but: Collection[str] = ()) -> None
         elif block.kind == "sh":
             printed = terminals.run(block.text)
             following = shown[place + 1].text if shown[place + 1 :] else ""
-            assert '{"error"' not in printed or '{"error"' in following, f"{block}:\n{printed}"
+            assert '"error":' not in printed or '"error":' in following, f"{block}:\n{printed}"
 
 
 @pytest.fixture

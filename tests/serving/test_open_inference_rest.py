@@ -11,6 +11,7 @@ from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.serving import Serving
 from tests.serving.conftest import MakeServing
 from tests.support.open_inference import INFER, labels, outputs, pictures, tensor
+from tests.support.problems import problem
 from tests.support.serving_fakes import InProcess, tiny_predictor
 
 
@@ -79,8 +80,8 @@ def test_one_model_has_the_name_that_was_configured(make_serving: MakeServing) -
     assert client.get("/v2/models/digits").json()["name"] == "digits"
     assert labels(client.post("/v2/models/digits/infer", json=pictures(1))) == ["one"]
     answer = client.get("/v2/models/digit")
-    assert (answer.status_code, answer.json()) == (
-        404, {"error": 'no model "digit"; expected "digits"; did you mean "digits"?'},
+    assert problem(answer) == (
+        404, "unknown-model", 'no model "digit"; expected "digits"; did you mean "digits"?',
     )  # fmt: skip
 
 
@@ -99,8 +100,8 @@ def test_another_version_is_not_answered_by_this_one(client: InProcess) -> None:
         client.get(path),
         client.get(f"{path}/ready"),
     ):
-        assert (answer.status_code, answer.json()) == (
-            404, {"error": 'version "2" is not served; expected 3 or 3.1200'},
+        assert problem(answer) == (
+            404, "unknown-model", 'version "2" is not served; expected 3 or 3.1200',
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.serving.conftest import MakeServing
+from tests.support.problems import problem
 from tests.support.serving_fakes import FakeDaemon, InProcess
 
 ADMIN = ("/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant")
@@ -31,8 +32,7 @@ def test_a_rollback_goes_to_the_version_that_was_named(
 
 def test_a_version_that_is_not_kept_is_a_404_with_the_daemon_s_words(client: InProcess) -> None:
     answer = client.post("/v1/rollback", json={"version": "9"})
-    assert answer.status_code == 404
-    assert answer.json() == {"error": "model version 9 is not kept; kept are 2, 3"}
+    assert problem(answer) == (404, "unknown-version", "model version 9 is not kept; kept are 2, 3")
 
 
 @pytest.mark.parametrize("body", [{"versoin": 3}, {"version": [3]}, {"version": True}, [], 3])
@@ -69,10 +69,7 @@ def test_a_transplant_that_cannot_be_is_answered_with_the_reason(
     assert (unknown.status_code, "did you mean" in unknown.json()["error"]) == (400, True)
     daemon.full = True
     busy = client.post("/v1/transplant", json={"to": "mlp"})
-    assert (busy.status_code, busy.json()) == (
-        409,
-        {"error": "the daemon sleeps: ask again once it is awake"},
-    )
+    assert problem(busy) == (409, "conflict", "the daemon sleeps: ask again once it is awake")
     daemon.stuck = True
     assert client.post("/v1/transplant", json={"to": "mlp"}).status_code == 503
 

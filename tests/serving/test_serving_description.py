@@ -18,6 +18,19 @@ def described(client: InProcess) -> Document:
     return found
 
 
+def resolved(document: Document, reference: str) -> Document:
+    """What a reference leads to."""
+    found = document
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def schema_at(document: Document, part: Document) -> Document:
+    """A schema, or the one that it refers to."""
+    return resolved(document, part["$ref"]) if "$ref" in part else part
+
+
 def operations(document: Document) -> list[tuple[str, Document]]:
     return [
         (f"{method} {path}", operation)
@@ -27,9 +40,11 @@ def operations(document: Document) -> list[tuple[str, Document]]:
 
 
 def test_every_success_and_every_error_has_a_schema(client: InProcess) -> None:
-    for name, operation in operations(described(client)):
+    document = described(client)
+    for name, operation in operations(document):
         assert operation["responses"].keys() & {"200", "202"}, name
         for answer in operation["responses"].values():
+            answer = schema_at(document, answer)
             assert answer["content"], name
             for content in answer["content"].values():
                 assert content["schema"], name
@@ -38,7 +53,13 @@ def test_every_success_and_every_error_has_a_schema(client: InProcess) -> None:
 def test_answers_are_components_and_every_reference_leads_somewhere(client: InProcess) -> None:
     document = described(client)
     named = document["components"]["schemas"]
-    assert {"Error", "Predictions", "StatusDocument", "RetentionDocument", "MemoryDocument"} <= named.keys()
+    assert {
+        "ProblemDocument",
+        "Predictions",
+        "StatusDocument",
+        "RetentionDocument",
+        "MemoryDocument",
+    } <= named.keys()
 
     def references(part: Any) -> list[str]:
         if isinstance(part, dict):
@@ -48,7 +69,7 @@ def test_answers_are_components_and_every_reference_leads_somewhere(client: InPr
 
     found = references(document)
     assert len(found) > 40
-    assert all(name.removeprefix("#/components/schemas/") in named for name in found)
+    assert all(resolved(document, name) for name in found)
 
 
 def test_an_operation_says_which_token_it_needs_and_only_where_there_are_tokens(
@@ -64,8 +85,9 @@ def test_an_operation_says_which_token_it_needs_and_only_where_there_are_tokens(
 
 def input_of(document: Document) -> list[Document]:
     body = document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
-    found: list[Document] = body["application/json"]["schema"]["properties"]["inputs"]["items"]["anyOf"]
-    return found
+    inputs = schema_at(document, body["application/json"]["schema"])["properties"]["inputs"]
+    found: list[Document] = schema_at(document, inputs["items"])["anyOf"]
+    return [schema_at(document, each) for each in found]
 
 
 def test_inputs_are_described_as_the_stream_has_them_once_it_has_begun(make_serving: MakeServing) -> None:
@@ -96,7 +118,7 @@ def test_how_many_a_request_may_hold_is_said(make_serving: MakeServing) -> None:
     document = described(InProcess(make_serving(max_batch=7)))
     for path, key in (("/v1/predict", "inputs"), ("/v1/examples", "examples")):
         body = document["paths"][path]["post"]["requestBody"]
-        found = body["content"]["application/json"]["schema"]["properties"][key]
+        found = schema_at(document, body["content"]["application/json"]["schema"])["properties"][key]
         assert (found["minItems"], found["maxItems"], body["required"]) == (1, 7, True)
 
 

@@ -44,7 +44,7 @@ def test_an_id_that_was_accepted_before_is_a_duplicate(client: InProcess, metric
         (example(1) | {"label": {"shape": ["cube"]}}, "factor str 'shape'"),
         (example(1) | {"label": "a\nb"}, "control"),
         (example(1, task=1.5), "task"),
-        (example(1) | {"input": picture(1, side=5)}, "[1, 5, 5]"),
+        (example(1) | {"input": picture(1, side=5)}, "input is [5, 5] uint8; expected [4, 4] uint8"),
         (example(1) | {"input": [[0.5, 7.0]] * 4}, "0..1"),
         ("not an object", "expected a JSON object"),
     ],

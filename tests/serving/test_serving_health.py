@@ -4,6 +4,7 @@ import pytest
 
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
+from tests.support.problems import problem
 from tests.support.serving_fakes import FakeDaemon, InProcess
 
 
@@ -92,13 +93,14 @@ def test_a_crash_is_a_500_in_the_common_form_and_tells_no_details(
 ) -> None:
     daemon.figures = {"not json": object()}
     answer = client.get("/v1/status")
-    assert answer.status_code == 500
-    assert answer.json() == {"error": "internal error; the daemon's log has the details"}
+    assert problem(answer) == (500, "crash", "internal error; the daemon's log has the details")
     assert "not JSON serializable" in caplog.text
+    assert f"GET /v1/status failed ({answer.json()['instance']})" in caplog.text
 
 
 def test_the_description_lists_every_path_and_its_body(client: InProcess) -> None:
-    described = client.get("/openapi.json").json()["paths"]
+    document = client.get("/openapi.json").json()
+    described, schemas = document["paths"], document["components"]["schemas"]
     expected = {
         "/v1/predict", "/v1/labels", "/v1/examples", "/v1/examples/{id}", "/v1/status", "/v1/retention",
         "/v1/memory", "/v1/recollections", "/v1/questions", "/v1/label-studio", "/v1/history", "/v1/versions",
@@ -110,10 +112,14 @@ def test_the_description_lists_every_path_and_its_body(client: InProcess) -> Non
         expected |= {model, f"{model}/ready", f"{model}/infer"}
     assert set(described) == expected
     infer = described["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]["application/json"]
-    assert "datatype" in infer["schema"]["properties"]["inputs"]["items"]["properties"]
-    assert "$ref" not in str(infer)
+    assert infer["schema"] == {"$ref": "#/components/schemas/InferBody"}
+    assert schemas["InferBody"]["properties"]["inputs"]["items"] == {
+        "$ref": "#/components/schemas/InputTensor"
+    }
+    assert "datatype" in schemas["InputTensor"]["properties"]
     body = described["/v1/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["properties"]) == {"inputs", "task", "return"}
+    assert body == {"$ref": "#/components/schemas/PredictBody"}
+    assert set(schemas["PredictBody"]["properties"]) == {"inputs", "task", "return"}
     assert all(
         "422" not in operation["responses"] for path in described.values() for operation in path.values()
     )

@@ -15,6 +15,7 @@ from streamlearner.learning.predictor import ModelVersion
 from streamlearner.serving import Serving
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
+from tests.support.problems import problem
 from tests.support.serving_fakes import InProcess, picture, tiny_predictor
 
 
@@ -105,8 +106,8 @@ def test_every_written_form_of_an_input_means_the_same(client: InProcess) -> Non
 )
 def test_a_bad_body_is_a_400_that_says_what_was_expected(client: InProcess, body: object, text: str) -> None:
     answer = client.post("/v1/predict", json=body)
-    assert answer.status_code == 400
-    assert list(answer.json()) == ["error"]
+    assert problem(answer)[:2] == (400, "invalid-input")
+    assert answer.json().keys() == {"type", "title", "status", "detail", "error", "reason"}
     assert text in answer.json()["error"]
 
 
@@ -128,7 +129,7 @@ def test_a_shape_that_the_served_model_does_not_know_is_named(make_serving: Make
     serving.refresh(tiny_predictor(adopted=1, examples=1))
     answer = InProcess(serving).post("/v1/predict", json={"inputs": [picture(1, side=5)]})
     assert answer.status_code == 400
-    assert "[1, 5, 5]" in answer.json()["error"] and "[1, 4, 4]" in answer.json()["error"]
+    assert answer.json()["error"] == "input is [5, 5]; this model expects [4, 4]"
 
 
 def test_before_anything_was_learned_the_answer_is_503(make_serving: MakeServing) -> None:

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from streamlearner.serving import Role, Serving
 from streamlearner.serving.routes import OPEN, Routes, check_declared, role_of
 from tests.serving.conftest import MakeServing
+from tests.support.problems import problem
 from tests.support.serving_fakes import FakeDaemon, InProcess, picture, tiny_predictor
 
 ROUTES = {
@@ -182,9 +183,7 @@ def test_a_token_in_several_files_has_the_roles_of_all(make_serving: MakeServing
 def test_a_refusal_says_which_role_is_wanted_and_comes_before_the_body_is_looked_at(guarded: Serving) -> None:
     client = InProcess(guarded)
     refused = client.post("/v1/examples", content=b"{", headers={"authorization": "Bearer read-1"})
-    assert (refused.status_code, refused.json()) == (
-        403, {"error": "this token does not have the role teach"},
-    )  # fmt: skip
+    assert problem(refused) == (403, "role-missing", "this token does not have the role teach")
     missing = client.post("/v1/examples", content=b"{")
     assert "with the role teach" in missing.json()["error"]
     assert missing.headers["www-authenticate"] == "Bearer"

@@ -101,5 +101,5 @@ class Remembered:
 
     def _kept(self) -> History:
         if self._history is None:
-            raise Problem(409, NOT_KEPT)
+            raise Problem(409, NOT_KEPT, kind="history-not-kept")
         return self._history

@@ -8,6 +8,7 @@ from typing import Any
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.labels import parse_text
+from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.answers import Answered, Answers
@@ -52,11 +53,12 @@ class ServedByProtocol:
     def find(self, name: str, version: str | None = None) -> Predictor:
         """The model, if it is of that version: the exact one, or the adopted one that it goes on from."""
         if name != self.name:
-            raise Problem(404, f'no model "{name[:100]}"; expected "{self.name}"{nearest(name, [self.name])}')
+            text = f'no model "{name[:100]}"; expected "{self.name}"{nearest(name, [self.name])}'
+            raise Problem(404, text, kind="unknown-model")
         predictor = self._answers.model
         if version and version not in versions(predictor):
             text = f'version "{version[:100]}" is not served; expected {" or ".join(versions(predictor))}'
-            raise Problem(404, text)
+            raise Problem(404, text, kind="unknown-model")
         return predictor
 
     def metadata(self, predictor: Predictor) -> dict[str, Any]:
@@ -113,10 +115,7 @@ def _parameters(answered: Answered) -> dict[str, str]:
 
 def _input(shape: Sequence[int]) -> dict[str, Any]:
     """Channels last, and no dimension for the one channel of a grey image."""
-    if len(shape) == 1:
-        return _tensor(inputs.INPUT, "FP32", [-1, *shape])
-    channels, height, width = shape
-    return _tensor(inputs.INPUT, "UINT8", [-1, height, width] + ([channels] if channels > 1 else []))
+    return _tensor(inputs.INPUT, "FP32" if len(shape) == 1 else "UINT8", [-1, *written(shape)])
 
 
 def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:

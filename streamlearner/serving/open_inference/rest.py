@@ -12,7 +12,7 @@ from streamlearner.serving.bodies import Bodies, media_type, parse, require_json
 from streamlearner.serving.health import Health
 from streamlearner.serving.open_inference import bodies as protocol
 from streamlearner.serving.open_inference.model import EXTENSIONS, ServedByProtocol
-from streamlearner.serving.problems import Json, Problem
+from streamlearner.serving.problems import Json, Problem, ProblemDocument
 from streamlearner.serving.workers import Workers
 
 
@@ -80,8 +80,9 @@ class OpenInference:
         reason = self._health.answers_not()
         if reason is None:
             return Json(content | {"ready": True})
-        text = {"error": f"not ready: {reason}", "ready": False}
-        return Json(content | text, status_code=503, headers={"Retry-After": "1"})
+        more = content | {"ready": False}
+        wait = {"Retry-After": "1"}
+        return ProblemDocument(503, f"not ready: {reason}", kind="not-ready", headers=wait, **more)
 
     def _model_ready(self, name: str, version: str | None = None) -> Json:
         if name == self._model.name and version is None:

@@ -16,6 +16,7 @@ from tests.support.reference import (
     file_map,
     http_paths,
     imports,
+    problems,
     python_names,
     series,
 )
@@ -28,6 +29,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "HTTP": http_paths.page,
     "imports": imports.page,
     "metrics": series.page,
+    "problems": problems.page,
     "Python": python_names.page,
 }
 REGION = re.compile(r"(<!-- generated: (?!end)([^>]+) -->\n)(.*?)(<!-- generated: end -->)", re.DOTALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from tests.support.serving_fakes import FakeDaemon
 Document = dict[str, Any]
 
 
+@cache
 def document() -> Document:
     """What GET /openapi.json answers."""
     serving = Serving(
@@ -41,6 +43,14 @@ def page() -> str:
     return "\n".join([*parts, *(part for each in operations.items() for part in described(*each))])
 
 
+def resolved(schema: Document) -> Document:
+    """The component that a schema refers to, and what stands beside the reference."""
+    if "$ref" not in schema:
+        return schema
+    found: Document = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found | {key: value for key, value in schema.items() if key != "$ref"}
+
+
 def described(name: str, operation: Document) -> Iterator[str]:
     yield f"### {name}\n"
     yield f"{' '.join(operation['description'].split())}\n"
@@ -49,8 +59,9 @@ def described(name: str, operation: Document) -> Iterator[str]:
         yield table(("parameter", "type", "what it does"), rows)
         yield ""
     content = operation.get("requestBody", {}).get("content", {})
-    if fields := content.get("application/json", {}).get("schema", {}).get("properties"):
-        required = content["application/json"]["schema"].get("required", [])
+    body = resolved(content.get("application/json", {}).get("schema", {}))
+    if fields := body.get("properties"):
+        required = body.get("required", [])
         rows = [
             (code(key) + (", required" if key in required else ""), kind(field), field.get("description", ""))
             for key, field in fields.items()
@@ -60,7 +71,8 @@ def described(name: str, operation: Document) -> Iterator[str]:
     if others := [media for media in content if media != "application/json"]:
         yield f"The body may also be {as_it_is(name)}: {', '.join(map(code, others))}.\n"
     statuses = [status for status in operation["responses"] if status != "default"]
-    yield f'Answers {", ".join(statuses)}; an error is `{{"error": "..."}}`.\n'
+    done, errors = ([each for each in statuses if (each < "400") is good] for good in (True, False))
+    yield f"Answers {', '.join(done)}{'; errors: ' if errors else ''}{', '.join(errors)}.\n"
 
 
 def as_it_is(name: str) -> str:
@@ -77,11 +89,13 @@ def about(parameter: Document) -> str:
 
 def kind(schema: Document) -> str:
     """A type or the words to choose from."""
+    schema = resolved(schema)
     choices = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
     return " or ".join(one_kind(each) for each in choices)
 
 
 def one_kind(choice: Document) -> str:
+    choice = resolved(choice)
     if "enum" in choice or "const" in choice:
         return ", ".join(code(value) for value in choice.get("enum", [choice.get("const")]))
     kind: str = choice.get("type", "any")
