@@ -32,6 +32,7 @@ from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import PushLog
 from streamlearner.daemon.events import Events, MarkWriter, no_mark
+from streamlearner.daemon.last_rejects import LastRejects
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
@@ -136,11 +137,12 @@ def assemble(
     codec = make_codec(config, machine=machine)
     metrics = metrics or Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
     failures = make_failures(config, resources=resources, machine=machine)
+    last_rejects = LastRejects(dead_letters, now_s=machine.wall_clock)
     intake = make_intake(
         config,
         source=source,
         codec=codec,
-        dead_letters=dead_letters,
+        dead_letters=last_rejects,
         failures=failures,
         resources=resources,
         machine=machine,
@@ -160,6 +162,7 @@ def assemble(
         log_erasure=(lambda erasure: log_erasure(log, erasure)) if log else None,
         request_sleep=state.schedule.request,
         kept_versions=persistence.versions.numbers,
+        last_rejects=last_rejects.document,
         clock=machine.clock,
     )
     return Daemon(

@@ -6,8 +6,7 @@ from contextlib import ExitStack, closing
 
 from streamlearner.app.machine import Machine
 from streamlearner.config.loading import Config
-from streamlearner.connectors.dead_letters import DeadLetters
-from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.intake import Intake, RejectWriter
 from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.name_ceiling import Most
 from streamlearner.decoding.codec import Codec
@@ -38,7 +37,7 @@ def make_intake(
     *,
     source: Source,
     codec: Codec,
-    dead_letters: DeadLetters,
+    dead_letters: RejectWriter,
     failures: LearningFailures,
     resources: ExitStack,
     machine: Machine,

@@ -14,11 +14,13 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor
 
 from streamlearner.daemon.erasures import Erasures
+from streamlearner.daemon.exam_sample import exam_sample
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError
 from streamlearner.learning.consolidation import Transplant
-from streamlearner.serving import Unavailable
+from streamlearner.learning.learner import Learner
+from streamlearner.serving import ExamSample, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,9 @@ class LearningThread(Protocol):
     @property
     def erasures(self) -> Erasures: ...
 
+    @property
+    def learner(self) -> Learner | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class StatusDocuments:
@@ -71,12 +76,13 @@ class Requests:
         log_erasure: Callable[[Erasure], tuple[str, int]] | None = None,
         request_sleep: Callable[[], None],
         kept_versions: Callable[[], list[int]],
+        last_rejects: Callable[[], dict[str, Any]] = dict,
         clock: Callable[[], float],
     ) -> None:
         self._ingest = ingest
         self._log_erasure = log_erasure
         self._request_sleep = request_sleep
-        self._kept_versions = kept_versions
+        self._kept_versions, self.last_rejects = kept_versions, last_rejects
         self._clock = clock
         self._queue: queue.SimpleQueue[tuple[Callable[[LearningThread], Any], Future[Any]]] = (
             queue.SimpleQueue()
@@ -146,6 +152,14 @@ class Requests:
         TimeoutError where the learning thread is busy for longer or whoever asked has left, Unavailable while
         the daemon stops."""
         return self._ask_and_wait(lambda thread: thread.recollecting(per_class), timeout_s, left)()
+
+    def exam(
+        self, label: str | None, most: int, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> ExamSample | None:
+        """Raises as `recollections` does."""
+        return self._ask_and_wait(
+            lambda thread: exam_sample(thread.learner, label=label, most=most), timeout_s, left
+        )
 
     def ingest(self, examples: Sequence[Any]) -> Any:
         """Durable in the local log when it returns; None where the source is not push."""

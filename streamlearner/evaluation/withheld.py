@@ -71,8 +71,8 @@ class WithheldExamples(nn.Module):
         """[n, *input_shape], raw."""
         return self.read(slice(0, self._held))
 
-    def read(self, part: slice) -> Tensor:
-        """Those of `inputs`, copied or decoded."""
+    def read(self, part: slice | NDArray[np.intp]) -> Tensor:
+        """Those of `inputs`, a slice or places, copied or decoded."""
         stored = self._inputs[: self._held][part]
         if self._is_code(stored.shape[1]):
             return self._code(stored.shape[1]).decode(stored)

@@ -25,10 +25,11 @@ from streamlearner.serving.bodies import (
 from streamlearner.serving.body_schemas import RAW_INPUT, StreamSchemas
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.erasing import Erasing
+from streamlearner.serving.exam import ExamView
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
-from streamlearner.serving.history.answer_models import HistoryDocument, VersionsDocument
+from streamlearner.serving.history import answer_models as seen
 from streamlearner.serving.history.route import Remembered
 from streamlearner.serving.label_studio import Event, LabelStudio
 from streamlearner.serving.labels import Joining, Labels
@@ -41,6 +42,7 @@ from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.questions import QuestionQueue
 from streamlearner.serving.recollections import Recollections
+from streamlearner.serving.rejects import Rejects
 from streamlearner.serving.routes import OPEN, Routes, check_declared
 from streamlearner.serving.status import Status
 from streamlearner.serving.tokens import Role
@@ -124,10 +126,19 @@ def assemble(
         answer=(models.RecollectionsDocument, "image/png"),
         errors=(400, 404, 409, 503),
     )
+<<<<<<< HEAD
     routes.get(
         "/v1/history", remembered.curves, role=Role.READ, answer=HistoryDocument, errors=(400, 409, 503)
     )
     routes.get("/v1/versions", remembered.versions, role=Role.READ, answer=VersionsDocument, errors=(503,))
+=======
+    routes.get("/v1/history", remembered.curves, role=Role.READ, answer=seen.HistoryDocument)
+    routes.get("/v1/versions", remembered.versions, role=Role.READ, answer=seen.VersionsDocument)
+    exam = ExamView(daemon=daemon, answers=answers, workers=pools.recollections, timeout_s=timeout_s)
+    routes.get("/v1/exam", exam.examples, role=Role.READ, answer=seen.ExamDocument)
+    routes.get("/v1/confusion", exam.confusion, role=Role.READ, answer=seen.ConfusionDocument)
+    routes.get("/v1/rejects", Rejects(daemon=daemon).show, role=Role.READ, answer=seen.RejectsDocument)
+>>>>>>> 12f0bfe (What is behind a bar, a mistake and a count can be seen: exam examples with answers, what is taken for what, the last rejects)
     _add_health(routes, health)
     workers = pools.predictions
     protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)

@@ -48,13 +48,24 @@ class Conflict(StreamlearnerError):
     """The request does not fit the present state: something else is under way, or missing. Becomes a 409."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExamSample:
+    """Examples of the exam: `inputs` [n, ...] as the method takes them, behind an eye its features; names of
+    their classes; `tasks` [n] int64 indices, -1 for none; the period in which each was withheld."""
+
+    inputs: Tensor
+    labels: list[ClassName]
+    tasks: Tensor
+    periods: list[int]
+
+
 class DaemonPort(Protocol):
     """The daemon as serving sees it. Serving calls everything here from its own threads, at any time.
 
     `status`, `retention`, `memory`, `connected` and `learning` answer at once, from documents that the
     learning thread published and never changes again: the event loop calls them, so they must not wait for a
     lock. `request_sleep`, `request_checkpoint` and `request_rollback` only queue a request for the learning
-    thread. `request_transplant`, `recollections`, `kept_versions`, `erase` and
+    thread. `request_transplant`, `recollections`, `exam`, `kept_versions`, `erase` and
     `ingest` may block.
     """
 
@@ -83,6 +94,17 @@ class DaemonPort(Protocol):
         Decoded by the learning thread between two batches. Raises `TimeoutError` after `timeout_s`, or once
         whoever asked has `left`: then it is not begun any more.
         """
+
+    def exam(
+        self, label: str | None, most: int, timeout_s: float, left: Callable[[], bool] = lambda: False
+    ) -> ExamSample | None:
+        """Up to `most` examples of the exam, of one class or spread over all; None where there are none.
+
+        Read by the learning thread. Raises `TimeoutError` as `recollections` does.
+        """
+
+    def last_rejects(self) -> Mapping[str, Any]:
+        """The last rejects by reason, the newest first: `at_s`, `where`, `detail`, `size`, `beginning`."""
 
     def kept_versions(self) -> list[int]:
         """Model versions that a rollback can go to, oldest first. Reads the disk; raises `Unavailable`."""

@@ -56,9 +56,9 @@ class Recollections:
                 raise Problem(404, f"no recollections of a class {label[:80]!r}", kind="unknown-class")
         if form == "png":
             return _picture(found, columns=per_class)
-        encode = _nested if form == "lists" else _base64
+        encode = _nested if form == "lists" else as_base64
         classes = [
-            {"label": _json_label(name), "inputs": [encode(one) for one in inputs]} for name, inputs in found
+            {"label": as_label(name), "inputs": [encode(one) for one in inputs]} for name, inputs in found
         ]
         return Json({"recollections": classes})
 
@@ -77,7 +77,7 @@ def _channels_last(one: Tensor) -> Tensor:
     return one.permute(1, 2, 0).contiguous() if one.dim() == 3 else one.contiguous()
 
 
-def _base64(one: Tensor) -> dict[str, Any]:
+def as_base64(one: Tensor) -> dict[str, Any]:
     array = _channels_last(one).numpy()
     encoded = base64.b64encode(array.tobytes()).decode("ascii")
     return {"b64": encoded, "shape": list(array.shape), "dtype": str(array.dtype)}
@@ -87,5 +87,5 @@ def _nested(one: Tensor) -> Any:
     return _channels_last(one).tolist()
 
 
-def _json_label(name: ClassName) -> Any:
+def as_label(name: ClassName) -> Any:
     return {name.factor: name.value} if isinstance(name, FactorValue) else name

@@ -18,7 +18,15 @@ from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.seen_classes import SeenClasses
-from streamlearner.serving import BacklogFull, Conflict, IngestExample, Receipt, Serving, Unavailable
+from streamlearner.serving import (
+    BacklogFull,
+    Conflict,
+    ExamSample,
+    IngestExample,
+    Receipt,
+    Serving,
+    Unavailable,
+)
 
 SHAPE = (1, 4, 4)
 
@@ -87,6 +95,13 @@ def picture(level: int, *, side: int = 4) -> list[list[int]]:
     return [[level] * side for _ in range(side)]
 
 
+def exam_of(*examples: tuple[int, ClassName]) -> ExamSample:
+    """Pictures of these levels, of these classes."""
+    inputs = torch.stack([torch.full(SHAPE, level, dtype=torch.uint8) for level, _ in examples])
+    tasks = torch.full((len(examples),), -1)
+    return ExamSample(inputs, [label for _, label in examples], tasks, [0] * len(examples))
+
+
 @dataclass
 class FakeDaemon:
     """A `DaemonPort` whose answers a test sets; `asked` is what it was told to do."""
@@ -104,6 +119,8 @@ class FakeDaemon:
     known_ids: set[str] = field(default_factory=set)
     figures: dict[str, Any] = field(default_factory=dict)
     threads: set[str] = field(default_factory=set)
+    rejected: dict[str, Any] = field(default_factory=dict)
+    withheld: ExamSample = field(default_factory=lambda: exam_of((0, "zero"), (1, "one"), (2, "zero")))
 
     def status(self) -> Mapping[str, Any]:
         return {"examples": {"learned": 7}, "model_version": "0.7"} | self.figures
@@ -121,6 +138,18 @@ class FakeDaemon:
         if self.stuck:
             raise TimeoutError
         return [(label, inputs[:per_class]) for label, inputs in self.shown]
+
+    def exam(self, label: str | None, most: int, timeout_s: float, left: Any = None) -> ExamSample | None:
+        if self.stuck:
+            raise TimeoutError
+        chosen = [i for i, name in enumerate(self.withheld.labels) if label in (None, str(name))][:most]
+        if not chosen:
+            return None
+        inputs, tasks = self.withheld.inputs[chosen], self.withheld.tasks[chosen]
+        return ExamSample(inputs, [self.withheld.labels[i] for i in chosen], tasks, [0] * len(chosen))
+
+    def last_rejects(self) -> Mapping[str, Any]:
+        return self.rejected
 
     def kept_versions(self) -> list[int]:
         return [int(version) for version in self.versions]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
-from streamlearner.serving.answer_models import AnswerModel, Share
+from streamlearner.serving.answer_models import AnswerModel, Label, Share
 
 
 class MarkDocument(AnswerModel):
@@ -26,6 +28,39 @@ class HistoryDocument(AnswerModel):
     stored_bits: int
     budget_bits: int
     failing: str | None = Field(description="why the disk takes no more; null: it does")
+
+
+class ExamExample(AnswerModel):
+    label: Label
+    answer: Label
+    right: bool
+    probability: float = Field(description="of the answer")
+    period: int = Field(description="sleeps before it was withheld")
+    input: dict[str, Any] = Field(description="as predict takes it; behind an eye its features")
+
+
+class ExamDocument(AnswerModel):
+    model_version: str
+    examples: list[ExamExample]
+
+
+class ConfusionDocument(AnswerModel):
+    model_version: str
+    labels: list[str]
+    counts: list[list[int]] = Field(description="a row for each true class, a column for each answer")
+
+
+class RejectDocument(AnswerModel):
+    at_s: float
+    where: str
+    detail: str
+    size: int | None
+    beginning: str | None = Field(description="of its value; in hexadecimal where it is no text")
+    headers: list[list[str]]
+
+
+class RejectsDocument(AnswerModel):
+    rejects: dict[str, list[RejectDocument]] = Field(description="by reason")
 
 
 class Grade(AnswerModel):
