@@ -126,19 +126,8 @@ def assemble(
         answer=(models.RecollectionsDocument, "image/png"),
         errors=(400, 404, 409, 503),
     )
-<<<<<<< HEAD
-    routes.get(
-        "/v1/history", remembered.curves, role=Role.READ, answer=HistoryDocument, errors=(400, 409, 503)
-    )
-    routes.get("/v1/versions", remembered.versions, role=Role.READ, answer=VersionsDocument, errors=(503,))
-=======
-    routes.get("/v1/history", remembered.curves, role=Role.READ, answer=seen.HistoryDocument)
-    routes.get("/v1/versions", remembered.versions, role=Role.READ, answer=seen.VersionsDocument)
     exam = ExamView(daemon=daemon, answers=answers, workers=pools.recollections, timeout_s=timeout_s)
-    routes.get("/v1/exam", exam.examples, role=Role.READ, answer=seen.ExamDocument)
-    routes.get("/v1/confusion", exam.confusion, role=Role.READ, answer=seen.ConfusionDocument)
-    routes.get("/v1/rejects", Rejects(daemon=daemon).show, role=Role.READ, answer=seen.RejectsDocument)
->>>>>>> 12f0bfe (What is behind a bar, a mistake and a count can be seen: exam examples with answers, what is taken for what, the last rejects)
+    _add_seen(routes, remembered, exam, Rejects(daemon=daemon))
     _add_health(routes, health)
     workers = pools.predictions
     protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)
@@ -180,6 +169,18 @@ def _add_status(routes: Routes, status: Status) -> None:
     routes.get("/v1/status", status.status, role=Role.READ, answer=models.StatusDocument)
     routes.get("/v1/retention", status.retention, role=Role.READ, answer=models.RetentionDocument)
     routes.get("/v1/memory", status.memory, role=Role.READ, answer=models.MemoryDocument)
+
+
+def _add_seen(routes: Routes, remembered: Remembered, exam: ExamView, rejects: Rejects) -> None:
+    """What the dashboard shows beside the present figures."""
+    for path, endpoint, answer, errors in (
+        ("/v1/history", remembered.curves, seen.HistoryDocument, (400, 409, 503)),
+        ("/v1/versions", remembered.versions, seen.VersionsDocument, (503,)),
+        ("/v1/exam", exam.examples, seen.ExamDocument, (400, 404, 503)),
+        ("/v1/confusion", exam.confusion, seen.ConfusionDocument, (404, 503)),
+        ("/v1/rejects", rejects.show, seen.RejectsDocument, ()),
+    ):
+        routes.get(path, endpoint, role=Role.READ, answer=answer, errors=errors)
 
 
 def _add_health(routes: Routes, health: Health) -> None:
