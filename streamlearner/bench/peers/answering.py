@@ -42,6 +42,18 @@ class Candidate(ABC):
         return {"": self.answer}
 
 
+class Scoring(Candidate):
+    """Scores every label, so that it can also be asked which of some labels it is."""
+
+    @abstractmethod
+    def scores(self, inputs: Tensor) -> Tensor:
+        """[n, labels], -inf for a label that never came; [n, 0] before the first was learned."""
+
+    def answer(self, inputs: Tensor) -> Tensor:
+        found = self.scores(inputs)
+        return found.argmax(1) if found.shape[1] else nothing(inputs)
+
+
 def nothing(inputs: Tensor) -> Tensor:
     """Answers before anything was learned."""
     return torch.full((len(inputs),), NOTHING)

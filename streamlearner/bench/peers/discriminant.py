@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.bench.peers.answering import Candidate, nothing
+from streamlearner.bench.peers.answering import Scoring
 from streamlearner.bench.peers.simple import ByClass, grown
 
 MOST_VALUES = 1_024
@@ -19,7 +19,7 @@ RENEWED_AFTER = 0.01
 """The scatter is solved anew when so much more was seen; class means count at once."""
 
 
-class LinearDiscriminant(Candidate):
+class LinearDiscriminant(Scoring):
     """Normal distributions with one covariance, that of all within their classes, and the frequencies seen
     (Deep SLDA, Hayes and Kanan, 2020, without its features)."""
 
@@ -30,15 +30,15 @@ class LinearDiscriminant(Candidate):
         self.products = torch.zeros(0)
         self.factor, self.solved_at = torch.zeros(0), 0.0
 
-    def answer(self, inputs: Tensor) -> Tensor:
+    def scores(self, inputs: Tensor) -> Tensor:
         if not len(self.sums):
-            return nothing(inputs)
+            return torch.zeros(len(inputs), 0)
         total, means = self.counts.sum(), self.sums / self.counts[:, None]
         if total > self.solved_at * (1 + RENEWED_AFTER):
             self.factor, self.solved_at = self._solved(means, total), float(total)
         weights = torch.cholesky_solve(means.T, self.factor)
         bias = (self.counts / total).log() - 0.5 * (means.T * weights).sum(0)
-        return self.classes.named((self._values(inputs) @ weights + bias).argmax(1))
+        return self.classes.by_label(self._values(inputs) @ weights + bias)
 
     def learn(self, inputs: Tensor, labels: Tensor) -> None:
         values, numbers = self._values(inputs), self.classes.numbers(labels)

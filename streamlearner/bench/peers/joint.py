@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.bench.peers.answering import Candidate, nothing
+from streamlearner.bench.peers.answering import Scoring
 from streamlearner.bench.peers.simple import ByClass
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.adam import Adam
@@ -19,20 +19,20 @@ JOINT_BATCH = 32
 RATE = 1e-3
 
 
-class Joint(Candidate):
+class Joint(Scoring):
     """The daemon's network, taught by Adam on shuffled batches of all that `learn` is given."""
 
-    def __init__(self, *, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, *, seed: int, shown: int = SHOWN) -> None:
+        self.seed, self.shown = seed, shown
         self.classes = ByClass()
         self.network: Network | None = None
 
     @torch.no_grad()
-    def answer(self, inputs: Tensor) -> Tensor:
+    def scores(self, inputs: Tensor) -> Tensor:
         if self.network is None:
-            return nothing(inputs)
+            return torch.zeros(len(inputs), 0)
         logits = self.network.eval()(unit_interval(inputs))[:, : len(self.classes.labels)]
-        return self.classes.named(logits.argmax(1))
+        return self.classes.by_label(logits)
 
     def learn(self, inputs: Tensor, labels: Tensor) -> None:
         generator = torch.Generator().manual_seed(self.seed * 1000 + 1)
@@ -43,7 +43,7 @@ class Joint(Candidate):
         self.network = network.train()
         weights = network.weights
         optimiser = Adam(count=sum(each.numel() for each in weights))
-        epochs = min(max(SHOWN // len(labels), 2), 50)
+        epochs = min(max(self.shown // len(labels), 2), 50)
         order = torch.cat([torch.randperm(len(labels), generator=generator) for _ in range(epochs)])
         batches = torch.split(order, JOINT_BATCH)
         for step, chosen in enumerate(batches):

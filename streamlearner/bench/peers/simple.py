@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from streamlearner.bench.peers.answering import Candidate, nothing
+from streamlearner.bench.peers.answering import Candidate, Scoring, nothing
 
 NEIGHBOURS = 3
 
@@ -82,20 +82,26 @@ class ByClass:
     def named(self, numbers: Tensor) -> Tensor:
         return torch.tensor(self.labels)[numbers]
 
+    def by_label(self, scores: Tensor) -> Tensor:
+        """Scores [n, numbers] as [n, labels], -inf for a label that never came."""
+        found = scores.new_full((len(scores), max(self.labels, default=-1) + 1), -torch.inf)
+        found[:, self.labels] = scores
+        return found
 
-class NearestMean(Candidate):
+
+class NearestMean(Scoring):
     """The class whose mean is nearest; feature vectors are standardised."""
 
     def __init__(self) -> None:
         self.classes, self.scale = ByClass(), Scale()
         self.sums = self.counts = torch.zeros(0)
 
-    def answer(self, inputs: Tensor) -> Tensor:
+    def scores(self, inputs: Tensor) -> Tensor:
         if not len(self.sums):
-            return nothing(inputs)
+            return torch.zeros(len(inputs), 0)
         scale = self.scale.deviation() if inputs.ndim == 2 else 1.0
         means = self.sums / self.counts[:, None] / scale
-        return self.classes.named(torch.cdist(flattened(inputs) / scale, means).argmin(1))
+        return self.classes.by_label(-torch.cdist(flattened(inputs) / scale, means))
 
     def learn(self, inputs: Tensor, labels: Tensor) -> None:
         flat = flattened(inputs)
@@ -125,7 +131,7 @@ def item_bits(inputs: Tensor) -> int:
     return 8 * inputs[0].numel() * inputs.element_size() + 16
 
 
-class Neighbours(Candidate):
+class Neighbours(Scoring):
     """The nearest of the raw items that the budget holds, as many of each class: three vote, each by one over
     its distance. Feature vectors are standardised."""
 
@@ -136,16 +142,16 @@ class Neighbours(Candidate):
         self.labels: list[int] = []
         self.seen: Counter[int] = Counter()
 
-    def answer(self, inputs: Tensor) -> Tensor:
+    def scores(self, inputs: Tensor) -> Tensor:
         if not self.labels:
-            return nothing(inputs)
+            return torch.zeros(len(inputs), 0)
         scale = self.scale.deviation() if inputs.ndim == 2 else 1.0
         held = flattened(self.items[: len(self.labels)]) / scale
         found = torch.cdist(flattened(inputs) / scale, held).topk(min(NEIGHBOURS, len(held)), largest=False)
         labels = torch.tensor(self.labels)
         votes = torch.zeros(len(inputs), int(labels.max()) + 1, dtype=torch.float64)
         votes.scatter_add_(1, labels[found.indices], 1 / (found.values + 1e-9))
-        return votes.argmax(1)
+        return votes
 
     def learn(self, inputs: Tensor, labels: Tensor) -> None:
         if not len(self.items):

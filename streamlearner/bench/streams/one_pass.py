@@ -12,6 +12,7 @@ from torch import Tensor
 
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.bench.kit.retention_curve import RetentionCurve, accuracy, readouts
+from streamlearner.bench.material.class_incremental import ClassIncremental, scores_of
 
 SHOWN = 10
 """Recollections of each class on a sheet of images."""
@@ -44,18 +45,27 @@ def learn_stream(
     names_tasks: bool,
     compares_methods: bool = False,
     newest: int = 0,
+    tests: ClassIncremental | None = None,
 ) -> StreamOutcome:
-    """One daemon over the whole stream, tested along it and after it."""
+    """One daemon over the whole stream, tested along it and after it, by `tests` too if there are any."""
     messages = fixture.messages(stream, tasks=stream.tasks if names_tasks else None)
     curve = RetentionCurve(stream, test, names_tasks=names_tasks, learner=lambda: daemon.learner)
-    with fixture.daemon(settings, messages, between=curve) as daemon:
+
+    def between(taken: int) -> None:
+        curve(taken)
+        if tests is not None and taken:
+            tests.along(taken, lambda: scores_of(daemon.learner.predictor()))
+
+    with fixture.daemon(settings, messages, between=between) as daemon:
         daemon.consolidate = sleeping = Stopwatch(daemon.consolidate)
         started = time.perf_counter()
         daemon.run()
-        seconds = time.perf_counter() - started - curve.seconds
+        seconds = time.perf_counter() - started - curve.seconds - (tests.seconds if tests else 0.0)
         learner = daemon.learner
         curve(len(messages))
     measured = {"accuracy": accuracy(learner, test, names_tasks=names_tasks)} | daemon_metrics(learner)
+    if tests is not None:
+        measured |= tests.measured(scores_of(learner.predictor()))
     if newest:
         measured[f"accuracy_of_last_{newest}"] = accuracy(
             learner, of_last_classes(test, newest), names_tasks=names_tasks
