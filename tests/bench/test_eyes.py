@@ -40,7 +40,8 @@ def test_an_eye_sees_a_data_set_once(fixture: Fixture) -> None:
         @staticmethod
         def see(images: torch.Tensor) -> torch.Tensor:
             looks["images"] += len(images)
-            return eye.see(images)
+            seen: torch.Tensor = eye.see(images)
+            return seen
 
     counting = dataclasses.replace(fixture, build_eye=lambda settings: Counted)
     first, again = (seen(counting, EYE, data="CIFAR100", train=True, most=None) for _ in range(2))

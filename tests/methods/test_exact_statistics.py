@@ -45,7 +45,7 @@ def taught(experiences: Iterable[Experience], *, budget_bits: int) -> DualMemory
 
 
 def sums(method: DualMemory) -> PackedSums:
-    found: PackedSums = method.hippocampus.sums  # type: ignore[union-attr,assignment]
+    found: PackedSums = method.hippocampus.sums  # type: ignore[assignment]
     return found
 
 

@@ -76,8 +76,7 @@ class LatentReplay(Scoring):
     def hidden(self, features: Tensor) -> Tensor:
         """[n, HIDDEN] of features, which are standardised as those of the base were."""
         standard = (features - self.scale.mean.float()) / self.scale.deviation().float()
-        found: Tensor = self.network[1](self.network[0](standard))
-        return found
+        return F.relu(self.layer(standard))
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:
         """Features as decoded, and their classes; all held are as likely."""
@@ -106,12 +105,11 @@ class LatentReplay(Scoring):
         self.codes.fit(features)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (), generator=self.generator)))
-            self.network = nn.Sequential(
-                nn.Linear(features.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, self.most_classes)
-            )
+            self.layer = nn.Linear(features.shape[1], HIDDEN)
+            self.head = nn.Linear(HIDDEN, self.most_classes)
         coded, self.started = self.codes.encode(features), True
         order = [torch.randperm(len(numbers), generator=self.generator) for _ in range(BASE_EPOCHS)]
-        self.weights = list(self.network.parameters())
+        self.weights = [*self.layer.parameters(), *self.head.parameters()]
         self.velocity = [torch.zeros_like(each) for each in self.weights]
         for chosen in torch.split(torch.cat(order), BASE_BATCH):
             self.step(self.codes.decode(coded[chosen]), numbers[chosen], rate=self.rate)
@@ -134,7 +132,7 @@ class LatentReplay(Scoring):
 
     @property
     def parameter_bits(self) -> int:  # type: ignore[override]
-        network = sum(each.numel() for each in self.network.parameters()) if self.started else 0
+        network = sum(each.numel() for each in self.weights) if self.started else 0
         return 32 * network + self.codes.parameter_bits
 
 
@@ -145,7 +143,7 @@ class Remind(LatentReplay):
     new, replayed = 10, 50
 
     def logits(self, features: Tensor) -> Tensor:
-        found: Tensor = self.network[2](self.hidden(features))
+        found: Tensor = self.head(self.hidden(features))
         return found
 
     def learn_coded(self, coded: Tensor, numbers: Tensor) -> None:
@@ -167,7 +165,7 @@ class Siesta(LatentReplay):
 
     def logits(self, features: Tensor) -> Tensor:
         hidden = F.normalize(self.hidden(features), dim=1)
-        found: Tensor = self.temperature * hidden @ F.normalize(self.network[2].weight, dim=1).T
+        found: Tensor = self.temperature * hidden @ F.normalize(self.head.weight, dim=1).T
         return found
 
     def learn_coded(self, coded: Tensor, numbers: Tensor) -> None:
@@ -185,7 +183,7 @@ class Siesta(LatentReplay):
     @torch.no_grad()
     def _wake(self, coded: Tensor, numbers: Tensor) -> None:
         hidden = F.normalize(self.hidden(self.codes.decode(coded)), dim=1)
-        weight = self.network[2].weight
+        weight = self.head.weight
         for one, number in zip(hidden, numbers.tolist(), strict=True):
             count = len(self.places[number])
             own = F.normalize(weight[number], dim=0) if count else torch.zeros_like(one)
