@@ -92,15 +92,18 @@ class Erased(TypedDict):
     checkpoints_renewed: Annotated[
         bool, Field(description="whether nothing of ours on the disk holds it any more")
     ]
+    kept_versions: NotRequired[
+        Annotated[list[int], Field(description="model versions that learned from it, perhaps")]
+    ]
 
 
 @shown({"requested": "rollback", "version": 3})
 class Requested(TypedDict):
     requested: Literal["sleep", "checkpoint", "rollback", "transplant", "retrain"]
     version: NotRequired[Annotated[str | int | None, Field(description="of a rollback: where to")]]
-    number: NotRequired[Annotated[int | None, Field(description="of a transplant, as status shows it")]]
-    to: NotRequired[Annotated[str | None, Field(description="of a transplant: the network")]]
-    steps: NotRequired[Annotated[int | None, Field(description="of a transplant")]]
+    number: NotRequired[Annotated[int, Field(description="of a transplant, as status shows it")]]
+    to: NotRequired[Annotated[str, Field(description="of a transplant: the network")]]
+    steps: NotRequired[Annotated[int, Field(description="of a transplant")]]
 
 
 class OfClass(TypedDict):

@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from rich.live import Live
 from rich.table import Table
 
 from streamlearner.app import build, digits
-from streamlearner.commands.client import Client
+from streamlearner.client import Client
 from streamlearner.commands.demo_picture import line, picture
 from streamlearner.commands.producing import push
 from streamlearner.config import loading as configuration
@@ -142,16 +142,16 @@ def tell(daemon: Daemon, console: Console, *, folder: Path, examples_per_s: floa
         return 1
     console.print("The stream has ended; now it sleeps on it.")
     sleeps = look(client)["status"]["sleeps"]
-    client.post("/v1/sleep", {})
+    client.sleep()
     if not show(client, console, expected=len(stream.messages), after_sleeps=sum(sleeps.values()) + 1):
         return 1
-    ours = accuracies(stream, lambda inputs: client.post("/v1/predict", {"inputs": inputs})["predictions"])
+    ours = accuracies(stream, lambda inputs: client.predict(inputs)["predictions"])
     console.print("The same stream again, for a network that is only fine-tuned ...")
     return compare(console, ours=ours, baseline=finetuned(stream, folder=folder), answers=look(client))
 
 
 def look(client: Client) -> dict[str, Any]:
-    return {name: client.get(f"/v1/{name}") for name in ("status", "retention", "memory")}
+    return {"status": client.status(), "retention": client.retention(), "memory": client.memory()}
 
 
 def show(client: Client, console: Console, *, expected: int, after_sleeps: int = 0) -> bool:
@@ -182,7 +182,9 @@ def show(client: Client, console: Console, *, expected: int, after_sleeps: int =
     return False
 
 
-def accuracies(stream: Digits, answer: Callable[[list[Any]], list[dict[str, Any]]]) -> dict[int, float]:
+def accuracies(
+    stream: Digits, answer: Callable[[list[Any]], Sequence[Mapping[str, Any]]]
+) -> dict[int, float]:
     """Accuracy on the held-out digits, by class."""
     inputs = [wire_input(image[None]) for image in stream.test_images]
     answers = [int(found["label"]) for found in answer(inputs)]

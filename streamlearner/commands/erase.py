@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from typing import Annotated
 
 import typer
 
-from streamlearner.commands.client import Client
-from streamlearner.commands.options import ADDRESS, AddressOption, JsonOption, TokenOption
-
-PATH = "/v1/examples"
+from streamlearner.answer_models import Erased
+from streamlearner.client import Client
+from streamlearner.commands.options import (
+    ADDRESS,
+    AddressOption,
+    JsonOption,
+    TokenFileOption,
+    TokenOption,
+    connect,
+)
 
 
 def erase(
@@ -27,28 +32,34 @@ def erase(
     as_json: JsonOption = False,
     address: AddressOption = ADDRESS,
     token: TokenOption = None,
+    token_file: TokenFileOption = None,
 ) -> None:
     """Erases an example, a label or a task from a running daemon, and says what stays."""
-    given = {"label": label, "task": task}
-    named = {name: text for name, text in given.items() if text is not None}
-    if (id is not None) + len(named) != 1 and not (retrain and id is None and not named):
+    given = sum(each is not None for each in (id, label, task))
+    if given != 1 and not (retrain and not given):
         raise typer.BadParameter("expected an id, or --label, or --task: one of them")
-    if source is not None and id is not None:
-        named["source"] = source
-    client = Client(address, token=token)
-    if id is not None or named:
-        path = PATH if id is None else f"{PATH}/{quote(id, safe='')}"
-        answer = client.delete(path + (f"?{urlencode(named)}" if named else ""))
+    client = connect(address, token, token_file)
+    if given:
+        answer = erased(client, id=id, label=label, task=task, source=source)
         typer.echo(json.dumps(answer, indent=2) if as_json else told(answer))
     if retrain:
-        asked = client.post("/v1/retrain", {} if steps is None else {"steps": steps})
+        asked = client.retrain(steps=steps)
         if not as_json:
             typer.echo(
                 f"teaching a fresh {asked['to']} in {asked['steps']:,} steps; `status` shows how it ends"
             )
 
 
-def told(answer: dict[str, Any]) -> str:
+def erased(
+    client: Client, *, id: str | None, label: str | None, task: str | None, source: str | None
+) -> Erased:
+    """The daemon's answer to the one of them that is given."""
+    if id is not None:
+        return client.erase(id, source=source)
+    return client.erase_label(label) if label is not None else client.erase_task(task or "")
+
+
+def told(answer: Erased) -> str:
     """The answer in words."""
     if (removed := answer.get("removed")) is None:
         return "it waits in the log, durably, and is carried out in the order of the stream"

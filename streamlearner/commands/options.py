@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from streamlearner.client import NO_RETRIES, Client
+from streamlearner.client.connection import DEFAULT_ADDRESS, token_in
 from streamlearner.config import loading as configuration
 from streamlearner.telemetry.logs import LogFormat
 
 DEFAULT_CONFIG = Path("config.yaml")
-ADDRESS = "http://127.0.0.1:8080"
+ADDRESS = DEFAULT_ADDRESS
 
 _CONFIG_HELP = "YAML file. Without it config.yaml of this folder, if there is one."
 _SET_HELP = "Sets any setting, for example -s memory.budget_bits='64 KiB'. Repeatable; comes before all else."
@@ -27,7 +29,22 @@ TokenOption = Annotated[
     str | None,
     typer.Option(envvar="STREAMLEARNER_TOKEN", help="A token with the role, where the daemon has any."),
 ]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="STREAMLEARNER_TOKEN_FILE",
+        help="A file that holds the token; --token goes before it.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="The daemon's answer as it is.")]
+
+
+def connect(address: str, token: str | None, token_file: Path | None) -> Client:
+    """The client that a command asks through. Who waits at a terminal is told at once what is wrong: nothing
+    is sent again. Raises StreamlearnerError for a file without a token."""
+    if token is None and token_file is not None:
+        token = token_in(token_file)
+    return Client(address, token=token or "", retries=NO_RETRIES)
 
 
 def load_config(path: Path | None, settings: list[str] | None) -> configuration.Config:

@@ -13,7 +13,9 @@ from streamlearner.commands.options import (
     AddressOption,
     ConfigOption,
     SetOption,
+    TokenFileOption,
     TokenOption,
+    connect,
     load_config,
 )
 
@@ -36,6 +38,7 @@ def produce(
     partitions: Annotated[int, typer.Option(min=1, help="Of the topic, where it has to be made.")] = 1,
     address: AddressOption = ADDRESS,
     token: TokenOption = None,
+    token_file: TokenFileOption = None,
 ) -> None:
     """Sends the examples of the files in source.files to Kafka, or to a daemon whose source is push."""
     from streamlearner.commands import producing
@@ -47,8 +50,7 @@ def produce(
         limit=limit,
         examples_per_s=rate,
         partitions=partitions,
-        address=address,
-        token=token,
+        client=connect(address, token, token_file),
     )
     seconds = time.monotonic() - started
     typer.echo(f"sent {sent:,} examples in {seconds:.1f} s ({sent / max(seconds, 1e-9):,.0f} a second)")

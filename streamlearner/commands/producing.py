@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
 
 from streamlearner.app import Files
-from streamlearner.commands.client import Client, Refused
+from streamlearner.client import Client, Example, Refused
 from streamlearner.config.loading import Config
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
@@ -31,15 +30,14 @@ def produce(
     limit: int | None,
     examples_per_s: float | None,
     partitions: int,
-    address: str,
-    token: str | None = None,
+    client: Client,
 ) -> int:
     """Sends until the files (or `limit`) end; the number sent. Raises ConfigError for an unknown `to`."""
     messages = islice(read(config), limit)
     if to == "kafka":
         return to_kafka(config, messages, examples_per_s=examples_per_s, partitions=partitions)
     if to == "push":
-        return push(messages, client=Client(address, token=token), examples_per_s=examples_per_s)
+        return push(messages, client=client, examples_per_s=examples_per_s)
     raise ConfigError(f"--to {to}: expected kafka or push")
 
 
@@ -99,27 +97,30 @@ def push(
         batch, rejects = codec.decode(chunk)
         if rejects:
             raise InvalidInput(rejects[0].reason, f"{rejects[0].message.where()}: {rejects[0].detail}")
-        post_patiently(client, {"examples": bodies(batch)}, sleep=sleep)
+        push_patiently(client, bodies(batch), sleep=sleep)
         sent += len(batch)
     return sent
 
 
-def bodies(batch: Batch) -> list[dict[str, Any]]:
+def bodies(batch: Batch) -> list[Example]:
     """The examples as a request holds them."""
-    examples: list[dict[str, Any]] = []
+    examples: list[Example] = []
     for i, label in enumerate(batch.labels):
-        named = {"task": batch.tasks[i], "id": batch.ids[i]}
-        example = {"input": wire_input(batch.inputs[i].numpy()), "label": label}
-        examples.append(example | {name: value for name, value in named.items() if value is not None})
+        example: Example = {"input": wire_input(batch.inputs[i].numpy()), "label": label}
+        if (task := batch.tasks[i]) is not None:
+            example["task"] = task
+        if (name := batch.ids[i]) is not None:
+            example["id"] = name
+        examples.append(example)
     return examples
 
 
-def post_patiently(client: Client, body: dict[str, Any], *, sleep: Callable[[float], None]) -> None:
+def push_patiently(client: Client, examples: list[Example], *, sleep: Callable[[float], None]) -> None:
     """Posts examples, again while the answer is 429 or 503. Raises Refused where that lasts PATIENCE_S."""
     waited_s = 0.0
     while True:
         try:
-            client.post("/v1/examples", body)
+            client.push(examples)
             return
         except Refused as error:
             if error.status not in (429, 503) or waited_s >= PATIENCE_S:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from streamlearner.commands.client import Client
-from streamlearner.commands.options import ADDRESS, AddressOption, TokenOption
+from streamlearner.commands.options import ADDRESS, AddressOption, TokenFileOption, TokenOption, connect
 
 
-def sleep(address: AddressOption = ADDRESS, token: TokenOption = None) -> None:
+def sleep(
+    address: AddressOption = ADDRESS, token: TokenOption = None, token_file: TokenFileOption = None
+) -> None:
     """Asks a running daemon to sleep now."""
-    Client(address, token=token).post("/v1/sleep", {})
+    connect(address, token, token_file).sleep()
     typer.echo("asked for a sleep; `streamlearner status` shows how it ends")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from streamlearner.commands.client import Client
-from streamlearner.commands.options import ADDRESS, AddressOption, TokenOption
+from streamlearner.answer_models import Requested
+from streamlearner.commands.options import ADDRESS, AddressOption, TokenFileOption, TokenOption, connect
 from streamlearner.errors import StreamlearnerError
 
 POLL_S = 0.25
@@ -22,14 +22,15 @@ def transplant(
     ] = False,
     address: AddressOption = ADDRESS,
     token: TokenOption = None,
+    token_file: TokenFileOption = None,
 ) -> None:
     """Has a running daemon teach a network of another architecture, and answer with it if it passes."""
-    client = Client(address, token=token)
-    asked = client.post("/v1/transplant", {"to": to} | ({} if steps is None else {"steps": steps}))
+    client = connect(address, token, token_file)
+    asked = client.transplant(to, steps=steps)
     if not wait:
         typer.echo(f"teaching {to} in {asked['steps']:,} steps; `streamlearner status` shows how it ends")
         return
-    while (last := client.get("/v1/status")["transplant"]) is None or running(last, asked["number"]):
+    while (last := client.status()["transplant"]) is None or running(last, asked["number"]):
         time.sleep(POLL_S)
     tell(last, asked)
 
@@ -39,7 +40,7 @@ def running(last: dict[str, Any], number: int) -> bool:
     return bool(last["number"] < number or (last["number"] == number and last["outcome"] == "running"))
 
 
-def tell(last: dict[str, Any], asked: dict[str, Any]) -> None:
+def tell(last: dict[str, Any], asked: Requested) -> None:
     """How it ended. Raises StreamlearnerError unless the network was adopted."""
     if last["number"] != asked["number"]:
         raise StreamlearnerError(

@@ -19,8 +19,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from streamlearner.client import NO_RETRIES, Client
 from streamlearner.commands import main as cli
-from streamlearner.commands.client import Client
 from streamlearner.errors import CheckpointError, StateInUse, StreamlearnerError
 from streamlearner.state.lock import StateLock
 from tests.support import forked_commands
@@ -53,10 +53,10 @@ class Running:
         return done.stdout
 
     def wait_for_examples(self, count: int) -> None:
-        client, deadline = Client(self.address), time.monotonic() + TIMEOUT_S
+        client, deadline = Client(self.address, retries=NO_RETRIES), time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             try:
-                status = client.get("/v1/status")
+                status = client.status()
                 if "messages" in status and status["messages"] >= count:  # while it starts, it tells less
                     return
             except StreamlearnerError:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streamlearner.commands.client import Client, Refused
+from streamlearner.client import NO_RETRIES, Client, Refused
 from streamlearner.commands.producing import PATIENCE_S, bodies, paced, produce, push, read
 from streamlearner.config.loading import Config, load
 from streamlearner.decoding.codec import Codec
@@ -61,7 +61,9 @@ def test_pushing_sends_every_example_once_with_its_label_task_and_id(
     first = {"input": [0.5, 1.0], "label": "cat", "task": "animals", "id": "a-1"}
     second = {"input": [2.0, 3.0], "label": 7}
     config = lines(tmp_path, first, second)
-    count = produce(config, to="push", limit=None, examples_per_s=None, partitions=1, address=daemon.address)
+    count = produce(
+        config, to="push", limit=None, examples_per_s=None, partitions=1, client=Client(daemon.address)
+    )
     assert count == 2
     found = sent(daemon)
     assert [Codec().decode_example(example).input.tolist() for example in found] == [[0.5, 1.0], [2.0, 3.0]]
@@ -73,13 +75,15 @@ def test_pushing_sends_every_example_once_with_its_label_task_and_id(
 
 def test_a_limit_stops_in_the_middle_of_the_files(daemon: CannedDaemon) -> None:
     daemon.will_answer("/v1/examples", {"accepted": 1})
-    count = produce(digits(), to="push", limit=130, examples_per_s=None, partitions=1, address=daemon.address)
+    count = produce(
+        digits(), to="push", limit=130, examples_per_s=None, partitions=1, client=Client(daemon.address)
+    )
     assert (count, len(sent(daemon))) == (130, 130)
 
 
 def test_an_unknown_destination_is_refused() -> None:
     with pytest.raises(ConfigError, match="--to pigeon: expected kafka or push"):
-        produce(digits(), to="pigeon", limit=1, examples_per_s=None, partitions=1, address="here:1")
+        produce(digits(), to="pigeon", limit=1, examples_per_s=None, partitions=1, client=Client("here:1"))
 
 
 def test_a_full_daemon_is_waited_for_and_nothing_is_lost(daemon: CannedDaemon) -> None:
@@ -89,7 +93,15 @@ def test_a_full_daemon_is_waited_for_and_nothing_is_lost(daemon: CannedDaemon) -
     waits: list[float] = []
     messages = read(digits())
     first = [next(messages) for _ in range(100)]
-    assert push(iter(first), client=Client(daemon.address), examples_per_s=None, sleep=waits.append) == 100
+    assert (
+        push(
+            iter(first),
+            client=Client(daemon.address, retries=NO_RETRIES),
+            examples_per_s=None,
+            sleep=waits.append,
+        )
+        == 100
+    )
     assert waits == [2.0, 2.0, 1.0]
     assert [len(asked.body["examples"]) for asked in daemon.asked] == [100] * 4
 
@@ -98,14 +110,24 @@ def test_a_daemon_that_stays_full_is_given_up(daemon: CannedDaemon) -> None:
     daemon.will_answer("/v1/examples", {"error": "full"}, status=429, Retry_After="100")
     waits: list[float] = []
     with pytest.raises(Refused, match="429: full"):
-        push(read(digits()), client=Client(daemon.address), examples_per_s=None, sleep=waits.append)
+        push(
+            read(digits()),
+            client=Client(daemon.address, retries=NO_RETRIES),
+            examples_per_s=None,
+            sleep=waits.append,
+        )
     assert sum(waits) == PATIENCE_S
 
 
 def test_a_refusal_that_waiting_does_not_mend_is_told_at_once(daemon: CannedDaemon) -> None:
     daemon.will_answer("/v1/examples", {"error": "its source is another"}, status=409)
     with pytest.raises(Refused, match="its source is another"):
-        push(read(digits()), client=Client(daemon.address), examples_per_s=None, sleep=never)
+        push(
+            read(digits()),
+            client=Client(daemon.address, retries=NO_RETRIES),
+            examples_per_s=None,
+            sleep=never,
+        )
 
 
 def never(seconds: float) -> None:
@@ -118,7 +140,7 @@ def test_an_example_that_the_daemon_would_reject_is_named_before_it_is_sent(
     daemon.will_answer("/v1/examples", {"accepted": 1})
     config = lines(tmp_path, {"input": [1.0], "label": 1}, {"input": [1.0]})
     with pytest.raises(InvalidInput, match=r"examples\.jsonl.*no label"):
-        push(read(config), client=Client(daemon.address), examples_per_s=None)
+        push(read(config), client=Client(daemon.address, retries=NO_RETRIES), examples_per_s=None)
     assert daemon.asked == []
 
 
@@ -170,7 +192,9 @@ def test_a_topic_that_is_absent_is_made_and_holds_every_example(
 
     name = topic() + "-made"
     where = {"source__kafka__bootstrap_servers": broker.address, "source__kafka__topic": name}
-    count = produce(digits(**where), to="kafka", limit=250, examples_per_s=None, partitions=2, address="-")
+    count = produce(
+        digits(**where), to="kafka", limit=250, examples_per_s=None, partitions=2, client=Client("here:1")
+    )
     consumer = KafkaConsumer(bootstrap_servers=broker.address)
     ends = consumer.end_offsets([TopicPartition(name, 0), TopicPartition(name, 1)])
     consumer.close()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from streamlearner.app import build
-from streamlearner.commands.client import Client
+from streamlearner.client import Client
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.methods.remembering import Remembering
 from streamlearner.serving import Conflict
@@ -25,7 +25,7 @@ def test_a_fresh_network_answers_and_earlier_versions_are_gone(tmp_path: Path) -
         wait_until(lambda: daemon.state.tally.messages == len(STREAM) and not daemon.state.asleep, "learned")
         wait_until(lambda: len(daemon.persistence.versions.numbers()) >= 2, "versions are kept")
         client = Client("http://{}:{}".format(*daemon.serving.address))
-        answer = client.delete("/v1/examples?label=3")
+        answer = client.erase_label("3")
         assert answer["removed"]["recollections"] > 0
         assert len(answer["kept_versions"]) >= 2
         assert ask(daemon, "/v1/retrain", {"steps": 60})["to"] == "lenet"

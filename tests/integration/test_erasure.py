@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamlearner.commands.client import Client
+from streamlearner.client import Client
 from tests.support.daemon_process import DaemonProcess
 from tests.support.daemon_runs import (
     store,
@@ -58,10 +58,10 @@ def test_after_a_delete_is_answered_no_checkpoint_holds_the_example_and_kill_9_b
     process.ask("/v1/examples", {"examples": [body(n) for n in range(COUNT)]})
     process.wait_until_taken(COUNT)
     client = Client(f"http://127.0.0.1:{process.port}")
-    client.post("/v1/checkpoint", {})
+    client.checkpoint()
     process.wait_until(lambda _: bool(held_ids(process.state_dir)))
     name = held_ids(process.state_dir)[0]
-    answer = client.delete(f"/v1/examples/{name}")
+    answer = client.erase(name)
     assert answer["checkpoints_renewed"]
     assert answer["removed"]["recollections"] + answer["removed"]["exam"] >= 1
     process.kill()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streamlearner.app import build, outside
-from streamlearner.commands.client import Client
+from streamlearner.client import Client
 from streamlearner.commands.producing import push, read
 from streamlearner.config.loading import load
 from streamlearner.connectors.push import PushLog

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streamlearner.commands.client import Client
+from streamlearner.client import NO_RETRIES, Client
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.serving import Serving, Tls
 from tests.serving.conftest import MakeServing
@@ -102,11 +102,11 @@ def test_the_commands_speak_it(
 ) -> None:
     certificate, key = authority.issue("operator")
     with pytest.raises(StreamlearnerError, match=r"does not answer .*CERTIFICATE_VERIFY_FAILED"):
-        Client(address(mutual), token="secret").get("/v1/status")
+        Client(address(mutual), token="secret", retries=NO_RETRIES).status()
     monkeypatch.setenv("STREAMLEARNER_CA", str(authority.ca))
     monkeypatch.setenv("STREAMLEARNER_CERTIFICATE", str(certificate))
     monkeypatch.setenv("STREAMLEARNER_KEY", str(key))
-    assert Client(address(mutual), token="secret").get("/v1/status")["model_version"] == "0.7"
+    assert Client(address(mutual), token="secret", retries=NO_RETRIES).status()["model_version"] == "0.7"
     monkeypatch.setenv("STREAMLEARNER_CERTIFICATE", "/absent")
     with pytest.raises(StreamlearnerError, match="STREAMLEARNER_CERTIFICATE=/absent"):
         Client(address(mutual))
