@@ -16,7 +16,7 @@ ENV_PREFIX = "STREAMLEARNER_"
 NOT_SETTINGS = {
     ENV_PREFIX + name
     for name in (
-        *("CONFIG", "ADDRESS", "TOKEN", "CA", "CERTIFICATE", "KEY"),  # of the command line
+        *("CONFIG", "ADDRESS", "TOKEN", "TOKEN_FILE", "CA", "CERTIFICATE", "KEY"),  # of the command line
         *("SHARED", "REQUIRE_ALL"),  # of the tests
     )
 }

@@ -143,6 +143,7 @@ def test_names_of_the_command_line_and_of_orchestrators_are_no_settings() -> Non
     environ = {
         "STREAMLEARNER_ADDRESS": "x",
         "STREAMLEARNER_TOKEN": "x",
+        "STREAMLEARNER_TOKEN_FILE": "x",
         "STREAMLEARNER_CONFIG": "x",
         "STREAMLEARNER_SERVICE_HOST": "10.0.0.1",
         "STREAMLEARNER_SERVICE_PORT_HTTP": "8080",
