@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from streamlearner.app.access import make_token, tell_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.codec import make_codec
+from streamlearner.app.exports import make_exports
 from streamlearner.app.intake import make_failures, make_intake
 from streamlearner.app.labels import with_labels
 from streamlearner.app.learning import check_method, make_learner
@@ -33,6 +34,7 @@ from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import PushLog
 from streamlearner.daemon.events import Events, MarkWriter, no_mark
 from streamlearner.daemon.last_rejects import LastRejects
+from streamlearner.daemon.exports import Exports
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
@@ -155,7 +157,12 @@ def assemble(
         learner_factory=lambda schema: make_learner(config, schema=schema, eye=eye),
     )
     persistence = make_persistence(
-        config, source=source, dead_letters=dead_letters, metrics=metrics, machine=machine
+        config,
+        source=source,
+        dead_letters=dead_letters,
+        metrics=metrics,
+        machine=machine,
+        exports=make_exports(config, metrics=metrics, resources=resources),
     )
     requests = Requests(
         ingest=(lambda examples: ingest(log, examples)) if log else None,
@@ -193,7 +200,13 @@ def make_checkpoints(config: Config, *, folder: Path, machine: Machine = THIS_MA
 
 
 def make_persistence(
-    config: Config, *, source: Source, dead_letters: DeadLetters, metrics: Metrics, machine: Machine
+    config: Config,
+    *,
+    source: Source,
+    dead_letters: DeadLetters,
+    metrics: Metrics,
+    machine: Machine,
+    exports: Exports | None,
 ) -> Persistence:
     section = config.checkpoint
     return Persistence(
@@ -210,6 +223,7 @@ def make_persistence(
         retry_s=section.retry_s,
         clock=machine.clock,
         wall_clock=machine.wall_clock,
+        exports=exports,
     )
 
 

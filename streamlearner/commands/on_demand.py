@@ -22,6 +22,7 @@ COMMANDS = {
     "transplant": "Has a running daemon teach a network of another architecture, and answer with it if it "
     "passes.",
     "erase": "Erases an example, a label or a task from a running daemon, and says what stays.",
+    "export": "Exports what answers, from the state folder's newest checkpoint; the daemon may run.",
     "meta-train": "Trains a gate for updates: a student of new classes alone is to show what a teacher of "
     "all reads.",
     "plan": "Says what a budget in bits holds: the size of a code, how many are kept, and of how much of the "

@@ -25,6 +25,7 @@ from streamlearner.config.entries import (
     flag_entries,
     parse_scalar,
 )
+from streamlearner.config.export_settings import ExportSection
 from streamlearner.config.eye_settings import EyeSection
 from streamlearner.config.learning_settings import (
     AssociationSection,
@@ -84,6 +85,7 @@ class Config(Section):
     exam: ExamSection = Field(default_factory=ExamSection)
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
     checkpoint: CheckpointSection = Field(default_factory=CheckpointSection)
+    export: ExportSection = Field(default_factory=ExportSection)
     serving: ServingSection = Field(default_factory=ServingSection)
     labels: LabelsSection = Field(default_factory=LabelsSection)
     history: HistorySection = Field(default_factory=HistorySection)
@@ -113,6 +115,7 @@ class Config(Section):
 
 _NOT_LEARNING = {
     "state_dir", "source", "schema_registry", "serving", "labels", "history", "dead_letters", "checkpoint",
+    "export",
 }  # fmt: skip
 _SECTIONS_OF_0_1 = {
     "active_long_term", "generative_dual_memory", "masked_generator", "meta_learned_update",

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from streamlearner.daemon.snapshot import Snapshot
+from streamlearner.daemon.exports import Exports
+from streamlearner.daemon.snapshot import Snapshot, adopted_version
 from streamlearner.errors import CheckpointError, ConfigError, StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Lineage, Version, Versions
@@ -60,6 +61,7 @@ class Persistence:
         retry_s: float,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        exports: Exports | None = None,
     ) -> None:
         self.checkpoints = checkpoints
         self.versions = versions
@@ -74,6 +76,7 @@ class Persistence:
         self.retry_s = retry_s
         self.clock = clock
         self.wall_clock = wall_clock
+        self._exports = exports
         self._saved_messages = 0
         self._saves_here = 0  # in succession, that cover the same messages
         self.saves = 0
@@ -139,6 +142,7 @@ class Persistence:
         self.saves += 1
         self._to_renew = max(0, self._to_renew - 1)
         self._release(snapshot.position)
+        self._export(snapshot.facts)
         self.metrics.observe_checkpoint(
             seconds=self.clock() - started_s,
             size_bytes=self.checkpoints.size_bytes(),
@@ -174,6 +178,11 @@ class Persistence:
         except StreamlearnerError as error:
             log.warning("the checkpoint is good, but what it replaces could not be deleted: %s", error)
 
+    def _export(self, facts: Mapping[str, Any]) -> None:
+        """What the newest checkpoint holds is what answers: its version is exported, where that is asked."""
+        if self._exports is not None:
+            self._exports.follow(adopted_version(facts))
+
     def latest(self) -> Checkpoint | None:
         """The newest checkpoint that can be read, or None where there is none at all. Raises
         `NoReadableCheckpoint` where not one can be read, `ConfigError` for one of another method."""
@@ -193,6 +202,7 @@ class Persistence:
         self.metrics.publish_checkpoint(
             size_bytes=self.checkpoints.size_bytes(), saved_s=found.manifest.created
         )
+        self._export(found.facts)
         return found
 
     def restored(self, messages: int, *, newest_version: int) -> Lineage:

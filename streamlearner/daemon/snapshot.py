@@ -113,3 +113,9 @@ def tally_of(saved: Mapping[str, Any]) -> Tally:
         counted = counts["rejected"] + counts["duplicate"] + progress["learned"] + progress["withheld"]
         counts["tombstone"] = counts["messages"] - counted
     return Tally(**counts)
+
+
+def adopted_version(facts: Mapping[str, Any]) -> int:
+    """The version that answers by what was saved; 0 before the first."""
+    learner = facts["learner"]
+    return int(learner["progress"]["version"]) if learner else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import asdict, dataclass
 
 import torch
@@ -73,6 +73,13 @@ class Eye:
             parts = [self._see(part) for part in torch.split(images, AT_ONCE)]
         return torch.cat(parts).clone()  # a tensor of inference mode could not be learned from
 
+    def graph(self, input_shape: tuple[int, ...]) -> nn.Module | None:
+        """What `see` computes of images [n, *input_shape], in float32 on the CPU, as a module that
+        `torch.export` can follow; None for a body that is no module, as that of an ONNX file."""
+        if not isinstance(self._body, nn.Module):
+            return None
+        return _EyeGraph(deepcopy(self._body).cpu().eval(), self.sight, input_shape)
+
     def for_inputs(self, shape: tuple[int, ...]) -> Eye:
         """The same eye for a stream of inputs [*shape]. Raises `ConfigError` where they are no images of 1 or
         3 channels."""
@@ -116,6 +123,35 @@ class Eye:
         if len(made) != 2 or not bool(made.isfinite().all()):
             raise ConfigError(f"the eye {self.name} gives no finite features")
         return made.shape[1]
+
+
+class _EyeGraph(nn.Module):
+    """Resizing is linear by sides: two matrices do what `Sight.fit` does, and every runtime multiplies."""
+
+    def __init__(self, body: nn.Module, sight: Sight, input_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.body, self.mirrored = body, sight.mirrored
+        rows, columns = (resizing(side, sight.side) for side in input_shape[1:])
+        self.resizes = tuple(input_shape[1:]) != (sight.side, sight.side)
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns.T.contiguous())
+        self.register_buffer("mean", torch.tensor(sight.mean).view(-1, 1, 1))
+        self.register_buffer("deviation", torch.tensor(sight.deviation).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        scaled = images.to(torch.float32) / 255
+        if self.resizes:
+            scaled = (self.rows @ scaled @ self.columns).clamp(0, 1)
+        shown = (scaled.expand(-1, 3, -1, -1) - self.mean) / self.deviation
+        made = pooled(self.body(shown)).to(torch.float32)
+        return (made + pooled(self.body(shown.flip(3))).to(torch.float32)) / 2 if self.mirrored else made
+
+
+def resizing(before: int, after: int) -> Tensor:
+    """The matrix [after, before] by which `Sight.fit` resizes one side."""
+    each = torch.eye(before, dtype=torch.float64)[None, None]
+    found = F.interpolate(each, size=[after, before], mode="bicubic", antialias=True)
+    return found[0, 0].to(torch.float32)
 
 
 def pooled(made: object) -> Tensor:

@@ -138,6 +138,12 @@ class DualMemory(nn.Module, ABC):
         -1 for none) restricts the answer to the classes seen with it. Without gradient, without random draws,
         and without change of state: frozen copies are called from several threads."""
 
+    def graph(self) -> nn.Module:
+        """What `predict_proba` answers now, as a module that `torch.export` can follow: raw `inputs`, and
+        `tasks` where `seen_classes.names_tasks`, to probabilities. Called on a `frozen` copy, whose parts it
+        may take and change. Raises NotImplementedError for a method that has none: it is not exported."""
+        raise NotImplementedError(f"{type(self).__name__} has no `graph`, so its answers cannot be exported")
+
     @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
         """The representation [n, f] float32 of raw `inputs`, for a linear readout (paper 002, section 3),

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamlearner.merging.contract import Mergeable
 from streamlearner.merging.shards import Codes, Indices, Recoded
-from streamlearner.methods.answering import AVERAGED, LIVE, Answering
+from streamlearner.methods.answering import AVERAGED, BLEND, LIVE, STATISTICS, Answering
 from streamlearner.methods.base import DualMemory, unit_interval
 from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Removed, Selection
+from streamlearner.methods.graphs import BothAnswer, NetworkAnswers, StatisticsAnswers
 from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import Network
+from streamlearner.statistics.graph import StatisticsGraph
 
 
 class ChoosesAnswerer(Remembering, Mergeable):
@@ -35,6 +37,17 @@ class ChoosesAnswerer(Remembering, Mergeable):
         numbers = self.answering.numbers(inputs) if self.answering.asks_statistics else None
         networks = self.answering.networks_asked
         return self._log_probabilities(unit_interval(inputs), numbers, tasks, networks=networks)[who].exp()
+
+    def graph(self) -> nn.Module:
+        who, answering = self.answering.who, self.answering
+        statistics = StatisticsGraph(answering.statistics) if answering.statistics else None
+        if who == STATISTICS and statistics:
+            return StatisticsAnswers(statistics, self.seen_classes)
+        asked = self.hippocampus.network if who == LIVE else self.hippocampus.average
+        network = NetworkAnswers(asked, self.seen_classes)
+        if statistics is None or not answering.asks_statistics:
+            return network
+        return BothAnswer(network, statistics, young=answering.young, blend=who == BLEND)
 
     @torch.no_grad()
     def answers(self, inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.methods.base import DualMemory, Experience, unit_interval
+from streamlearner.methods.graphs import NetworkAnswers
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
 
@@ -73,6 +74,9 @@ class OneNetwork(DualMemory):
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         logits = self.hippocampus.eval()(unit_interval(inputs))[:, : self.classes]
         return self.seen_classes.restricted(logits, tasks).softmax(1)
+
+    def graph(self) -> nn.Module:
+        return NetworkAnswers(self.hippocampus, self.seen_classes)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.merging.contract import Mergeable
@@ -20,8 +20,10 @@ from streamlearner.methods.base import DualMemory, Experience, Observation
 from streamlearner.methods.components import Components
 from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Removed, Selection
+from streamlearner.methods.graphs import StatisticsAnswers
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.statistics.directions import Directions
+from streamlearner.statistics.graph import StatisticsGraph
 from streamlearner.statistics.leading import LeadingStatistics
 from streamlearner.statistics.statistics import Statistics
 
@@ -114,6 +116,9 @@ class StreamingStatistics(DualMemory, Mergeable):
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         scores = self.hippocampus.scores(self.hippocampus.numbers(inputs))
         return self.seen_classes.restricted(scores, tasks).softmax(1)
+
+    def graph(self) -> nn.Module:
+        return StatisticsAnswers(StatisticsGraph(self.hippocampus), self.seen_classes)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Adopted model versions: immutable files that a rollback can return to.
 
 000005.safetensors               one version
+5/                               the same as files for other programs, where that is asked for (`published`)
 rolled-back/000007.safetensors   of a future that a rollback to a checkpoint has abandoned: never loaded again
 lineage.json                     the numbers that such futures had: none of them is used again
 """
@@ -24,6 +25,7 @@ from streamlearner.state.durable_files import explained, write_file
 from streamlearner.state.format_upgrade import FORMAT, check_format, upgraded_tensors
 from streamlearner.state.lineage import Lineage as Lineage
 from streamlearner.state.numbered_folder import ROLLED_BACK
+from streamlearner.state.published import delete_exported, exported_in, set_exported_aside
 from streamlearner.state.tensor_files import SUFFIX, metadata_of
 
 ASIDE = ".tmp-"
@@ -71,6 +73,14 @@ class Versions:
             left_behind = [name for name in self._disk.names(self.folder) if name.startswith(ASIDE)]
             for old in (*self._kept(self.folder)[: -self.keep], *left_behind):  # left by a crash
                 self._disk.remove(self.folder / old)
+            self._delete_exported_beside(self.folder)
+
+    def _delete_exported_beside(self, folder: Path) -> None:
+        """Exported versions go with their weights."""
+        kept = {int(name.removesuffix(SUFFIX)) for name in self._kept(folder)}
+        for number in exported_in(folder, disk=self._disk):
+            if number not in kept:
+                delete_exported(folder, number, disk=self._disk)
 
     def lineage(self) -> Lineage:
         """What was used up, as far as rollbacks to checkpoints are concerned."""
@@ -95,6 +105,8 @@ class Versions:
             with self._writing("earlier model versions cannot be deleted in"):
                 for path in doomed:
                     path.unlink(missing_ok=True)
+                for folder in (self.folder, aside):
+                    self._delete_exported_beside(folder)
 
     def set_aside_above(self, newest: int) -> Lineage:
         """The history goes on from version `newest`: later ones are of another future, or, where it is the
@@ -108,8 +120,10 @@ class Versions:
                 self._disk.ensure_folder(aside)
                 for number in later:
                     self._disk.rename(self._path(number), aside / self._path(number).name)
+                    set_exported_aside(self.folder, number, disk=self._disk)
                 for old in self._kept(aside)[: -self.keep]:
                     self._disk.remove(aside / old)
+                self._delete_exported_beside(aside)
                 self._disk.sync_folder(aside)
         if used != former:
             self.use_up(used)

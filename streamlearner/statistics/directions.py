@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,6 +41,27 @@ LEVELS = 15
 TIE = 1e-9
 """Added before rounding: halves are frequent in averages of pixels, and which way one of them falls would
 depend on how many inputs are multiplied at once."""
+
+
+class Rule(NamedTuple):
+    """The first so many of the directions as matrices, for whoever works them out elsewhere (`graph`).
+
+    Of what is looked at [n, values], `own` [values, a] gives the numbers of the input itself and `random`
+    [values, b], with `offset` [b], random features, cut off below 0, in `steps`. `order` [a + b] are their
+    places among the numbers. Looked at are the columns of a vector by `centre` and `unit`, or an image
+    averaged by `rows` [h, H] and `columns` [w, W].
+    """
+
+    own: Floats
+    random: Floats
+    offset: Floats
+    order: Ints
+    centre: Floats | None = None
+    unit: Floats | None = None
+    rows: Floats | None = None
+    columns: Floats | None = None
+    steps: float = STEPS_PER_DEVIATION
+    tie: float = TIE
 
 
 class Directions(nn.Module):
@@ -117,6 +138,26 @@ class Directions(nn.Module):
         numbers += TIE
         return torch.from_numpy(np.clip(np.rint(numbers), -HIGHEST, HIGHEST).astype(np.int8))
 
+    def rule(self, count: int) -> Rule:
+        """The first `count` of them, as they are now."""
+        own_places, random_places = self._places(count)
+        chosen, random = self._own[: len(own_places)], len(random_places)
+        looked_at = len(self._matrix)
+        pooling = self._pooling if self._pooling.size else np.eye(looked_at)
+        vectors = len(self.input_shape) == 1
+        rule = Rule(
+            own=np.ascontiguousarray(pooling[:, chosen]) * (STEPS_PER_DEVIATION if vectors else LEVELS),
+            random=np.ascontiguousarray(self._matrix[:, :random]),
+            offset=self._offset[:random].copy(),
+            order=np.concatenate([own_places, random_places]),
+        )
+        if vectors:
+            centre, unit = self._scale()
+            return rule._replace(centre=centre, unit=unit)
+        side = _side_within(self.input_shape, PROJECTED)
+        rows, columns = (_averaging(*each) for each in zip(self.input_shape[1:], side, strict=True))
+        return rule._replace(rows=rows, columns=columns)
+
     def _places(self, count: int) -> tuple[Ints, Ints]:
         """Where, among the first `count` numbers, those of the input itself and random features stand."""
         if len(self._found[0]) + len(self._found[1]) != count:
@@ -132,12 +173,17 @@ class Directions(nn.Module):
         return twin
 
     def _of_vectors(self, inputs: Tensor) -> tuple[Floats, Floats]:
-        unit, centre = self.unit.double().numpy(), self.centre.double().numpy()
-        if np.isnan(unit).any():
-            unit, centre = np.where(np.isnan(unit), 1.0, unit), np.nan_to_num(centre)
+        centre, unit = self._scale()
         scaled = np.arcsinh((_finite(inputs).double().numpy() - centre) / unit)
         own = scaled @ self._pooling if self._pooling.size else scaled
         return own * STEPS_PER_DEVIATION, scaled
+
+    def _scale(self) -> tuple[Floats, Floats]:
+        """Centre and unit; a column that has none yet is taken as it is."""
+        unit, centre = self.unit.double().numpy(), self.centre.double().numpy()
+        if np.isnan(unit).any():
+            return np.nan_to_num(centre), np.where(np.isnan(unit), 1.0, unit)
+        return centre, unit
 
     def _of_images(self, inputs: Tensor) -> tuple[Floats, Floats]:
         side = _side_within(self.input_shape, PROJECTED)
@@ -171,6 +217,13 @@ def _side_within(shape: tuple[int, ...], most: int) -> tuple[int, int]:
 
 def _averaged(images: Tensor, side: tuple[int, int]) -> Tensor:
     return images if images.shape[2:] == side else F.adaptive_avg_pool2d(images, side)
+
+
+def _averaging(before: int, after: int) -> Floats:
+    """The matrix [after, before] by which one side of an image is averaged."""
+    each = torch.eye(before, dtype=torch.float64)[:, None, :]
+    found: Floats = F.adaptive_avg_pool1d(each, after)[:, 0].T.numpy()
+    return np.ascontiguousarray(found)
 
 
 def _interleaved(first: int, second: int) -> Ints:

@@ -221,6 +221,18 @@ class Metrics(ServingMetrics):
         """A torn or altered checkpoint was passed over at start-up."""
         self._series.unreadable.inc()
 
+    def count_export(self, outcome: str) -> None:
+        """A version was `exported`, or it `failed`."""
+        self._series.exports[outcome].inc()
+
+    def count_publication(self, outcome: str) -> None:
+        """An exported version was `published`, or it `failed`."""
+        self._series.publications[outcome].inc()
+
+    def publish_exported(self, version: int) -> None:
+        """The version that replicas are pointed to."""
+        self._series.exported_version.set(version)
+
     def exposition(self) -> bytes:
         """Everything in the Prometheus text format, of type `CONTENT_TYPE`."""
         return generate_latest(Samples(self.registry))

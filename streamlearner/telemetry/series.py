@@ -43,6 +43,7 @@ class Series:
         self._declare_sleep(counter, gauge, histogram)
         self._declare_memory(gauge)
         self._declare_checkpoint(counter, gauge, histogram)
+        self._declare_export(counter, gauge)
         self._declare_serving(counter, gauge, histogram)
         for reason in reject_reasons:
             self.rejects.labels(reason)
@@ -148,6 +149,15 @@ class Series:
         self.unreadable = counter(
             "checkpoint_unreadable", "Checkpoints found torn or altered and passed over."
         )
+
+    def _declare_export(self, counter: partial[Counter], gauge: partial[Gauge]) -> None:
+        exports = counter("exports", "Model versions written as files, by outcome.", ["outcome"])
+        self.exports = {name: exports.labels(name) for name in ("exported", "failed")}
+        told = "Exported versions told to the publisher, by outcome."
+        published = counter("publications", told, ["outcome"])
+        self.publications = {name: published.labels(name) for name in ("published", "failed")}
+        pointed = "The exported version that replicas are pointed to."
+        self.exported_version = unknown(gauge("exported_version", pointed))
 
     def _declare_serving(
         self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]

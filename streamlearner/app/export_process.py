@@ -1,0 +1,79 @@
+"""The process that exports a version beside a daemon: `python -m streamlearner.app.export_process`.
+
+The job comes as JSON on stdin, which also ends it: once the daemon is gone, nothing more is written. Reports
+go out on stdout, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from streamlearner.app.exporting import export_learner, restored
+from streamlearner.app.publisher import make_publisher
+from streamlearner.config.given import load_config
+from streamlearner.daemon.exports import Report
+from streamlearner.errors import StreamlearnerError
+from streamlearner.state.disk import LOCAL_DISK
+from streamlearner.state.published import Published
+from streamlearner.state.versions import Versions
+
+NICER = 10
+WORDS = 2_000
+"""Characters of why a publisher failed."""
+
+
+def main() -> None:
+    """One job."""
+    os.nice(NICER)
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_daemon, daemon=True).start()
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever prints, of torch's or a publisher's, says nothing to the daemon
+    try:
+        for report in _done(job):
+            print(json.dumps(report), file=out, flush=True)
+    except (StreamlearnerError, LookupError) as error:
+        print(json.dumps({"failed": str(error)}), file=out, flush=True)
+
+
+def _done(job: dict[str, Any]) -> Generator[Report]:
+    started_s = time.monotonic()
+    torch.set_num_threads(1)
+    folder, version = Path(job["state_dir"]), job["version"]
+    section = load_config({"export": job["export"]}).export
+    learner = restored(folder, config=job["settings"])
+    versions = Versions(folder / "versions", keep=job["keep_versions"])
+    made = export_learner(
+        learner, formats=section.formats, version=version, versions=versions,
+        method=job["settings"]["method"]["name"],
+    )  # fmt: skip
+    with LOCAL_DISK.lock(versions.folder / ".exporting"):
+        if version not in versions.numbers():
+            raise LookupError(f"model version {version} is not kept any more")
+        path = Published(versions.folder).add(version, made.files)
+    yield {"exported": made.card.model_version, "seconds": time.monotonic() - started_s}
+    try:
+        publisher = make_publisher(section)
+        if publisher is not None:
+            publisher.publish(path, made.card)
+            yield {"published": section.publisher}
+    except Exception as error:  # it is someone's code, or a server that does not answer
+        yield {"unpublished": f"{section.publisher}: {type(error).__name__}: {error}"[:WORDS]}
+
+
+def _end_with_the_daemon() -> None:
+    sys.stdin.read()
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    main()

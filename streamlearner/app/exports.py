@@ -1,0 +1,83 @@
+"""The exports that follow each adopted version: a process of its own for each (`export_process`).
+
+torch.export replaces methods of torch for as long as it traces: on a thread of the daemon it would trace what
+the learning thread does meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+from streamlearner.app.publisher import make_publisher
+from streamlearner.config.loading import Config
+from streamlearner.daemon.exports import Exporting, Exports, Report
+from streamlearner.export.formats import check_formats
+from streamlearner.state.published import Published
+from streamlearner.telemetry.metrics import Metrics
+
+TIMEOUT_S = 1_800.0
+WORDS = 2_000
+"""Characters of what a process that crashed has said last."""
+
+
+def make_exports(config: Config, *, metrics: Metrics, resources: ExitStack) -> Exports | None:
+    """Where versions are to be exported; `resources` stops it. Raises `ConfigError` for formats, or a
+    publisher, that this installation lacks something for."""
+    if not config.export.is_wanted:
+        return None
+    check_formats(config.export.formats)
+    make_publisher(config.export)
+    published = Published(config.state_dir / "versions")
+    exports = Exports(published=published, exporting=_exporting(config), metrics=metrics)
+    resources.callback(exports.stop)
+    return exports
+
+
+def _exporting(config: Config) -> Exporting:
+    """Starts one process for each version."""
+    job = {
+        "settings": config.learning(),
+        "state_dir": str(config.state_dir.absolute()),
+        "keep_versions": config.checkpoint.keep_versions,
+        "export": config.export.model_dump(mode="json"),
+    }
+    return partial(_reports, job)
+
+
+def _reports(job: dict[str, Any], version: int) -> Generator[Report]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlearner.app.export_process"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stderr
+    said: list[str] = []
+    listener = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+    timer = threading.Timer(TIMEOUT_S, process.kill)
+    try:
+        listener.start()
+        timer.start()
+        process.stdin.write(json.dumps(job | {"version": version}) + "\n")
+        process.stdin.flush()
+        found = False
+        for line in process.stdout:
+            found = True
+            yield json.loads(line)
+        code = process.wait()
+        listener.join(1.0)
+        if code or not found:
+            yield {"failed": f"its process ended with {code}: {''.join(said)[-WORDS:].strip()}"}
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            pipe.close()
