@@ -133,6 +133,11 @@ REGISTRY.register(
     "digits on a turntable, then CIFAR-100 (paper 000, Table 1)",
 )
 REGISTRY.register(
+    "questions",
+    "streamlearner.bench.experiments.questions:QUESTIONS",
+    "what it is worth to choose which inputs get a label",
+)
+REGISTRY.register(
     "throughput",
     "streamlearner.bench.experiments.throughput:THROUGHPUT",
     "the daemon's examples a second against a bare loop",

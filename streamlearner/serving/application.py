@@ -40,6 +40,7 @@ from streamlearner.serving.openapi import Application, Description
 from streamlearner.serving.page import Page
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
+from streamlearner.serving.question_page import QuestionPage
 from streamlearner.serving.questions import QuestionQueue
 from streamlearner.serving.recollections import Recollections
 from streamlearner.serving.rejects import Rejects
@@ -163,6 +164,7 @@ def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStud
         also=200,
         errors=(404, 409, 410, 503),
     )
+    routes.get("/questions", QuestionPage().show, role=OPEN, answer="text/html")
 
 
 def _add_status(routes: Routes, status: Status) -> None:

@@ -52,6 +52,7 @@ ROUTES = {
     "GET /readyz": OPEN,
     "GET /openapi.json": OPEN,
     "GET /": OPEN,
+    "GET /questions": OPEN,
 }
 INFER = {"inputs": [{"name": "input", "shape": [1, 4, 4], "datatype": "UINT8", "data": picture(1)}]}
 BODIES = {
