@@ -59,8 +59,15 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("memory", f"{sum(stored.values()):,} of {budget:,} bits {kind}"),
         ("", f"{figure(memory['bits_per_example'])} bits for each of {memory['seen']:,} examples learned"),
         ("sleeps", f"{sleeps['adopted']} adopted, {sleeps['refused']} refused"),
-        *([("", refusal(now["last_sleep"]))] if (now.get("last_sleep") or {}).get("losses") else []),
+        *last_sleep(now.get("last_sleep") or {}),
     ]
+
+
+def last_sleep(last: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What there is to say of how it ended."""
+    if last.get("failed"):
+        return [("", f"the last failed: {last['failed']}")]
+    return [("", refusal(last))] if last.get("losses") else []
 
 
 def refusal(last: Mapping[str, Any]) -> str:

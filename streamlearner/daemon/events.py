@@ -12,9 +12,9 @@ from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.name_ceiling import BEYOND
 from streamlearner.daemon.tracing import tell_traced
 from streamlearner.decoding.erasures import Erasure
-from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.erasing import Erased
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.progress import Transplant
 from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
 from streamlearner.networks.refused_steps import REFUSED
@@ -194,7 +194,7 @@ class Events:
             log.warning(
                 "the exam is too small to tell a loss from chance: raise exam.budget_bits or .fraction"
             )
-        if not result.adopted:
+        if not result.adopted and result.failed is None:
             log.warning("refused: adopted, it would have lost %s", losses(result))
 
     def rolled_back(self, version: int, *, while_asleep: bool) -> None:

@@ -19,9 +19,9 @@ from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.state import IDLE_SLEEP_STEPS, DaemonState, begin_sleep, sleep_due
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError, SourceUnreachable, StreamlearnerError
-from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.predictor import Predictor
+from streamlearner.learning.progress import Transplant
 from streamlearner.learning.results import ConsolidationResult
 from streamlearner.serving import Serving
 

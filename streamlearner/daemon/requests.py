@@ -18,8 +18,8 @@ from streamlearner.daemon.exam_sample import exam_sample
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError
-from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.progress import Transplant
 from streamlearner.serving import ExamSample, Unavailable
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from streamlearner.daemon.state import DaemonState
 from streamlearner.errors import ConfigError, InvalidInput
-from streamlearner.learning.consolidation import Transplant
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.progress import Transplant
 from streamlearner.serving import Conflict
 
 DEFAULT_STEPS = 5_000

@@ -1,83 +1,28 @@
-"""The state of a sleep or transplant that is under way, and the counters of all."""
+"""A sleep, or a round of a transplant, that is under way."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from streamlearner.errors import StreamlearnerError
 from streamlearner.learning import lending
+from streamlearner.learning.progress import Transplant
 from streamlearner.learning.results import ConsolidationResult
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.finiteness import not_finite
 
-
-@dataclass(slots=True)
-class Progress:
-    """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever;
-    `rollbacks` are those to a version or to a checkpoint."""
-
-    learned: int = 0
-    withheld: int = 0
-    period: int = 0
-    version: int = 0
-    newest: int = 0
-    adopted: int = 0
-    refused: int = 0
-    rollbacks: int = 0
-
-    def state(self) -> dict[str, int]:
-        """As JSON. What 0.1.0 did not count is left out while it is 0."""
-        counters = asdict(self)
-        return counters if self.rollbacks else {n: c for n, c in counters.items() if n != "rollbacks"}
-
-    def follow(self, *, newest: int, rollbacks: int) -> None:
-        """So much was used up already, perhaps in a future that was abandoned."""
-        self.newest, self.rollbacks = max(self.newest, newest), max(self.rollbacks, rollbacks)
+log = logging.getLogger(__name__)
+_SHOWN = 300
 
 
 ROUND_STEPS = 250
 """The most that a restart in a transplant repeats (MNIST, LeNet to MLP: 1 s)."""
-
-
-@dataclass(slots=True)
-class Transplant:
-    """The `number`th transplant: `steps` of teaching the network `to`, `done` of them in rounds that ended.
-
-    Each round begins with what the method then remembers and answers, so that what is learned awake
-    meanwhile reaches the student too; over all of them the step size falls in one straight line (MNIST, 1,000
-    steps: 91.6 % held out; falling to 0 in each round 87.6 %). `outcome`: running, adopted, refused (by the
-    exam) or interrupted. `fresh`: taught by the stored labels, not by weights that saw what was erased, and
-    adopted whatever the exam says.
-    """
-
-    number: int
-    to: str
-    steps: int
-    done: int = 0
-    outcome: str = "running"
-    before: float | None = None
-    after: float | None = None
-    fresh: bool = False
-
-    def end_round(self, *, steps: int) -> bool:
-        """A round of so many steps has ended; True where another is due."""
-        self.done += steps
-        return self.done < self.steps
-
-    def end(self, last_round: ConsolidationResult) -> ConsolidationResult:
-        """The last round has ended; the result of the whole."""
-        self.outcome = last_round.outcome
-        self.before, self.after = last_round.before, last_round.after
-        return replace(last_round, steps=self.steps, to=self.to, fresh=self.fresh)
-
-    @property
-    def left(self) -> int:
-        """Steps of the rounds still to come, or under way."""
-        return self.steps - self.done
 
 
 @dataclass(slots=True)
@@ -91,6 +36,9 @@ class Consolidation:
     Where the method is about to change more than can be set aside for the candidate, the steps that are left
     are taken at once, `ahead` of their turn; `taught` says that none is left. No step depends on what the
     method learns meanwhile, so this changes nothing but when a step is taken; and the end stays in its turn.
+
+    A step that cannot be taken is the last: `failed` says why, and nothing of it is adopted. Else each
+    restart would end where the one before did.
     """
 
     candidate: DualMemory
@@ -101,6 +49,7 @@ class Consolidation:
     owed: int = 0
     ahead: int = 0
     taught: bool = False
+    failed: str | None = None
 
     def __post_init__(self) -> None:
         for memory in lending.memories(self.candidate).values():
@@ -112,16 +61,31 @@ class Consolidation:
         """The next step, which may be taken already; False where there is none."""
         if self.ahead:
             self.ahead -= 1
-        elif self.taught or next(self.remaining, self) is self:
+        elif self.taught or not self._advance():
             return False
         self.steps += 1
         return True
+
+    def _advance(self) -> bool:
+        """One more step of the method's; False where there is none."""
+        try:
+            return next(self.remaining, self) is not self
+        except StreamlearnerError:
+            raise
+        except Exception as error:  # a method may be anyone's code, and memory may be short
+            return self._fail(error)
+
+    def _fail(self, error: Exception) -> bool:
+        log.error("a sleep failed, and is given up: what was learned awake stays", exc_info=error)
+        self.failed = f"{type(error).__name__}: {error}"[:_SHOWN]
+        self.remaining = iter(())
+        return False
 
     def rerun(self, steps: int) -> None:
         """At most so many of the steps owed. Where less is due than was taken (settings have changed), it is
         at its end."""
         for _ in range(min(steps, self.owed)):
-            if next(self.remaining, self) is self:
+            if not self._advance():
                 self.steps, self.owed = self.steps - self.owed, 0
                 return
             self.owed -= 1
@@ -140,7 +104,7 @@ class Consolidation:
         self.rerun(self.owed)
         while not self.taught and (steps is None or steps > 0):
             steps = None if steps is None else steps - 1
-            if next(self.remaining, self) is not self:
+            if self._advance():
                 self.ahead += 1
                 continue
             self.taught = True
@@ -170,6 +134,7 @@ class Consolidation:
         *,
         steps: int,
         taught: int | None,
+        failed: str | None,
         transplant: Transplant | None,
         seed: int,
     ) -> Consolidation:
@@ -183,7 +148,8 @@ class Consolidation:
             aside=saved.get("set_aside", {}),
         )
         if taught is not None:
-            return cls(candidate, iter(()), start, transplant, steps, ahead=taught - steps, taught=True)
+            ahead, done = taught - steps, iter(())
+            return cls(candidate, done, start, transplant, steps, ahead=ahead, taught=True, failed=failed)
         course = _course(method, candidate, transplant, seed=seed)
         return cls(candidate, course, start, transplant, steps, owed=steps)
 
@@ -196,12 +162,30 @@ class Consolidation:
         """All steps of it, where the last was taken ahead."""
         return self.steps + self.ahead if self.taught else None
 
+    def begins_another_round(self) -> bool:
+        """At the end of a transplant's round, which is counted: whether another is due."""
+        return (
+            self.transplant is not None
+            and self.failed is None
+            and self.transplant.end_round(steps=self.steps)
+        )
+
     def checked(self, result: ConsolidationResult) -> ConsolidationResult:
         """`result`, but refused where weights of what was taught, or a network's statistics, are not finite,
         which no exam forgives."""
+        if self.failed is not None:
+            return replace(result, adopted=False, undecided=False, failed=self.failed)
         if not_finite(self.candidate.neocortex) is not None:
             return replace(result, adopted=False, undecided=False)
         return replace(result, adopted=True) if self.transplant and self.transplant.fresh else result
+
+    def try_on(self, trial: DualMemory) -> None:
+        """`transfer_to` a copy, for the exam; a failure is one of the sleep."""
+        try:
+            if self.failed is None:
+                self.transfer_to(trial)
+        except Exception as error:
+            self._fail(error)
 
     def transfer_to(self, method: DualMemory) -> None:
         """`method` takes over what the candidate was taught."""

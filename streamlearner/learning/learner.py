@@ -15,10 +15,11 @@ from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
 from streamlearner.eyes.eye import Eye
-from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
+from streamlearner.learning.consolidation import Consolidation
 from streamlearner.learning.examined import Examined
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.predictor import Predictor
+from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.results import SIGNIFICANCE, ConsolidationResult, LearningResult, judged
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import expand
@@ -146,7 +147,7 @@ class Learner(Examined):
             if current.step():
                 continue
             current.close()
-            if current.transplant and current.transplant.end_round(steps=current.steps):
+            if current.begins_another_round():
                 current = self._begin_round(current.candidate.neocortex)
             else:
                 return self._end_consolidation(current)
@@ -155,7 +156,7 @@ class Learner(Examined):
     def _end_consolidation(self, ended: Consolidation) -> ConsolidationResult:
         """Adopts the candidate unless who is taught in sleep would do worse on the exam (`judged`)."""
         trial, taught = self.method.candidate(), self.method.taught_in_sleep
-        ended.transfer_to(trial)
+        ended.try_on(trial)
         before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
         level = 1.0 if ended.transplant else self.significance  # another network must be no worse
         judged_so = self._judged(before, after, significance=level, steps=ended.steps, name=self.labels.label)
@@ -238,6 +239,7 @@ class Learner(Examined):
             tensors,
             steps=steps,
             taught=facts.get("consolidation_taught"),
+            failed=facts.get("consolidation_failed"),
             transplant=running,
             seed=self.seed,
         )

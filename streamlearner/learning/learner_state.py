@@ -15,8 +15,9 @@ from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
 from streamlearner.eyes.eye import Eye, check_same
-from streamlearner.learning.consolidation import Consolidation, Progress, Transplant
+from streamlearner.learning.consolidation import Consolidation
 from streamlearner.learning.predictor import ModelVersion
+from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.targets import Targets
 from streamlearner.memory.reservoir import RecollectionMemory
@@ -121,11 +122,15 @@ class LearnerState:
     def facts(self) -> dict[str, Any]:
         """State as JSON. Facts added since 0.1.0 are left out while there is nothing to tell."""
         share = self.consolidation.candidate.sleep_share if self.consolidation else 1.0
-        added = {"last_sleep": self.last_sleep, "consolidation_share": share if share < 1 else None}
+        added: dict[str, Any] = {
+            "last_sleep": self.last_sleep,
+            "consolidation_share": share if share < 1 else None,
+        }
         added |= {"served_accuracy": self.served.state(), "eye": self.eye.state() if self.eye else None}
         added |= {"contradictions": self.exam.contradictions.state()}
         if self.consolidation:
             added["consolidation_taught"] = self.consolidation.taught_steps
+            added["consolidation_failed"] = self.consolidation.failed
         added |= {"keeps_ids": self.exam.keeps_ids}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),

@@ -29,7 +29,8 @@ class ConsolidationResult:
     """How a consolidation ended: `adopted` or refused, accuracy on the exam before and after, the version
     that answers now. `losses` are the classes whose accuracy fell, or would have fallen, the worst first:
     before and after. `undecided`: adopted, as the exam is too small to tell a loss from chance. Where it was
-    a transplant, `to` names its network; `fresh`: it is for forgetting."""
+    a transplant, `to` names its network; `fresh`: it is for forgetting. `failed` says why it could not be
+    taught to its end, in which case it is refused."""
 
     adopted: bool
     steps: int
@@ -40,6 +41,7 @@ class ConsolidationResult:
     to: str | None = None
     undecided: bool = False
     fresh: bool = False
+    failed: str | None = None
 
     @property
     def outcome(self) -> str:
@@ -48,8 +50,9 @@ class ConsolidationResult:
     def document(self) -> dict[str, Any]:
         """For the status, and the checkpoint; of many losses the worst."""
         losses = dict(list(self.losses.items())[:MOST_LOSSES])
-        undecided = {"undecided": True} if self.undecided else {}
-        return undecided | {
+        noted: dict[str, Any] = {"undecided": True} if self.undecided else {}
+        noted |= {"failed": self.failed} if self.failed else {}
+        return noted | {
             "outcome": self.outcome,
             "before": self.before,
             "after": self.after,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.evaluation.evidence import Evidence
-from streamlearner.methods.shares import LEAST_DIRECTIONS, MOST_DIRECTIONS, statistics_share
 from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.leading import LeadingStatistics
+from streamlearner.statistics.shares import LEAST_DIRECTIONS, MOST_DIRECTIONS, statistics_share
 from streamlearner.statistics.statistics import Statistics
 
 STATISTICS, AVERAGED, LIVE, BLEND = "statistics", "hippocampus", "live", "blend"

@@ -14,7 +14,7 @@ from torch import Tensor
 from streamlearner.daemon.requests import HANGS_AFTER_S, PUBLISH_EVERY_S, Requests, StatusDocuments
 from streamlearner.decoding.labels import ClassName
 from streamlearner.errors import CheckpointError
-from streamlearner.learning.consolidation import Transplant
+from streamlearner.learning.progress import Transplant
 from streamlearner.serving import Conflict, Unavailable
 
 

@@ -11,7 +11,7 @@ from streamlearner.app import make_method
 from streamlearner.config import loading
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recollection_replay import RecollectionReplay
-from streamlearner.methods.shares import LEAST_DIRECTIONS
+from streamlearner.statistics.shares import LEAST_DIRECTIONS
 
 COLUMNS = 12
 
