@@ -16,3 +16,8 @@ Model = TypeVar("Model")
 def shown(example: dict[str, Any]) -> Callable[[type[Model]], type[Model]]:
     """A dictionary of an answer, and what one may look like."""
     return with_config(ConfigDict(extra="allow", json_schema_extra={"examples": [example]}))
+
+
+def examples_of(model: Any) -> list[dict[str, Any]]:
+    """Those that it was declared with."""
+    return list(model.__pydantic_config__["json_schema_extra"]["examples"])

@@ -6,7 +6,6 @@ from fastapi import FastAPI
 
 from streamlearner import answer_models as models
 from streamlearner.decoding.codec import Codec
-from streamlearner.serving import question_models
 from streamlearner.serving.access import Access
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
@@ -29,7 +28,6 @@ from streamlearner.serving.exam import ExamView
 from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
-from streamlearner.serving.history import answer_models as seen
 from streamlearner.serving.history.route import Remembered
 from streamlearner.serving.label_studio import Event, LabelStudio
 from streamlearner.serving.labels import Joining, Labels
@@ -153,14 +151,14 @@ def _add_admin(routes: Routes, admin: Admin) -> None:
 
 def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStudio) -> None:
     """Who labels sees what others sent."""
-    shown = question_models.QuestionsDocument | list[question_models.LabelStudioTask]
+    shown = models.QuestionsDocument | list[models.LabelStudioTask]
     routes.get("/v1/questions", queue.show, role=Role.TEACH, answer=shown, errors=(400, 409, 503))
     routes.post(
         "/v1/label-studio",
         label_studio.label,
         Event,
         role=Role.TEACH,
-        answer=question_models.Joined,
+        answer=models.Joined,
         also=200,
         errors=(404, 409, 410, 503),
     )
@@ -176,11 +174,11 @@ def _add_status(routes: Routes, status: Status) -> None:
 def _add_seen(routes: Routes, remembered: Remembered, exam: ExamView, rejects: Rejects) -> None:
     """What the dashboard shows beside the present figures."""
     for path, endpoint, answer, errors in (
-        ("/v1/history", remembered.curves, seen.HistoryDocument, (400, 409, 503)),
-        ("/v1/versions", remembered.versions, seen.VersionsDocument, (503,)),
-        ("/v1/exam", exam.examples, seen.ExamDocument, (400, 404, 503)),
-        ("/v1/confusion", exam.confusion, seen.ConfusionDocument, (404, 503)),
-        ("/v1/rejects", rejects.show, seen.RejectsDocument, ()),
+        ("/v1/history", remembered.curves, models.HistoryDocument, (400, 409, 503)),
+        ("/v1/versions", remembered.versions, models.VersionsDocument, (503,)),
+        ("/v1/exam", exam.examples, models.ExamDocument, (400, 404, 503)),
+        ("/v1/confusion", exam.confusion, models.ConfusionDocument, (404, 503)),
+        ("/v1/rejects", rejects.show, models.RejectsDocument, ()),
     ):
         routes.get(path, endpoint, role=Role.READ, answer=answer, errors=errors)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, from_json
@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from streamlearner.errors import InvalidInput
 from streamlearner.registry.networks import NETWORKS
-from streamlearner.serving.body_schemas import INPUT, INPUTS, LABEL, MARK, NAME, JsonSchema
+from streamlearner.serving.body_schemas import AN_INPUT, INPUT, INPUTS, LABEL, MARK, NAME, JsonSchema
 from streamlearner.serving.compressed import coding, inflated
 from streamlearner.serving.problems import Problem, nearest
 
@@ -23,9 +23,10 @@ _DRAIN_TIMEOUT_S = 2.0
 
 
 class Body(BaseModel):
-    """A JSON object; unknown keys are errors."""
+    """A JSON object; unknown keys are errors. `example` is what a description shows."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+    example: ClassVar[dict[str, Any]] = {}
 
 
 def whole(value: Any) -> Any:
@@ -39,6 +40,7 @@ def whole_label(value: Any) -> Any:
 
 
 class PredictBody(Body):
+    example: ClassVar = {"inputs": [AN_INPUT]}
     inputs: Annotated[list[Any], WithJsonSchema(INPUTS)] = Field(
         description='nested numbers, {"b64", "shape", "dtype"} or {"image": base64 of PNG, JPEG, WebP, TIFF}'
     )
@@ -53,6 +55,7 @@ class PredictBody(Body):
 
 
 class ExampleBody(Body):
+    example: ClassVar = {"input": AN_INPUT, "label": "cat", "id": "photo-17"}
     input: Annotated[Any, WithJsonSchema(INPUT)] = Field(description="as in predict")
     label: Annotated[Any, WithJsonSchema(LABEL)] = Field(
         description="a string, an integer, or an object of factors, each with one of these"
@@ -68,12 +71,14 @@ def _examples() -> JsonSchema:
 
 
 class ExamplesBody(Body):
+    example: ClassVar = {"examples": [ExampleBody.example]}
     examples: Annotated[list[Any], WithJsonSchema(_examples())] = Field(
         description="labelled examples; one invalid example refuses them all"
     )
 
 
 class LabelBody(Body):
+    example: ClassVar = {"prediction_id": "6b1f0c9d2a7e-17", "label": "cat"}
     prediction_id: str = Field(description="of one input, as the prediction's answer has it")
     label: Annotated[Any, BeforeValidator(whole_label), WithJsonSchema(LABEL)] = Field(
         description="as in examples"
@@ -90,12 +95,14 @@ class ErasedExample(Body):
 
 
 class RollbackBody(Body):
+    example: ClassVar = {"version": 3}
     version: Annotated[str | int | None, BeforeValidator(whole)] = Field(
         None, description="an adopted model version; null for the one before"
     )
 
 
 class TransplantBody(Body):
+    example: ClassVar = {"to": "lenet"}
     to: Annotated[str, WithJsonSchema({"enum": NETWORKS.names()})] = Field(
         description="the network that is to take over, as in network.name; also an image classifier of "
         "torchvision, by its name there"
@@ -106,6 +113,7 @@ class TransplantBody(Body):
 
 
 class RetrainBody(Body):
+    example: ClassVar = {"steps": 2000}
     steps: Annotated[int | None, BeforeValidator(whole)] = Field(
         None, ge=1, description="optimiser steps of teaching; null: the usual number"
     )

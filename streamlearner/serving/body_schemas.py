@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from math import prod
 from typing import Any
+
+from PIL import Image
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import Schema
@@ -14,6 +18,8 @@ JsonSchema = dict[str, Any]
 
 MOST_LISTED = 4096
 """Numbers of an input that are described one by one; a larger one is only said to be nested lists."""
+MOST_SHOWN = 64
+"""Numbers of an input that an example lists."""
 _NO_CONTROLS = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*"
 _NOT_TOO_LARGE_A_NUMBER = r"(?!-?[1-9][0-9]{18,}$)"
 TEXT: JsonSchema = {
@@ -54,6 +60,7 @@ MARK = "x-holds"
 """Of a schema that depends on the stream: which of `StreamSchemas` fills it in; or the named one that stands
 there."""
 INPUT: JsonSchema = {MARK: "Input"}
+AN_INPUT: JsonSchema = {MARK: "an input"}
 PICTURE: JsonSchema = {"$ref": "#/components/schemas/Picture"}
 LABEL: JsonSchema = {MARK: "Label"}
 NAME: JsonSchema = {MARK: "Name"}
@@ -87,6 +94,8 @@ class StreamSchemas:
         match part.get(MARK):
             case str(name) if name[:1].isupper():
                 return plain | {"$ref": f"#/components/schemas/{name}"}
+            case "an input":
+                return example_input(schema)
             case "input":
                 return plain | input_schema(schema)
             case "batch":
@@ -111,6 +120,30 @@ def input_schema(schema: Schema | None) -> JsonSchema:
     (count,) = schema.shape
     number = {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
     return {"anyOf": [_nested([count], number), _raw(_base64(4 * count), [count], "float32")]}
+
+
+def example_input(schema: Schema | None) -> Any:
+    """One input that is all zeros, as the stream takes it; of images that are not small, a picture."""
+    if schema is None:
+        return [[0, 128], [255, 64]]
+    shape = written(schema.shape)
+    if schema.dtype == "uint8" and prod(shape) > MOST_SHOWN:
+        return {"image": blank_picture(shape)}
+    if prod(shape) > MOST_SHOWN:
+        data = base64.b64encode(bytes(4 * prod(shape))).decode()
+        return {"b64": data, "shape": shape, "dtype": "float32"}
+    zeros: Any = 0 if schema.dtype == "uint8" else 0.0
+    for side in reversed(shape):
+        zeros = [zeros] * side
+    return zeros
+
+
+def blank_picture(shape: list[int]) -> str:
+    """A black PNG of this shape, in base64."""
+    modes = {2: "L", 3: {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}.get(shape[-1], "RGB")}
+    stream = io.BytesIO()
+    Image.new(modes[len(shape)], (shape[1], shape[0])).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
 
 
 def _nested(shape: list[int], number: JsonSchema) -> JsonSchema:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from streamlearner import answer_models
+from streamlearner.answer_models.shown import examples_of
 from streamlearner.serving.bodies import Body
 from streamlearner.serving.body_schemas import MARK, SHARED, JsonSchema
 from streamlearner.serving.problem_kinds import BY_STATUS, KINDS, MEDIA, TYPE, document
@@ -68,6 +70,7 @@ def add_components(described: JsonSchema) -> None:
     components["responses"] = {response_name(status): _response(status) for status in (*BY_STATUS, None)}
     schemas = components.setdefault("schemas", {})
     schemas.update(SHARED)
+    _show_nulls(schemas)
     bodies = {kind.__name__: kind for kind in _kinds(Body)}
     missing = _missing(described, schemas)
     while missing:
@@ -80,6 +83,13 @@ def add_components(described: JsonSchema) -> None:
                 status: {"$ref": each["$ref"]} if "$ref" in each else each
                 for status, each in operation["responses"].items()
             }
+
+
+def _show_nulls(schemas: JsonSchema) -> None:
+    """FastAPI takes every key out whose value is null, those of examples included."""
+    for name, schema in schemas.items():
+        if "examples" in schema:
+            schema["examples"] = examples_of(getattr(answer_models, name))
 
 
 def _response(status: int | None) -> JsonSchema:
@@ -106,7 +116,7 @@ def _body(kind: type[Body]) -> JsonSchema:
     """Its JSON schema; bodies inside it are components of their own."""
     schema = kind.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
-    return schema
+    return schema | ({"examples": [kind.example]} if kind.example else {})
 
 
 def _kinds(kind: type[Body]) -> Iterator[type[Body]]:

@@ -7,7 +7,7 @@ The payload is that of `label_studio.webhooks` (1.23): `action`, and where an an
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field
 from starlette.requests import Request
@@ -84,6 +84,14 @@ def _narrow(schema: JsonSchema) -> None:
 
 class Event(_Part):
     model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=_narrow)
+    example: ClassVar = {
+        "action": "ANNOTATION_CREATED",
+        "annotation": {
+            "was_cancelled": False,
+            "result": [{"type": "choices", "from_name": LABEL, "value": {"choices": ["cat"]}}],
+        },
+        "task": {"data": {"prediction_id": "6b1f0c9d2a7e-17"}},
+    }
     action: str
     annotation: Annotation | None = Field(None)
     task: Task | None = Field(None)

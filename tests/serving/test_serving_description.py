@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 
 from streamlearner.decoding.codec import Codec, Schema
 from tests.serving.conftest import MakeServing
-from tests.support.serving_fakes import InProcess
+from tests.support.serving_fakes import InProcess, tiny_predictor
 
 Document = dict[str, Any]
 
@@ -138,3 +139,46 @@ def test_raw_bytes_are_of_the_streams_shape_where_no_header_says_another(client:
     headers = {"content-type": "application/octet-stream"}
     assert client.post("/v1/predict", content=bytes(16), headers=headers).status_code == 200
     assert client.post("/v1/predict", content=bytes(15), headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [(None, ""), ((1, 2, 3), "uint8"), ((3, 32, 32), "uint8"), ((5,), "float32"), ((100,), "float32")],
+)
+def test_every_example_is_what_its_schema_says(
+    make_serving: MakeServing, shape: tuple[int, ...] | None, dtype: str
+) -> None:
+    codec = Codec() if shape is None else Codec(schema=Schema(shape, dtype))
+    document = described(InProcess(make_serving(codec=codec)))
+    shown = {
+        name: each["examples"]
+        for name, each in document["components"]["schemas"].items()
+        if "examples" in each
+    }
+    for name, examples in shown.items():
+        whole = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        for example in examples:
+            jsonschema.Draft202012Validator(whole).validate(example)
+    for name, operation in operations(document):
+        contents = (
+            [operation["requestBody"], *operation["responses"].values()] if "requestBody" in operation else []
+        )
+        for content in contents:
+            schema = content.get("content", {}).get("application/json", {}).get("schema", {})
+            named = schema.get("$ref", "").rpartition("/")[2]
+            assert not named or named in shown or named == "NoBody", (name, named)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((1, 4, 4), "uint8"), ((3, 32, 32), "uint8"), ((100,), "float32")]
+)
+def test_the_example_of_an_input_is_taken(
+    make_serving: MakeServing, shape: tuple[int, ...], dtype: str
+) -> None:
+    serving = make_serving(codec=Codec(schema=Schema(shape, dtype)))
+    serving.refresh(tiny_predictor(input_shape=shape, adopted=1, examples=1))
+    client = InProcess(serving)
+    schemas = described(client)["components"]["schemas"]
+    for path, name in (("/v1/predict", "PredictBody"), ("/v1/examples", "ExamplesBody")):
+        answer = client.post(path, json=schemas[name]["examples"][0])
+        assert answer.status_code in (200, 202), answer.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 from starlette.responses import Response
@@ -32,6 +32,9 @@ Parameters = dict[str, Any]
 
 
 class InputTensor(Body):
+    example: ClassVar = {
+        "name": "input", "shape": [1, 2, 2], "datatype": "UINT8", "data": [0, 128, 255, 64],
+    }  # fmt: skip
     name: str
     shape: list[int] = Field(
         json_schema_extra={
@@ -48,11 +51,13 @@ class InputTensor(Body):
 
 
 class RequestedOutput(Body):
+    example: ClassVar = {"name": "probabilities", "parameters": {"binary_data": True}}
     name: str = Field(json_schema_extra={"enum": list(OUTPUTS)})
     parameters: Parameters | None = Field(None, description="binary_data: true for raw bytes")
 
 
 class InferBody(Body):
+    example: ClassVar = {"id": "17", "inputs": [InputTensor.example]}
     inputs: list[InputTensor] = Field(
         description='one tensor: {"name", "shape", "datatype", "data"}',
         json_schema_extra={"minItems": 1, "maxItems": 1},
@@ -67,6 +72,7 @@ class InferBody(Body):
 
 
 class IndexBody(Body):
+    example: ClassVar = {"ready": True}
     ready: bool = Field(False, description="true: only models that are ready")
 
 
