@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, Field
 from starlette.requests import Request
 
-from streamlearner.decoding.labels import label_text, parse_label, parse_text
+from streamlearner.decoding.labels import label_text, parse_label
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.asking import Asked
 from streamlearner.serving.bodies import Bodies, Body, parse, require_json
@@ -139,18 +139,23 @@ def _ignored(reason: str) -> Json:
 def label_of(result: list[Any], *, factors: Collection[str] = ()) -> Label | Factors:
     """The class that was chosen, or written where nothing was; or, from tags named as `factors` are, or from
     several, the class of each. Raises `InvalidInput`."""
-    chosen: dict[str, str] = {}
-    for number, one in enumerate(result):
-        region = _region(number, one)
-        if (text := _text(number, region)) is not None:
-            parse_text(region.from_name, "label")
-            if region.type == "choices" or region.from_name not in chosen:
-                chosen[region.from_name] = text
+    regions = [_region(number, one) for number, one in enumerate(result)]
+    chosen = _named(regions, "choices") or _named(regions, "textarea")
     if not chosen:
         raise InvalidInput("label", "the annotation has no choice; expected one, in a tag of choices")
     if len(chosen) == 1 and not chosen.keys() & set(factors):
         return parse_label(*chosen.values())
     return parse_label(chosen)
+
+
+def _named(regions: list[Region], kind: str) -> dict[str, str]:
+    """What was chosen or written, by the name of the tag."""
+    found: dict[str, str] = {}
+    for region in regions:
+        if region.type == kind:
+            texts = region.value.choices if kind == "choices" else region.value.text
+            found[region.from_name] = _one([texts] if isinstance(texts, str) else texts or [], region)
+    return found
 
 
 def _region(number: int, one: Any) -> Region:
@@ -162,16 +167,11 @@ def _region(number: int, one: Any) -> Region:
         raise InvalidInput("label", f"annotation.result[{number}]: {text}") from None
 
 
-def _text(number: int, region: Region) -> str | None:
-    """What was chosen or written; None for a tag of another kind."""
-    if region.type not in ("choices", "textarea"):
-        return None
-    found = region.value.choices if region.type == "choices" else region.value.text
-    found = [found] if isinstance(found, str) else found
-    if found is None or len(found) != 1:
-        text = f"{region.from_name[:100]} has {len(found or ())} values; expected one class"
-        raise InvalidInput("label", f"annotation.result[{number}]: {text}")
-    return found[0]
+def _one(texts: list[str], region: Region) -> str:
+    if len(texts) != 1:
+        text = f"annotation.result: {region.from_name[:100]} has {len(texts)} values; expected one class"
+        raise InvalidInput("label", text)
+    return texts[0]
 
 
 def task_of(one: Asked, classes: list[str], version: str) -> dict[str, Any]:

@@ -116,6 +116,12 @@ def test_a_number_is_the_class_that_has_it_and_a_new_one_can_be_written(
     assert [example.label for example in daemon.log] == [2, "a new one"]
 
 
+def test_what_is_written_beside_a_choice_changes_nothing(asked: InProcess, daemon: FakeDaemon) -> None:
+    event = sent(region("remark", text=["blurred"]), region("label", choices=["one"]))
+    assert hook(asked, event) == (202, "accepted")
+    assert daemon.log[0].label == "one"
+
+
 def test_tags_named_as_factors_are_label_factors(
     make_serving: MakeServing, predictions: Predictions, daemon: FakeDaemon
 ) -> None:

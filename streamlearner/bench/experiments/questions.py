@@ -18,6 +18,7 @@ from streamlearner.bench.kit.summary import Summary
 from streamlearner.bench.material.labelled_stream import Indices, class_numbers
 from streamlearner.bench.streams.suite.grey_images import digits_of_8x8, mnist
 from streamlearner.learning.questions import choose
+from streamlearner.stream import Message
 
 BUDGET_BITS = 64 * 2**13
 FIRST, ASKED, LABELS = 50, 10, 400
@@ -71,14 +72,21 @@ class Asker:
     and their labels come."""
 
     def __init__(
-        self, pick: Pick, pool: Dataset, test: Dataset, *, arrive: int, most: int, seed: int
+        self,
+        pick: Pick,
+        pool: Dataset,
+        test: Dataset,
+        *,
+        messages: Callable[[Dataset], list[Message]],
+        arrive: int,
+        most: int,
+        seed: int,
     ) -> None:
-        self.pick, self.pool, self.test = pick, pool, test
+        self.pick, self.pool, self.test, self.messages = pick, pool, test, messages
         self.arrive, self.most = arrive, most
         self.rng = np.random.default_rng(seed)
         self.arrived, self.waiting = 0, list[int]()
         self.given, self.points = FIRST, list[tuple[int, float]]()
-        self.messages: Callable[[Dataset], Any] = list
         self.daemon: Any = None
 
     def __call__(self, taken: int) -> None:
@@ -158,8 +166,9 @@ def _learned(
     first, pool = _divided(training, kind)
     if kind == "copies":
         pool = with_copies(pool, rng)
-    asker = Asker(ARMS[trial.arm], pool, test, arrive=ARRIVE[data], most=most, seed=trial.seed)
-    asker.messages, asker.given = fixture.messages, len(first.labels)
+    pick, arrive, seed = ARMS[trial.arm], ARRIVE[data], trial.seed
+    asker = Asker(pick, pool, test, messages=fixture.messages, arrive=arrive, most=most, seed=seed)
+    asker.given = len(first.labels)
     settings = {"seed": trial.seed, "memory.budget_bits": BUDGET_BITS, "sleep.every_examples": 200}
     with fixture.daemon(settings, fixture.messages(first), between=asker) as daemon:
         asker.daemon = daemon
