@@ -51,6 +51,7 @@ def make_serving(
         history=history,
         history_every_s=config.history.every_s,
         grpc_port=section.grpc_port,
+        gateway=section.gateway,
         max_body_bytes=section.max_body_bytes,
         max_batch=section.max_batch,
         connections=ConnectionLimits(

@@ -106,6 +106,9 @@ class ServingSection(Section):
     """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room"""
     max_connections_per_client: Count = 256
     """the same of one client's address (IPv6: one /64), so that none takes them all; a proxy is one client"""
+    gateway: bool = True
+    """a second process reads and answers for connections that ask one prediction after the other, so that
+    this costs learning less; it starts with the first such connection (not with tls)"""
     max_requests_per_s: Annotated[float, Field(gt=0)] | None = Field(default=None, examples=[100.0])
     """requests of one client address in a second, health aside; more are answered 429; null: any number"""
 

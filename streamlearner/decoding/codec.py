@@ -78,6 +78,11 @@ class Codec:
         """False while a registry that has the schemas of messages does not answer."""
         return self._reader.connected
 
+    @property
+    def limits(self) -> Limits:
+        """What one message may claim."""
+        return self._reader.limits
+
     def ready(self, messages: Sequence[Message], *, timeout_s: float) -> bool:
         """Whether `messages` can be decoded now; waits up to `timeout_s` for what they need. On the learning
         thread."""

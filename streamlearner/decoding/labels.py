@@ -13,13 +13,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from reprlib import repr as short_repr
-from typing import Any, NamedTuple, TypeAlias
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from streamlearner.errors import CheckpointError, InvalidInput
 from streamlearner.stream import Factors, Label
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_TEXT_CHARACTERS = 256
 """Long enough for a path or a UUID, short enough for a metric label and a log line."""
@@ -181,6 +181,8 @@ class LabelSpace:
 
     def indices(self, labels: Sequence[ClassName]) -> Tensor:
         """[n] int64, the index of each label; new ones are added in their order."""
+        import torch  # not above: the gateway reads inputs without it
+
         return torch.tensor([self.index(label) for label in labels], dtype=torch.int64)
 
     def label(self, index: int) -> ClassName:

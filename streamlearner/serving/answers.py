@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 
 import torch
 from torch import Tensor
@@ -75,18 +75,60 @@ class Answers:
     ) -> Answered:
         """The answers of `predictor` to `inputs` [n, *input_shape]; `started_s`, of `time.perf_counter`, is
         when the request had been read. Raises `InvalidInput`, or `Problem` 503 for a model that diverged."""
-        _check(inputs, predictor)
-        with torch.inference_mode():
-            answers = predictor.predict(inputs, task=task, probabilities=probabilities)
+        answers = _asked(inputs, predictor, task, probabilities)
         _refuse_not_finite(answers, inputs, predictor)
-        if inputs.is_floating_point():
-            self._metrics.count_missing(int(inputs.isnan().sum()), of="prediction")
+        answered = self._named(answers, predictor)
+        self._tell(inputs, [answered], [started_s], predictor, task)
+        return answered
+
+    def to_each(
+        self,
+        inputs: Tensor,
+        counts: Sequence[int],
+        *,
+        predictor: Predictor,
+        task: str | None,
+        probabilities: bool,
+        started_s: Sequence[float],
+    ) -> list[Answered | None]:
+        """The same to several requests, of `counts` of `inputs` each, with one pass. None for a request whose
+        answer is refused: asked alone, `to` says why. Raises `InvalidInput`."""
+        answers = _asked(inputs, predictor, task, probabilities)
+        parts = [slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
+        given = [part for part in parts if all(answer.finite for answer in answers[part])]
+        if len(given) == len(parts):
+            found = [self._named(answers[part], predictor) for part in parts]
+            self._tell(inputs, found, started_s, predictor, task)
+            return list(found)
+        named = {part.start: self._named(answers[part], predictor) for part in given}
+        begun = [began for part, began in zip(parts, started_s, strict=True) if part.start in named]
+        if given:
+            kept = torch.cat([inputs[part] for part in given])
+            self._tell(kept, list(named.values()), begun, predictor, task)
+        return [named.get(part.start) for part in parts]
+
+    def _named(self, answers: list[Answer], predictor: Predictor) -> Answered:
         name = f"{self._id_prefix}-{next(self._ids)}"
         ids = [name] if len(answers) == 1 else [f"{name}.{i}" for i in range(len(answers))]
-        self._keep(ids, answers, inputs, predictor, task)
-        seconds = time.perf_counter() - started_s
-        self._metrics.observe_prediction(route=answers[0].route, inputs=len(answers), seconds=seconds)
         return Answered(answers, ids, name, predictor)
+
+    def _tell(
+        self,
+        inputs: Tensor,
+        answered: Sequence[Answered],
+        started_s: Sequence[float],
+        predictor: Predictor,
+        task: str | None,
+    ) -> None:
+        """Counts these requests, and keeps their inputs for the labels that come later."""
+        if inputs.is_floating_point():
+            self._metrics.count_missing(int(inputs.isnan().sum()), of="prediction")
+        ids = [name for one in answered for name in one.ids]
+        self._keep(ids, [answer for one in answered for answer in one.answers], inputs, predictor, task)
+        now_s = time.perf_counter()
+        for one, began_s in zip(answered, started_s, strict=True):
+            route, count = one.answers[0].route, len(one.answers)
+            self._metrics.observe_prediction(route=route, inputs=count, seconds=now_s - began_s)
 
     def _keep(
         self, ids: list[str], answers: list[Answer], inputs: Tensor, predictor: Predictor, task: str | None
@@ -105,6 +147,12 @@ class Answers:
             if self._now_s() - self._said_s >= QUIET_S:
                 self._said_s = self._now_s()
                 log.error("predictions cannot be kept for their labels: %s", error)
+
+
+def _asked(inputs: Tensor, predictor: Predictor, task: str | None, probabilities: bool) -> list[Answer]:
+    _check(inputs, predictor)
+    with torch.inference_mode():
+        return predictor.predict(inputs, task=task, probabilities=probabilities)
 
 
 def _check(inputs: Tensor, predictor: Predictor) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from streamlearner.serving.clients import client_of
 from streamlearner.serving.problems import refusal
+
+if TYPE_CHECKING:
+    from streamlearner.serving.lending import Lending
 
 LEFT_ALONE = 64
 """File descriptors that connections leave to files, brokers and libraries."""
@@ -20,6 +25,13 @@ REFUSAL = refusal(
     kind="too-many-connections",
     headers={"retry-after": "1"},
 )
+PLAIN = "streamlearner.plain"
+"""Set in the scope of a request by what answered it: the gateway could have, too."""
+QUICK_S = 1.0
+BUSY = 3
+"""A connection that asked so many plain predictions, each so soon after the one before, is lent."""
+UNSETTLED = 30
+"""So many more after something that the gateway had to give it back for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,11 @@ class Connection(H11Protocol):
     """uvicorn's, which closes a connection that is idle after an answer, but not one that never asks."""
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+    lending: ClassVar[Lending | None] = None
+    former: bytes | None = None
+    """Of a connection that was lent: what had been read of it and not answered."""
+    _streak = 0
+    _answered_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,6 +71,43 @@ class Connection(H11Protocol):
         self._write_timer: asyncio.TimerHandle | None = None
         self._expect_headers()
         self._make_room()
+        if self.former is not None and not transport.is_closing():
+            self._go_on(self.former)
+
+    def _go_on(self, former: bytes) -> None:
+        """As if it had never been lent: one that had asked before may rest between two requests."""
+        if former:
+            self._streak = -UNSETTLED
+            return self.data_received(former)
+        self._stop(self._header_timer)
+        self._header_timer = None
+        rest_s, handler = self.timeout_keep_alive, self.timeout_keep_alive_handler
+        self.timeout_keep_alive_task = self.loop.call_later(rest_s, handler)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.lending is None:
+            return
+        before_s, self._answered_s = self._answered_s, self.loop.time()
+        is_quick = self._answered_s - before_s < QUICK_S
+        self._streak = (self._streak * is_quick + 1) if self._was_plain(self.lending.unusual) else 0
+        if self._streak >= BUSY:
+            self.loop.call_soon(self._lend)
+
+    def _was_plain(self, unusual: Collection[str]) -> bool:
+        scope = self.cycle.scope
+        return PLAIN in scope and not any(name.decode("latin-1") in unusual for name, _ in scope["headers"])
+
+    def _lend(self) -> None:
+        """Unless the next request has begun to come, or the answer to the last is still on its way."""
+        transport, unread = self.transport, self.conn.trailing_data[0]
+        at_rest = self.idle and not unread and self.conn.their_state is h11.IDLE
+        if self.lending is None or not at_rest or transport.is_closing() or transport.get_write_buffer_size():
+            return
+        host = next((value for name, value in self.headers if name == b"host"), b"")
+        address = self.client[0] if self.client else ""
+        if self.lending.lend(transport.get_extra_info("socket"), peer=self.peer, address=address, host=host):
+            transport.abort()  # the gateway has the connection by a descriptor of its own
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop(self._header_timer, self._write_timer)
@@ -104,9 +158,10 @@ class Connection(H11Protocol):
         alive = [one for one in self.connections if isinstance(one, Connection)]
         alive = [one for one in alive if not one.transport.is_closing()]
         crowd = [one for one in alive if one.peer == self.peer]
-        if len(crowd) <= self.limits.per_client:
+        lent = list(self.lending.lent.values()) if self.lending is not None else []
+        if len(crowd) + lent.count(self.peer) <= self.limits.per_client:
             crowd = alive
-            if len(crowd) <= self.limits.affordable():
+            if len(crowd) + len(lent) <= self.limits.affordable():
                 return
         idle = [one for one in crowd if one is not self and one.idle]
         if idle:
@@ -122,6 +177,6 @@ class Connection(H11Protocol):
                 timer.cancel()
 
 
-def limited(limits: ConnectionLimits) -> type[Connection]:
-    """The protocol class of connections within these limits."""
-    return type("Connection", (Connection,), {"limits": limits})
+def limited(limits: ConnectionLimits, lending: Lending | None = None) -> type[Connection]:
+    """The protocol class of connections within these limits; busy ones go by `lending`, if any."""
+    return type("Connection", (Connection,), {"limits": limits, "lending": lending})

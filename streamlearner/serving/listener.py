@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.serving.clients import client_of
 from streamlearner.serving.connection import ConnectionLimits, limited
+from streamlearner.serving.lending import Lending
 from streamlearner.serving.tls import HANDSHAKE_TIMEOUT_S, RenewedTls, Tls
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,21 @@ class Listener:
     """Runs `application` on `host`:`port` in a thread of its own, from `start` to `stop`."""
 
     def __init__(
-        self, application: FastAPI, *, host: str, port: int, limits: ConnectionLimits, tls: Tls | None = None
+        self,
+        application: FastAPI,
+        *,
+        host: str,
+        port: int,
+        limits: ConnectionLimits,
+        tls: Tls | None = None,
+        lending: Lending | None = None,
     ) -> None:
-        """Raises `ConfigError` for certificates that cannot be used."""
+        """Busy connections go by `lending`, if any, which TLS cannot. Raises `ConfigError` for certificates
+        that cannot be used."""
         self.address = (host, port)
         self._limits = limits
+        self._lending = lending
+        self._adopting: set[asyncio.Task[Any]] = set()
         self.scheme = "http" if tls is None else "https"
         context = None if tls is None else RenewedTls(tls).context
         self._thread: threading.Thread | None = None
@@ -55,7 +66,7 @@ class Listener:
                 access_log=False,
                 lifespan="off",
                 loop="asyncio",
-                http=limited(limits),
+                http=limited(limits, self._lending),
                 ws="none",
                 server_header=False,
                 headers=HEADERS,
@@ -88,12 +99,27 @@ class Listener:
             if self._server.config.is_ssl:  # asyncio's own patience with a handshake is a minute
                 waits = partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S)
                 loop.create_server = waits  # type: ignore[method-assign]
+            if self._lending is not None:
+                self._lending.attach(loop, self._adopt)
             await self._server.serve(sockets=[listening])
 
         asyncio.run(serve())
 
+    def _adopt(self, lent: socket.socket, former: bytes) -> None:
+        """Goes on with a connection that had been lent."""
+        config, state = self._server.config, self._server.server_state
+        kind: Any = config.http_protocol_class
+        made = kind(config=config, server_state=state, app_state={})
+        made.former = former
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(lambda: made, lent))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
     def stop(self) -> None:
         """Finishes requests under way, for up to 3 s; frees the port. Safe to call twice, or unstarted."""
+        if self._lending is not None:
+            self._lending.stop()
         if self._thread is not None:
             self._server.should_exit = True
             self._thread.join(timeout=10.0)

@@ -16,6 +16,7 @@ from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Answer
 from streamlearner.serving.answers import Answered, Answers
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse
+from streamlearner.serving.connection import PLAIN
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 
@@ -49,7 +50,11 @@ class Predictions:
             raise Problem(415, f"content-type is {media[:80]!r}; expected {expected}")
         body = await self._bodies.read(request)
         started = time.perf_counter()
-        return await self._workers.run(lambda _: self._answer(request, media, body, started), client=request)
+        work = self._workers.run(lambda _: self._answer(request, media, body, started), client=request)
+        answer = await work
+        if media == "application/json":
+            request.scope[PLAIN] = True
+        return answer
 
     def _answer(self, request: Request, media: str, body: bytes, started: float) -> Json:
         predictor = self._answers.model

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.gateway.requests import FORWARDED, MEANS_SOMETHING
 from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.access import Access
 from streamlearner.serving.answers import Answers
@@ -20,7 +21,9 @@ from streamlearner.serving.history.recorder import Recorder
 from streamlearner.serving.history.route import Remembered
 from streamlearner.serving.labels import Joining, LabelsLater
 from streamlearner.serving.labels_topic import labels_topic
-from streamlearner.serving.listener import Listener
+from streamlearner.serving.lending import Lending
+from streamlearner.serving.lent_answers import LentAnswers
+from streamlearner.serving.listener import HEADERS, Listener
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rpc_listener import make_rpc
 from streamlearner.serving.served_model import ServedModel
@@ -38,7 +41,8 @@ class Serving:
     threads, which see learning only through `daemon` and the frozen copies that `refresh` makes.
     `id_prefix` distinguishes the prediction ids of this run from those of any other. `later` keeps them
     for their labels; None: no label can come later. `history` is what the page remembers, sampled every
-    `history_every_s`.
+    `history_every_s`. `gateway`: connections that ask one prediction after the other are served by a process
+    beside this one, but with TLS.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Serving:
         later: LabelsLater | None = None,
         history: History | None = None,
         history_every_s: float = 5.0,
+        gateway: bool = False,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._served = ServedModel(
@@ -108,7 +113,19 @@ class Serving:
             guard=guard, pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             version=version,
         )  # fmt: skip
-        self._listener = Listener(self.application, host=host, port=port, limits=connections, tls=tls)
+        lent = LentAnswers(answers=answers, guard=guard, codec=codec, metrics=metrics)
+        lending = Lending(
+            answer=lent.reply,
+            max_bytes=max_body_bytes,
+            max_batch=max_batch,
+            limits=codec.limits,
+            headers=HEADERS,
+            unusual=MEANS_SOMETHING if access.requests_per_s else MEANS_SOMETHING - FORWARDED,
+        )
+        self._lending = lending if gateway and tls is None else None
+        self._listener = Listener(
+            self.application, host=host, port=port, limits=connections, tls=tls, lending=self._lending
+        )
 
     @property
     def current(self) -> Predictor | None:
@@ -124,6 +141,11 @@ class Serving:
     def diverged(self) -> bool:
         """True where no answer of the model that answers now is finite."""
         return self._served.diverged
+
+    @property
+    def lent(self) -> int:
+        """Connections that the gateway has now."""
+        return len(self._lending.lent) if self._lending is not None else 0
 
     @property
     def scheme(self) -> str:

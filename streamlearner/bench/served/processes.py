@@ -28,6 +28,7 @@ class Server:
     """One that answers on a port of this machine, under `path`."""
 
     port: int
+    pid: int
     path: str = "/v1/predict"
     orders: IO[str] | None = None
     replies: IO[str] | None = None
@@ -39,12 +40,29 @@ class Server:
         self.orders.flush()
         return int(self.replies.readline())
 
+    def cpu_s(self) -> float:
+        """Seconds that its process and those that it started have spent on a CPU."""
+        return sum(_cpu_s(pid) for pid in _family(self.pid))
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for child in (thread / "children").read_text().split():
+            yield from _family(int(child))
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What clients found."""
+    """What clients found, and how many requests the server answered in a second of its CPU time."""
 
     requests_per_s: float
+    requests_per_cpu_s: float
     p50_ms: float
     p99_ms: float
 
@@ -59,7 +77,7 @@ def running(module: str, *arguments: str) -> Iterator[Server]:
             port = process.stdout.readline()
             if not port:
                 raise StreamlearnerError(f"{' '.join(command)} ended before it had a port")
-            yield Server(_listening(int(port)), orders=process.stdin, replies=process.stdout)
+            yield Server(_listening(int(port)), process.pid, orders=process.stdin, replies=process.stdout)
         finally:
             _end(process)
 
@@ -74,7 +92,7 @@ def mlserver(command: str) -> Iterator[Server]:
             [command, "start", folder], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
-                yield Server(_listening(port), path=mlserver_model.PATH)
+                yield Server(_listening(port), process.pid, path=mlserver_model.PATH)
             finally:
                 _end(process)
 
@@ -105,7 +123,9 @@ def ask(server: Server, body: bytes, *, connections: int, seconds: float, rate: 
         file.flush()
         numbers = [str(connections), str(seconds), *([str(rate)] if rate is not None else [])]
         command = [sys.executable, load.__file__, "127.0.0.1", str(server.port), server.path, file.name]
+        before_s = server.cpu_s()
         found = json.loads(subprocess.run([*command, *numbers], capture_output=True, check=True).stdout)
     if found["failed"]:
         raise StreamlearnerError(f"{found['failed']} of {found['requests']} requests were refused")
-    return Load(found["requests"] / found["seconds"], found["p50_ms"], found["p99_ms"])
+    count, busy_s = found["requests"], max(server.cpu_s() - before_s, 0.01)
+    return Load(count / found["seconds"], count / busy_s, found["p50_ms"], found["p99_ms"])

@@ -1,0 +1,12 @@
+"""What the daemon and the gateway tell each other about connections."""
+
+READY = "ready"
+"""The gateway takes connections."""
+LENT = "lent"
+"""One for the gateway, with its number, its client's address and the Host that the client used."""
+BACK = "back"
+"""That number goes back, with the bytes that were read of it and not answered."""
+LOST = "lost"
+"""That number is no more."""
+STOP = "stop"
+"""The gateway answers what it has, and ends."""

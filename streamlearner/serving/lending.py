@@ -1,0 +1,183 @@
+"""Connections that ask one prediction after the other are lent to the gateway, a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from streamlearner.decoding.inputs import Limits
+from streamlearner.gateway import frames, sockets
+from streamlearner.gateway.frames import Group, Reply
+from streamlearner.gateway.requests import MEANS_SOMETHING
+from streamlearner.gateway.words import BACK, LENT, LOST, READY, STOP
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 10.0
+"""From the end of a gateway that was not told to end to the start of the next."""
+STOP_TIMEOUT_S = 3.0
+MOST_BYTES = 256 * 1024
+"""Of a body; larger ones are better read by the daemon than sent from process to process."""
+Adopt = Callable[[socket.socket, bytes], None]
+
+
+class Lending:
+    """Starts the gateway at the first connection that is worth it. `answer` is called from a thread of its
+    own with what it asks. `max_bytes` of a body, `max_batch` and `limits` of inputs are the daemon's own, and
+    `headers` those of every answer; requests with one of the headers `unusual` stay with the daemon.
+
+    All but `stop` belongs to the event loop's thread. Where the gateway ends, its connections end with it,
+    and the daemon answers all others as before.
+    """
+
+    def __init__(
+        self,
+        *,
+        answer: Callable[[Sequence[Group]], list[Reply]],
+        max_bytes: int,
+        max_batch: int,
+        limits: Limits,
+        headers: Sequence[tuple[str, str]],
+        unusual: Collection[str] = MEANS_SOMETHING,
+    ) -> None:
+        self.unusual = frozenset(unusual)
+        self.lent: dict[int, str] = {}  # the client of each, by number
+        self._answer = answer
+        found = {"max_bytes": min(max_bytes, MOST_BYTES), "max_batch": max_batch, "headers": list(headers)}
+        missing = None if limits.missing is None else sorted(limits.missing)
+        self._settings = found | {"limits": asdict(limits) | {"missing": missing}}
+        self._settings["unusual"] = sorted(self.unusual)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._adopt: Adopt | None = None
+        self._thread: threading.Thread | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._passing: socket.socket | None = None
+        self._is_ready = False
+        self._is_over = False
+        self._not_before_s = 0.0
+        self._number = 0
+
+    def attach(self, loop: asyncio.AbstractEventLoop, adopt: Adopt) -> None:
+        """`adopt` goes on with a connection that comes back, and what was read of it."""
+        self._loop, self._adopt = loop, adopt
+
+    def lend(self, lent: socket.socket, *, peer: str, address: str, host: bytes) -> bool:
+        """Whether the gateway goes on with this connection: then close it here."""
+        if not self._is_ready or self._passing is None:
+            self._start()
+            return False
+        self._number += 1
+        if not sockets.send(self._passing, [LENT, self._number, address, host], [lent.fileno()]):
+            return False
+        self.lent[self._number] = peer
+        return True
+
+    def stop(self) -> None:
+        """Requests that the gateway has are answered, for up to 3 s; then it is no more. From any thread."""
+        self._is_over = True
+        if self._thread is None:
+            return
+        if self._passing is not None:
+            sockets.send(self._passing, [STOP])
+        self._thread.join(STOP_TIMEOUT_S)
+        process = self._process
+        if self._thread.is_alive() and process is not None:
+            process.kill()
+            self._thread.join(STOP_TIMEOUT_S)
+
+    def _start(self) -> None:
+        starting = self._thread is not None and self._thread.is_alive()
+        if starting or self._is_over or self._loop is None or time.monotonic() < self._not_before_s:
+            return
+        self._thread = threading.Thread(target=self._run, args=(self._loop,), name="gateway", daemon=True)
+        self._thread.start()
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Starts the process and answers what it asks, until it ends."""
+        with contextlib.suppress(RuntimeError):  # the loop may end first
+            try:
+                self._serve(loop)
+            except OSError as error:
+                log.warning("no gateway, predictions are answered without one: %s", error)
+            self._not_before_s = time.monotonic() + AGAIN_S
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        passing, theirs = sockets.pair()
+        speaking, speaks = socket.socketpair()
+        with speaking:
+            with theirs, speaks:
+                self._process = start(self._settings, passing=theirs.fileno(), speaking=speaks.fileno())
+            loop.call_soon_threadsafe(self._watch, passing)
+            try:
+                self._answer_all(speaking)
+            finally:
+                loop.call_soon_threadsafe(self._ended, passing)
+                code = self._process.wait()
+        if not self._is_over:
+            log.warning("the gateway ended (%s), and the connections that it had; others go on", code)
+
+    def _answer_all(self, speaking: socket.socket) -> None:
+        """What it asks, until it ends."""
+        with speaking.makefile("rb") as stream, contextlib.suppress(ConnectionError):
+            for number, groups in frames.read(stream):
+                found = self._answer(frames.groups(groups))
+                speaking.sendall(frames.packed([number, found]))
+
+    def _watch(self, passing: socket.socket) -> None:
+        assert self._loop is not None
+        self._passing = passing
+        self._loop.add_reader(passing.fileno(), self._take_back, passing)
+
+    def _take_back(self, passing: socket.socket) -> None:
+        """What the gateway says of connections."""
+        while True:
+            try:
+                found = sockets.receive(passing)
+            except (BlockingIOError, OSError):
+                return
+            if found is None:
+                return
+            (word, *about), handles = found
+            if word == READY:
+                self._is_ready = True
+            elif word == LOST:
+                self.lent.pop(about[0], None)
+            elif word == BACK:
+                self.lent.pop(about[0], None)
+                assert self._adopt is not None
+                self._adopt(socket.socket(fileno=handles[0]), sockets.taken_up(handles[1]))
+
+    def _ended(self, passing: socket.socket) -> None:
+        assert self._loop is not None
+        self._take_back(passing)
+        self._loop.remove_reader(passing.fileno())
+        passing.close()
+        self._is_ready = False
+        self._passing = None
+        self.lent.clear()
+
+
+def start(settings: Mapping[str, Any], *, passing: int, speaking: int) -> subprocess.Popen[bytes]:
+    """The gateway's process, of this very package, wherever it was imported from. The descriptors are the
+    far ends of `sockets.pair` and of a pair of stream sockets."""
+    folder = str(Path(sockets.__file__).parents[2])
+    path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+    told = json.dumps({**settings, "passing": passing, "speaking": speaking})
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "streamlearner.gateway.main", told],
+        stdin=subprocess.DEVNULL,
+        pass_fds=(passing, speaking),
+        env={**os.environ, "PYTHONPATH": path},
+    )
