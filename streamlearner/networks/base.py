@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamlearner.networks.batch_statistics import BatchStatistics, answers_as_it_trains, statistics_of
+from streamlearner.networks import batch_statistics
+from streamlearner.networks.batch_statistics import BatchStatistics, of_one_example, statistics_of
 from streamlearner.networks.image_standardisation import ImageStandardisation
 from streamlearner.networks.refused_steps import LONGEST_STEP, REFUSED
 from streamlearner.networks.standardisation import Standardisation as Standardisation
@@ -109,7 +111,7 @@ class Network(nn.Module):
     def answers_as_it_trains(self) -> bool:
         """Whether what a step computes for its inputs is also what would be answered to them."""
         if self._answers_as_it_trains is None:
-            self._answers_as_it_trains = answers_as_it_trains(self.body)
+            self._answers_as_it_trains = batch_statistics.answers_as_it_trains(self.body)
         return self._answers_as_it_trains
 
     @property
@@ -184,6 +186,11 @@ class Network(nn.Module):
             inputs = self.image_standardisation(inputs)
         if inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
+        alone = self.training and len(inputs) == 1 and not self.answers_as_it_trains
+        with of_one_example(self.body) if alone else nullcontext():
+            return self._computed(inputs)
+
+    def _computed(self, inputs: Tensor) -> Tensor:
         if not self.half_precision:
             return self.body(inputs)  # type: ignore[no-any-return]
         with torch.autocast(inputs.device.type, torch.bfloat16):

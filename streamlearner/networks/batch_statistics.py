@@ -3,6 +3,10 @@ taken."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -40,6 +44,21 @@ class BatchStatistics:
         if self._begun and not taken:
             _copy(self._buffers, self._before)
         self._begun = False
+
+
+@contextmanager
+def of_one_example(module: nn.Module) -> Iterator[None]:
+    """Around a forward pass in training of one example: where batch normalisation finds one value of a
+    channel, which has no variance (torch raises ValueError), its running statistics normalise it."""
+    with ExitStack() as stack:
+        for part in (part for part in module.modules() if isinstance(part, _BatchNorm)):
+            stack.enter_context(part.register_forward_pre_hook(_train_if_it_varies))
+            stack.callback(part.train, part.training)
+        yield
+
+
+def _train_if_it_varies(part: nn.Module, given: tuple[Any, ...]) -> None:
+    part.training = given[0].numel() > given[0].shape[1]
 
 
 def answers_as_it_trains(module: nn.Module) -> bool:

@@ -16,6 +16,7 @@ from streamlearner.errors import ConfigError
 from streamlearner.networks.base import Network, Standardisation
 from streamlearner.networks.dropout import Dropout
 from streamlearner.registry.section import Section
+from streamlearner.testing.streams import KINDS, Subject, observe
 
 IMAGES = (1, 8, 8)
 
@@ -78,6 +79,10 @@ def factory(*, input_shape: tuple[int, ...]) -> nn.Module:
     return Plain(input_shape=input_shape, width=3)
 
 
+def normalised(*, input_shape: tuple[int, ...]) -> nn.Module:
+    return nn.Sequential(nn.Linear(*input_shape, 8), nn.BatchNorm1d(8), nn.ReLU())
+
+
 def no_factory(*, input_shape: tuple[int, ...]) -> int:
     return 3
 
@@ -126,6 +131,18 @@ WRONG = {
 def test_what_cannot_be_used_is_refused_with_what_was_found(name: str) -> None:
     with pytest.raises(ConfigError, match=f"network {__name__}:{name}: .*({WRONG[name]})"):
         made(name)
+
+
+@pytest.mark.parametrize("method", ["finetune", "rehearsal", "active_long_term", "recollection_replay"])
+def test_a_batch_of_one_example_is_learned_where_batches_are_normalised(method: str) -> None:
+    """Torch refuses to normalise one value of a channel: running statistics do, and others go on as ever."""
+    subject = Subject({"method.name": method, "network.name": f"{__name__}:normalised"})
+    learner = subject.make(KINDS["features"])
+    observe(learner, 3, kind=KINDS["features"], size=1)
+    observe(learner, 1, kind=KINDS["features"], size=4, first=3)
+    network = getattr(learner.hippocampus, "network", learner.hippocampus)
+    (layer,) = [part for part in network.modules() if isinstance(part, nn.BatchNorm1d)]
+    assert layer.num_batches_tracked is not None and int(layer.num_batches_tracked) >= 1
 
 
 def test_only_the_configuration_names_code() -> None:
