@@ -15,6 +15,8 @@ class Counts(TypedDict):
     rejected: int
     duplicate: int
     tombstone: int
+    erasure: int
+    erased: int
 
 
 class Sleeps(TypedDict):
@@ -25,8 +27,17 @@ class Sleeps(TypedDict):
 @shown(
     {
         "ready": True,
-        "examples": {"learned": 1680, "withheld": 77, "rejected": 0, "duplicate": 0, "tombstone": 0},
+        "examples": {
+            "learned": 1680,
+            "withheld": 77,
+            "rejected": 0,
+            "duplicate": 0,
+            "tombstone": 0,
+            "erasure": 0,
+            "erased": 0,
+        },
         "messages": 1757,
+        "erased_ids": {"held": 0, "most": 100000},
         "rejects": {},
         "position": {"segment": 0, "offset": 1757},
         "lag": {"0": 0},
@@ -43,6 +54,7 @@ class Sleeps(TypedDict):
         "model_version": "2.1757",
         "prequential_accuracy": 0.9,
         "served_accuracy": {"overall": 0.92, "by_class": {"4": 0.98}, "falls": 0, "last_fall": None},
+        "answered": None,
         "method": "recollection_replay",
         "route": "blend",
         "doubts": {},
@@ -54,6 +66,7 @@ class StatusDocument(TypedDict):
     ready: bool
     examples: Counts
     messages: int
+    erased_ids: dict[str, int]
     rejects: dict[str, int]
     position: Any
     lag: dict[str, int | None]
@@ -70,6 +83,7 @@ class StatusDocument(TypedDict):
     model_version: str
     prequential_accuracy: Share
     served_accuracy: dict[str, Any]
+    answered: dict[str, Any] | None
     method: str
     route: str | None
     doubts: dict[str, str]
@@ -93,6 +107,7 @@ class StatusDocument(TypedDict):
         "backward_transfer": -0.01,
         "readout": {"overall": 0.97},
         "exam": 77,
+        "contradicted": 0,
     }
 )
 class RetentionDocument(TypedDict):
@@ -110,17 +125,21 @@ class RetentionDocument(TypedDict):
     backward_transfer: float | None
     readout: dict[str, Share]
     exam: int
+    contradicted: int
 
 
 @shown(
     {
         "budget_bits": 32768,
         "exam_budget_bits": 65536,
+        "dream_budget_bits": 4915,
+        "predictions_budget_bits": None,
         "stored_bits": {"recollections": 32640, "exam": 39424},
         "parameter_bits": {"hippocampus": 2131264},
         "recollections": 240,
         "recollections_by_class": {"4": 24},
         "units": {},
+        "eye": None,
         "bits_per_example": 19.4,
         "bits_per_recollection": 136.0,
         "seen": 1680,
@@ -129,11 +148,14 @@ class RetentionDocument(TypedDict):
 class MemoryDocument(TypedDict):
     budget_bits: int
     exam_budget_bits: int | None
+    dream_budget_bits: int
+    predictions_budget_bits: int | None
     stored_bits: dict[str, int]
     parameter_bits: dict[str, int]
     recollections: int
     recollections_by_class: dict[str, int]
     units: dict[str, int]
+    eye: dict[str, Any] | None
     bits_per_example: float | None
     bits_per_recollection: float | None
     seen: int

@@ -16,7 +16,7 @@ Importing it loads no torch, and numpy only where an array is sent.
 """
 
 from streamlearner.client.async_client import AsyncClient
-from streamlearner.client.calls import Call, Example
+from streamlearner.client.calls import Example
 from streamlearner.client.client import Client
 from streamlearner.client.errors import (
     Busy,
@@ -34,7 +34,7 @@ from streamlearner.client.inputs import as_input
 from streamlearner.client.retries import NO_RETRIES, Retries
 
 __all__ = [
-    "Client", "AsyncClient", "Call",
+    "Client", "AsyncClient",
     "Retries", "NO_RETRIES",
     "Refused", "Invalid", "NotAllowed", "NotFound", "NotNow", "Busy", "NotReady", "Crashed",
     "NoDaemon", "NotADaemon",

@@ -90,6 +90,18 @@ class AsyncClient:
         """The same as one PNG."""
         return await self.send(calls.recollections_picture(per_class))
 
+    async def versions(self) -> models.VersionsDocument:
+        """Model versions: those that a rollback can go to, and what the exam said of each."""
+        return await self.send(calls.VERSIONS)
+
+    async def questions(self, count: int = 10) -> models.QuestionsDocument:
+        """Predicted inputs whose label would teach most; `label` answers one."""
+        return await self.send(calls.questions(count))
+
+    async def history(self, *, last_s: float = 3600.0, series: Sequence[str] = ()) -> models.HistoryDocument:
+        """Figures over time; `series` names some or groups of them, all without."""
+        return await self.send(calls.history(last_s, series=series))
+
     async def sleep(self) -> models.Requested:
         """Asks for a sleep; `status` shows how it ends."""
         return await self.send(calls.teach("/v1/sleep"))

@@ -127,8 +127,20 @@ def recollections(per_class: int, *, label: str | None, form: str) -> Call[model
     return Call("GET", "/v1/recollections", _json, params=params, repeatable=True)
 
 
+def questions(count: int) -> Call[models.QuestionsDocument]:
+    return Call("GET", "/v1/questions", _json, params={"n": count}, repeatable=True)
+
+
+def history(last_s: float, *, series: Sequence[str]) -> Call[models.HistoryDocument]:
+    params: dict[str, str | int] = {"last_s": str(last_s)}
+    if series:
+        params["series"] = ",".join(series)
+    return Call("GET", "/v1/history", _json, params=params, repeatable=True)
+
+
 STATUS: Call[models.StatusDocument] = Call("GET", "/v1/status", _json, repeatable=True)
 RETENTION: Call[models.RetentionDocument] = Call("GET", "/v1/retention", _json, repeatable=True)
 MEMORY: Call[models.MemoryDocument] = Call("GET", "/v1/memory", _json, repeatable=True)
+VERSIONS: Call[models.VersionsDocument] = Call("GET", "/v1/versions", _json, repeatable=True)
 LIVE: Call[models.Live] = Call("GET", "/livez", _json, repeatable=True)
 METRICS: Call[str] = Call("GET", "/metrics", _text, repeatable=True)

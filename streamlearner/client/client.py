@@ -96,6 +96,18 @@ class Client:
         """The same as one PNG."""
         return self.send(calls.recollections_picture(per_class))
 
+    def versions(self) -> models.VersionsDocument:
+        """Model versions: those that a rollback can go to, and what the exam said of each."""
+        return self.send(calls.VERSIONS)
+
+    def questions(self, count: int = 10) -> models.QuestionsDocument:
+        """Predicted inputs whose label would teach most; `label` answers one."""
+        return self.send(calls.questions(count))
+
+    def history(self, *, last_s: float = 3600.0, series: Sequence[str] = ()) -> models.HistoryDocument:
+        """Figures over time; `series` names some or groups of them, all without."""
+        return self.send(calls.history(last_s, series=series))
+
     def sleep(self) -> models.Requested:
         """Asks for a sleep; `status` shows how it ends."""
         return self.send(calls.teach("/v1/sleep"))

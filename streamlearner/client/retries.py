@@ -26,7 +26,7 @@ class Retries:
     longest_s: float = 30.0
     first_s: float = 0.25
     most_s: float = 8.0
-    rng: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.Random, repr=False, compare=False)
 
     def wait_s(
         self, error: Refused | NoDaemon, *, repeatable: bool, attempt: int, waited_s: float

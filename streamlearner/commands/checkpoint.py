@@ -11,7 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamlearner.commands.options import ConfigOption, SetOption, load_config
+from streamlearner.commands.options import (
+    ADDRESS,
+    AddressOption,
+    ConfigOption,
+    SetOption,
+    TokenFileOption,
+    TokenOption,
+    connect,
+    load_config,
+)
 from streamlearner.config.loading import Config
 from streamlearner.errors import ConfigError
 from streamlearner.state.lock import StateLock
@@ -73,6 +82,15 @@ def rollback(
         roll_back(store, versions, number)
     aside = " and ".join(f"{settings.state_dir / folder}/rolled-back" for folder in (FOLDER, VERSIONS))
     typer.echo(f"checkpoint {number} is the newest now; what came later is in {aside}")
+
+
+@checkpoints.command("now")
+def now(
+    address: AddressOption = ADDRESS, token: TokenOption = None, token_file: TokenFileOption = None
+) -> None:
+    """Asks a running daemon to save a checkpoint before its next batch."""
+    connect(address, token, token_file).checkpoint()
+    typer.echo("asked for a checkpoint; `streamlearner checkpoint list` shows it")
 
 
 def store_in(settings: Config) -> CheckpointStore:

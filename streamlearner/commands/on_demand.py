@@ -19,6 +19,12 @@ COMMANDS = {
     "predict": "Asks a running daemon what the files show.",
     "status": "Shows how a running daemon is doing.",
     "sleep": "Asks a running daemon to sleep now.",
+    "memory": "Shows what a running daemon remembers: bits by store and module, recollections by class.",
+    "recollections": "Decodes inputs from a running daemon's memory: into a picture, or as JSON.",
+    "labels": "Sends the label of a prediction, or those in a file; without either, says what became of "
+    "labels.",
+    "rollback": "Asks a running daemon to go back to an adopted model version; it goes on learning from "
+    "there.",
     "transplant": "Has a running daemon teach a network of another architecture, and answer with it if it "
     "passes.",
     "erase": "Erases an example, a label or a task from a running daemon, and says what stays.",

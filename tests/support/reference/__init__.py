@@ -23,6 +23,7 @@ from tests.support.reference import (
 
 ROOT = Path(__file__).resolve().parents[3]
 MAKERS: dict[str, Callable[[], str]] = {
+    "client": python_names.client_page,
     "command line": command_line.page,
     "configuration": configuration.page,
     "file map": file_map.page,

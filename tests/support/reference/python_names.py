@@ -7,20 +7,36 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import streamlearner
+from typing_extensions import is_typeddict
 
-DESCRIBED_ELSEWHERE = {"Config": "Every setting is in [Configuration](configuration.md)."}
+import streamlearner
+import streamlearner.client
+
+DESCRIBED_ELSEWHERE = {
+    "Config": "Every setting is in [Configuration](configuration.md).",
+    "AsyncClient": "Its calls are those of [`Client`](#client), each awaited.",
+}
 """Classes whose members are not listed here."""
 DAEMON = ("run", "stop")
 """Of the daemon, what a program may rely on (see the package's docstring)."""
 
 
 def page() -> str:
-    """What the package says of itself, then a heading for each name in the order of `__all__`."""
-    parts = [prose(str(streamlearner.__doc__).split("\n\n", 1)[1])]
-    for name in streamlearner.__all__:
+    """The names that the package exports."""
+    return page_of(streamlearner)
+
+
+def client_page() -> str:
+    """Those of the client."""
+    return page_of(streamlearner.client)
+
+
+def page_of(package: Any) -> str:
+    """What a package says of itself, then a heading for each name in the order of `__all__`."""
+    parts = [prose(str(package.__doc__).split("\n\n", 1)[1])]
+    for name in package.__all__:
         if not name.startswith("_"):
-            parts += described(name, getattr(streamlearner, name))
+            parts += described(name, getattr(package, name))
     return "\n\n".join(parts)
 
 
@@ -52,7 +68,10 @@ def members(name: str, found: type) -> Iterator[tuple[str, Any]]:
 
 
 def signature(name: str, found: Any) -> str:
-    """As it is called: a line where it fits, else a line for each argument."""
+    """As it is called: a line where it fits, else one for each argument. Of a typed dictionary, its keys."""
+    if is_typeddict(found):
+        keys = [f'    "{key}": {kind.__forward_arg__},' for key, kind in found.__annotations__.items()]
+        return "\n".join(["{", *keys, "}"])
     whole = inspect.signature(found)
     taken = [each for each in whole.parameters.values() if each.name not in ("self", "cls")]
     returns = "" if inspect.isclass(found) else f" -> {whole.return_annotation}"
