@@ -1,4 +1,4 @@
-"""The command line against canned answers: rollback, checkpoint now, memory, recollections, labels, tokens."""
+"""The command line against canned answers: what an operator asks a daemon for, and the tokens for it."""
 
 from __future__ import annotations
 
