@@ -25,7 +25,7 @@ def test_every_command_shown_is_one(line: str, tmp_path: Path, monkeypatch: pyte
         if block.file:  # a part of one's own that the command names
             (tmp_path / block.file).write_text(block.text)
             monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("four.png", "production.yaml"):
+    for name in ("four.png", "label.json", "production.yaml"):
         Path(name).touch()
     words = shlex.split(line.split(" > ")[0], comments=True)
     environ = dict(word.split("=", 1) for word in words[: words.index("streamlearner")])
