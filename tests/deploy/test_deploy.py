@@ -25,7 +25,7 @@ def environ_of(environment: dict[str, str]) -> dict[str, str]:
 
 def test_compose_starts_kafka_then_its_topics_then_the_daemon() -> None:
     services = read("compose.yaml")["services"]
-    assert set(services) == {"kafka", "topics", "streamlearner", "prometheus"}
+    assert set(services) == {"kafka", "topics", "streamlearner", "prometheus", "grafana"}
     assert services["topics"]["depends_on"]["kafka"]["condition"] == "service_healthy"
     assert services["streamlearner"]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
     assert "healthcheck" in services["kafka"]
@@ -34,7 +34,7 @@ def test_compose_starts_kafka_then_its_topics_then_the_daemon() -> None:
 def test_compose_publishes_on_this_machine_only() -> None:
     services = read("compose.yaml")["services"].values()
     ports = [port for service in services for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 
@@ -59,8 +59,23 @@ def test_every_volume_is_declared_and_every_mounted_file_exists() -> None:
     named = {mount.split(":")[0] for mount in mounts}
     files = {name for name in named if name.startswith("./")}
     assert named - files == set(compose["volumes"])
-    assert files == {"./prometheus.yml", "./alerts.yml"}
-    assert [name for name in files if not (DEPLOY / name).is_file()] == []
+    of_prometheus = {"./prometheus.yml", "./alerts.yml", "./recording-rules.yml"}
+    assert files == of_prometheus | {"./grafana/provisioning", "./grafana/streamlearner.json"}
+    assert [name for name in files if not (DEPLOY / name).exists()] == []
+
+
+def test_prometheus_in_compose_has_every_file_of_rules_that_it_names() -> None:
+    mounts = read("compose.yaml")["services"]["prometheus"]["volumes"]
+    for name in read("prometheus.yml")["rule_files"]:
+        assert f"./{name}:/etc/prometheus/{name}:ro" in mounts
+
+
+def test_grafana_in_compose_finds_the_dashboard_where_its_provisioning_looks() -> None:
+    folder = read("grafana/provisioning/dashboards/streamlearner.yaml")["providers"][0]["options"]["path"]
+    grafana = read("compose.yaml")["services"]["grafana"]
+    assert f"./grafana/streamlearner.json:{folder}/streamlearner.json:ro" in grafana["volumes"]
+    assert "./grafana/provisioning:/etc/grafana/provisioning:ro" in grafana["volumes"]
+    assert grafana["profiles"] == ["grafana"], "who does not ask for it does not get it"
 
 
 def test_the_image_runs_as_nobody_in_particular_and_answers_for_its_health() -> None:
