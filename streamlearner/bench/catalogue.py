@@ -43,6 +43,11 @@ REGISTRY.register(
     "class-incremental CIFAR-100 from the features of a pretrained network",
 )
 REGISTRY.register(
+    "eye-throughput",
+    "streamlearner.bench.experiments.eye_throughput:EYE_THROUGHPUT",
+    "examples a second from features that are sent, and through an eye",
+)
+REGISTRY.register(
     "mnist-transfer",
     "streamlearner.bench.experiments.mnist_transfer:MNIST_TRANSFER",
     "transfer of function to a fresh network by recollections alone (paper 003)",

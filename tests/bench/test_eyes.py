@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from streamlearner.bench.assembly import build_fixture
-from streamlearner.bench.experiments import eyes
+from streamlearner.bench.experiments import eye_throughput, eyes
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Row
@@ -92,3 +92,16 @@ def test_the_order_of_classes_is_the_seeds() -> None:
     assert streams[0] == streams[1] != streams[2]
     first = set(streams[0][:24])
     assert len(first) == 2 and not first & set(streams[0][24:])
+
+
+@pytest.mark.parametrize("arm", ["features", "eye"])
+def test_throughput_is_counted_in_seconds_of_the_processor(
+    arm: str, fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eye_throughput, "EYE", EYE)
+    monkeypatch.setattr(eye_throughput, "EYE_BATCH", 20)
+    found = list(eye_throughput.EYE_THROUGHPUT.run(Trial(arm, 245_760, 0), fixture=fixture, scope=SCOPE))
+    rows = {row.metric: row.value for row in found}
+    assert rows["examples_per_cpu_s"] > 0
+    assert ("ratio_to_eye" in rows) == (arm == "eye")
+    assert rows.get("ratio_to_eye", 0.1) < 1.1
