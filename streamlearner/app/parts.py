@@ -85,6 +85,7 @@ def make_eye(config: Config) -> Eye | None:
     section = config.eye
     if not section.is_open:
         return None
+    check_device(config)
     return build_eye(
         section.name,
         weights=section.weights,

@@ -73,6 +73,9 @@ KafkaOption = Annotated[
     str | None,
     typer.Option(help="A broker, host:port, for arms that read a topic; without one they are left out."),
 ]
+DeviceOption = Annotated[
+    str, typer.Option(help="Where the eye sees: cpu, cuda, mps; for experiments that have one.")
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -116,6 +119,7 @@ def run(
     data: DataOption = None,
     download: DownloadOption = False,
     kafka: KafkaOption = None,
+    device: DeviceOption = "cpu",
     out: OutOption = None,
 ) -> None:
     """Runs an experiment into OUT/NAME.json, which is written after each trial: the same command resumes an
@@ -132,6 +136,7 @@ def run(
         arms=tuple(dict.fromkeys(arm)) if arm else None,
         portion=portion,
         held_out=held_out,
+        device=device,
     )
     experiment = find_experiment(name)
     folder = out or default_folder(quick=quick, held_out=held_out)

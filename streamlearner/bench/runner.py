@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from streamlearner.bench.kit.experiment import Experiment, HoldsOut, Scope, Trial
+from streamlearner.bench.kit.experiment import Experiment, HoldsOut, Scope, Sees, Trial
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Curve, Result, Row, Sheet
 
@@ -21,7 +21,7 @@ class Plan(NamedTuple):
 
 def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Plan:
     """Raises ValueError where the scope names something that the experiment does not have: a budget, an arm,
-    a quarter of the stream, held-out images."""
+    a quarter of the stream, held-out images, an eye on another device."""
     trials = list(experiment.trials(scope))
     offered = {trial.budget_bits for trial in trials}
     if unknown := [budget for budget in scope.budgets_bits or () if budget not in offered]:
@@ -35,6 +35,8 @@ def plan(experiment: Experiment, *, scope: Scope, result: Result) -> Plan:
         raise ValueError(
             f"{experiment.name} holds no images out of a training set, as it has no settings to choose"
         )
+    if scope.device != "cpu" and not isinstance(experiment, Sees):
+        raise ValueError(f"{experiment.name} has no eye: it learns on the processor, not on {scope.device}")
     chosen = select_arms(experiment, trials, scope.arms)
     missing = [
         trial

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from streamlearner.bench import runner
 from streamlearner.bench.assembly import build_fixture
-from streamlearner.bench.experiments import eye_throughput, eyes
+from streamlearner.bench.catalogue import EXPERIMENTS
+from streamlearner.bench.experiments import eye_throughput, eyes, eyes_at_224
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Fixture
-from streamlearner.bench.kit.results import Row
+from streamlearner.bench.kit.results import Result, Row
 from streamlearner.bench.material.seen_features import cache_folder, seen
 from streamlearner.bench.peers import capymoa, feature_arms, latent_replay
+from streamlearner.errors import ConfigError
 from tests.support.tiny_bench import dataset
 
 SCOPE = Scope(seeds=1, budgets_bits=None, quick=True)
@@ -92,6 +95,36 @@ def test_the_order_of_classes_is_the_seeds() -> None:
     assert streams[0] == streams[1] != streams[2]
     first = set(streams[0][:24])
     assert len(first) == 2 and not first & set(streams[0][24:])
+
+
+@pytest.mark.parametrize("arm", ["eye_fp32", "eye_bf16", "ours", "streaming_lda"])
+def test_what_is_for_an_accelerator_runs_on_a_processor_too(
+    arm: str, fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eyes_at_224, "EYE", EYE | {"eye.mirrored": True})
+    monkeypatch.setattr(eyes_at_224, "PERIOD", 5)
+    budget = 100_000 if arm == "ours" else 0
+    found = list(eyes_at_224.EYES_AT_224.run(Trial(arm, budget, 0), fixture=fixture, scope=SCOPE))
+    rows = {row.metric: row for row in found if isinstance(row, Row)}
+    if arm.startswith("eye_"):
+        assert 0.99 < rows["same_as_fp32"].value <= 1 and rows["same_as_fp32"].examples_per_s > 0
+    else:
+        assert rows["accuracy"].value > 0.3
+
+
+def test_another_device_is_for_experiments_with_an_eye(tmp_path: Path) -> None:
+    scope = dataclasses.replace(SCOPE, device="cuda")
+    for name in ("eyes", "eyes-at-224"):
+        result = Result(tmp_path, name=name, protocol="", quick=True)
+        assert runner.plan(EXPERIMENTS[name], scope=scope, result=result).missing
+    with pytest.raises(ValueError, match="throughput has no eye"):
+        runner.plan(EXPERIMENTS["throughput"], scope=scope, result=result)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device")
+def test_a_device_that_is_not_there_is_said_before_anything_is_seen(fixture: Fixture) -> None:
+    with pytest.raises(ConfigError, match="device: cuda cannot be used"):
+        fixture.build_eye(EYE | {"device": "cuda"})
 
 
 @pytest.mark.parametrize("arm", ["features", "eye"])

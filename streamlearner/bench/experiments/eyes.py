@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -60,6 +60,7 @@ class Eyes:
         "the training set. The exam withholds some images more, 256 KiB at most."
     )
     held_out_one_in: int = 5
+    eye: Mapping[str, Any] = field(default_factory=lambda: MIRRORED)
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
         budgets = scope.budgets_bits or BUDGETS_BITS[: 1 if scope.quick else None]
@@ -72,23 +73,23 @@ class Eyes:
             yield Trial(arm, 0, 0)
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row | Curve]:
-        training, test = _halves(fixture, scope.quick, mirrored=trial.arm != "ours_once")
+        training, test = _halves(fixture, scope.quick, mirrored=trial.arm != "ours_once", device=scope.device)
         if scope.held_out:
             training, test = split_held_out(training, held_out_one_in=self.held_out_one_in)
         stream = in_class_order(training, seed=trial.seed)
         tests = ClassIncremental(stream, test, at_once=PERIOD)
         if trial.arm in OURS:
-            yield from _of_daemon(trial, fixture, stream, test, tests)
+            yield from of_daemon(trial, fixture, stream, test, tests)
         else:
-            yield from _of_peer(trial, stream, tests)
+            yield from of_peer(trial, stream, tests)
 
 
 EYES = Eyes()
 
 
 @lru_cache(maxsize=1)  # from arm to arm
-def _halves(fixture: Fixture, quick: bool, *, mirrored: bool) -> tuple[Dataset, Dataset]:
-    eye = MIRRORED if mirrored else EYE
+def _halves(fixture: Fixture, quick: bool, *, mirrored: bool, device: str) -> tuple[Dataset, Dataset]:
+    eye = (MIRRORED if mirrored else EYE) | {"device": device}
     most = QUICK if quick else None
     training, test = (seen(fixture, eye, data="CIFAR100", train=half, most=most) for half in (True, False))
     return training, test
@@ -104,7 +105,7 @@ def in_class_order(dataset: Dataset, *, seed: int, at_once: int = PERIOD) -> Dat
     return dataset.select(order[np.argsort(periods, kind="stable")])
 
 
-def _of_daemon(
+def of_daemon(
     trial: Trial, fixture: Fixture, stream: Dataset, test: Dataset, tests: ClassIncremental
 ) -> Iterator[Row | Curve]:
     own = OURS[trial.arm] | {"memory.budget_bits": trial.budget_bits, "seed": trial.seed}
@@ -120,7 +121,7 @@ def _of_daemon(
     yield Curve(trial.arm, trial.budget_bits, trial.seed, outcome.points)
 
 
-def _of_peer(trial: Trial, stream: Dataset, tests: ClassIncremental) -> Iterator[Row]:
+def of_peer(trial: Trial, stream: Dataset, tests: ClassIncremental) -> Iterator[Row]:
     inputs, labels = torch.from_numpy(stream.images), torch.tensor(stream.labels)
     given = Given(trial.budget_bits, trial.seed, inputs, len(set(stream.labels)), tests.first_ends, RAW_BITS)
     candidate = (BOUNDED | UNBOUNDED)[trial.arm](given)

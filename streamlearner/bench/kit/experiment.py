@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Curve, Row, Sheet
@@ -57,7 +57,8 @@ class Scope:
 
     Seeds 0 to `seeds` - 1; `budgets_bits` (None: the experiment's own); `quick`: a smoke run; `kafka`
     (host:port): a broker for arms that read a topic (None: they are left out); `arms` (None: all); `portion`
-    of the stream; `held_out`: test on images held out of the training set, by which settings are chosen.
+    of the stream; `held_out`: test on images held out of the training set, by which settings are chosen;
+    `device`: of torch, where eyes see.
     """
 
     seeds: int
@@ -67,6 +68,7 @@ class Scope:
     arms: tuple[str, ...] | None = None
     portion: Portion = "whole"
     held_out: bool = False
+    device: str = "cpu"
 
 
 class Experiment(Protocol):
@@ -93,6 +95,13 @@ class HoldsOut(Protocol):
     class."""
 
     held_out_one_in: int
+
+
+@runtime_checkable
+class Sees(Protocol):
+    """An experiment with an eye, which may see on any device: `eye` are its settings."""
+
+    eye: Mapping[str, Any]
 
 
 @runtime_checkable
