@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -89,6 +89,7 @@ class StatusDocument(TypedDict):
     doubts: dict[str, str]
     waiting_for_checkpoint: bool
     uptime_s: float
+    replica: NotRequired[dict[str, Any]]
 
 
 @shown(

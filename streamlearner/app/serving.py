@@ -7,9 +7,8 @@ from contextlib import ExitStack, closing
 from streamlearner.app.access import make_access, make_tls
 from streamlearner.app.machine import THIS_MACHINE
 from streamlearner.config.loading import Config
-from streamlearner.daemon.requests import Requests
 from streamlearner.decoding.codec import Codec
-from streamlearner.serving import ConnectionLimits, LabelsLater, Serving
+from streamlearner.serving import Access, ConnectionLimits, DaemonPort, LabelsLater, Serving
 from streamlearner.state.history import History
 from streamlearner.telemetry.metrics import Metrics
 from streamlearner.version import __version__
@@ -30,11 +29,12 @@ def make_history(config: Config, *, opened: ExitStack) -> History | None:
 def make_serving(
     config: Config,
     *,
-    requests: Requests,
+    requests: DaemonPort,
     metrics: Metrics,
     codec: Codec,
     later: LabelsLater | None = None,
     history: History | None = None,
+    access: Access | None = None,
 ) -> Serving:
     section = config.serving
     return Serving(
@@ -44,7 +44,7 @@ def make_serving(
         metrics=metrics,
         codec=codec,
         version=__version__,
-        access=make_access(config),
+        access=access or make_access(config),
         tls=make_tls(config),
         model_name=section.model_name,
         later=later,

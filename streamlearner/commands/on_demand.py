@@ -25,6 +25,7 @@ COMMANDS = {
     "labels.",
     "rollback": "Asks a running daemon to go back to an adopted model version; it goes on learning from "
     "there.",
+    "serve": "Answers as a daemon does, by the versions that one publishes, and learns nothing.",
     "transplant": "Has a running daemon teach a network of another architecture, and answer with it if it "
     "passes.",
     "erase": "Erases an example, a label or a task from a running daemon, and says what stays.",

@@ -47,6 +47,9 @@ class _Answers(nn.Module):
 class _Filled(nn.Module):
     """`MeanImputation.fill`."""
 
+    known: Tensor
+    mean: Tensor
+
     def __init__(self, missing: MeanImputation) -> None:
         super().__init__()
         self.register_buffer("known", missing.count > 0)

@@ -89,7 +89,7 @@ def _tags(card: Card) -> dict[str, str]:
 def _metrics(card: Card) -> dict[str, float]:
     """Names as MLflow allows them: letters, digits and `_-. :/`."""
     grades = card.grades
-    found = {"exam.overall": grades.get("overall"), "examples": card.examples}
+    found: dict[str, float | None] = {"exam.overall": grades.get("overall"), "examples": float(card.examples)}
     for label, value in (grades.get("by_class") or {}).items():
         allowed = "".join(c if c.isalnum() or c in "_-. " else "_" for c in str(label))
         found[f"exam.class.{allowed}"] = value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -13,6 +14,10 @@ from streamlearner.errors import CheckpointError, ConfigError
 
 Run: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 """`[input]` or `[input, task]`, as the signature has them, to probabilities. Any thread may call it."""
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""torch.export.load keeps what it is about in a global: a second thread that loads meanwhile fails."""
 
 
 def can_run(format: str) -> bool:
@@ -37,7 +42,8 @@ def loaded(format: str, data: bytes, *, threads: int | None = None, where: str) 
 
 
 def _torch(data: bytes) -> Run:
-    program: Any = torch.export.load(io.BytesIO(data)).module()
+    with _ONE_AT_A_TIME:
+        program: Any = torch.export.load(io.BytesIO(data)).module()
 
     def run(given: Sequence[Tensor]) -> Tensor:
         with torch.inference_mode():

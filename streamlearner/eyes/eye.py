@@ -128,6 +128,11 @@ class Eye:
 class _EyeGraph(nn.Module):
     """Resizing is linear by sides: two matrices do what `Sight.fit` does, and every runtime multiplies."""
 
+    rows: Tensor
+    columns: Tensor
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, body: nn.Module, sight: Sight, input_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.body, self.mirrored = body, sight.mirrored

@@ -23,6 +23,8 @@ class UnitInterval(nn.Module):
 class Restriction(nn.Module):
     """`SeenClasses.restricted`, by a table [tasks + 1, classes] whose last row is for no task."""
 
+    table: Tensor
+
     def __init__(self, seen: SeenClasses) -> None:
         super().__init__()
         tasks = torch.arange(len(seen.seen))
@@ -58,7 +60,8 @@ class NetworkAnswers(nn.Module):
         return nn.functional.pad(found, (0, missing)) if missing > 0 else found[:, : self.classes]
 
     def forward(self, inputs: Tensor, tasks: Tensor | None = None) -> Tensor:
-        return self.restriction(self.logits(inputs), tasks).softmax(1)
+        found: Tensor = self.restriction(self.logits(inputs), tasks).softmax(1)
+        return found
 
 
 class StatisticsAnswers(nn.Module):
@@ -69,12 +72,15 @@ class StatisticsAnswers(nn.Module):
         self.statistics, self.restriction = statistics, Restriction(seen)
 
     def forward(self, inputs: Tensor, tasks: Tensor | None = None) -> Tensor:
-        return self.restriction(self.statistics(inputs), tasks).softmax(1)
+        found: Tensor = self.restriction(self.statistics(inputs), tasks).softmax(1)
+        return found
 
 
 class BothAnswer(nn.Module):
     """Of a network with statistics beside it: an input that these take for a `young` class [classes] bool is
     theirs, others the network's, or with `blend` the product's of both."""
+
+    young: Tensor
 
     def __init__(self, network: NetworkAnswers, statistics: nn.Module, *, young: Tensor, blend: bool) -> None:
         super().__init__()

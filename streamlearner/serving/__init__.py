@@ -19,7 +19,7 @@ routes.py        how a route is added, with the role that it needs; openapi.py d
 tokens.py        which token has which role
 guard.py         who may use a route
 hosts.py         by which names the daemon may be called
-access.py        all of these by settings
+access.py        all of these by settings; read_only.py: of what only answers
 workers.py       thread pools with bounded queues
 tls.py           certificates, the daemon's and its clients'
 listener.py      the TCP port and the thread that answers on it
@@ -41,6 +41,7 @@ from streamlearner.serving.daemon_port import (
     Unavailable,
 )
 from streamlearner.serving.labels import LabelsLater
+from streamlearner.serving.read_only import ReadOnlyAccess
 from streamlearner.serving.server import Serving
 from streamlearner.serving.tls import Tls
 from streamlearner.serving.tokens import Role
@@ -54,6 +55,7 @@ __all__ = [
     "ExamSample",
     "IngestExample",
     "LabelsLater",
+    "ReadOnlyAccess",
     "Receipt",
     "Role",
     "Serving",

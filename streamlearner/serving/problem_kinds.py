@@ -39,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
     "label-conflict": Kind(409, "The prediction has another label"),
     "history-not-kept": Kind(409, "No history is kept"),
     "labels-not-kept": Kind(409, "No predictions are kept for labels"),
+    "read-only": Kind(409, "A replica only answers"),
     "not-images": Kind(409, "The inputs are no images"),
     "source-not-push": Kind(409, "The source is not push"),
     "prediction-expired": Kind(410, "The prediction waited too long for its label"),

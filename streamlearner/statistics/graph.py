@@ -20,6 +20,10 @@ from streamlearner.statistics.statistics import LOWEST, TEMPERATURE, Statistics
 class StatisticsGraph(nn.Module):
     """What `Statistics.scores` are of raw inputs, for the sums as they are now: [n, classes] float32."""
 
+    unseen: Tensor
+    bias: Tensor
+    weight: Tensor
+
     def __init__(self, statistics: Statistics) -> None:
         super().__init__()
         found, count = statistics.solve(), statistics.sums.directions
@@ -46,6 +50,11 @@ class StatisticsGraph(nn.Module):
 class _Directions(nn.Module):
     """Those of the input itself first, then random features: [n, count] float64."""
 
+    own: Tensor
+    random: Tensor
+    offset: Tensor
+    halves_up: Tensor
+
     def __init__(self, rule: Rule) -> None:
         super().__init__()
         self.steps = rule.steps
@@ -65,6 +74,9 @@ class _Directions(nn.Module):
 class _Scaled(nn.Module):
     """Vectors, each column by its own rule."""
 
+    centre: Tensor
+    unit: Tensor
+
     def __init__(self, rule: Rule) -> None:
         super().__init__()
         assert rule.centre is not None and rule.unit is not None
@@ -81,6 +93,10 @@ class _Scaled(nn.Module):
 class _Shrunk(nn.Module):
     """Images averaged over blocks: rows, then columns. The input's own numbers take the light, random
     features how far it is from the image's mean, in deviations."""
+
+    rows: Tensor
+    columns: Tensor
+    faintest: Tensor
 
     def __init__(self, rule: Rule) -> None:
         super().__init__()

@@ -158,6 +158,11 @@ class Series:
         self.publications = {name: published.labels(name) for name in ("published", "failed")}
         pointed = "The exported version that replicas are pointed to."
         self.exported_version = unknown(gauge("exported_version", pointed))
+        follows = counter("follows", "Of a replica: versions taken, and looks that failed.", ["outcome"])
+        self.follows = {name: follows.labels(name) for name in ("taken", "failed")}
+        self.followed = unknown(gauge("followed_version", "Of a replica: the version that answers."))
+        seen = "Of a replica: when what is published was last read without fault."
+        self.followed_seen = unknown(gauge("followed_seen_timestamp_seconds", seen))
 
     def _declare_serving(
         self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]

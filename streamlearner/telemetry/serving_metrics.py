@@ -82,6 +82,20 @@ class ServingMetrics:
         slices |= {f"version:{name}": by_version[name] for name in list(by_version)[-10:]}
         self._series.answered.publish({name: value for name, value in slices.items() if value is not None})
 
+    def take_followed(self, version: int, *, seen_s: float) -> None:
+        """Of a replica: this version answers from now on."""
+        self._series.follows["taken"].inc()
+        self._series.followed.set(version)
+        self._series.followed_seen.set(seen_s)
+
+    def see_followed(self) -> None:
+        """Of a replica: what is published was looked at, without fault."""
+        self._series.followed_seen.set_to_current_time()
+
+    def count_follow_failure(self) -> None:
+        """Of a replica: a look that failed, or a version that could not be had."""
+        self._series.follows["failed"].inc()
+
     def count_pushed(self, *, accepted: int, duplicates: int) -> None:
         """Examples that a push made durable, and those it had before."""
         self._series.push_accepted.inc(accepted)

@@ -95,3 +95,14 @@ def assert_alike(found: Tensor, wanted: Tensor) -> None:
     clear = best[:, 0] - best[:, -1] > 1e-3
     assert clear.float().mean() > 0.5, "a test of ties alone would say nothing"
     assert torch.equal(found.argmax(1)[clear], wanted.argmax(1)[clear])
+
+
+def tiny_version(number: int, *, learned_more: int = 0) -> Exported:
+    """A version of a learner of two classes of vectors [3]; each number answers otherwise."""
+    chance = torch.Generator().manual_seed(number)
+    kinds = torch.arange(40) % 2
+    inputs = torch.randn(40, 3, generator=chance) + (2.0 + number) * kinds[:, None]
+    learner = learned(inputs, ["low", "high"] * 20, settings={"method.name": "streaming_statistics"})
+    learner.progress.version = learner.progress.newest = number
+    learner.progress.learned += learned_more
+    return exported(learner, ["torch"])
