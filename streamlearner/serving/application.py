@@ -23,6 +23,7 @@ from streamlearner.serving.bodies import (
 )
 from streamlearner.serving.body_schemas import RAW_INPUT, StreamSchemas
 from streamlearner.serving.daemon_port import DaemonPort
+from streamlearner.serving.dashboard.page import Page
 from streamlearner.serving.erasing import Erasing
 from streamlearner.serving.exam import ExamView
 from streamlearner.serving.examples import Examples
@@ -35,7 +36,6 @@ from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rest import OpenInference
 from streamlearner.serving.openapi import Application, Description
-from streamlearner.serving.page import Page
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.question_page import QuestionPage
@@ -131,7 +131,9 @@ def assemble(
     workers = pools.predictions
     protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)
     _add_open_inference(routes, protocol)
-    routes.get("/", Page().show, role=OPEN, answer="text/html")
+    page = Page()
+    routes.get("/", page.show, role=OPEN, answer="text/html")
+    routes.get("/dashboard/{file}", page.file, role=OPEN, in_schema=False)
     routes.get("/openapi.json", Description(app).show, role=OPEN, in_schema=False)
     check_declared(app)
     return app

@@ -53,6 +53,7 @@ ROUTES = {
     "GET /openapi.json": OPEN,
     "GET /": OPEN,
     "GET /questions": OPEN,
+    "GET /dashboard/{file}": OPEN,
 }
 INFER = {"inputs": [{"name": "input", "shape": [1, 4, 4], "datatype": "UINT8", "data": picture(1)}]}
 BODIES = {
@@ -72,7 +73,7 @@ OTHERWISE = {
 }
 """What a route answers here to who may use it, where that is no success: no predictions, no history."""
 QUERIES = {"DELETE /v1/examples": "?label=one"}
-PARAMETERS = {"id:path": "a", "model": "streamlearner", "version": "3", "id": "a"}
+PARAMETERS = {"id:path": "a", "file": "main.js", "model": "streamlearner", "version": "3", "id": "a"}
 """What stands in a path for its `{parameter}`."""
 
 

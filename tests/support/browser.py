@@ -19,7 +19,9 @@ import pytest
 from tests.support.daemon_process import free_port
 
 WAIT_S = 60.0
-KEYS = {"Space": " ", "Backspace": "\ue003", "Enter": "\ue007"}
+KEYS = {"Space": " ", "Backspace": "\ue003", "Tab": "\ue004", "Enter": "\ue007"}
+_ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+"""Under which the standard names one."""
 
 
 class Browser:
@@ -46,6 +48,22 @@ class Browser:
         """What the body of a function returns."""
         return self._ask("/execute/sync", {"script": script, "args": []})
 
+    def count(self, selector: str) -> int:
+        return int(self.run(f"return document.querySelectorAll({json.dumps(selector)}).length"))
+
+    def sees(self, selector: str) -> bool:
+        """Whether a person does."""
+        return bool(self.run(f"return document.querySelector({json.dumps(selector)})?.checkVisibility()"))
+
+    def click(self, selector: str) -> None:
+        """As a person does: what cannot be seen cannot be clicked."""
+        self._ask(f"/element/{self._find(selector)}/click", {})
+
+    def type(self, selector: str, text: str, *keys: str) -> None:
+        """Into a field; the path of a file into one for files. Then these keys."""
+        written = text + "".join(KEYS[key] for key in keys)
+        self._ask(f"/element/{self._find(selector)}/value", {"text": written})
+
     def text(self, selector: str) -> str:
         """Of the first element, as it is shown; "" where there is none."""
         return str(self.run(f"return document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
@@ -69,10 +87,20 @@ class Browser:
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._ask("/screenshot")))
 
+    def photograph(self, path: Path, *, width: int, dark: bool = False) -> None:
+        """The whole page, however long it is."""
+        self.resize(width, self.run("return document.documentElement.scrollHeight"), dark=dark)
+        time.sleep(1)  # charts are drawn anew
+        self.screenshot(path)
+
     def complaints(self) -> list[str]:
         """What the console was told since the last call: scripts that failed, what the policy blocked."""
         entries = self._ask("/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
+
+    def _find(self, selector: str) -> str:
+        found = self._ask("/element", {"using": "css selector", "value": selector})
+        return str(found[_ELEMENT])
 
     def _devtools(self, command: str, parameters: dict[str, Any]) -> None:
         self._ask("/goog/cdp/execute", {"cmd": command, "params": parameters})

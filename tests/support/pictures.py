@@ -5,27 +5,37 @@ python -m tests.support.pictures. Needs `chromium` and `chromedriver` (Debian: c
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from streamlearner.bench.kit.results import Record
 from streamlearner.bench.kit.summary import summarise
 from streamlearner.bench.plots.retention import draw
+from tests.support.browser import Browser, chromium
 from tests.support.daemon_process import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES, RESULTS = ROOT / "docs" / "pictures", ROOT / "streamlearner" / "bench" / "results"
-WIDTH = 1280
+VIEWS = (
+    ("dashboard", 1280, False),
+    ("dashboard-dark", 1280, True),
+    ("dashboard-390", 390, False),
+    ("dashboard-1920", 1920, True),
+)
+"""Name, width of the window in pixels, whether its owner prefers dark."""
 DEADLINE_S = 300.0
+COLOURS = 192
+"""A quarter of the bytes, and nothing that one sees."""
 ARMS = {
     "ours": "streamlearner",
     "rehearsal": "raw images",
@@ -40,8 +50,8 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     retention("mnist-split", "Split-MNIST, class-incremental", PICTURES / "retention-mnist.png")
     retention("cifar100-incremental", "CIFAR-100, task-incremental", PICTURES / "retention-cifar100.png")
-    with demo() as address, browser() as session:
-        dashboard(session, address, PICTURES / "dashboard.png")
+    with demo() as address, chromium() as window:
+        dashboard(window, address)
 
 
 def retention(experiment: str, title: str, path: Path) -> None:
@@ -66,35 +76,16 @@ def demo() -> Iterator[str]:
         process.wait(timeout=60)
 
 
-@contextmanager
-def browser() -> Iterator[str]:
-    """A WebDriver session of a headless Chromium; the address of the session."""
-    port = free_port()
-    driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL)
-    try:
-        until(lambda: ask(f"http://127.0.0.1:{port}/status")["ready"])
-        arguments = ["--headless=new", "--no-sandbox", "--hide-scrollbars", "--force-device-scale-factor=1"]
-        wanted = {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}
-        made = ask(f"http://127.0.0.1:{port}/session", {"capabilities": wanted})
-        session = f"http://127.0.0.1:{port}/session/{made['sessionId']}"
-        yield session
-        ask(session, method="DELETE")
-    finally:
-        driver.terminate()
-        driver.wait(timeout=30)
-
-
-def dashboard(session: str, address: str, path: Path) -> None:
-    """The page, opened as the demo begins and photographed when all was learned and slept on."""
-    until(lambda: ask(f"{address}/livez")["live"])
-    ask(f"{session}/window/rect", {"width": WIDTH, "height": 900})
-    ask(f"{session}/url", {"url": address})
+def dashboard(window: Browser, address: str) -> None:
+    """The page once all was learned and slept on: as README shows it, and as each kind of window has it."""
     until(lambda: at_rest(ask(f"{address}/v1/status")))
-    time.sleep(15)  # the page fetches the sheet of recollections every twelve seconds
-    frame = "window.outerHeight - window.innerHeight"
-    script = {"script": f"return document.body.scrollHeight + {frame}", "args": []}
-    ask(f"{session}/window/rect", {"width": WIDTH, "height": ask(f"{session}/execute/sync", script)})
-    path.write_bytes(base64.b64decode(ask(f"{session}/screenshot")))
+    for name, width, dark in VIEWS:
+        window.resize(width, 900, dark=dark)
+        window.open(address)
+        until(lambda: window.text("#gallery") and window.text("#marks-note"))
+        time.sleep(2)  # bars grow to their length
+        window.photograph(path := PICTURES / f"{name}.png", width=width, dark=dark)
+        Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
 def at_rest(status: Any) -> bool:
@@ -103,26 +94,20 @@ def at_rest(status: Any) -> bool:
     return status["examples"]["learned"] > 1000 and not left and not status["asleep"]
 
 
-def until(holds: Any) -> None:
+def ask(address: str) -> Any:
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        return json.load(answer)
+
+
+def until(holds: Callable[[], Any]) -> None:
     """Raises TimeoutError where it does not come true."""
     end = time.monotonic() + DEADLINE_S
     while time.monotonic() < end:
-        try:
+        with suppress(OSError):
             if holds():
                 return
-        except OSError:
-            pass
         time.sleep(0.2)
     raise TimeoutError(f"not within {DEADLINE_S:g} s")
-
-
-def ask(address: str, body: Any = None, *, method: str | None = None) -> Any:
-    """A JSON answer; what WebDriver wraps it in is taken off."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data=data, method=method)
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        found = json.load(answer)
-    return found.get("value", found)
 
 
 if __name__ == "__main__":
