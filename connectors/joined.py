@@ -37,6 +37,7 @@ class JoinedSource(Source):
     def __init__(self, source: Source, log: PushLog, *, path: Path) -> None:
         self.name = source.name
         self._source = source
+        self.begins_now = source.begins_now
         self._labels = PushSource(log, name=TOPIC)
         self._first = {"log": log.log, "offset": 1}
         self._path = path

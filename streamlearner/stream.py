@@ -112,6 +112,9 @@ class Source(ABC):
     """
 
     name: str = "source"
+    begins_now: bool = False
+    """Whether `open(None)` goes to where the stream is at that moment: then the daemon saves its first
+    position at once, as a restart would begin elsewhere, and what came between would be lost."""
 
     @classmethod
     def build(cls, settings: Any, surroundings: Surroundings) -> Self:

@@ -64,9 +64,9 @@ class KafkaSource(Source):
         if start not in ("earliest", "latest"):
             raise ConfigError(f"kafka: start is {start!r}; expected 'earliest' or 'latest'")
         self._options = consumer_options(bootstrap_servers, client or {})
-        self._topic, self._start, self._group_id = topic, start, group_id
+        self._topic, self._start, self.begins_now = topic, start, start == "latest"
         self._start_timeout_s, self._discover_every_s = start_timeout_s, discover_every_s
-        self._clock, self._sleep = clock, sleep
+        self._clock, self._sleep, self._group_id = clock, sleep, group_id
         self._gaps = Gaps(topic=topic, on_gap=on_gap)
         self._merge = Merge(wait_s=empty_partition_wait_s, fresh_s=SILENCE_S)
         self._watchdog = Watchdog(limit_s=poll_hang_timeout_s, end=end_process)

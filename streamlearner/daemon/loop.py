@@ -71,7 +71,7 @@ class Daemon:
                 self.requests.run_pending(self)
                 self.serving.refresh(self.predictor)
                 self.publish()
-                if self.checkpoint_due():
+                if self.persistence.due(self.state.tally.messages):
                     self.checkpoint()
             self.drain()
         finally:
@@ -93,6 +93,10 @@ class Daemon:
         except SourceUnreachable:
             if not self.stopping:  # `stop` makes it give up
                 raise
+        else:
+            if self.state.position is None and self.state.source.begins_now:
+                self.state.position = self.state.source.position
+                self.checkpoint()
 
     def status(self) -> dict[str, Any]:
         """What `GET /v1/status` answers, from any thread: a moment old while `run` goes on."""
@@ -207,9 +211,6 @@ class Daemon:
         begun = transplants.begin_transplant(self.state, to=to, steps=steps, method=self.persistence.method)
         self.checkpoint()
         return begun
-
-    def checkpoint_due(self) -> bool:
-        return self.persistence.due(self.state.tally.messages)
 
     def checkpoint(self) -> None:
         """Weights, memory, generators and position: one unit. On failure the stream waits for a retry."""

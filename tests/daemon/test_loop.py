@@ -182,12 +182,12 @@ def test_what_the_status_says_once_it_has_ended_is_the_end(
     """It is stopped just after the status was looked after, which is not due for a second more."""
     daemon = build(settings(tmp_path), source=MemorySource([example(number) for number in range(100)]))
 
-    def stopped_at_last() -> bool:
+    def stopped_at_last(messages: int) -> bool:
         if daemon.state.tally.messages == 100:
             daemon.stop()
         return False
 
-    monkeypatch.setattr(daemon, "checkpoint_due", stopped_at_last)
+    monkeypatch.setattr(daemon.persistence, "due", stopped_at_last)
     daemon.run()
     status = daemon.status()
     assert (status["messages"], sum(status["examples"].values())) == (100, 100)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from streamlearner.app import build
-from streamlearner.connectors.memory import Crash, MemorySource
+from streamlearner.connectors.memory import Crash, CrashMarker, MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import ConfigError, NoReadableCheckpoint
+from streamlearner.stream import Message, Position
 from tests.support.checkpoint_store import spoil
 from tests.support.daemon_runs import (
     a_mixed_stream,
@@ -59,6 +60,28 @@ def test_crashes_leave_no_trace_whoever_learns_and_however(tmp_path: Path, more:
     run(calm, MemorySource(stream))
     run_with_crashes(harmed, stream, at=[44, 73, 101])
     assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+
+
+def test_a_stream_that_is_begun_at_its_end_is_gone_on_with_from_there_after_a_crash(tmp_path: Path) -> None:
+    """Killed before the first batch was saved, it must not begin at a later end: what came between counts."""
+
+    class AtItsEnd(MemorySource):
+        begins_now = True
+
+        def open(self, position: Position | None) -> None:
+            super().open({"index": len(self._messages)} if position is None else position)
+
+    def source(*after: Message | Crash) -> AtItsEnd:
+        return AtItsEnd([*STREAM[:50], *after])
+
+    config = settings(tmp_path)
+    first = source()
+    first.finite = False
+    first.append(Crash())
+    with pytest.raises(CrashMarker):
+        build(config, source=first).run()
+    daemon = run(config, source(*STREAM[50:90]))
+    assert daemon.state.tally.messages == 40
 
 
 def test_a_checkpoint_of_a_sleep_under_way_is_gone_on_with_to_the_same_end(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def run_turn(daemon: Any, source: TurnSource) -> None:
         daemon.requests.run_pending(daemon)
         daemon.serving.refresh(daemon.predictor)
         daemon.publish()
-        if daemon.checkpoint_due():
+        if daemon.persistence.due(daemon.state.tally.messages):
             daemon.checkpoint()
 
 
