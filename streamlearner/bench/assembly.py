@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamlearner.app.assembly import build
+from streamlearner.app.learning import make_learner
 from streamlearner.app.parts import make_eye
-from streamlearner.bench.kit.fixture import Dataset, Fixture
+from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
 from streamlearner.config.loading import load
 from streamlearner.connectors.kafka.source import KafkaSource
 from streamlearner.connectors.kafka.writer import KafkaWriter
 from streamlearner.connectors.memory import MemorySource
-from streamlearner.decoding.codec import encode_raw
+from streamlearner.decoding.codec import Schema, encode_raw
 from streamlearner.errors import ConfigError
+from streamlearner.learning.learner import Learner
 from streamlearner.stream import Message
 from streamlearner.vision import datasets as picture_sets
 
@@ -47,6 +49,7 @@ def build_fixture(*, data: Path, download: bool = False) -> Fixture:
         load_dataset=load_dataset,
         load_csv=load_csv,
         encode=encode_raw,
+        build_learner=_new_learner,
         build_eye=lambda settings: make_eye(load(path=None, settings=settings, environ={})),
     )
 
@@ -63,6 +66,12 @@ class MonitoredSource(MemorySource):
         if self.between is not None:
             self.between(self.position["index"])
         return super().poll(max_messages, timeout_s)
+
+
+def _new_learner(settings: Settings, dataset: Dataset) -> Learner:
+    shape, dtype = dataset.images.shape[1:], dataset.images.dtype.name
+    schema = Schema(shape=(1, *shape) if len(shape) == 2 else tuple(shape), dtype=dtype)
+    return make_learner(load(path=None, settings=settings, environ={}), schema=schema)
 
 
 def _new_topic(messages: list[Message], bootstrap_servers: str) -> KafkaSource:

@@ -148,6 +148,11 @@ REGISTRY.register(
     "what it is worth to choose which inputs get a label",
 )
 REGISTRY.register(
+    "cluster",
+    "streamlearner.bench.experiments.cluster:CLUSTER",
+    "four learners that see other digits each, consolidated, beside one learner and averaged weights",
+)
+REGISTRY.register(
     "throughput",
     "streamlearner.bench.experiments.throughput:THROUGHPUT",
     "the daemon's examples a second against a bare loop",

@@ -35,6 +35,16 @@ def merge(into: Learner, shards: Sequence[Learner], *, generator: torch.Generato
     return recoded
 
 
+def continue_from(into: Learner, former: Learner) -> None:
+    """A fresh learner takes over the long-term model of a former one, with its classes and tasks: the next
+    sleep goes on from there."""
+    into.labels, into.tasks = former.labels.copy(), former.tasks.copy()
+    into.method.seen_classes.load_state_dict(former.method.seen_classes.state_dict())
+    into.method.revert(former.method.neocortex.state_dict())
+    into.progress.version = into.progress.newest = former.progress.version
+    into.progress.period = former.progress.period
+
+
 def draw_apart(learner: Learner, *, number: int) -> None:
     """Its memory and exam draw by a seed of their own from now on: samples of several learners are one sample
     only where none draws as another does. What is answered by depends on the configured seed alone."""

@@ -43,6 +43,7 @@ class Fixture:
       examples where only a part is needed.
     - `load_csv(name)`: the numbers of a file with one line of column names, [rows, columns] float64.
     - `build_eye(settings)`: an eye of these dotted settings.
+    - `build_learner(settings, dataset)`: what a daemon of these settings would learn with, for such inputs.
     - `encode(image, label=, task=)`: a message's value and headers.
     """
 
@@ -53,6 +54,7 @@ class Fixture:
     load_csv: Callable[[str], NDArray[np.float64]]
     encode: Callable[..., tuple[bytes, tuple[tuple[str, bytes], ...]]]
     build_eye: Callable[[Settings], Any]
+    build_learner: Callable[[Settings, Dataset], Any]
 
     def messages(self, dataset: Dataset, *, tasks: list[str] | None = None) -> list[Message]:
         """The examples as messages, in their order."""
