@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,12 +62,13 @@ class MetadataPoller:
         group_id: str | None,
         every_s: float,
         describe_every_s: float,
+        partitions: Collection[int] | None = None,
         clock: Callable[[], float] = time.monotonic,
         build: Callable[..., Any] = KafkaAdminClient,
     ) -> None:
         self._topic = topic
         self._isolation = IsolationLevel.build_from(isolation_level)
-        self._group_id = group_id
+        self._group_id, self._only = group_id, partitions
         self._every_s, self._describe_every_s = every_s, describe_every_s
         self._described_s = -math.inf
         self._describe_now = threading.Event()
@@ -103,7 +104,8 @@ class MetadataPoller:
         """Asks now: None where the topic does not exist; raises the client's errors where none answers."""
         asked_s = self._clock()
         (described,) = self._admin.describe_topics([self._topic])
-        numbers = frozenset(int(entry["partition_index"]) for entry in described["partitions"])
+        found = (int(entry["partition_index"]) for entry in described["partitions"])
+        numbers = frozenset(number for number in found if self._only is None or number in self._only)
         refusal = for_code(described["error_code"])
         if refusal is UnknownTopicOrPartitionError:
             self.missing_since_s = asked_s if self.missing_since_s is None else self.missing_since_s

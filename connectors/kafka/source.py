@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, Self
 
 from streamlearner.connectors.kafka import identity
@@ -30,7 +30,7 @@ ASK_EVERY_S = 1.0  # so an answer that is late once or twice is no silence yet
 
 
 class KafkaSource(Source):
-    """Reads all partitions of a topic, also those added later, in the order of the records' timestamps.
+    """Reads all partitions of a topic, also those added later, or `partitions` alone, by timestamp.
 
     `client` holds any kafka-python consumer option (TLS, SASL, timeouts, fetch sizes). `start` says where a
     learner without a checkpoint begins. `on_gap` says what happens where retention overtook the position or a
@@ -39,7 +39,7 @@ class KafkaSource(Source):
     far the topic reaches, every `discover_every_s` for its partitions and its id. A fetch that hangs
     `poll_hang_timeout_s` past its timeout ends the process with code 70 (`end_process`). With a `group_id`
     checkpointed offsets are shown to lag displays; nothing reads them back. A null value is delivered: the
-    codec decides. One object is opened once; all methods are called from one thread.
+    codec decides. One object is opened once; all calls come from one thread.
     """
 
     name = "kafka"
@@ -57,6 +57,7 @@ class KafkaSource(Source):
         start_timeout_s: float = 60.0,
         discover_every_s: float = 30.0,
         poll_hang_timeout_s: float = 120.0,
+        partitions: Collection[int] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         end_process: Callable[[int], object] = os._exit,
@@ -65,6 +66,7 @@ class KafkaSource(Source):
             raise ConfigError(f"kafka: start is {start!r}; expected 'earliest' or 'latest'")
         self._options = consumer_options(bootstrap_servers, client or {})
         self._topic, self._start, self.begins_now = topic, start, start == "latest"
+        self._only = partitions
         self._start_timeout_s, self._discover_every_s = start_timeout_s, discover_every_s
         self._clock, self._sleep, self._group_id = clock, sleep, group_id
         self._gaps = Gaps(topic=topic, on_gap=on_gap)
@@ -204,6 +206,7 @@ class KafkaSource(Source):
             group_id=self._group_id,
             every_s=min(ASK_EVERY_S, self._discover_every_s),
             describe_every_s=self._discover_every_s,
+            partitions=self._only,
             clock=self._clock,
         )
 

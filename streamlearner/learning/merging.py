@@ -45,6 +45,15 @@ def continue_from(into: Learner, former: Learner) -> None:
     into.progress.period = former.progress.period
 
 
+def adopt(learner: Learner, published: Learner) -> None:
+    """A learner goes on from the long-term model that was taught from the memories of all. It comes to know
+    the classes that others saw, under indices of its own."""
+    method: Any = learner.method
+    indices = Indices(_indices(published.labels, learner.labels), _indices(published.tasks, learner.tasks))
+    method.follow(published.method, indices)
+    learner.progress.version = learner.progress.newest = published.progress.version
+
+
 def draw_apart(learner: Learner, *, number: int) -> None:
     """Its memory and exam draw by a seed of their own from now on: samples of several learners are one sample
     only where none draws as another does. What is answered by depends on the configured seed alone."""

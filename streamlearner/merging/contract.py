@@ -25,3 +25,9 @@ class Mergeable:
         from codes alone. All draws come from `generator`. Says which codes were of another fit. Raises
         ValueError where these cannot be one.
         """
+
+    @abstractmethod
+    def follow(self, published: Self, indices: Indices) -> None:
+        """Goes on from the long-term model of `published`, which was taught from the memories of all, and
+        knows the classes that it knows, under the indices that they have here. What is remembered, or summed,
+        stays that of this learner alone: it is merged again."""

@@ -18,6 +18,7 @@ from streamlearner.methods.graphs import BothAnswer, NetworkAnswers, StatisticsA
 from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import Network
+from streamlearner.networks.head_rows import state_with_rows_at
 from streamlearner.statistics.graph import StatisticsGraph
 
 
@@ -102,6 +103,14 @@ class ChoosesAnswerer(Remembering, Mergeable):
             for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
                 network.update_input_statistics(shown)
         return recoded
+
+    def follow(self, published: Self, indices: Indices) -> None:
+        self.seen_classes.merge([published.seen_classes], [indices])
+        self._grow()
+        self.share_budget()
+        classes = indices.classes
+        places = [classes[k] for k in range(len(classes))]
+        self.revert(state_with_rows_at(published.neocortex, places))
 
     def _merge_statistics(self, shards: Sequence[Answering], indices: Sequence[Indices]) -> None:
         own = self.answering

@@ -87,6 +87,9 @@ class StreamingStatistics(DualMemory, Mergeable):
             self.hippocampus.merge(shard.hippocampus, own.classes)
         return Recoded()
 
+    def follow(self, published: Self, indices: Indices) -> None:
+        """Nothing is taught: the sums of all are those of the published one, and never of this one."""
+
     def candidate(self) -> Self:
         """With the sums as they are now for its neocortex: a sleep teaches nothing else."""
         candidate = super().candidate()

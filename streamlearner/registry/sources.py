@@ -29,6 +29,8 @@ class KafkaSection(Section):
     """host:port, several separated by commas"""
     topic: str = Field(default="examples", min_length=1)
     """the topic of labelled examples; all its partitions are read, also those added later"""
+    partitions: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, examples=[[0, 1]])
+    """of the topic, which are read; null: all, also those added later"""
     labels_topic: str | None = Field(default=None, min_length=1, examples=["labels"])
     """a topic of labels that come later: {"prediction_id": ..., "label": ...}; null: by HTTP alone"""
     start: Literal["earliest", "latest"] = "earliest"

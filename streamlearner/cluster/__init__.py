@@ -1,0 +1,12 @@
+"""More than one machine: learners, one consolidator and replicas, which meet in one store.
+
+store.py         a folder that all of them reach: files that are made once, and files that are replaced
+claims.py        who holds what: each claim raises an epoch, and what an older epoch writes nobody reads
+assignment.py    which learner is to read which partitions
+lineage.py       one partition's learning half, with its state in the store
+learner.py       the lineages that one process was assigned
+consolidator.py  merges what all remember, teaches the long-term model, publishes versions
+versions.py      published versions: immutable, one after the other
+status.py        what is going on, from the store alone
+engine.py        all of these as Ray actors; the only module that imports Ray
+"""

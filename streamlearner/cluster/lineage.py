@@ -1,0 +1,128 @@
+"""One partition's learning half: what is learned from it, with its position, in the store."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from streamlearner.cluster.claims import Claims
+from streamlearner.cluster.store import Store
+from streamlearner.daemon.loop import Daemon
+from streamlearner.errors import StreamlearnerError
+
+log = logging.getLogger(__name__)
+
+TRIES = 5
+"""To copy a checkpoint before it is pruned: a holder that was not waited for still writes."""
+
+MakeDaemon = Callable[[int, Path], Daemon]
+"""The daemon of one partition, with its state in a folder; it serves nobody, and never sleeps."""
+
+
+class Fenced(StreamlearnerError):
+    """Another holder has claimed the partition: what is learned of it here counts no more."""
+
+
+def state_folder(store: Store, partition: int, epoch: int) -> Path:
+    """Where the holder of an epoch, and nobody else, keeps what it learned."""
+    return store.folder / f"partitions/{partition:05d}/epochs/{epoch:06d}"
+
+
+def claims_of(store: Store, partition: int) -> Claims:
+    return Claims(store, f"partitions/{partition:05d}/claims")
+
+
+class Lineage:
+    """A partition that was claimed in an epoch. All it writes is in the folder of that epoch, so a holder
+    that was frozen harms nothing when it wakes up: nobody reads the folder of an older epoch any more."""
+
+    def __init__(self, store: Store, *, partition: int, epoch: int, make_daemon: MakeDaemon) -> None:
+        self.partition, self.epoch = partition, epoch
+        self._claims = claims_of(store, partition)
+        self.daemon = make_daemon(partition, state_folder(store, partition, epoch))
+        try:
+            self.daemon.restore()
+            self.daemon.open()
+        except BaseException:
+            self.daemon.close()
+            raise
+
+    @classmethod
+    def take(
+        cls, store: Store, *, partition: int, holder: str, forced: bool, make_daemon: MakeDaemon
+    ) -> Lineage | None:
+        """Claims it and goes on where its last holder saved; None while another one holds it (unless it is
+        `forced`), or was faster."""
+        claims = claims_of(store, partition)
+        former = claims.newest()
+        if former is not None and not (former.released or forced or former.holder == holder):
+            return None
+        epoch = claims.claim(holder, after=former.epoch if former else 0)
+        if epoch is None:
+            return None
+        _inherit(store, partition, epoch)
+        return cls(store, partition=partition, epoch=epoch, make_daemon=make_daemon)
+
+    def turn(self) -> bool:
+        """Learns the next batch, if there is one; whether there was."""
+        daemon = self.daemon
+        daemon.wake()
+        daemon.publish()
+        if daemon.checkpoint_due():
+            self.save()
+        return daemon.took_batch
+
+    def save(self) -> None:
+        """A checkpoint, durable when it returns. Raises Fenced where the partition is another's by now."""
+        self.check()
+        self.daemon.checkpoint()
+
+    def check(self) -> None:
+        """Raises Fenced."""
+        if not self._claims.holds(self.epoch):
+            raise Fenced(f"partition {self.partition} was claimed after epoch {self.epoch}")
+
+    def give_up(self) -> None:
+        """Saves, and lets the next holder go on from there."""
+        try:
+            self.check()
+            self.daemon.drain()
+            self._claims.release(self.epoch)
+        finally:
+            self.daemon.close()
+
+    def document(self) -> dict[str, Any]:
+        """For the status, as JSON."""
+        learner, tally = self.daemon.learner, self.daemon.state.tally
+        bits = sum(learner.method.stored_bits().values()) if learner else 0
+        return {
+            "epoch": self.epoch,
+            "messages": tally.messages,
+            "learned": learner.progress.learned if learner else 0,
+            "withheld": learner.progress.withheld if learner else 0,
+            "lag": sum(self.daemon.state.source.lag().values()),
+            "bits": bits,
+            "version": learner.progress.version if learner else 0,
+        }
+
+
+def _inherit(store: Store, partition: int, epoch: int) -> None:
+    """The newest checkpoint of the latest epoch that has any is the first of this one."""
+    own = state_folder(store, partition, epoch)
+    for earlier in range(epoch - 1, 0, -1):
+        checkpoints = state_folder(store, partition, earlier) / "checkpoints"
+        for _ in range(TRIES):
+            numbers = sorted(p.name for p in checkpoints.glob("[0-9]*")) if checkpoints.is_dir() else []
+            if not numbers:
+                break
+            aside = store.aside()
+            with suppress(FileNotFoundError, shutil.Error):
+                shutil.copytree(checkpoints / numbers[-1], aside / "checkpoints" / numbers[-1])
+                store.publish(aside, str(own.relative_to(store.folder)))
+                log.info("partition %d goes on from epoch %d, checkpoint %s", partition, earlier, numbers[-1])
+                return
+            shutil.rmtree(aside)
