@@ -1,6 +1,7 @@
 """More than one machine: learners, one consolidator and replicas, which meet in one store.
 
 store.py         a folder that all of them reach: files that are made once, and files that are replaced
+layout.py        where things stand in it
 claims.py        who holds what: each claim raises an epoch, and what an older epoch writes nobody reads
 assignment.py    which learner is to read which partitions
 lineage.py       one partition's learning half, with its state in the store

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from streamlearner.cluster.layout import ASSIGNMENT
 from streamlearner.cluster.store import Store
 
-NAME = "assignment.json"
 Assignment = dict[str, list[int]]
 
 
@@ -32,5 +32,5 @@ def assigned(partitions: int, learners: Sequence[str], former: Mapping[str, Sequ
 
 def read_assignment(store: Store) -> Assignment:
     """The one that holds; nobody has any partition before the first."""
-    found = store.read(NAME) or {}
+    found = store.read(ASSIGNMENT) or {}
     return {name: [int(number) for number in own] for name, own in found.items()}

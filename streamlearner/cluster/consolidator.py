@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from streamlearner.cluster.claims import Claims
-from streamlearner.cluster.lineage import claims_of, state_folder
+from streamlearner.cluster.layout import LEASE, PARTITIONS, REPORT, claims_of, state_folder
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
 
 log = logging.getLogger(__name__)
 
-LEASE, REPORT = "consolidator/lease", "consolidator/report.json"
 State = TypeVar("State")
 
 
@@ -98,7 +97,7 @@ class Consolidator(Generic[State]):
     def _folders(self) -> list[Path]:
         """Of each partition the state of the newest epoch; that of the one before, while it has none."""
         found = []
-        for name in self.store.names("partitions"):
+        for name in self.store.names(PARTITIONS):
             newest = claims_of(self.store, int(name)).newest()
             epochs = range(newest.epoch if newest else 0, 0, -1)
             folders = (state_folder(self.store, int(name), epoch) for epoch in epochs)

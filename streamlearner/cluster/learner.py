@@ -10,6 +10,7 @@ from typing import Any
 
 from streamlearner.cluster.assignment import read_assignment
 from streamlearner.cluster.claims import Claims
+from streamlearner.cluster.layout import LEARNERS, STARTS
 from streamlearner.cluster.lineage import Fenced, Lineage, MakeDaemon
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
 """At the assignment, at who has claimed a partition, and for a new version."""
 IDLE_S = 0.05
-FOLDER = "learners"
 
 
 class ClusterLearner:
@@ -46,7 +46,7 @@ class ClusterLearner:
         self._versions = PublishedVersions(store)
         self.lineages: dict[int, Lineage] = {}
         self._waited_since: dict[int, float] = {}
-        self._starts = Claims(store, f"starts/{name}")
+        self._starts = Claims(store, f"{STARTS}/{name}")
         self.start = self._starts.next(str(os.getpid()))
         self._rate, self._counted = 0.0, (clock(), 0)
         self._learned_here = 0
@@ -119,7 +119,7 @@ class ClusterLearner:
 
     @property
     def _file(self) -> str:
-        return f"{FOLDER}/{self.name}.json"
+        return f"{LEARNERS}/{self.name}.json"
 
     def _report(self) -> None:
         documents = {str(number): it.document() for number, it in sorted(self.lineages.items())}

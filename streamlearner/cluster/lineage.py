@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from streamlearner.cluster.claims import Claims
+from streamlearner.cluster.layout import claims_of, state_folder
 from streamlearner.cluster.store import Store
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import StreamlearnerError
@@ -25,15 +25,6 @@ MakeDaemon = Callable[[int, Path], Daemon]
 
 class Fenced(StreamlearnerError):
     """Another holder has claimed the partition: what is learned of it here counts no more."""
-
-
-def state_folder(store: Store, partition: int, epoch: int) -> Path:
-    """Where the holder of an epoch, and nobody else, keeps what it learned."""
-    return store.folder / f"partitions/{partition:05d}/epochs/{epoch:06d}"
-
-
-def claims_of(store: Store, partition: int) -> Claims:
-    return Claims(store, f"partitions/{partition:05d}/claims")
 
 
 class Lineage:

@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streamlearner.cluster.assignment import read_assignment
-from streamlearner.cluster.consolidator import REPORT
-from streamlearner.cluster.learner import FOLDER
-from streamlearner.cluster.lineage import claims_of
+from streamlearner.cluster.layout import LEARNERS, PARTITIONS, REPLICAS, REPORT, claims_of
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
 
@@ -23,10 +21,8 @@ def status_document(store: Store, *, clock: Callable[[], float] = time.time) -> 
     now_s, assignment = clock(), read_assignment(store)
     learners = [_reported(store, name, now_s) for name in assignment]
     owned = {int(number) for learner in learners for number in learner["partitions"]}
-    known = {int(name) for name in store.names("partitions")} | {
-        n for own in assignment.values() for n in own
-    }
-    replicas = [store.read(f"replicas/{name}") or {} for name in store.names("replicas")]
+    known = {int(name) for name in store.names(PARTITIONS)} | {n for own in assignment.values() for n in own}
+    replicas = [store.read(f"{REPLICAS}/{name}") or {} for name in store.names(REPLICAS)]
     return {
         "learners": learners,
         "without_owner": sorted(known - owned),
@@ -46,7 +42,7 @@ def _epoch(store: Store, partition: int) -> int:
 
 
 def _reported(store: Store, name: str, now_s: float) -> dict[str, Any]:
-    found = store.read(f"{FOLDER}/{name}.json") or {}
+    found = store.read(f"{LEARNERS}/{name}.json") or {}
     partitions: dict[str, Any] = found.get("partitions", {})
     silent_s = now_s - float(found.get("at_s", 0.0))
     return {

@@ -35,6 +35,7 @@ COMMANDS = {
     "plan": "Says what a budget in bits holds: the size of a code, how many are kept, and of how much of the "
     "stream.",
     "bench": "Runs the experiments behind every claim, on the daemon's own learning code.",
+    "cluster": "Shares a topic's partitions between several learners, on Ray.",
     "checkpoint": "Looks after the checkpoints on disk. The daemon may run beside list and verify.",
     "config": "Checks, describes and shows the configuration.",
 }
@@ -42,6 +43,7 @@ COMMANDS = {
 
 _HOMES = {
     "bench": "bench.command:bench",
+    "cluster": "commands.cluster:cluster",
     "checkpoint": "commands.checkpoint:checkpoints",
     "config": "commands.config:config_commands",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,13 @@ def connect(address: str, token: str | None, token_file: Path | None) -> Client:
     if token is None and token_file is not None:
         token = token_in(token_file)
     return Client(address, token=token or "", retries=NO_RETRIES)
+
+
+def settings_of(path: Path | None, settings: list[str] | None) -> tuple[Path | None, dict[str, Any]]:
+    """The file and the flags from which another process of this machine, or of its cluster, loads the same
+    configuration."""
+    path = DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.exists() else path
+    return path and path.absolute(), dict(configuration.parse_settings(settings or []))
 
 
 def load_config(path: Path | None, settings: list[str] | None) -> configuration.Config:

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from streamlearner.config import problems
+from streamlearner.config.cluster_settings import ClusterSection
 from streamlearner.config.entries import (
     FoundSetting,
     environment_entries,
@@ -90,6 +91,7 @@ class Config(Section):
     labels: LabelsSection = Field(default_factory=LabelsSection)
     history: HistorySection = Field(default_factory=HistorySection)
     dead_letters: DeadLettersSection = Field(default_factory=DeadLettersSection)
+    cluster: ClusterSection = Field(default_factory=ClusterSection)
 
     def digest(self) -> str:
         """SHA-256 of what shapes learning: two runs with equal digests on equal streams learn the same."""
@@ -115,7 +117,7 @@ class Config(Section):
 
 _NOT_LEARNING = {
     "state_dir", "source", "schema_registry", "serving", "labels", "history", "dead_letters", "checkpoint",
-    "export",
+    "export", "cluster",
 }  # fmt: skip
 _SECTIONS_OF_0_1 = {
     "active_long_term", "generative_dual_memory", "masked_generator", "meta_learned_update",

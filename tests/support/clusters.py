@@ -15,10 +15,10 @@ from kafka.admin import NewTopic
 from sklearn.datasets import load_digits
 
 from streamlearner.app.cluster import Consolidating, make_lineage
-from streamlearner.cluster.assignment import NAME, assigned, read_assignment
+from streamlearner.cluster.assignment import assigned, read_assignment
 from streamlearner.cluster.consolidator import Consolidator
+from streamlearner.cluster.layout import ASSIGNMENT, claims_of, state_folder
 from streamlearner.cluster.learner import ClusterLearner
-from streamlearner.cluster.lineage import claims_of, state_folder
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
 from streamlearner.config import loading as config
@@ -72,7 +72,7 @@ class Cluster:
     def scale(self, count: int) -> None:
         """To learners 0 to count - 1; who is new is started, who goes gives up what it has."""
         names = [f"learner-{number}" for number in range(count)]
-        self.store.replace(NAME, assigned(self.partitions, names, read_assignment(self.store)))
+        self.store.replace(ASSIGNMENT, assigned(self.partitions, names, read_assignment(self.store)))
         for name in names:
             if name not in self.learners:
                 self.start(name)

@@ -1,0 +1,229 @@
+"""A cluster's processes as Ray actors: placed, restarted and ended by Ray. Nothing else imports Ray, and this
+only once a cluster is started.
+
+An actor's call may be repeated by Ray after a restart, with fresh state: all that an actor is told, it reads
+from the store, and each of its methods may be called twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from streamlearner.app.cluster import Consolidating, Replica, make_lineage, open_config
+from streamlearner.cluster.assignment import assigned, read_assignment
+from streamlearner.cluster.consolidator import Consolidator
+from streamlearner.cluster.layout import ASSIGNMENT, REPLICAS, WANTED
+from streamlearner.cluster.learner import IDLE_S, ClusterLearner
+from streamlearner.cluster.store import Store
+from streamlearner.cluster.versions import PublishedVersions
+from streamlearner.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+DRAIN_S = 120.0
+SPARE_CPUS = 8
+"""For learners that are asked for later, and for what Ray itself starts, on a machine of our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What each process is made from: the configuration as the command was given it, and the partitions."""
+
+    path: Path | None
+    settings: Mapping[str, Any]
+    store: Path
+    partitions: int
+    takeover_s: float
+    every_examples: int
+    replicas: int
+    learner_cpus: float
+    consolidator_cpus: float
+    replica_cpus: float
+
+
+class Loop:
+    """Runs turns on one thread until it is stopped. A turn that fails ends the process, and Ray starts it
+    again: what counts is in the store."""
+
+    def __init__(self, turn: Callable[[], bool], stop: Callable[[], None]) -> None:
+        self._turn, self._stop, self._stopping = turn, stop, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="turns", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                if not self._turn():
+                    self._stopping.wait(IDLE_S)
+            self._stop()
+        except BaseException:
+            log.exception("this process ends")
+            os._exit(1)
+
+    def stop(self) -> bool:
+        """True once it has ended in order."""
+        self._stopping.set()
+        self._thread.join(DRAIN_S)
+        return not self._thread.is_alive()
+
+
+class LearnerActor:
+    """One learner."""
+
+    def __init__(self, setup: Setup, name: str) -> None:
+        config, store = open_config(setup.path, setup.settings), Store(setup.store)
+        work = Consolidating(config)
+
+        def load_version(number: int) -> Any:
+            state = work.read(PublishedVersions(store).folder(number))
+            assert state is not None and state.learner is not None
+            return state.learner
+
+        self.learner = ClusterLearner(
+            name=name,
+            store=store,
+            make_daemon=lambda partition, folder: make_lineage(config, partition=partition, folder=folder),
+            load_version=load_version,
+            takeover_s=setup.takeover_s,
+        )
+        self._loop = Loop(self.learner.turn, self.learner.stop)
+
+    def pid(self) -> int:
+        """That it answers, and which process it is."""
+        return os.getpid()
+
+    def stop(self) -> bool:
+        """Saves all and gives it up."""
+        return self._loop.stop()
+
+
+class ConsolidatorActor:
+    """The one consolidator."""
+
+    def __init__(self, setup: Setup) -> None:
+        config, store = open_config(setup.path, setup.settings), Store(setup.store)
+        consolidator = Consolidator(
+            holder=f"process {os.getpid()}",
+            store=store,
+            work=Consolidating(config),
+            every_examples=setup.every_examples,
+        )
+
+        def turn() -> bool:
+            time.sleep(LOOK_EVERY_S)
+            return consolidator.turn()
+
+        self._loop = Loop(turn, lambda: None)
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def stop(self) -> bool:
+        return self._loop.stop()
+
+
+def replica_application(setup: Setup) -> Any:
+    """What Ray Serve asks in a replica's process. A thread follows the published versions."""
+    store, pid = Store(setup.store), os.getpid()
+    replica, versions = Replica(open_config(setup.path, setup.settings)), PublishedVersions(store)
+
+    def follow() -> None:
+        while True:
+            try:
+                replica.look(newest := versions.newest, versions.folder(newest))
+                told = {"name": f"process {pid}", "version": replica.version, "at_s": time.time()}
+                store.replace(f"{REPLICAS}/{pid}.json", told)
+            except Exception:  # it answers with the version that it has
+                log.exception("a published version could not be followed")
+            time.sleep(LOOK_EVERY_S)
+
+    threading.Thread(target=follow, name="versions", daemon=True).start()
+    return replica.application
+
+
+class Engine:
+    """Starts a cluster's processes, follows the number of learners that is wanted, and ends them in order."""
+
+    def __init__(self, setup: Setup, *, learners: int, host: str, port: int) -> None:
+        self.setup, self.store = setup, Store(setup.store)
+        self.store.replace(WANTED, {"learners": learners})
+        self._actors: dict[str, Any] = {}
+        self._host, self._port = host, port
+        self._ray: Any = None
+
+    def start(self) -> None:
+        """On the cluster at RAY_ADDRESS, or one of its own on this machine. Raises ConfigError without
+        Ray."""
+        try:
+            import ray
+        except ModuleNotFoundError:
+            raise ConfigError("a cluster needs Ray: pip install 'streamlearner[cluster]'") from None
+        setup, self._ray = self.setup, ray
+        ray.init(log_to_driver=True, **({} if os.environ.get("RAY_ADDRESS") else self._alone()))
+        self._consolidator = self._remote(ConsolidatorActor, setup.consolidator_cpus).remote(setup)
+        self.follow()
+        if setup.replicas:
+            self._serve()
+
+    def _alone(self) -> dict[str, Any]:
+        """Options of a Ray of our own: what is wanted may be more than this machine's cores."""
+        setup = self.setup
+        cores = self._wanted * setup.learner_cpus + setup.replicas * setup.replica_cpus
+        cores += setup.consolidator_cpus + SPARE_CPUS
+        return {
+            "num_cpus": math.ceil(cores),
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+            "_system_config": {"worker_niceness": 0},  # by default 15: they would starve beside anything
+        }
+
+    def _serve(self) -> None:
+        from ray import serve
+
+        serve.start(http_options={"host": self._host, "port": self._port})
+        answering: Any = serve.deployment(serve.ingress(partial(replica_application, self.setup))())
+        placed = answering.options(
+            name="replica",
+            num_replicas=self.setup.replicas,
+            ray_actor_options={"num_cpus": self.setup.replica_cpus},
+        )
+        serve.run(placed.bind(), name="streamlearner", route_prefix="/")
+
+    def follow(self) -> None:
+        """As many learners as are wanted now. Who goes gives up its partitions before others take them."""
+        names = [f"learner-{number}" for number in range(self._wanted)]
+        former = read_assignment(self.store)
+        if list(former) != names:
+            self.store.replace(ASSIGNMENT, assigned(self.setup.partitions, names, former))
+        for name in [name for name in self._actors if name not in names]:
+            actor = self._actors.pop(name)
+            self._ray.get(actor.stop.remote(), timeout=DRAIN_S)
+            self._ray.kill(actor)
+        for name in [name for name in names if name not in self._actors]:
+            made = self._remote(LearnerActor, self.setup.learner_cpus)
+            self._actors[name] = made.remote(self.setup, name)
+
+    def stop(self) -> None:
+        """Drains all: learners save and give up their partitions."""
+        if self.setup.replicas:
+            self._ray.serve.shutdown()
+        stopped = [actor.stop.remote() for actor in (*self._actors.values(), self._consolidator)]
+        self._ray.get(stopped, timeout=DRAIN_S)
+        self._ray.shutdown()
+
+    @property
+    def _wanted(self) -> int:
+        return max(1, int((self.store.read(WANTED) or {}).get("learners", 1)))
+
+    def _remote(self, kind: type, cpus: float) -> Any:
+        return self._ray.remote(num_cpus=cpus, max_restarts=-1, max_task_retries=-1)(kind)

@@ -1,0 +1,22 @@
+"""Where things stand in the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlearner.cluster.claims import Claims
+from streamlearner.cluster.store import Store
+
+ASSIGNMENT, WANTED = "assignment.json", "wanted.json"
+LEARNERS, STARTS, REPLICAS, PARTITIONS = "learners", "starts", "replicas", "partitions"
+LEASE, REPORT = "consolidator/lease", "consolidator/report.json"
+
+
+def claims_of(store: Store, partition: int) -> Claims:
+    """Who holds a partition."""
+    return Claims(store, f"{PARTITIONS}/{partition:05d}/claims")
+
+
+def state_folder(store: Store, partition: int, epoch: int) -> Path:
+    """Where the holder of an epoch, and nobody else, keeps what it learned."""
+    return store.folder / f"{PARTITIONS}/{partition:05d}/epochs/{epoch:06d}"

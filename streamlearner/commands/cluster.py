@@ -1,0 +1,99 @@
+"""`streamlearner cluster`: learners, one consolidator and replicas on Ray."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streamlearner.commands.options import ConfigOption, LogOption, SetOption, load_config, settings_of
+from streamlearner.errors import ConfigError
+from streamlearner.telemetry.logs import LogFormat, start_logging
+
+log = logging.getLogger(__name__)
+
+cluster = typer.Typer(
+    no_args_is_help=True, help="Shares a topic's partitions between several learners, on Ray."
+)
+LOOK_EVERY_S = 1.0
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@cluster.command()
+def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOption = LogFormat.TEXT) -> None:
+    """Runs the learners, the consolidator and the replicas, on the Ray cluster at RAY_ADDRESS or on this
+    machine, until SIGTERM or Ctrl-C; then drains."""
+    start_logging(log_format)
+    path, chosen = settings_of(config, set_)
+    settings = load_config(config, set_)
+    engine = _engine(path, chosen, settings)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    engine.start()
+    log.info("the cluster runs: `streamlearner cluster status` shows it")
+    try:
+        while not stopping.wait(LOOK_EVERY_S):
+            engine.follow()
+    finally:
+        log.info("draining")
+        engine.stop()
+
+
+@cluster.command()
+def status(config: ConfigOption = None, set_: SetOption = None, as_json: AsJson = False) -> None:
+    """Shows every learner's partitions, lag, speed and bits, and the version that each replica answers with;
+    from the store alone."""
+    from streamlearner.cluster.status import status_document, table
+
+    document = status_document(_store(config, set_))
+    typer.echo(json.dumps(document, indent=2) if as_json else table(document))
+
+
+@cluster.command()
+def scale(
+    learners: Annotated[int, typer.Option(min=1, help="As many learners from now on.")],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Changes the number of learners while the cluster runs; partitions move with all that was learned of
+    them."""
+    from streamlearner.cluster.layout import WANTED
+
+    _store(config, set_).replace(WANTED, {"learners": learners})
+    typer.echo(f"{learners} learners are wanted")
+
+
+def _store(config: Path | None, set_: list[str] | None) -> Any:
+    from streamlearner.cluster.store import Store
+
+    folder = load_config(config, set_).cluster.store
+    if not folder.is_dir():
+        raise ConfigError(f"cluster.store: there is no folder {folder}; `streamlearner cluster run` makes it")
+    return Store(folder)
+
+
+def _engine(path: Path | None, chosen: dict[str, Any], settings: Any) -> Any:
+    from streamlearner.app.cluster import check_cluster, partitions_of
+    from streamlearner.cluster.engine import Engine, Setup
+
+    check_cluster(settings)
+    section = settings.cluster
+    setup = Setup(
+        path=path,
+        settings=chosen,
+        store=section.store.absolute(),
+        partitions=partitions_of(settings),
+        takeover_s=section.takeover_s,
+        every_examples=section.consolidate_every_examples,
+        replicas=section.replicas,
+        learner_cpus=section.learner_cpus,
+        consolidator_cpus=section.consolidator_cpus,
+        replica_cpus=section.replica_cpus,
+    )
+    return Engine(setup, learners=section.learners, host=settings.serving.host, port=settings.serving.port)
