@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from pathlib import Path
@@ -12,16 +12,14 @@ from typing import Any
 import torch
 from prometheus_client import CollectorRegistry
 
-from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.assembly import assemble, make_checkpoints
 from streamlearner.app.codec import make_codec
 from streamlearner.app.embedded_state import EmbeddedState
-from streamlearner.app.learning import check_method
 from streamlearner.app.machine import THIS_MACHINE
 from streamlearner.app.outside import make_dead_letters, make_source
-from streamlearner.app.parts import check_device, make_eye, seed_of
+from streamlearner.app.parts import make_eye, seed_of
 from streamlearner.app.serving import make_serving
-from streamlearner.config.loading import Config, load
+from streamlearner.config.loading import Config
 from streamlearner.daemon.intake import Tally
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.requests import Requests, StatusDocuments
@@ -30,8 +28,6 @@ from streamlearner.errors import ConfigError
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.merging import continue_from, draw_apart, merge
 from streamlearner.learning.predictor import Predictor
-from streamlearner.merging.contract import Mergeable
-from streamlearner.registry.methods import METHODS
 from streamlearner.serving import Conflict
 from streamlearner.state.lock import StateLock
 from streamlearner.stream import Position
@@ -168,37 +164,6 @@ def total(tallies: Sequence[Tally]) -> Tally:
     for name in (field.name for field in fields(Tally) if field.name != "reasons"):
         setattr(found, name, sum(getattr(tally, name) for tally in tallies))
     return found
-
-
-def check_cluster(config: Config) -> None:
-    """Raises ConfigError where these settings are not for several learners."""
-    lineage_config(config, partition=0, folder=config.state_dir)
-    kind = METHODS.find(config.method.name).load()
-    if not issubclass(kind, Mergeable):
-        raise ConfigError(
-            f"method.name: {config.method.name} remembers nothing that could be merged exactly: for a "
-            "cluster choose recollection_replay or streaming_statistics"
-        )
-
-
-def partitions_of(config: Config) -> int:
-    """Of the configured topic. Raises SourceUnreachable."""
-    source = make_source(config, log=None)
-    source.open(None)
-    try:
-        return len(source.position["partitions"])
-    finally:
-        source.close()
-
-
-def open_config(path: Path | None, settings: Mapping[str, Any]) -> Config:
-    """For a process of the cluster: the same as the one that started it read."""
-    keep_freed_memory()
-    config = load(path=path, settings=settings)
-    torch.set_num_threads(config.threads or 1)
-    check_device(config)
-    check_method(config)
-    return config
 
 
 class Replica:

@@ -12,13 +12,12 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from streamlearner.app.cluster import Consolidating, Replica, make_lineage, open_config
+from streamlearner.app.cluster import Consolidating, Replica, make_lineage
+from streamlearner.app.cluster_setup import Setup, open_config
 from streamlearner.cluster.assignment import assigned, read_assignment
 from streamlearner.cluster.consolidator import Consolidator
 from streamlearner.cluster.layout import ASSIGNMENT, REPLICAS, WANTED
@@ -33,22 +32,6 @@ LOOK_EVERY_S = 1.0
 DRAIN_S = 120.0
 SPARE_CPUS = 8
 """For learners that are asked for later, and for what Ray itself starts, on a machine of our own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What each process is made from: the configuration as the command was given it, and the partitions."""
-
-    path: Path | None
-    settings: Mapping[str, Any]
-    store: Path
-    partitions: int
-    takeover_s: float
-    every_examples: int
-    replicas: int
-    learner_cpus: float
-    consolidator_cpus: float
-    replica_cpus: float
 
 
 class Loop:
@@ -81,7 +64,7 @@ class LearnerActor:
     """One learner."""
 
     def __init__(self, setup: Setup, name: str) -> None:
-        config, store = open_config(setup.path, setup.settings), Store(setup.store)
+        config, store = open_config(setup), Store(setup.store)
         work = Consolidating(config)
 
         def load_version(number: int) -> Any:
@@ -111,12 +94,12 @@ class ConsolidatorActor:
     """The one consolidator."""
 
     def __init__(self, setup: Setup) -> None:
-        config, store = open_config(setup.path, setup.settings), Store(setup.store)
+        config, store = open_config(setup), Store(setup.store)
         consolidator = Consolidator(
             holder=f"process {os.getpid()}",
             store=store,
             work=Consolidating(config),
-            every_examples=setup.every_examples,
+            every_examples=setup.consolidate_every_examples,
         )
 
         def turn() -> bool:
@@ -135,7 +118,7 @@ class ConsolidatorActor:
 def replica_application(setup: Setup) -> Any:
     """What Ray Serve asks in a replica's process. A thread follows the published versions."""
     store, pid = Store(setup.store), os.getpid()
-    replica, versions = Replica(open_config(setup.path, setup.settings)), PublishedVersions(store)
+    replica, versions = Replica(open_config(setup)), PublishedVersions(store)
 
     def follow() -> None:
         while True:
@@ -154,11 +137,10 @@ def replica_application(setup: Setup) -> Any:
 class Engine:
     """Starts a cluster's processes, follows the number of learners that is wanted, and ends them in order."""
 
-    def __init__(self, setup: Setup, *, learners: int, host: str, port: int) -> None:
+    def __init__(self, setup: Setup) -> None:
         self.setup, self.store = setup, Store(setup.store)
-        self.store.replace(WANTED, {"learners": learners})
+        self.store.replace(WANTED, {"learners": setup.learners})
         self._actors: dict[str, Any] = {}
-        self._host, self._port = host, port
         self._ray: Any = None
 
     def start(self) -> None:
@@ -190,7 +172,7 @@ class Engine:
     def _serve(self) -> None:
         from ray import serve
 
-        serve.start(http_options={"host": self._host, "port": self._port})
+        serve.start(http_options={"host": self.setup.host, "port": self.setup.port})
         answering: Any = serve.deployment(serve.ingress(partial(replica_application, self.setup))())
         placed = answering.options(
             name="replica",

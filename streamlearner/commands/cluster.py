@@ -29,13 +29,15 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
     """Runs the learners, the consolidator and the replicas, on the Ray cluster at RAY_ADDRESS or on this
     machine, until SIGTERM or Ctrl-C; then drains."""
     start_logging(log_format)
-    path, chosen = settings_of(config, set_)
     settings = load_config(config, set_)
-    engine = _engine(path, chosen, settings)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    from streamlearner.app.cluster_setup import make_setup
+    from streamlearner.cluster.engine import Engine
+
+    path, chosen = settings_of(config, set_)
+    engine, stopping = Engine(make_setup(settings, path=path, settings=chosen)), threading.Event()
     engine.start()
+    for number in (signal.SIGTERM, signal.SIGINT):  # Ray has set its own, which abort, while it started
+        signal.signal(number, lambda *_: stopping.set())
     log.info("the cluster runs: `streamlearner cluster status` shows it")
     try:
         while not stopping.wait(LOOK_EVERY_S):
@@ -76,24 +78,3 @@ def _store(config: Path | None, set_: list[str] | None) -> Any:
     if not folder.is_dir():
         raise ConfigError(f"cluster.store: there is no folder {folder}; `streamlearner cluster run` makes it")
     return Store(folder)
-
-
-def _engine(path: Path | None, chosen: dict[str, Any], settings: Any) -> Any:
-    from streamlearner.app.cluster import check_cluster, partitions_of
-    from streamlearner.cluster.engine import Engine, Setup
-
-    check_cluster(settings)
-    section = settings.cluster
-    setup = Setup(
-        path=path,
-        settings=chosen,
-        store=section.store.absolute(),
-        partitions=partitions_of(settings),
-        takeover_s=section.takeover_s,
-        every_examples=section.consolidate_every_examples,
-        replicas=section.replicas,
-        learner_cpus=section.learner_cpus,
-        consolidator_cpus=section.consolidator_cpus,
-        replica_cpus=section.replica_cpus,
-    )
-    return Engine(setup, learners=section.learners, host=settings.serving.host, port=settings.serving.port)
