@@ -43,6 +43,11 @@ REGISTRY.register(
     "class-incremental CIFAR-100 from the features of a pretrained network",
 )
 REGISTRY.register(
+    "eyes-elsewhere",
+    "streamlearner.bench.experiments.eyes_elsewhere:EYES_ELSEWHERE",
+    "the same on CIFAR-10 and Omniglot",
+)
+REGISTRY.register(
     "eyes-at-224",
     "streamlearner.bench.experiments.eyes_at_224:EYES_AT_224",
     "the same with images of 224 pixels, and how fast they are seen: for an accelerator",

@@ -13,12 +13,12 @@ import torch
 from streamlearner.bench import runner
 from streamlearner.bench.assembly import build_fixture
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.experiments import eye_throughput, eyes, eyes_at_224
+from streamlearner.bench.experiments import eye_throughput, eyes, eyes_at_224, eyes_elsewhere
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Result, Row
 from streamlearner.bench.material.seen_features import cache_folder, seen
-from streamlearner.bench.peers import capymoa, feature_arms, latent_replay
+from streamlearner.bench.peers import feature_arms, latent_replay
 from streamlearner.errors import ConfigError
 from tests.support.tiny_bench import dataset
 
@@ -63,14 +63,7 @@ def test_another_eye_has_features_of_its_own(fixture: Fixture) -> None:
     assert one.shape == other.shape and not np.allclose(one, other, atol=1e-2)
 
 
-def here(arm: str) -> bool:
-    return capymoa.is_installed() or arm not in feature_arms.NEED_CAPYMOA
-
-
-ARMS = [*eyes.OURS, *feature_arms.BOUNDED, *feature_arms.UNBOUNDED]
-
-
-@pytest.mark.parametrize("arm", [arm for arm in ARMS if here(arm)])
+@pytest.mark.parametrize("arm", [*eyes.OURS, *eyes.here(), *feature_arms.UNBOUNDED])
 def test_every_arm_learns(arm: str, fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eyes, "EYE", EYE)
     monkeypatch.setattr(eyes, "MIRRORED", EYE | {"eye.mirrored": True})
@@ -95,6 +88,30 @@ def test_the_order_of_classes_is_the_seeds() -> None:
     assert streams[0] == streams[1] != streams[2]
     first = set(streams[0][:24])
     assert len(first) == 2 and not first & set(streams[0][24:])
+
+
+@pytest.mark.parametrize("arm", ["cifar10/ours", "omniglot/slda_float32"])
+def test_other_data_are_learned_alike(arm: str, fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eyes_elsewhere, "EYE", EYE)
+    monkeypatch.setattr(eyes_elsewhere, "QUICK", 60)
+    monkeypatch.setattr(eyes, "PEERS_BATCH", 20)
+    eyes_elsewhere.halves.cache_clear()
+    found = list(eyes_elsewhere.EYES_ELSEWHERE.run(Trial(arm, 245_760, 0), fixture=fixture, scope=SCOPE))
+    rows = {row.metric: row for row in found if isinstance(row, Row)}
+    assert rows["accuracy"].value > 0.3
+
+
+def test_images_to_test_on_are_never_among_those_learned(
+    fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eyes_elsewhere, "EYE", EYE)
+    monkeypatch.setattr(eyes_elsewhere, "QUICK", 60)
+    for chosen in eyes_elsewhere.SLICES.values():
+        eyes_elsewhere.halves.cache_clear()
+        training, test = eyes_elsewhere.halves(fixture, chosen, quick=True, device="cpu")
+        assert len(training.labels) > 0 and len(test.labels) > 0
+        learned = {each.tobytes() for each in training.images}
+        assert not any(each.tobytes() in learned for each in test.images)
 
 
 @pytest.mark.parametrize("arm", ["eye_fp32", "eye_bf16", "ours", "streaming_lda"])

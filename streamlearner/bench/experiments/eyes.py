@@ -64,8 +64,7 @@ class Eyes:
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
         budgets = scope.budgets_bits or BUDGETS_BITS[: 1 if scope.quick else None]
-        here = [arm for arm in BOUNDED if arm not in NEED_CAPYMOA or capymoa.is_installed()]
-        for arm in (*OURS, *here):
+        for arm in (*OURS, *here()):
             for budget in budgets:
                 for seed in range(scope.seeds):
                     yield Trial(arm, budget, seed)
@@ -85,6 +84,11 @@ class Eyes:
 
 
 EYES = Eyes()
+
+
+def here() -> list[str]:
+    """The bounded peers whose packages are installed."""
+    return [arm for arm in BOUNDED if arm not in NEED_CAPYMOA or capymoa.is_installed()]
 
 
 @lru_cache(maxsize=1)  # from arm to arm
@@ -108,7 +112,7 @@ def in_class_order(dataset: Dataset, *, seed: int, at_once: int = PERIOD) -> Dat
 def of_daemon(
     trial: Trial, fixture: Fixture, stream: Dataset, test: Dataset, tests: ClassIncremental
 ) -> Iterator[Row | Curve]:
-    own = OURS[trial.arm] | {"memory.budget_bits": trial.budget_bits, "seed": trial.seed}
+    own = OURS[trial.arm.rpartition("/")[2]] | {"memory.budget_bits": trial.budget_bits, "seed": trial.seed}
     outcome = learn_stream(fixture, FEATURES | own, stream, test, names_tasks=False, tests=tests)
     yield from trial_rows(
         trial,
@@ -121,12 +125,16 @@ def of_daemon(
     yield Curve(trial.arm, trial.budget_bits, trial.seed, outcome.points)
 
 
-def of_peer(trial: Trial, stream: Dataset, tests: ClassIncremental) -> Iterator[Row]:
+def of_peer(
+    trial: Trial, stream: Dataset, tests: ClassIncremental, *, image_bits: int = RAW_BITS
+) -> Iterator[Row]:
     inputs, labels = torch.from_numpy(stream.images), torch.tensor(stream.labels)
-    given = Given(trial.budget_bits, trial.seed, inputs, len(set(stream.labels)), tests.first_ends, RAW_BITS)
-    candidate = (BOUNDED | UNBOUNDED)[trial.arm](given)
+    classes = len(set(stream.labels))
+    given = Given(trial.budget_bits, trial.seed, inputs, classes, tests.first_ends, image_bits)
+    arm = trial.arm.rpartition("/")[2]
+    candidate = (BOUNDED | UNBOUNDED)[arm](given)
     seconds, learned = 0.0, 0
-    size = len(labels) if trial.arm in AT_ONCE else PEERS_BATCH
+    size = len(labels) if arm in AT_ONCE else PEERS_BATCH
     for shown, truth in zip(torch.split(inputs, size), torch.split(labels, size), strict=True):
         started = time.perf_counter()
         candidate.learn(shown, truth)

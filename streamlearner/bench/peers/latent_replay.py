@@ -21,7 +21,6 @@ from streamlearner.bench.peers.simple import ByClass, Scale, flattened
 HIDDEN = 512
 BASE_EPOCHS, BASE_BATCH = 10, 64
 MOMENTUM, DECAY = 0.9, 1e-4
-LABEL_BITS = 7
 
 
 class LatentReplay(Scoring):
@@ -34,7 +33,7 @@ class LatentReplay(Scoring):
         self, *, codes: FeatureCodes, budget_bits: int, seed: int, base: int, rate: float, most_classes: int
     ) -> None:
         self.codes, self.base, self.rate, self.most_classes = codes, base, rate, most_classes
-        self.item_bits = codes.bits + LABEL_BITS
+        self.item_bits = codes.bits + (most_classes - 1).bit_length()
         self.capacity = budget_bits // self.item_bits
         self.classes = ByClass()
         self.generator = torch.Generator().manual_seed(seed)
