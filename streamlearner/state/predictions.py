@@ -20,7 +20,7 @@ ID_SHARE = 8
 """One part in so many of the budget may be ids of predictions that are labelled or expired."""
 COARSE_FROM = 2
 """Once inputs that wait take one part in so many of the budget, further ones are kept by coarser codes."""
-_ROW_BYTES = 64
+_ROW_BYTES = 96
 """What a row takes beside its texts and its input: number, time, state, probability, the indices."""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS predictions (number INTEGER PRIMARY KEY AUTOINCREMENT,"

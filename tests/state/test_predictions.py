@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,60 @@ def test_a_file_that_is_not_one_is_named(opened: Opened) -> None:
     opened.path.write_bytes(b"no database at all" * 100)
     with pytest.raises(StreamlearnerError, match=r"predictions\.sqlite cannot be used"):
         opened()
+
+
+def asked(predictions: Predictions, most: int) -> list[str]:
+    return [one.id for one in predictions.waiting.look(most)]
+
+
+def test_half_of_those_looked_at_were_answered_least_surely_and_the_others_are_the_newest(
+    opened: Opened,
+) -> None:
+    predictions = opened()
+    sure = {"a": 0.9, "b": 0.2, "c": 0.8, "d": 0.3, "e": 0.95, "f": 0.99}
+    predictions.keep([prediction(name, probability=share) for name, share in sure.items()])
+    assert asked(predictions, 4) == ["b", "d", "f", "e"]
+    assert asked(predictions, 2) == ["b", "f"]
+    assert set(asked(predictions, 10)) == set(sure)
+
+
+def test_what_has_a_label_or_expired_is_not_looked_at(opened: Opened, clock: Clock) -> None:
+    predictions = opened()
+    predictions.keep([prediction(name) for name in "abc"])
+    predictions.claim("a", '"dog"')
+    predictions.claim("b", '"cat"')
+    predictions.joined("b", right=True)
+    assert asked(predictions, 10) == ["c"]
+    clock.now_s += 200.0
+    assert asked(predictions, 10) == []
+
+
+def test_a_file_of_before_probabilities_were_kept_is_read_and_its_inputs_come_first(opened: Opened) -> None:
+    old = sqlite3.connect(opened.path)
+    old.execute(
+        "CREATE TABLE predictions (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, kept_s"
+        " REAL NOT NULL, state INTEGER NOT NULL, bytes INTEGER NOT NULL, version TEXT NOT NULL, answer TEXT"
+        " NOT NULL, task TEXT, label TEXT, shape TEXT NOT NULL, dtype TEXT NOT NULL, input BLOB)"
+    )
+    row = ("old", 1_000_000.0, 0, 1, "1.2", '"cat"', "1,1,1", "uint8", zlib.compress(b"\x07"))
+    old.execute(
+        "INSERT INTO predictions (id, kept_s, state, bytes, version, answer, shape, dtype, input)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        row,
+    )
+    old.commit()
+    old.close()
+    predictions = opened()
+    predictions.keep([prediction("new", probability=0.1)])
+    assert asked(predictions, 2) == ["old", "new"]
+    found = opened().find("old")
+    assert found is not None and (found.input, found.probability) == (b"\x07", None)
+
+
+def test_large_inputs_are_looked_at_up_to_a_number_of_bytes(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamlearner.state.waiting.MOST_BYTES", 2_500)
+    predictions = opened()
+    predictions.keep([prediction(name * 2, probability=0.5) for name in "abcdef"])
+    assert len(asked(predictions, 6)) == 2
