@@ -30,7 +30,7 @@ QUICK_LABELS = 100
 ARRIVE = {"digits": 60, "mnist": 200}
 """Inputs between two rounds; the others wait."""
 COPIES, ONE_IN, NOISE = 30, 5, 6
-"""One input in five comes thirty times, each pixel moved by up to six levels of 255."""
+"""One input in five comes thirty times as often as the others, each pixel moved by up to six levels."""
 KNOWN = 7
 """Classes among the first labels of the streams with new classes."""
 REMEMBERED = 50
@@ -185,7 +185,7 @@ def _divided(training: Dataset, kind: str) -> tuple[Dataset, Dataset]:
 
 
 def with_copies(pool: Dataset, rng: np.random.Generator) -> Dataset:
-    """As many inputs as before: one in `ONE_IN` comes `COPIES` times, at random places of the stream."""
+    """As many inputs as before: one in `ONE_IN` comes `COPIES` times as often as the others."""
     times = np.where(rng.random(len(pool.labels)) < 1 / ONE_IN, COPIES, 1)
     rows = rng.permutation(np.repeat(np.arange(len(pool.labels)), times))[: len(pool.labels)]
     found = pool.select(rows)
@@ -201,7 +201,8 @@ QUESTIONS = QuestionsAsked(
         f"{WAITING:,} at most; in each round {ASKED} of those that wait get their label and are learned, "
         f"after {FIRST} first labels, up to {LABELS}. Default settings, a budget of 64 KiB, a sleep every "
         "200 labels. ours: the questions of GET /v1/questions. margin: the least margins. random: drawn. "
-        f"-copies: one input in {ONE_IN} comes {COPIES} times with a little noise. -new-classes: the first "
+        f"-copies: one input in {ONE_IN} comes {COPIES} times as often as the others, with a little noise. "
+        "-new-classes: the first "
         f"labels are of {KNOWN} classes, three come later. Tested after every {TESTED} labels on 400 digits, "
         "or 2,000 test images of MNIST; on average: over these tests. The weight of novelty was chosen on "
         "the digits; MNIST was not looked at before."
