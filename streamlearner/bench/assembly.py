@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from streamlearner.app.assembly import build
+from streamlearner.app.files import digits
 from streamlearner.app.learning import make_learner
 from streamlearner.app.parts import make_eye
 from streamlearner.bench.kit.fixture import Dataset, Fixture, Settings
@@ -25,13 +27,23 @@ from streamlearner.learning.learner import Learner
 from streamlearner.stream import Message
 from streamlearner.vision import datasets as picture_sets
 
+DIGITS = Path("digits")
+"""As a folder of data sets: those that come with scikit-learn."""
+
 
 def build_fixture(*, data: Path, download: bool = False) -> Fixture:
-    """The fixture over the data sets under `data`, which are downloaded there if that is allowed."""
+    """The fixture over the data sets under `data`, which are downloaded there if that is allowed. `DIGITS`:
+    nothing is read, scikit-learn's digits take the place of MNIST."""
 
     @lru_cache(maxsize=2)  # training and test half, from trial to trial
     def load_dataset(name: str, train: bool, most: int | None = None) -> Dataset:
-        found = picture_sets.read(name, folder=data, train=train, download=download, most=most)
+        if data == DIGITS:
+            return digits_for(name, train=train, most=most)
+        try:
+            found = picture_sets.read(name, folder=data, train=train, download=download, most=most)
+        except ConfigError as error:
+            instead = f"; or take scikit-learn's digits in its place: --data {DIGITS}"
+            raise ConfigError(f"{error}{instead if name == 'MNIST' else ''}") from error
         return Dataset(found.images, list(found.labels), found.groups)
 
     def load_csv(name: str) -> NDArray[np.float64]:
@@ -52,6 +64,18 @@ def build_fixture(*, data: Path, download: bool = False) -> Fixture:
         build_learner=_new_learner,
         build_eye=lambda settings: make_eye(load(path=None, settings=settings, environ={})),
     )
+
+
+def digits_for(name: str, *, train: bool, most: int | None) -> Dataset:
+    """Scikit-learn's 1,797 digits of 8 x 8, as large as those of MNIST: every fifth is of the test half.
+    Raises ConfigError for another data set."""
+    if name != "MNIST":
+        raise ConfigError(f"--data {DIGITS} takes the place of MNIST alone; this experiment reads {name}")
+    found = digits()
+    half = [i for i in range(len(found)) if (i % 5 > 0) == train]
+    rows = [half[i] for i in picture_sets.spread(len(half), most)]
+    images = [Image.fromarray(found.images[i]).resize((28, 28), Image.Resampling.BILINEAR) for i in rows]
+    return Dataset(np.stack([np.asarray(image) for image in images]), [found.targets[i] for i in rows])
 
 
 class MonitoredSource(MemorySource):

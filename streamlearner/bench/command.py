@@ -30,6 +30,8 @@ RESULTS = Path("results")
 streamlearner/bench/results` does)."""
 QUICK, HELD_OUT = "quick", "held-out"
 """Folders under `RESULTS` for runs that are no result."""
+DIGITS = Path("digits")
+"""As --data: nothing is read. Also the folder under `RESULTS` of such runs."""
 SHARED_DATA = Path("../shared/data")
 OWN_DATA = Path("data")
 
@@ -53,7 +55,8 @@ QuickOption = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        help="The folder of the data sets.", show_default=f"{SHARED_DATA} if it is there, else {OWN_DATA}"
+        help="The folder of the data sets. `digits`: those of scikit-learn in the place of MNIST, no file.",
+        show_default=f"{SHARED_DATA} if it is there, else {OWN_DATA}",
     ),
 ]
 DownloadOption = Annotated[bool, typer.Option("--download", help="Download a data set that is absent.")]
@@ -80,7 +83,8 @@ OutOption = Annotated[
     Path | None,
     typer.Option(
         help="The folder of the results.",
-        show_default=f"{RESULTS}; of --quick {RESULTS / QUICK}, of --held-out {RESULTS / HELD_OUT}",
+        show_default=f"{RESULTS}; of --quick {RESULTS / QUICK}, of --held-out {RESULTS / HELD_OUT}, "
+        f"of --data digits {RESULTS / DIGITS}",
     ),
 ]
 
@@ -139,11 +143,11 @@ def run(
         device=device,
     )
     experiment = find_experiment(name)
-    folder = out or default_folder(quick=quick, held_out=held_out)
+    data = data or (SHARED_DATA if SHARED_DATA.is_dir() else OWN_DATA)
+    folder = out or default_folder(quick=quick, held_out=held_out, digits=data == DIGITS)
     result = Result(folder, name=name, protocol=experiment.protocol, quick=quick, held_out=held_out)
     plan = plan_trials(experiment, scope, result)
-    data = data or (SHARED_DATA if SHARED_DATA.is_dir() else OWN_DATA)
-    typer.echo(f"data sets in {data}; results in {result.path}")
+    typer.echo(origin(data, result.path, download=download))
     fixture = context.obj(data=data, download=download)
     show(plan, runner.run(experiment, plan.missing, scope=scope, fixture=fixture, result=result))
     typer.echo(
@@ -169,8 +173,18 @@ def find_experiment(name: str) -> Experiment:
         raise typer.BadParameter(str(error), param_hint="NAME") from None
 
 
-def default_folder(*, quick: bool, held_out: bool) -> Path:
+def origin(data: Path, path: Path, *, download: bool) -> str:
+    """Where the data come from and the results go, in words."""
+    if data == DIGITS:
+        return f"data: scikit-learn's digits, in the place of MNIST; results in {path}"
+    fetched = f"\na set that is absent is fetched by torchvision into {data}" if download else ""
+    return f"data sets in {data}; results in {path}{fetched}"
+
+
+def default_folder(*, quick: bool, held_out: bool, digits: bool = False) -> Path:
     """Where results go without --out: never among the committed ones."""
+    if digits:
+        return RESULTS / DIGITS / QUICK if quick else RESULTS / DIGITS
     return RESULTS / QUICK if quick else RESULTS / HELD_OUT if held_out else RESULTS
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streamlearner.client import NO_RETRIES, Client
-from streamlearner.client.connection import DEFAULT_ADDRESS, token_in
 from streamlearner.config import loading as configuration
 from streamlearner.telemetry.logs import LogFormat
 
+if TYPE_CHECKING:
+    from streamlearner.client import Client
+
 DEFAULT_CONFIG = Path("config.yaml")
-ADDRESS = DEFAULT_ADDRESS
+ADDRESS = "http://127.0.0.1:8080"
 
 _CONFIG_HELP = "YAML file. Without it config.yaml of this folder, if there is one."
 _SET_HELP = "Sets any setting, for example -s memory.budget_bits='64 KiB'. Repeatable; comes before all else."
@@ -36,12 +38,25 @@ TokenFileOption = Annotated[
         help="A file that holds the token; --token goes before it.",
     ),
 ]
+
+
+class Data(StrEnum):
+    """Data that come with the product."""
+
+    DIGITS = "digits"
+
+
+_DATA_HELP = "digits: the 1,797 handwritten ones that come with scikit-learn, without a file or a download."
+DataOption = Annotated[Data | None, typer.Option("--data", help=_DATA_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="The daemon's answer as it is.")]
 
 
 def connect(address: str, token: str | None, token_file: Path | None) -> Client:
     """The client that a command asks through. Who waits at a terminal is told at once what is wrong: nothing
     is sent again. Raises StreamlearnerError for a file without a token."""
+    from streamlearner.client import NO_RETRIES, Client
+    from streamlearner.client.connection import token_in
+
     if token is None and token_file is not None:
         token = token_in(token_file)
     return Client(address, token=token or "", retries=NO_RETRIES)

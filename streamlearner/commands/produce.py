@@ -12,6 +12,7 @@ from streamlearner.commands.options import (
     ADDRESS,
     AddressOption,
     ConfigOption,
+    DataOption,
     SetOption,
     TokenFileOption,
     TokenOption,
@@ -28,6 +29,7 @@ class Destination(StrEnum):
 def produce(
     config: ConfigOption = None,
     set_: SetOption = None,
+    data: DataOption = None,
     to: Annotated[
         Destination, typer.Option(help="A topic (source.kafka) or the daemon's log.")
     ] = Destination.KAFKA,
@@ -43,9 +45,10 @@ def produce(
     """Sends the examples of the files in source.files to Kafka, or to a daemon whose source is push."""
     from streamlearner.commands import producing
 
+    chosen = [] if data is None else [f"source.files.format={data.value}"]
     started = time.monotonic()
     sent = producing.produce(
-        load_config(config, set_),
+        load_config(config, [*(set_ or []), *chosen]),
         to=to.value,
         limit=limit,
         examples_per_s=rate,

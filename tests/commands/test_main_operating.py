@@ -180,3 +180,13 @@ def test_every_command_that_asks_a_daemon_takes_a_token_and_a_file_of_one(
 def test_a_token_file_that_cannot_be_read_is_named(daemon: CannedDaemon, ended: Ended) -> None:
     code, _, err = ended("sleep", "--token-file", "absent")
     assert (code, "absent: cannot be read" in " ".join(err.split()), daemon.asked) == (1, True, [])
+
+
+def test_digits_are_produced_without_a_file(daemon: CannedDaemon, ended: Ended) -> None:
+    daemon.will_answer("/v1/examples", {"accepted": 3}, status=202)
+    code, out, _ = ended("produce", "--to", "push", "--data", "digits", "--limit", "3")
+    assert (code, out.startswith("sent 3 examples")) == (0, True)
+    examples = daemon.asked[0].body["examples"]
+    assert [(one["input"]["shape"], one["label"]) for one in examples] == [([8, 8], i) for i in range(3)]
+    code, _, err = ended("produce", "--data", "letters")
+    assert (code, "digits" in err) == (2, True)

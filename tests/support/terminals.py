@@ -30,7 +30,8 @@ class Terminals:
         self.broker = broker
         self.address = f"127.0.0.1:{free_port()}"
         self.log = folder / "first-terminal.log"
-        self.sent = 0
+        self._sent = {"push": 0, "kafka": 0}
+        self._source = "push"
         self._environment = folder / ".environment"
         self._commands = ShellCommands(folder / ".commands")
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -47,13 +48,15 @@ class Terminals:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONGEST_S,
         )  # fmt: skip
         assert done.returncode == 0, f"code {done.returncode} of:\n{text}\n{done.stdout}\n{self.tail()}"
+        to = "kafka" if "streamlearner produce" in text and "--to push" not in text else "push"
         counts = re.findall(r"^sent ([\d,]+) examples|\"accepted\":(\d+)", done.stdout, re.MULTILINE)
-        self.sent += sum(int("".join(each).replace(",", "")) for each in counts)
+        self._sent[to] += sum(int("".join(each).replace(",", "")) for each in counts)
         return done.stdout
 
     def start(self, text: str) -> None:
         """In the first terminal; returns once the daemon answers. One that runs there is stopped before."""
         self.stop()
+        self._source = "kafka" if "source.type=kafka" in text else "push"
         self.address = f"127.0.0.1:{free_port()}"  # the one before may not be free yet
         with self.log.open("ab") as log:
             self._daemon = subprocess.Popen(
@@ -80,7 +83,7 @@ class Terminals:
         patience = Patience()
         while self._daemon is not None and self._daemon.poll() is None:
             found = self.status() or {}
-            if found.get("messages", 0) >= self.sent and not found.get("asleep"):
+            if found.get("messages", 0) >= self._sent[self._source] and not found.get("asleep"):
                 return
             signs = found.get("messages"), found.get("asleep"), self._cpu_steps()
             assert patience.lasts(*signs), f"not all was learned; {patience}\n{self.tail()}"
