@@ -187,6 +187,6 @@ def test_digits_are_produced_without_a_file(daemon: CannedDaemon, ended: Ended) 
     code, out, _ = ended("produce", "--to", "push", "--data", "digits", "--limit", "3")
     assert (code, out.startswith("sent 3 examples")) == (0, True)
     examples = daemon.asked[0].body["examples"]
-    assert [(one["input"]["shape"], one["label"]) for one in examples] == [([8, 8], i) for i in range(3)]
+    assert [(one["input"]["shape"], one["label"]) for one in examples] == [([8, 8, 1], i) for i in range(3)]
     code, _, err = ended("produce", "--data", "letters")
     assert (code, "digits" in err) == (2, True)
