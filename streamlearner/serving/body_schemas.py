@@ -18,6 +18,8 @@ JsonSchema = dict[str, Any]
 
 MOST_LISTED = 4096
 """Numbers of an input that are described one by one; a larger one is only said to be nested lists."""
+NEVER: JsonSchema = {"not": {}}
+"""Nothing fits it. Generators of clients stumble over the `false` that says the same."""
 MOST_SHOWN = 64
 """Numbers of an input that an example lists."""
 _NO_CONTROLS = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*"
@@ -50,8 +52,8 @@ _PICTURE: JsonSchema = {
             "contentEncoding": "base64",
             "description": "PNG, JPEG, WebP or TIFF",
         },
-        "b64": False,
-        "data": False,
+        "b64": NEVER,
+        "data": NEVER,
     },
     "required": ["image"],
 }
@@ -170,8 +172,8 @@ def _raw(text: JsonSchema, shape: list[int] | None, dtype: str | None) -> JsonSc
             "b64": text | {"contentEncoding": "base64"},
             "shape": sides,
             "dtype": {"enum": [*dtypes, *([None] if "uint8" in dtypes else [])]},
-            "image": False,
-            "data": False,
+            "image": NEVER,
+            "data": NEVER,
         },
         "required": ["b64", "shape", *([] if "uint8" in dtypes else ["dtype"])],
     }

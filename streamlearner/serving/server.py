@@ -31,6 +31,7 @@ from streamlearner.serving.tls import Tls
 from streamlearner.serving.workers import Pools
 from streamlearner.state.history import History
 from streamlearner.telemetry.metrics import Metrics
+from streamlearner.version import __version__
 
 
 class Serving:
@@ -63,7 +64,7 @@ class Serving:
         connections: ConnectionLimits = ConnectionLimits(),  # noqa: B008
         requests_timeout_s: float = 10.0,
         prediction_threads: int = 2,
-        version: str = "unknown",
+        version: str = __version__,
         model_name: str = "streamlearner",
         grpc_port: int | None = None,
         id_prefix: str | None = None,
