@@ -139,15 +139,12 @@ class DualMemory(nn.Module, ABC):
         and without change of state: frozen copies are called from several threads."""
 
     def graph(self) -> nn.Module:
-        """What `predict_proba` answers now, as a module that `torch.export` can follow: raw `inputs`, and
-        `tasks` where `seen_classes.names_tasks`, to probabilities. Called on a `frozen` copy, whose parts it
-        may take and change. Raises NotImplementedError for a method that has none: it is not exported."""
+        """`predict_proba` of a `frozen` copy, which it may use up, for `torch.export` (see `graphs`)."""
         raise NotImplementedError(f"{type(self).__name__} has no `graph`, so its answers cannot be exported")
 
     @abstractmethod
     def features(self, inputs: Tensor) -> Tensor:
-        """The representation [n, f] float32 of raw `inputs`, for a linear readout (paper 002, section 3),
-        and for telling which inputs are alike: frozen copies are asked, too."""
+        """The representation [n, f] float32 of raw `inputs`: for a readout (002, section 3), and more."""
 
     @property
     def classes(self) -> int:
@@ -188,8 +185,7 @@ class DualMemory(nn.Module, ABC):
         return []
 
     def recollecting(self, per_class: int) -> Callable[[], list[tuple[int, Tensor]]]:
-        """What makes `recollect` of now in any thread, whatever is learned meanwhile: so that a method that
-        decodes codes need not do it on the learning thread."""
+        """What makes `recollect` of now in any thread, so that decoding does not hold learning up."""
         found = self.recollect(per_class)
         return lambda: found
 

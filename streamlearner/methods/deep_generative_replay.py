@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.generative.generative_memory import (
@@ -24,6 +24,7 @@ from streamlearner.generative.generative_memory import (
 from streamlearner.generative.generative_replay import replay_counts, task_numbers
 from streamlearner.methods.base import DualMemory, Experience, Observation, Rng, raw, unit_interval
 from streamlearner.methods.components import Components
+from streamlearner.methods.graphs import NetworkAnswers, Reconstructed
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.registry.methods import GenerativeDualMemorySection
 
@@ -173,6 +174,10 @@ class DeepGenerativeReplay(DualMemory):
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         logits = self.hippocampus.answer(unit_interval(inputs), self.classes)
         return self.seen_classes.restricted(logits, tasks).softmax(1)
+
+    def graph(self) -> nn.Module:
+        shown = Reconstructed(self.hippocampus.generator)
+        return NetworkAnswers(self.hippocampus.learner, self.seen_classes, before=shown)
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

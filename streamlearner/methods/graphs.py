@@ -1,7 +1,9 @@
 """What a method answers, as operations on tensors that `torch.export` can follow: for `DualMemory.graph`.
 
-What a method decides by its state (who answers, which classes may be predicted, which are young) is decided
-once, when the graph is made.
+That returns a module of raw `inputs`, and of `tasks` where `seen_classes.names_tasks`, which gives
+probabilities [n, classes]. A method that raises NotImplementedError is not exported, nor is one whose files do
+not answer as `predict_proba`. What a method decides by its state (who answers, which classes may be predicted,
+which are young) is decided once, when the graph is made.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
 
@@ -62,6 +65,17 @@ class NetworkAnswers(nn.Module):
     def forward(self, inputs: Tensor, tasks: Tensor | None = None) -> Tensor:
         found: Tensor = self.restriction(self.logits(inputs), tasks).softmax(1)
         return found
+
+
+class Reconstructed(nn.Module):
+    """Inputs as a generator would show them: what some networks are shown instead."""
+
+    def __init__(self, generator: VariationalAutoencoder) -> None:
+        super().__init__()
+        self.generator = generator.cpu()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.generator.reconstruct(inputs)
 
 
 class StatisticsAnswers(nn.Module):

@@ -137,7 +137,9 @@ def test_a_task_restricts_the_answer_to_its_classes(who: str) -> None:
     assert_alike(model.probabilities(inputs.numpy()), expected(learner.predictor(), inputs))
 
 
-@pytest.mark.parametrize("method", ["finetune", "streaming_statistics", "rehearsal", "active_long_term"])
+@pytest.mark.parametrize(
+    "method", ["finetune", "streaming_statistics", "rehearsal", "active_long_term", "deep_generative_replay"]
+)
 def test_methods_that_answer_by_one_network_or_by_statistics_alone_are_exported(method: str) -> None:
     images, labels = digits(300)
     learner = learned(images, labels, settings={"method.name": method})
