@@ -50,7 +50,7 @@ def _done(job: dict[str, Any]) -> Generator[Report]:
     torch.set_num_threads(1)
     folder, version = Path(job["state_dir"]), job["version"]
     section = load_config({"export": job["export"]}).export
-    learner = restored(folder, config=job["settings"])
+    learner = restored(folder, config=job["settings"], version=version)
     versions = Versions(folder / "versions", keep=job["keep_versions"])
     made = export_learner(
         learner, formats=section.formats, version=version, versions=versions,

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from streamlearner.app.assembly import make_checkpoints
 from streamlearner.app.embedded_settings import settings_of_checkpoint
 from streamlearner.app.embedded_state import EmbeddedState, read_checkpoint
 from streamlearner.config.given import Settings
+from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
 from streamlearner.errors import CheckpointError
 from streamlearner.export.card import CARD, Card
 from streamlearner.export.exported import Exported, export
 from streamlearner.learning.learner import Learner
+from streamlearner.state.checkpoint import Checkpoint
 from streamlearner.state.published import Published
 from streamlearner.state.versions import Versions
 
@@ -25,15 +29,28 @@ SAMPLES = 64
 """Examples of the exam on which files are compared with what answers; none is written down."""
 
 
-def restored(folder: Path, *, config: Settings) -> Learner:
-    """What the newest checkpoint of a state folder holds; the daemon of it may run. Raises `CheckpointError`
-    where there is none, `ConfigError` where settings do not fit."""
+def restored(folder: Path, *, config: Settings, version: int | None = None) -> Learner:
+    """What the newest checkpoint of a state folder holds, or the newest in which this version answers, if
+    there is one; the daemon may run. Raises `CheckpointError` where there is none, `ConfigError` where
+    settings do not fit."""
     found = read_checkpoint(folder)
+    if version is not None and snapshot.adopted_version(found.facts) != version:
+        found = _checkpoint_of(version, folder) or found
     state = EmbeddedState(settings_of_checkpoint(found, folder=folder, config=config))
     snapshot.restore(state, found)
     if state.learner is None or not state.learner.method.classes:
         raise CheckpointError(f"{folder} holds nothing learned yet: there is no model to export")
     return state.learner
+
+
+def _checkpoint_of(version: int, folder: Path) -> Checkpoint | None:
+    store = make_checkpoints(Config(), folder=folder)
+    for entry in reversed(store.entries()):
+        with suppress(CheckpointError):  # it may be damaged, or was deleted just now
+            found = store.load(entry.number)
+            if snapshot.adopted_version(found.facts) == version:
+                return found
+    return None
 
 
 def export_learner(

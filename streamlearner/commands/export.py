@@ -68,7 +68,7 @@ def _exported(settings: Config, version: int | None, formats: list[str]) -> Expo
     versions = Versions(settings.state_dir / "versions", keep=settings.checkpoint.keep_versions)
     if version is not None and (found := exporting.exported_before(versions.folder, version, formats)):
         return found
-    learner = exporting.restored(settings.state_dir, config=settings)
+    learner = exporting.restored(settings.state_dir, config=settings, version=version)
     return exporting.export_learner(
         learner, formats=formats, version=version, versions=versions, method=settings.method.name
     )

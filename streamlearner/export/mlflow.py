@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from streamlearner.errors import ConfigError
-from streamlearner.export.card import Card
+from streamlearner.export.card import CARD, Card
 from streamlearner.export.publisher import Publisher
 from streamlearner.registry.publishers import MlflowSection
 
@@ -46,9 +46,13 @@ class MlflowPublisher(Publisher):
         try:
             for name, value in _metrics(card).items():
                 client.log_metric(run_id, name, value, step=card.version)
-            for name, value in {"method": card.method, "answers": card.answers}.items():
-                client.log_param(run_id, name, value)
-            client.log_artifacts(run_id, str(folder), ARTIFACTS)
+            for name, text in {"method": card.method, "answers": card.answers}.items():
+                client.log_param(run_id, name, text)
+            for name in (
+                CARD,
+                *card.files,
+            ):  # `log_artifacts` sends nothing of a folder that is gone, silently
+                client.log_artifact(run_id, str(folder / name), ARTIFACTS)
             source = f"{run.info.artifact_uri}/{ARTIFACTS}"
             client.create_model_version(model, source, run_id=run_id, tags=_tags(card))
         except BaseException:

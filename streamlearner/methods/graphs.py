@@ -1,9 +1,9 @@
 """What a method answers, as operations on tensors that `torch.export` can follow: for `DualMemory.graph`.
 
 That returns a module of raw `inputs`, and of `tasks` where `seen_classes.names_tasks`, which gives
-probabilities [n, classes]. A method that raises NotImplementedError is not exported, nor is one whose files do
-not answer as `predict_proba`. What a method decides by its state (who answers, which classes may be predicted,
-which are young) is decided once, when the graph is made.
+probabilities [n, classes]. A method that raises NotImplementedError is not exported, nor is one whose files
+do not answer as `predict_proba`. What a method decides by its state (who answers, which classes may be
+predicted, which are young) is decided once, when the graph is made.
 """
 
 from __future__ import annotations

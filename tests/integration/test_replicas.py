@@ -172,8 +172,18 @@ def card(daemon: DaemonProcess, version: int) -> Card:
 
 
 def test_a_daemon_that_is_killed_while_it_exports_leaves_no_half_version_and_exports_it_after_a_restart(
-    daemon: DaemonProcess,
+    tmp_path: Path,
 ) -> None:
+    """And a publisher that fails harms nothing."""
+    export = {"export": {"formats": ["torch"], "publisher": "tests.support.publishers:Broken"}}
+    daemon = DaemonProcess(tmp_path / "daemon", SETTINGS | export)
+    try:
+        killed_and_restarted(daemon)
+    finally:
+        daemon.close()
+
+
+def killed_and_restarted(daemon: DaemonProcess) -> None:
     daemon.start()
     wait_for(lambda: can_be_asked(daemon), "the daemon answers", daemon=daemon)
     teach(daemon, 100, seed=1)
@@ -188,4 +198,13 @@ def test_a_daemon_that_is_killed_while_it_exports_leaves_no_half_version_and_exp
     made = card(daemon, 1)
     assert made.grades["overall"] is not None
     assert sorted(made.classes) == sorted(KINDS)
+    failed = 'streamlearner_publications_total{outcome="failed"} 1.0'
+    wait_for(lambda: failed in metrics_of(daemon), "no publication failed", daemon=daemon)
+    assert "ConnectionError: no server takes version 1" in daemon.log.read_text()
     assert daemon.stop() == 0
+
+
+def metrics_of(daemon: DaemonProcess) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/metrics", timeout=30) as answer:
+        found: str = answer.read().decode()
+        return found
