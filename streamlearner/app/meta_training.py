@@ -25,6 +25,7 @@ from streamlearner.gates.update_gate import UpdateGate
 from streamlearner.methods.base import unit_interval
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build_network
+from streamlearner.networks.seeded import seeded
 from streamlearner.vision import datasets as picture_sets
 
 HIDDEN = 32
@@ -104,8 +105,7 @@ class MetaTraining:
         self._check(examples.labels)
         rng = torch.Generator().manual_seed(self.seed)
         network = self._pretrained(examples, rng)
-        with torch.random.fork_rng(devices=[]):  # torch initialises from the global generator
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             gate = UpdateGate(network, hidden=HIDDEN, each_weight=self.each_weight)
         yield from meta_train(
             gate,

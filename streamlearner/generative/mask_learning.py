@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from streamlearner.generative.masked_layer import SLOPE, ClassMask
 from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.networks.adam import Adam
+from streamlearner.networks.seeded import seeded
 
 LONGEST_GRADIENT = 100.0
 """See `Adam.max_norm`."""
@@ -99,8 +100,7 @@ def learn_class(
 
 
 def _critic(network: MaskedNetwork, *, classes: int, hidden: int, rng: torch.Generator) -> Critic:
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=rng)))
+    with seeded(int(torch.randint(2**62, (1,), generator=rng))):
         return Critic(values=network.output.shape[0], hidden=hidden, classes=classes)
 
 

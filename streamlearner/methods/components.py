@@ -14,6 +14,7 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory, Rng
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
+from streamlearner.networks.seeded import seeded
 
 
 class Sleep(NamedTuple):
@@ -62,6 +63,5 @@ class Components:
     def drawing(self) -> Iterator[None]:
         """Inside, torch's global generator, from which layers are initialised, has the method's seed;
         afterwards its former state."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             yield

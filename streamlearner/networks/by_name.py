@@ -18,6 +18,7 @@ from streamlearner.errors import ConfigError
 from streamlearner.networks.base import Network, Standardisation
 from streamlearner.networks.dropout import Dropout
 from streamlearner.networks.own import usual_rate, wrapped
+from streamlearner.networks.seeded import seeded
 from streamlearner.registry.networks import NETWORKS
 from streamlearner.registry.part import Part, UnknownPart
 from streamlearner.vision import torchvision as vision
@@ -169,8 +170,7 @@ def build_network(
     if weights and part:
         raise ConfigError(f"network {name} has no weights {weights!r}: only torchvision's models have any")
     seed = int(torch.randint(2**62, (1,), generator=generator))
-    with torch.random.fork_rng(devices=[]):  # torch initialises layers from the global generator
-        torch.manual_seed(seed)
+    with seeded(seed):
         if part and part.is_shipped:
             shipped: Network = part.load()(input_shape=tuple(input_shape))
             return shipped

@@ -11,6 +11,7 @@ from torch import nn
 from streamlearner.methods.base import DualMemory
 from streamlearner.networks.base import HEAD_BLOCK, Network
 from streamlearner.networks.by_name import mlp
+from streamlearner.networks.seeded import seeded
 from streamlearner.testing.states import differing, state
 from streamlearner.testing.streams import (
     QUESTIONS,
@@ -26,8 +27,7 @@ from streamlearner.testing.streams import (
 
 def another(hidden: tuple[int, ...] = (24,)) -> Network:
     """Not the architecture that any arm was built with; the same weights each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
+    with seeded(3):
         return mlp(input_shape=TINY.shape, hidden=hidden)
 
 

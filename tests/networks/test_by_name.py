@@ -235,3 +235,16 @@ def test_a_constant_feature_and_a_batch_of_one_stay_finite() -> None:
     scale = Standardisation(features=2)
     scale.update(torch.tensor([[4.0, 4.0]]))
     assert scale(torch.tensor([[4.0, 5.0]])).isfinite().all()
+
+
+def test_drawing_a_network_leaves_the_generators_of_a_gpu_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are the user's: what else draws from them goes on as if no network had been made."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", asked.append)
+    monkeypatch.setattr(torch.cuda, "manual_seed", asked.append)
+    before = torch.get_rng_state()
+    build_network(name="mlp", input_shape=(4,), generator=rng(0))
+    assert not asked
+    assert torch.equal(torch.get_rng_state(), before)
