@@ -36,13 +36,16 @@ class ServingCost:
     protocol: str = (
         "POST of one picture of 28 x 28 as JSON (784 numbers) in a closed loop of 1, 8 and 64 connections "
         "that stay open, LeNet everywhere, each server and the clients in a process of its own on one "
-        "machine, in turns of two seconds. ours: the daemon, default settings, no sleep, idle; "
-        "ours_learning: while it learns a stream without end. bare_handler: FastAPI and torch, the handler "
+        "machine, one thread for torch in each, in turns of two seconds. ours: the daemon, default settings, "
+        "no sleep, idle; ours_learning: while it learns a stream without end; ours_one_process: idle, with "
+        "serving.gateway false. bare_handler: FastAPI and torch, the handler "
         "in FastAPI's threads; bare_handler_async: on its event loop. mlserver: MLServer, one process, the "
         f"same network, the Open Inference Protocol; absent where {MLSERVER} names none. "
-        "over_X: requests/s of ours over those of X. p99_learning_over_idle: of ours. kept_asked: examples/s "
+        "over_X: requests/s of ours over those of X; cpu_over_X: the same of requests for a second of CPU, "
+        "of all processes of the server. p99_learning_over_idle: of ours. kept_asked: examples/s "
         "of the daemon while 8 connections ask it, over those while none does; kept_beside: the same while "
-        "another daemon, idle, answers as many requests/s instead; kept_over_beside: the one over the other. "
+        "another process, a daemon of one process that is idle, answers as many requests/s instead (or as "
+        "many as it can); kept_over_beside: the one over the other. "
         "Medians over seven turns."
     )
 
@@ -67,7 +70,7 @@ class ServingCost:
 def _start(stack: ExitStack) -> Mapping[str, Server]:
     servers = {
         "ours": stack.enter_context(running("daemon")),
-        "beside": stack.enter_context(running("daemon")),
+        "ours_one_process": stack.enter_context(running("daemon", "false")),
         "bare_handler": stack.enter_context(running("bare", "threads")),
         "bare_handler_async": stack.enter_context(running("bare", "loop")),
     }
@@ -80,8 +83,6 @@ def _race(servers: Mapping[str, Server], found: Figures, *, connections: int, se
     """One turn of every server, with so many connections."""
     loads: dict[str, Load] = {}
     for name, server in servers.items():
-        if name == "beside":
-            continue
         sent = protocol_body() if name == "mlserver" else body()
         loads[name] = ask(server, sent, connections=connections, seconds=seconds)
         if name == "ours":
@@ -92,9 +93,15 @@ def _race(servers: Mapping[str, Server], found: Figures, *, connections: int, se
         found[name, f"requests_per_s_{connections}"].append(load.requests_per_s)
         found[name, f"p50_ms_{connections}"].append(load.p50_ms)
         found[name, f"p99_ms_{connections}"].append(load.p99_ms)
-        if not name.startswith("ours"):
-            ratio = loads["ours"].requests_per_s / load.requests_per_s
+        found[name, f"requests_per_cpu_s_{connections}"].append(load.requests_per_cpu_s)
+        if name not in ("ours", "ours_learning"):
+            ours = loads["ours"]
+            ratio, by_cpu = (
+                ours.requests_per_s / load.requests_per_s,
+                ours.requests_per_cpu_s / load.requests_per_cpu_s,
+            )
             found["ours", f"over_{name}_{connections}"].append(ratio)
+            found["ours", f"cpu_over_{name}_{connections}"].append(by_cpu)
     slower = loads["ours_learning"].p99_ms / loads["ours"].p99_ms
     found["ours", f"p99_learning_over_idle_{connections}"].append(slower)
 
@@ -107,7 +114,7 @@ def _what_learning_keeps(servers: Mapping[str, Server], found: Figures, *, secon
     asked = (ours.tell("rest") - before) / (time.perf_counter() - began)
     began, before = time.perf_counter(), ours.tell("learn")
     rate = load.requests_per_s
-    ask(servers["beside"], body(), connections=KEPT_AT, seconds=seconds, rate=rate)
+    ask(servers["ours_one_process"], body(), connections=KEPT_AT, seconds=seconds, rate=rate)
     beside = (ours.tell("rest") - before) / (time.perf_counter() - began)
     found["ours", "examples_per_s"].append(alone)
     found["ours", "kept_asked"].append(asked / alone)

@@ -1,7 +1,7 @@
-"""A daemon in a process of its own, which learns while it is told to: `Served` in `processes` starts it.
+"""A daemon in a process of its own, which learns while it is told to: `processes.running` starts it.
 
-It prints its port, then answers each line that it reads: `learn`, `rest`, or `count`, with the examples that
-were learned since it began.
+`python -m streamlearner.bench.served.daemon [GATEWAY]` prints its port, then answers each line that it reads:
+`learn`, `rest`, or `count`, with the examples that were learned since it began. GATEWAY is `true` or `false`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class EndlessSource(MemorySource):
 def main() -> None:
     fixture = build_fixture(data=Path())
     source = EndlessSource(fixture.messages(labelled()))
-    with fixture.daemon({**SETTINGS, "daemon.at_end": "serve"}, []) as daemon:
+    gateway = sys.argv[1:] != ["false"]
+    with fixture.daemon({**SETTINGS, "daemon.at_end": "serve", "serving.gateway": gateway}, []) as daemon:
         daemon.state.intake.source = source
         threading.Thread(target=_obey, args=(daemon, source), daemon=True).start()
         daemon.run()

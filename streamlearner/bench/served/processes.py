@@ -19,6 +19,9 @@ from streamlearner.bench.served import load, mlserver_model
 from streamlearner.errors import StreamlearnerError
 
 START_TIMEOUT_S = 120.0
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""Of each server: with the clients there are three processes on two cores, and threads of torch that wait for
+each other there take seconds."""
 MLSERVER = "STREAMLEARNER_BENCH_MLSERVER"
 """The environment variable that names the command `mlserver` of an environment of its own."""
 
@@ -71,7 +74,9 @@ class Load:
 def running(module: str, *arguments: str) -> Iterator[Server]:
     """A server of this package, which prints its port."""
     command = [sys.executable, "-m", f"streamlearner.bench.served.{module}", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | ONE_THREAD
+    ) as process:
         try:
             assert process.stdout is not None
             port = process.stdout.readline()
@@ -87,7 +92,7 @@ def mlserver(command: str) -> Iterator[Server]:
     """MLServer with one process, which serves the same network."""
     with tempfile.TemporaryDirectory(prefix="streamlearner-bench-") as folder:
         port = mlserver_model.write(Path(folder))
-        environment = {**os.environ, "PYTHONPATH": folder}
+        environment = os.environ | ONE_THREAD | {"PYTHONPATH": folder}
         with subprocess.Popen(
             [command, "start", folder], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
