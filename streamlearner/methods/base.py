@@ -19,6 +19,7 @@ from streamlearner.methods.experience import unit_interval as unit_interval
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import erase_row
+from streamlearner.networks.frozen import frozen_copy
 
 
 class DualMemory(nn.Module, ABC):
@@ -244,7 +245,5 @@ class DualMemory(nn.Module, ABC):
     def frozen(self) -> Self:
         """A copy for predictions: without gradients, in evaluation mode, and without the submodules of
         `unused_by_predictions`."""
-        modules = dict(self.named_modules())
-        unused = self.unused_by_predictions()
-        left_out: dict[int, Any] = {id(modules[name]): nn.Identity() for name in unused if name in modules}
-        return copy.deepcopy(self, memo=left_out).eval().requires_grad_(False)
+        copied: Self = frozen_copy(self, without=self.unused_by_predictions())
+        return copied.eval().requires_grad_(False)

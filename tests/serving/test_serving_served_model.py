@@ -63,6 +63,57 @@ def test_a_slow_stream_is_served_after_some_seconds_and_an_idle_one_costs_nothin
     assert not served.refresh(at(predictor, 1, 12))
 
 
+class Slow(Clock):
+    """A clock by which each look takes `copy_s`, as much as what is done before the next look."""
+
+    def __init__(self, *, copy_s: float) -> None:
+        super().__init__()
+        self.copy_s = copy_s
+
+    def __call__(self) -> float:
+        self.seconds += self.copy_s
+        return self.seconds
+
+
+def refreshes(served: ServedModel, clock: Clock, *, batches: int, batch_s: float) -> int:
+    """How often a stream of so many batches of ten is copied."""
+    predictor, count = tiny_predictor(), 0
+    for number in range(1, batches + 1):
+        clock.seconds += batch_s
+        count += served.refresh(at(predictor, 1, 100 * number))
+    return count
+
+
+def test_copies_take_no_longer_than_two_batches_in_a_second() -> None:
+    clock = Slow(copy_s=0.001)
+    served = a_served_model(clock)
+    began_s = clock.seconds
+    count = refreshes(served, clock, batches=2_000, batch_s=0.005)
+    assert 0.5 < count * 0.001 / (clock.seconds - began_s) / (2 * 0.006) < 1.1
+
+
+def test_copies_that_cost_little_are_made_whenever_they_are_due() -> None:
+    clock = Slow(copy_s=0.0001)
+    assert refreshes(a_served_model(clock), clock, batches=50, batch_s=0.05) == 50
+
+
+def test_no_copy_that_is_due_waits_for_longer_than_half_a_second() -> None:
+    clock = Slow(copy_s=0.1)
+    served = a_served_model(clock)
+    began_s = clock.seconds
+    count = refreshes(served, clock, batches=1_000, batch_s=0.001)
+    assert count >= (clock.seconds - began_s) / (0.5 + 0.2)
+
+
+def test_an_adopted_version_waits_for_nothing() -> None:
+    clock = Slow(copy_s=10.0)
+    served, predictor = a_served_model(clock), tiny_predictor()
+    assert served.refresh(at(predictor, 1, 10))
+    clock.copy_s = 0.0
+    assert not served.refresh(at(predictor, 1, 500))
+    assert served.refresh(at(predictor, 2, 500))
+
+
 def test_what_is_served_does_not_change_while_learning_goes_on() -> None:
     served, predictor = a_served_model(Clock()), tiny_predictor()
     served.refresh(at(predictor, 1, 10))
