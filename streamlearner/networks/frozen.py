@@ -43,9 +43,10 @@ def _of_module(module: nn.Module, memo: dict[int, Any]) -> Any:
     """`memo` has what was copied, by id, as for `copy.deepcopy`."""
     if (known := memo.get(id(module))) is not None:
         return known
-    if _says_how(type(module)):
+    kind: Any = module.__class__
+    if _says_how(kind):
         return copy.deepcopy(module, memo)
-    made = module.__class__.__new__(module.__class__)
+    made = kind.__new__(kind)
     memo[id(module)] = made
     for name, value in module.__dict__.items():
         made.__dict__[name] = _copied(value, memo)

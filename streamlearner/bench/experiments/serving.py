@@ -24,6 +24,7 @@ CONNECTIONS = (1, 8, 64)
 KEPT_AT = 8
 """Connections while it is measured what learning keeps."""
 TURNS = 7
+WARM_UP_S = 3.0
 Figures = dict[tuple[str, str], list[float]]
 """By arm and metric, one for each turn."""
 
@@ -76,14 +77,20 @@ def _start(stack: ExitStack) -> Mapping[str, Server]:
     }
     if command := os.environ.get(MLSERVER):
         servers["mlserver"] = stack.enter_context(mlserver(command))
+    for name, server in servers.items():  # the first requests start what is not there yet
+        ask(server, _sent(name), connections=KEPT_AT, seconds=WARM_UP_S)
     return servers
+
+
+def _sent(name: str) -> bytes:
+    return protocol_body() if name == "mlserver" else body()
 
 
 def _race(servers: Mapping[str, Server], found: Figures, *, connections: int, seconds: float) -> None:
     """One turn of every server, with so many connections."""
     loads: dict[str, Load] = {}
     for name, server in servers.items():
-        sent = protocol_body() if name == "mlserver" else body()
+        sent = _sent(name)
         loads[name] = ask(server, sent, connections=connections, seconds=seconds)
         if name == "ours":
             server.tell("learn")
