@@ -10,9 +10,11 @@ import os
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Fixture
@@ -43,10 +45,10 @@ class ServingCost:
         "in FastAPI's threads; bare_handler_async: on its event loop. mlserver: MLServer, one process, the "
         f"same network, the Open Inference Protocol; absent where {MLSERVER} names none. "
         "over_X: requests/s of ours over those of X; cpu_over_X: the same of requests for a second of CPU, "
-        "of all processes of the server. p99_learning_over_idle: of ours. kept_asked: examples/s "
-        "of the daemon while 8 connections ask it, over those while none does; kept_beside: the same while "
-        "another process, a daemon of one process that is idle, answers as many requests/s instead (or as "
-        "many as it can); kept_over_beside: the one over the other. "
+        "of all processes of the server. p99_learning_over_idle: of ours. kept_beside: examples/s of the "
+        "daemon while 8 connections ask ours_one_process, over those while nobody asks; kept_asked: while as "
+        "many requests/s go to itself; kept_over_beside: the one over the other; kept_asked_freely: while 8 "
+        "connections ask it in a closed loop, which is several times as many. "
         "Medians over seven turns."
     )
 
@@ -102,38 +104,34 @@ def _race(servers: Mapping[str, Server], found: Figures, *, connections: int, se
         found[name, f"p99_ms_{connections}"].append(load.p99_ms)
         found[name, f"requests_per_cpu_s_{connections}"].append(load.requests_per_cpu_s)
         if name not in ("ours", "ours_learning"):
-            ours = loads["ours"]
-            ratio, by_cpu = (
-                ours.requests_per_s / load.requests_per_s,
-                ours.requests_per_cpu_s / load.requests_per_cpu_s,
-            )
+            ratio = loads["ours"].requests_per_s / load.requests_per_s
             found["ours", f"over_{name}_{connections}"].append(ratio)
-            found["ours", f"cpu_over_{name}_{connections}"].append(by_cpu)
+            ratio = loads["ours"].requests_per_cpu_s / load.requests_per_cpu_s
+            found["ours", f"cpu_over_{name}_{connections}"].append(ratio)
     slower = loads["ours_learning"].p99_ms / loads["ours"].p99_ms
     found["ours", f"p99_learning_over_idle_{connections}"].append(slower)
 
 
 def _what_learning_keeps(servers: Mapping[str, Server], found: Figures, *, seconds: float) -> None:
-    ours = servers["ours"]
-    alone = _learned(ours, seconds=seconds)
-    began, before = time.perf_counter(), ours.tell("learn")
-    load = ask(ours, body(), connections=KEPT_AT, seconds=seconds)
-    asked = (ours.tell("rest") - before) / (time.perf_counter() - began)
-    began, before = time.perf_counter(), ours.tell("learn")
-    rate = load.requests_per_s
-    ask(servers["ours_one_process"], body(), connections=KEPT_AT, seconds=seconds, rate=rate)
-    beside = (ours.tell("rest") - before) / (time.perf_counter() - began)
+    """Examples a second while nobody asks, while another process is asked, as often ours, and ours freely."""
+    ours, other = servers["ours"], servers["ours_one_process"]
+    ask_for = partial(ask, body=body(), connections=KEPT_AT, seconds=seconds)
+    alone, _ = _learning(ours, lambda: time.sleep(seconds))
+    beside, load = _learning(ours, lambda: ask_for(other))
+    asked, _ = _learning(ours, lambda: ask_for(ours, rate=load.requests_per_s))
+    freely, _ = _learning(ours, lambda: ask_for(ours))
     found["ours", "examples_per_s"].append(alone)
     found["ours", "kept_asked"].append(asked / alone)
+    found["ours", "kept_asked_freely"].append(freely / alone)
     found["ours", "kept_beside"].append(beside / alone)
     found["ours", "kept_over_beside"].append(asked / beside)
 
 
-def _learned(server: Server, *, seconds: float) -> float:
-    """Examples a second while nobody asks."""
+def _learning(server: Server, meanwhile: Callable[[], Any]) -> tuple[float, Any]:
+    """Examples a second, and what is returned."""
     began, before = time.perf_counter(), server.tell("learn")
-    time.sleep(seconds)
-    return (server.tell("rest") - before) / (time.perf_counter() - began)
+    result = meanwhile()
+    return (server.tell("rest") - before) / (time.perf_counter() - began), result
 
 
 SERVING = ServingCost()
