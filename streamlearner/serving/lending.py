@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 AGAIN_S = 10.0
 """From the end of a gateway that was not told to end to the start of the next."""
 STOP_TIMEOUT_S = 3.0
+SECRET = "STREAMLEARNER_"
+"""Variables of the daemon's environment may hold tokens: they are none of the gateway's affair."""
 MOST_BYTES = 256 * 1024
 """Of a body; larger ones are better read by the daemon than sent from process to process."""
 Adopt = Callable[[socket.socket, bytes], None]
@@ -89,12 +91,11 @@ class Lending:
         self._is_over = True
         if self._thread is None:
             return
-        if self._passing is not None:
+        if self._is_ready and self._passing is not None:
             sockets.send(self._passing, [STOP])
-        self._thread.join(STOP_TIMEOUT_S)
-        process = self._process
-        if self._thread.is_alive() and process is not None:
-            process.kill()
+            self._thread.join(STOP_TIMEOUT_S)
+        if self._thread.is_alive() and self._process is not None:
+            self._process.kill()
             self._thread.join(STOP_TIMEOUT_S)
 
     def _start(self) -> None:
@@ -106,12 +107,15 @@ class Lending:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Starts the process and answers what it asks, until it ends."""
-        with contextlib.suppress(RuntimeError):  # the loop may end first
-            try:
-                self._serve(loop)
-            except OSError as error:
-                log.warning("no gateway, predictions are answered without one: %s", error)
-            self._not_before_s = time.monotonic() + AGAIN_S
+        try:
+            self._serve(loop)
+        except OSError as error:
+            log.warning("no gateway, predictions are answered without one: %s", error)
+        except RuntimeError:
+            log.debug("the event loop ended before the gateway", exc_info=True)
+        except Exception:
+            log.exception("the gateway asked what is no question; its connections ended with it")
+        self._not_before_s = time.monotonic() + AGAIN_S
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         passing, theirs = sockets.pair()
@@ -124,6 +128,7 @@ class Lending:
                 self._answer_all(speaking)
             finally:
                 loop.call_soon_threadsafe(self._ended, passing)
+                speaking.close()  # it ends, if it has not yet
                 code = self._process.wait()
         if not self._is_over:
             log.warning("the gateway ended (%s), and the connections that it had; others go on", code)
@@ -174,10 +179,11 @@ def start(settings: Mapping[str, Any], *, passing: int, speaking: int) -> subpro
     far ends of `sockets.pair` and of a pair of stream sockets."""
     folder = str(Path(sockets.__file__).parents[2])
     path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+    others = {name: value for name, value in os.environ.items() if not name.startswith(SECRET)}
     told = json.dumps({**settings, "passing": passing, "speaking": speaking})
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "streamlearner.gateway.main", told],
         stdin=subprocess.DEVNULL,
         pass_fds=(passing, speaking),
-        env={**os.environ, "PYTHONPATH": path},
+        env={**others, "PYTHONPATH": path},
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.serving import Access, Serving
 from streamlearner.telemetry.metrics import Metrics
+from tests.support.lent_connections import Connect
 from tests.support.serving_fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor
 
 MakeServing = Callable[..., Serving]
@@ -67,3 +69,16 @@ def wire(serving: Serving) -> Iterator[httpx.Client]:
     host, port = serving.address
     with httpx.Client(base_url=f"http://{host}:{port}", timeout=10.0, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    made: list[http.client.HTTPConnection] = []
+
+    def open_(serving: Serving) -> http.client.HTTPConnection:
+        made.append(http.client.HTTPConnection(*serving.address, timeout=30.0))
+        return made[-1]
+
+    yield open_
+    for one in made:
+        one.close()

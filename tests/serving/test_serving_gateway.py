@@ -4,82 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
 import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from streamlearner.decoding.codec import Codec, Schema
-from streamlearner.gateway import sockets
-from streamlearner.serving import ConnectionLimits, LabelsLater, Serving
-from streamlearner.serving.lending import start
+from streamlearner.serving import ConnectionLimits, LabelsLater
 from streamlearner.state.predictions import Predictions
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
+from tests.support.lent_connections import PLAIN, Connect, ask, gateways, lend, started
 from tests.support.patience import wait_until
 from tests.support.serving_fakes import FakeDaemon, picture, tiny_predictor
-
-PLAIN = {"inputs": [picture(1)]}
-Connect = Callable[[Serving], http.client.HTTPConnection]
-
-
-def started(make_serving: MakeServing, **settings: Any) -> Serving:
-    serving = make_serving(gateway=True, **settings)
-    serving.refresh(tiny_predictor(adopted=3, examples=1200))
-    serving.start()
-    return serving
-
-
-@pytest.fixture
-def connect() -> Iterator[Connect]:
-    made: list[http.client.HTTPConnection] = []
-
-    def open_(serving: Serving) -> http.client.HTTPConnection:
-        made.append(http.client.HTTPConnection(*serving.address, timeout=30.0))
-        return made[-1]
-
-    yield open_
-    for one in made:
-        one.close()
-
-
-def ask(
-    one: http.client.HTTPConnection, body: Any = PLAIN, path: str = "/v1/predict", **headers: str
-) -> tuple[int, Any]:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    one.request("POST", path, data, {"content-type": "application/json"} | headers)
-    answer = one.getresponse()
-    return answer.status, json.loads(answer.read())
-
-
-def lend(serving: Serving, one: http.client.HTTPConnection, **headers: str) -> http.client.HTTPConnection:
-    """The connection, once the gateway has it."""
-    before = serving.lent
-
-    def is_lent() -> bool:
-        assert ask(one, **headers)[0] == 200
-        return serving.lent > before
-
-    wait_until(is_lent, "lent", every_s=0.02)
-    return one
-
-
-def gateways() -> list[int]:
-    """Processes of this one."""
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return [child for child in children if b"streamlearner.gateway" in _command(child)]
-
-
-def _command(process: int) -> bytes:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 def test_who_asks_now_and_then_stays_with_the_daemon(make_serving: MakeServing, connect: Connect) -> None:
@@ -285,53 +221,3 @@ def test_a_model_without_finite_answers_is_told_by_the_daemon(
     wait_until(is_lent, "lent", every_s=0.02)
     assert ask(one, bad) == ask(connect(serving), bad)
     assert ask(one, good)[0] == 200
-
-
-def test_where_the_gateway_dies_the_daemon_goes_on(make_serving: MakeServing, connect: Connect) -> None:
-    serving = started(make_serving)
-    one = lend(serving, connect(serving))
-    os.kill(*gateways(), signal.SIGKILL)
-    with pytest.raises((ConnectionError, http.client.HTTPException)):
-        for _ in range(1_000):
-            ask(one)
-    assert [ask(connect(serving))[0] for _ in range(5)] == [200] * 5
-    wait_until(lambda: serving.lent == 0 and not gateways(), "forgotten")
-
-
-def test_it_ends_with_the_daemon_and_leaves_nothing(make_serving: MakeServing, connect: Connect) -> None:
-    serving = started(make_serving)
-    one = lend(serving, connect(serving))
-    serving.stop()
-    assert not gateways()
-    with pytest.raises((ConnectionError, http.client.HTTPException)):
-        ask(one)
-
-
-def test_it_ends_where_the_daemon_was_killed() -> None:
-    passing, theirs = sockets.pair()
-    speaking, speaks = socket.socketpair()
-    limits = {"message_bytes": 1, "pixels": 1, "channels": 1, "missing": None}
-    settings = {"max_bytes": 9, "max_batch": 1, "limits": limits, "headers": [], "unusual": []}
-    with passing, speaking:
-        with theirs, speaks:
-            process = start(settings, passing=theirs.fileno(), speaking=speaks.fileno())
-        assert wait_until(lambda: received(passing), "ready") == ["ready"]
-        assert process.poll() is None
-    assert process.wait(timeout=60.0) == 0
-
-
-def received(passing: socket.socket) -> list[Any] | None:
-    try:
-        found = sockets.receive(passing)
-    except BlockingIOError:
-        return None
-    return found[0] if found else None
-
-
-def test_without_it_no_connection_is_lent(make_serving: MakeServing, connect: Connect) -> None:
-    serving = make_serving()
-    serving.refresh(tiny_predictor(adopted=3, examples=1200))
-    serving.start()
-    one = connect(serving)
-    assert {ask(one)[0] for _ in range(20)} == {200}
-    assert serving.lent == 0 and not gateways()
