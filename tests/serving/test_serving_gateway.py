@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.serving import ConnectionLimits, LabelsLater
@@ -172,14 +172,39 @@ def test_requests_that_come_in_pieces_or_many_at_once_are_answered_in_order(
     whole = b"".join(head.encode() + b"%d\r\n\r\n" % len(text) + text for text in texts)
     for at in range(0, len(whole), 7):
         one.sock.sendall(whole[at : at + 7])
-    labels = [_label(one.sock) for _ in texts]
+    with one.sock.makefile("rb") as answers:
+        labels = [_label(answers) for _ in texts]
     assert labels == ["zero", "one", 2]
 
 
-def _label(one: socket.socket) -> Any:
-    answer = http.client.HTTPResponse(one)
-    answer.begin()
-    return json.loads(answer.read())["predictions"][0]["label"]
+def _label(answers: IO[bytes]) -> Any:
+    return _content(answers)[1]["predictions"][0]["label"]
+
+
+def _content(answers: IO[bytes]) -> tuple[bytes, Any]:
+    """The status and the body of the next answer."""
+    head = b"".join(iter(answers.readline, b"\r\n")).lower()
+    length = head.partition(b"content-length:")[2].split(b"\r\n")[0]
+    return head.split()[1], json.loads(answers.read(int(length)))
+
+
+def test_what_is_plain_and_what_is_not_may_come_in_one_burst(
+    make_serving: MakeServing, connect: Connect
+) -> None:
+    serving = started(make_serving)
+    one = lend(serving, connect(serving))
+    assert one.sock is not None
+    host = "host: {}:{}\r\n".format(*serving.address).encode()
+
+    def post(body: bytes) -> bytes:
+        return b"POST /v1/predict HTTP/1.1\r\n%scontent-length: %d\r\n\r\n%s" % (host, len(body), body)
+
+    plain = post(json.dumps(PLAIN).encode())
+    one.sock.sendall(plain * 2 + b"GET /livez HTTP/1.1\r\n" + host + b"\r\n" + plain + post(b"{") + plain)
+    with one.sock.makefile("rb") as answers:
+        found = [_content(answers) for _ in range(6)]
+    assert [status for status, _ in found] == [b"200", b"200", b"200", b"200", b"400", b"200"]
+    assert found[2][1] == {"live": True}
 
 
 def test_many_ask_at_once_and_each_gets_its_own_answer(make_serving: MakeServing, connect: Connect) -> None:
