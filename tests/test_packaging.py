@@ -41,11 +41,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shipped(copy: Path) -> zipfile.ZipFile:
-    """The wheel, built from a tree that also holds bench results and a page of the dashboard."""
+    """The wheel, built from a tree that also holds bench results."""
     results = copy / "streamlearner" / "bench" / "results"
     results.mkdir()
     (results / "mnist-split.json").write_text("{}")
-    (copy / "streamlearner" / "serving" / "page.html").write_text("<html></html>")
     command = [
         sys.executable,
         "-m",
@@ -74,7 +73,12 @@ def test_the_wheel_holds_every_module_of_both_folders(copy: Path, shipped: zipfi
 
 def test_the_wheel_holds_the_dashboard_but_no_results_and_no_tests(shipped: zipfile.ZipFile) -> None:
     names = shipped.namelist()
-    assert "streamlearner/serving/page.html" in names
+    page = "streamlearner/serving/dashboard/files"
+    parts = {f"{page}/{name}" for name in ("index.html", "main.js", "base.css", "icon.svg")}
+    vendored = {
+        f"{page}/vendor/{name}" for name in ("uPlot.iife.min.js", "uPlot.min.css", "uPlot-LICENSE.txt")
+    }
+    assert parts | vendored <= set(names)
     assert [name for name in names if "/results/" in name] == []
     tops = {name.split("/")[0] for name in names}
     assert tops == {"streamlearner", "streamlearner-0.1.0.dist-info"}, "names that others may have too"

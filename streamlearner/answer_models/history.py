@@ -14,9 +14,7 @@ class MarkDocument(TypedDict):
     at_s: Annotated[float, Field(description="seconds since 1970")]
     kind: Annotated[
         str,
-        Field(
-            description="started, sleep, transplant, rollback, accuracy_fell or labels_changed; more may come"
-        ),
+        Field(description="started, sleep, transplant, rollback, accuracy_fell, labels_changed or erased"),
     ]
 
 

@@ -17,6 +17,7 @@ from streamlearner.learning.learner import Learner
 from streamlearner.learning.progress import Transplant
 from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
+from streamlearner.learning.targets import classes_of
 from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics
 
@@ -46,13 +47,11 @@ class Events:
         wall_clock: Callable[[], float],
         mark: MarkWriter = no_mark,
     ) -> None:
-        self.metrics = metrics
-        self.mark = mark
+        self.metrics, self.mark = metrics, mark
         self.clock = clock
         self.wall_clock = wall_clock
         self._asleep_since_s = clock()
-        self._is_transplant = False  # rather than a sleep
-        self._reason = ""
+        self._is_transplant, self._reason = False, ""  # False: a sleep
         self._gaps = 0
         self.refused_steps = 0
         self._refused_before = REFUSED.count
@@ -115,6 +114,8 @@ class Events:
             erasure.by, found.removed.recollections, found.exam, found.removed.statistics,
             "; the sleep under way begins again" if found.restarted else "",
         )  # fmt: skip
+        classes = [] if erasure.label is None else list(map(str, classes_of(erasure.label)))
+        self.mark("erased", {"classes": classes})  # their curves go, too
 
     @property
     def share_refusing(self) -> float:

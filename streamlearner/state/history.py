@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from streamlearner.errors import StreamlearnerError
-from streamlearner.state.samples import Sample, decoded
+from streamlearner.state.samples import OF_CLASS, Sample, decoded
 from streamlearner.state.tiers import SAMPLES, Tiers
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 SMALLEST_BITS = 8 * 2**20
 """1 MiB: what is left of less, when SQLite's pages and log are subtracted, holds no day."""
 _PAGE = 4096
+DAMAGED = ".damaged"
+"""Behind the name of a file that was set aside."""
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _SCHEMA = (
     SAMPLES,
@@ -92,6 +94,22 @@ class History:
                     row = (number, json.dumps(document))
                     db.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", row)
                     self._forget(db, "versions", "number")
+            except (OSError, sqlite3.Error) as error:
+                self._failed(error)
+                return False
+            return True
+
+    def erase_class(self, label: str) -> bool:
+        """Takes what was kept of one class from samples, marks, versions, and the log of writes. False where
+        the disk did not let it."""
+        with self._lock:
+            try:
+                with self._writing() as db:
+                    self._tiers.erase(db, f"{OF_CLASS}{label}")
+                    for table, column in (("marks", "details"), ("versions", "document")):
+                        _erase_key(db, table, column, label)
+                self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                Path(f"{self._path}{DAMAGED}").unlink(missing_ok=True)
             except (OSError, sqlite3.Error) as error:
                 self._failed(error)
                 return False
@@ -168,6 +186,7 @@ class History:
         try:
             for pragma in (
                 f"page_size={_PAGE}", "auto_vacuum=FULL", "journal_mode=WAL", "synchronous=NORMAL",
+                "secure_delete=ON",
                 f"wal_autocheckpoint={pages // 16}", f"journal_size_limit={pages // 16 * _PAGE}",
                 f"max_page_count={pages * 7 // 8}",
             ):  # fmt: skip
@@ -189,7 +208,7 @@ class History:
         if getattr(error, "sqlite_errorname", "").startswith(_DAMAGED):
             self._close()
             with contextlib.suppress(OSError):
-                os.replace(self._path, f"{self._path}.damaged")
+                os.replace(self._path, f"{self._path}{DAMAGED}")
                 for end in ("-wal", "-shm"):
                     Path(f"{self._path}{end}").unlink(missing_ok=True)
 
@@ -203,6 +222,26 @@ class History:
         """The oldest rows beyond a sixteenth of the budget, at some 256 bytes each."""
         most = self.budget_bits // 8 // 16 // 256
         db.execute(f"DELETE FROM {table} WHERE {key} <= (SELECT max({key}) FROM {table}) - ?", (most,))
+
+
+def _erase_key(db: sqlite3.Connection, table: str, column: str, name: str) -> None:
+    """Takes whatever stands under this key, or under `label` with this value, from JSON, however deep."""
+    for number, text in db.execute(f"SELECT number, {column} FROM {table}").fetchall():
+        rest = json.dumps(_without(json.loads(text), name))
+        if rest != text:
+            db.execute(f"UPDATE {table} SET {column} = ? WHERE number = ?", (rest, number))
+
+
+def _without(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_without(each, name) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without(each, name)
+        for key, each in value.items()
+        if key != name and not (key == "label" and each == name)
+    }
 
 
 def _damaged(text: str) -> sqlite3.DatabaseError:

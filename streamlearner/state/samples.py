@@ -6,9 +6,11 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Figures = Mapping[str, float]
+OF_CLASS = "retention/"
+"""How the name of a figure of one class begins; the rest is its label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,11 @@ class Sample:
     means: Figures = field(default_factory=dict)
     highs: Figures = field(default_factory=dict)
     counts: Figures = field(default_factory=dict)
+
+    def without(self, name: str) -> Sample:
+        """The same but for the mean of this name."""
+        means = {each: value for each, value in self.means.items() if each != name}
+        return replace(self, means=means)
 
     def to_bytes(self) -> bytes:
         """All but the span, to six digits."""

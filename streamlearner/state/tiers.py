@@ -45,6 +45,16 @@ class Tiers:
             while self._bytes.get(tier, 0) > self._share:
                 self._pass_on(db, tier)
 
+    def erase(self, db: sqlite3.Connection, name: str) -> None:
+        """Takes the figure of this name from every sample."""
+        rows = db.execute("SELECT number, start_s, seconds, body FROM samples").fetchall()
+        for number, start_s, seconds, body in rows:
+            for sample in decoded([(start_s, seconds, body)]):
+                if name in sample.means:
+                    rest = sample.without(name).to_bytes()
+                    db.execute("UPDATE samples SET body = ? WHERE number = ?", (rest, number))
+        self.measure(db)
+
     def _put(self, db: sqlite3.Connection, tier: int, sample: Sample) -> None:
         """Beside what there is of the same time."""
         here = "WHERE tier = ? AND start_s = ?"

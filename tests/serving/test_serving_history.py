@@ -94,6 +94,26 @@ def test_a_full_disk_is_counted_and_marks_wait_for_it(
     history.close()
 
 
+def test_an_erased_class_goes_also_while_the_documents_still_name_it(
+    history: History, daemon: FakeDaemon, metrics: Metrics
+) -> None:
+    exam: dict[str, Any] = {"by_class": {"Ann Lee": 0.5, "7": 1.0}}
+    daemon.retention = lambda: exam  # type: ignore[method-assign]
+    recorder = Recorder(history=history, daemon=daemon, metrics=metrics, every_s=0.02)
+    recorder.start()
+    wait_until(lambda: history.samples(0, 1e12), "no sample was taken")
+    history.mark("erased", {"classes": ["Ann Lee"]})
+    wait_until(lambda: len(history.marks(0, 1e12)) == 2, "the erasure left no mark")
+    exam = {"by_class": {"7": 1.0}}
+    taken = len(history.samples(0, 1e12))
+    wait_until(lambda: len(history.samples(0, 1e12)) > taken + 2, "no sample was taken")
+    recorder.stop()
+    assert {name for one in history.samples(0, 1e12) for name in one.means if "/" in name} == {
+        "memory_bits/codes", "retention/7"
+    }  # fmt: skip
+    assert "Ann Lee" not in str([one.details for one in history.marks(0, 1e12)])
+
+
 def answered(client: InProcess, query: str = "") -> dict[str, Any]:
     answer = client.get(f"/v1/history?{query}")
     assert answer.status_code == 200, answer.text

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamlearner.state.history import SMALLEST_BITS, History, HistoryUnreadable
+from streamlearner.state.history import SMALLEST_BITS, History, HistoryUnreadable, Mark
 from streamlearner.state.samples import Sample, combined
 
 EVER = (0.0, 1e12)
@@ -191,3 +191,19 @@ def test_a_kill_loses_nothing_that_was_recorded(tmp_path: Path) -> None:
     assert sum(one.counts["learned"] for one in found) >= 15 * (last + 1)
     assert history.failing is None
     history.close()
+
+
+def test_an_erased_class_is_in_no_file_any_more(history: History, tmp_path: Path) -> None:
+    for number in range(30):
+        figures = {"retention/Ann Lee": 0.5, "retention/7": 0.25}
+        assert history.record(sample=Sample(5.0 * number, 5.0, figures))
+    losses = {"losses": {"Ann Lee": {"before": 1.0}, "7": {"before": 0.5}}}
+    fell = Mark(2.0, "accuracy_fell", {"label": "Ann Lee"})
+    assert history.record(marks=[Mark(1.0, "sleep", losses), fell])
+    assert history.note_version(1, {"last": {"by_class": {"Ann Lee": 1.0, "7": 0.5}}})
+    (tmp_path / "history.sqlite.damaged").write_text("Ann Lee")
+    assert history.erase_class("Ann Lee")
+    assert all(one.means == {"retention/7": 0.25} for one in history.samples(*EVER))
+    assert [one.details for one in history.marks(*EVER)] == [{"losses": {"7": {"before": 0.5}}}, {}]
+    assert history.versions() == {1: {"last": {"by_class": {"7": 0.5}}}}
+    assert not [path for path in tmp_path.iterdir() if b"Ann Lee" in path.read_bytes()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from streamlearner.state.samples import OF_CLASS
 from streamlearner.telemetry.serving_metrics import Durations
 
 MOST_CLASSES = 256
@@ -37,7 +38,7 @@ def means(
     }
     found |= {f"memory_bits/{store}": bits for store, bits in memory.get("stored_bits", {}).items()}
     if len(by_class) <= MOST_CLASSES:
-        found |= {f"retention/{label}": value for label, value in by_class.items()}
+        found |= {f"{OF_CLASS}{label}": value for label, value in by_class.items()}
     return {name: float(value) for name, value in found.items() if value is not None}
 
 

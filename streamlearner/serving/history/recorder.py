@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from streamlearner.serving.daemon_port import DaemonPort
@@ -46,6 +47,7 @@ class Recorder:
         self._increments: Increments | None = None
         self._taken_s = 0.0
         self._waiting: deque[Mark] = deque(maxlen=MOST_WAITING)
+        self._erasing: dict[str, None] = {}
         self._graded: tuple[str, Any] | None = None
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
@@ -66,13 +68,20 @@ class Recorder:
             try:
                 mark = self._history.marked.get(timeout=max(0.0, due_s - time.monotonic()))
                 goes_on = mark is not None
-                self._waiting.extend([mark] if mark else [])
+                self._take(mark)
             except queue.Empty:
                 mark, due_s = None, time.monotonic() + self._every_s
             try:
                 self.record(sampled=mark is None)
             except Exception:
                 log.exception("the history misses figures; learning goes on")
+
+    def _take(self, mark: Mark | None) -> None:
+        """Of an erasure no name is kept."""
+        if mark is not None and mark.kind == "erased":
+            self._erasing |= dict.fromkeys(mark.details["classes"])
+            mark = replace(mark, details={})
+        self._waiting.extend([mark] if mark else [])
 
     def record(self, *, sampled: bool) -> None:
         """Writes the marks that wait, and what happened since the last sample, where one is to be taken."""
@@ -86,6 +95,11 @@ class Recorder:
             self._metrics.count_history_failure()
         if sample is not None:
             self._note_version(status)
+        for label in list(self._erasing):
+            # documents of just before may still name it: again, until none does
+            shown = label in self._daemon.retention().get("by_class", {})
+            if self._history.erase_class(label) and sampled and not shown:
+                del self._erasing[label]
 
     def _sample(self, status: Mapping[str, Any]) -> Sample | None:
         """None at the first moment: of what happened before, nothing is known."""

@@ -8,18 +8,22 @@ import * as tiles from "./tiles.js";
 import * as versions from "./versions.js";
 import "./try.js";
 
-const POLL_S = 1.5, SEEN_S = 12;
+const POLL_S = 1.5,
+  SEEN_S = 12;
 let counts = {};
 
 async function readiness() {
-  const answer = await fetch("/readyz", { cache: "no-store" }), found = await answer.json();
+  const answer = await fetch("/readyz", { cache: "no-store" }),
+    found = await answer.json();
   show("state", answer.ok ? "ready" : Object.values(found.reasons || {})[0] || "not ready");
   $("state").dataset.state = answer.ok ? "good" : "bad";
 }
 
 async function figures() {
   await readiness();
-  const [status, retention, memory] = await Promise.all(["/v1/status", "/v1/retention", "/v1/memory"].map(read));
+  const [status, retention, memory] = await Promise.all(
+    ["/v1/status", "/v1/retention", "/v1/memory"].map(read),
+  );
   counts = status.rejects || {};
   tiles.status(status);
   tiles.retention(retention);
@@ -27,7 +31,8 @@ async function figures() {
   classes.retention(retention);
 }
 
-const seen = () => Promise.all([classes.confusion(), classes.gallery(), versions.refresh(), rejects.refresh(counts)]);
+const seen = () =>
+  Promise.all([classes.confusion(), classes.gallery(), versions.refresh(), rejects.refresh(counts)]);
 
 /* `work` again and again; what fails is tried again, and said */
 async function often(work, pause) {

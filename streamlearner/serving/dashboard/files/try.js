@@ -8,10 +8,15 @@ const MOST_ANSWERS = 6;
 
 /* the picture in the shape that the stream has */
 async function fitted(file, [height, width, channels]) {
-  const bitmap = await createImageBitmap(file, { resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+  const bitmap = await createImageBitmap(file, {
+    resizeWidth: width,
+    resizeHeight: height,
+    resizeQuality: "high",
+  });
   const context = new OffscreenCanvas(width, height).getContext("2d");
   context.drawImage(bitmap, 0, 0);
-  const { data } = context.getImageData(0, 0, width, height), values = new Uint8Array(height * width * channels);
+  const { data } = context.getImageData(0, 0, width, height),
+    values = new Uint8Array(height * width * channels);
   for (let i = 0; i < width * height; i++) {
     const [r, g, b] = data.subarray(4 * i, 4 * i + 3);
     if (channels === 3) values.set([r, g, b], 3 * i);
@@ -20,15 +25,42 @@ async function fitted(file, [height, width, channels]) {
   return { shape: [height, width, channels], values };
 }
 
-const asInput = ({ shape, values }) => ({ b64: btoa(Array.from(values, (byte) => String.fromCharCode(byte)).join("")), shape, dtype: "uint8" });
+const asInput = ({ shape, values }) => ({
+  b64: btoa(Array.from(values, (byte) => String.fromCharCode(byte)).join("")),
+  shape,
+  dtype: "uint8",
+});
 
 async function predict(input, said) {
-  const answer = await act("/v1/predict", { role: "predict", body: { inputs: [input], return: ["probabilities"] } });
+  const answer = await act("/v1/predict", {
+    role: "predict",
+    body: { inputs: [input], return: ["probabilities"] },
+  });
   if (answer === null) return;
   const [{ label, probability, probabilities, route }] = answer.predictions;
-  const several = label !== null && typeof label === "object", flat = several ? Object.entries(probabilities || {}).flatMap(([factor, all]) => Object.entries(all).map(([name, share]) => [factor + "=" + name, share])) : Object.entries(probabilities || {});
-  show("tried", said + named(label) + (known(probability) ? " (" + percent(probability) + ")" : "") + ", by version " + answer.model_version + ", " + route);
-  bars($("answers"), flat.sort((a, b) => b[1] - a[1]).slice(0, MOST_ANSWERS).map(([name, share]) => ({ name, share, text: percent(share) })));
+  const several = label !== null && typeof label === "object",
+    flat = several
+      ? Object.entries(probabilities || {}).flatMap(([factor, all]) =>
+          Object.entries(all).map(([name, share]) => [factor + "=" + name, share]),
+        )
+      : Object.entries(probabilities || {});
+  show(
+    "tried",
+    said +
+      named(label) +
+      (known(probability) ? " (" + percent(probability) + ")" : "") +
+      ", by version " +
+      answer.model_version +
+      ", " +
+      route,
+  );
+  bars(
+    $("answers"),
+    flat
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, MOST_ANSWERS)
+      .map(([name, share]) => ({ name, share, text: percent(share) })),
+  );
 }
 
 async function tried(work) {
@@ -43,18 +75,31 @@ async function tried(work) {
   }
 }
 
-const dropped = (file) => tried(async () => {
-  if (!inputShape) throw new Error("Nothing was learned yet: of which size pictures are is not known.");
-  if (inputShape.length !== 3) throw new Error("This stream is of feature vectors: give " + inputShape[0] + " numbers.");
-  const one = await fitted(file, inputShape);
-  $("seen").replaceChildren(picture(one, { side: 140 }));
-  await predict(asInput(one), "Seen as on the left (" + inputShape.join(" × ") + "): ");
-});
+const dropped = (file) =>
+  tried(async () => {
+    if (!inputShape) throw new Error("Nothing was learned yet: of which size pictures are is not known.");
+    if (inputShape.length !== 3)
+      throw new Error("This stream is of feature vectors: give " + inputShape[0] + " numbers.");
+    const one = await fitted(file, inputShape);
+    $("seen").replaceChildren(picture(one, { side: 140 }));
+    await predict(asInput(one), "Seen as on the left (" + inputShape.join(" × ") + "): ");
+  });
 
 $("file").addEventListener("change", ({ target }) => target.files.length && dropped(target.files[0]));
 $("numbers").addEventListener("submit", (event) => {
   event.preventDefault();
-  tried(() => predict(JSON.parse("[" + $("vector").value.trim().replace(/^\[|\]$/g, "") + "]"), "Answer: "));
+  tried(() =>
+    predict(
+      JSON.parse(
+        "[" +
+          $("vector")
+            .value.trim()
+            .replace(/^\[|\]$/g, "") +
+          "]",
+      ),
+      "Answer: ",
+    ),
+  );
 });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   $("drop").addEventListener(kind, (event) => {
