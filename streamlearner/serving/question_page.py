@@ -11,19 +11,21 @@ from starlette.responses import HTMLResponse
 
 
 class QuestionPage:
-    """Reads the file once. The browser runs the script and the style that are in it, by their digests, and
-    nothing else; it loads nothing from other hosts. Labels are shown as text only."""
+    """Reads the file once. The browser runs the script that is in it, by its digest, and nothing else; it
+    takes colours and shapes from the dashboard, and loads nothing from other hosts. Labels are shown as text
+    only."""
 
     def __init__(self) -> None:
         self._html = files(__package__).joinpath("questions.html").read_text("utf-8")
         self._headers = {
             "Content-Security-Policy": (
                 f"default-src 'none'; script-src {_digests(self._html, 'script')}; "
-                f"style-src {_digests(self._html, 'style')}; "
-                "connect-src 'self'; img-src data:; "
+                f"style-src 'self' {_digests(self._html, 'style')}; "
+                "connect-src 'self'; img-src 'self' data:; "
                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
             "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-cache",
         }
 

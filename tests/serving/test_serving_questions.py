@@ -52,7 +52,7 @@ def leaning(level: int, *, towards: int, columns: int) -> list[list[int]]:
     return [[towards if column < columns else level for column in range(4)] for _ in range(4)]
 
 
-ICON = "http://www.w3.org/2000/svg"
+NAMESPACE = "http://www.w3.org/2000/svg"
 SURE, UNSURE = picture(1), leaning(0, towards=2, columns=1)
 """The fake method takes the mean for the class: 1 is sure, 0.5 lies between two."""
 
@@ -216,7 +216,7 @@ def test_the_page_runs_no_script_but_its_own_and_loads_nothing_from_elsewhere(cl
     answer = client.get("/questions")
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy and policy.count("'sha256-") == 2
-    assert not re.search(r"https?://|url\(|@import| style=| on[a-z]+=", answer.text.replace(ICON, ""))
+    assert not re.search(r"https?://|url\(|@import| style=| on[a-z]+=", answer.text.replace(NAMESPACE, ""))
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", answer.text)
     asked = set(re.findall(r'\$\("([\w-]+)"\)', answer.text))
     assert len(asked) > 10
