@@ -17,6 +17,9 @@ from streamlearner.state.published import Published
 from tests.support import eyes
 from tests.support.exports import OnnxModel, assert_alike, expected, exported, learned, torch_probabilities
 
+EDGES = 10
+"""Of 1,000 images: those of which a feature lies on an edge where statistics round."""
+
 
 def pictures(count: int, *, channels: int, side: int) -> tuple[Tensor, list[str]]:
     """Of three kinds, told apart by where they are bright."""
@@ -38,8 +41,8 @@ def test_what_the_eye_does_is_a_part_of_the_graph(channels: int, side: int, mirr
     learner, images = with_eye("tests.support.eyes:tiny", channels=channels, side=side, mirrored=mirrored)
     found = exported(learner)
     wanted, sent = expected(learner.predictor(), images), as_sent(images)
-    assert_alike(OnnxModel(found.files["model.onnx"]).probabilities(sent.numpy()), wanted)
-    assert_alike(torch_probabilities(found.files["model.pt2"], sent), wanted)
+    assert_alike(OnnxModel(found.files["model.onnx"]).probabilities(sent.numpy()), wanted, edges=EDGES)
+    assert_alike(torch_probabilities(found.files["model.pt2"], sent), wanted, edges=EDGES)
     assert found.card.signature.eye is not None
     assert found.card.signature.eye.included
     assert found.card.signature.sent_shape == tuple(sent.shape[1:])
@@ -59,7 +62,7 @@ def test_an_eye_that_is_an_onnx_file_is_named_as_what_comes_first(tmp_path: Path
     assert made.card.signature.document()["inputs"][0]["shape"] == [-1, learner.eye.features]  # type: ignore[union-attr]
     features = learner.eye.see(images)  # type: ignore[union-attr]
     wanted = expected(learner.predictor(), images)
-    assert_alike(OnnxModel(made.files["model.onnx"]).probabilities(features.numpy()), wanted)
+    assert_alike(OnnxModel(made.files["model.onnx"]).probabilities(features.numpy()), wanted, edges=EDGES)
 
     Published(tmp_path / "out").add(0, made.files)
     location = Location(str(tmp_path / "out"))

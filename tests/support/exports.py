@@ -87,10 +87,13 @@ def expected(predictor: Predictor, inputs: Tensor, task: str | None = None) -> T
         return predictor.predict_proba(inputs, task=task)
 
 
-def assert_alike(found: Tensor, wanted: Tensor) -> None:
-    """Probabilities within 1e-4, and the same label but where two are as probable."""
+def assert_alike(found: Tensor, wanted: Tensor, *, edges: int = 0) -> None:
+    """Probabilities within 1e-4, and the same label but where two are as probable; of all inputs but so many
+    that lie on an edge where statistics round."""
     assert found.shape == wanted.shape
-    assert float((found - wanted).abs().max()) < 1e-4
+    near = (found - wanted).abs().amax(1) < 1e-4
+    assert int((~near).sum()) <= edges
+    found, wanted = found[near], wanted[near]
     best = wanted.topk(min(2, wanted.shape[1]), dim=1).values
     clear = best[:, 0] - best[:, -1] > 1e-3
     assert clear.float().mean() > 0.5, "a test of ties alone would say nothing"
