@@ -35,11 +35,10 @@ class KafkaSource(Source):
     `client` holds any kafka-python consumer option (TLS, SASL, timeouts, fetch sizes). `start` says where a
     learner without a checkpoint begins. `on_gap` says what happens where retention overtook the position or a
     batch cannot be read. An empty partition that may hold more is waited for at most
-    `empty_partition_wait_s`, not counting the time the broker is away. Each second the broker is asked how
-    far the topic reaches, every `discover_every_s` for its partitions and its id. A fetch that hangs
-    `poll_hang_timeout_s` past its timeout ends the process with code 70 (`end_process`). With a `group_id`
-    checkpointed offsets are shown to lag displays; nothing reads them back. A null value is delivered: the
-    codec decides. One object is opened once; all calls come from one thread.
+    `empty_partition_wait_s`, but for the time the broker is away. Each second it is asked how far the topic
+    reaches, every `discover_every_s` for partitions and id. A fetch that hangs `poll_hang_timeout_s` past its
+    timeout ends the process with code 70 (`end_process`). Checkpointed offsets of a `group_id` are for lag
+    displays. A null value is delivered. Opened once, used by one thread.
     """
 
     name = "kafka"
@@ -66,9 +65,8 @@ class KafkaSource(Source):
             raise ConfigError(f"kafka: start is {start!r}; expected 'earliest' or 'latest'")
         self._options = consumer_options(bootstrap_servers, client or {})
         self._topic, self._start, self.begins_now = topic, start, start == "latest"
-        self._only = partitions
         self._start_timeout_s, self._discover_every_s = start_timeout_s, discover_every_s
-        self._clock, self._sleep, self._group_id = clock, sleep, group_id
+        self._clock, self._sleep, self._group_id, self._only = clock, sleep, group_id, partitions
         self._gaps = Gaps(topic=topic, on_gap=on_gap)
         self._merge = Merge(wait_s=empty_partition_wait_s, fresh_s=SILENCE_S)
         self._watchdog = Watchdog(limit_s=poll_hang_timeout_s, end=end_process)
@@ -85,9 +83,8 @@ class KafkaSource(Source):
         self._lost_topic = LostTopic(topic=topic, clock=clock)
         self._poller: MetadataPoller | None = None
         self._seen: TopicMetadata | None = None
-        self._topic_id, self._refilled_s, self._paused = "", 0.0, False
+        self._topic_id, self._refilled_s, self._paused, self._interrupted = "", 0.0, False, threading.Event()
         self._last: dict[int, Record | RecordFingerprint] = {}
-        self._interrupted = threading.Event()
 
     @classmethod
     def build(cls, settings: KafkaSection, surroundings: Surroundings) -> Self:

@@ -142,6 +142,7 @@ class Engine:
         self.store.replace(WANTED, {"learners": setup.learners})
         self._actors: dict[str, Any] = {}
         self._ray: Any = None
+        self._serves = False
 
     def start(self) -> None:
         """On the cluster at RAY_ADDRESS, or one of its own on this machine. Raises ConfigError without
@@ -154,8 +155,6 @@ class Engine:
         ray.init(log_to_driver=True, **({} if os.environ.get("RAY_ADDRESS") else self._alone()))
         self._consolidator = self._remote(ConsolidatorActor, setup.consolidator_cpus).remote(setup)
         self.follow()
-        if setup.replicas:
-            self._serve()
 
     def _alone(self) -> dict[str, Any]:
         """Options of a Ray of our own: what is wanted may be more than this machine's cores."""
@@ -170,6 +169,14 @@ class Engine:
         }
 
     def _serve(self) -> None:
+        """Learning does not wait for replicas: where they cannot be had yet, they are tried for again."""
+        try:
+            self._deploy()
+            self._serves = True
+        except Exception as error:
+            log.warning("no replica answers yet: %s", str(error).strip().splitlines()[0])
+
+    def _deploy(self) -> None:
         from ray import serve
 
         serve.start(http_options={"host": self.setup.host, "port": self.setup.port})
@@ -194,10 +201,12 @@ class Engine:
         for name in [name for name in names if name not in self._actors]:
             made = self._remote(LearnerActor, self.setup.learner_cpus)
             self._actors[name] = made.remote(self.setup, name)
+        if self.setup.replicas and not self._serves:
+            self._serve()
 
     def stop(self) -> None:
         """Drains all: learners save and give up their partitions."""
-        if self.setup.replicas:
+        if self._serves:
             self._ray.serve.shutdown()
         stopped = [actor.stop.remote() for actor in (*self._actors.values(), self._consolidator)]
         self._ray.get(stopped, timeout=DRAIN_S)

@@ -63,7 +63,7 @@ class Lineage:
         daemon = self.daemon
         daemon.wake()
         daemon.publish()
-        if daemon.checkpoint_due():
+        if daemon.persistence.due(daemon.state.tally.messages):
             self.save()
         return daemon.took_batch
 
