@@ -13,7 +13,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from streamlearner.app.cluster import Consolidating, Replica, make_lineage
@@ -179,8 +178,13 @@ class Engine:
     def _deploy(self) -> None:
         from ray import serve
 
+        setup = self.setup
+
+        def application() -> Any:  # a function: Serve takes anything else for the application itself
+            return replica_application(setup)
+
         serve.start(http_options={"host": self.setup.host, "port": self.setup.port})
-        answering: Any = serve.deployment(serve.ingress(partial(replica_application, self.setup))())
+        answering: Any = serve.deployment(serve.ingress(application)())
         placed = answering.options(
             name="replica",
             num_replicas=self.setup.replicas,

@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from streamlearner.cluster.lineage import Fenced
 from tests.support.clusters import Cluster, a_cluster, make_topic, produce_digits
 
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
 PARTITIONS, COUNT = 4, 320
 
 
