@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from prometheus_client import CollectorRegistry
 
+from streamlearner.app.access import make_access
 from streamlearner.app.assembly import assemble, make_checkpoints
 from streamlearner.app.codec import make_codec
 from streamlearner.app.embedded_state import EmbeddedState
@@ -22,14 +24,17 @@ from streamlearner.app.serving import make_serving
 from streamlearner.config.loading import Config
 from streamlearner.daemon.intake import Tally
 from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.reports import retention_document
 from streamlearner.daemon.requests import Requests, StatusDocuments
 from streamlearner.decoding.codec import REASONS, Schema
 from streamlearner.errors import ConfigError
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.merging import continue_from, draw_apart, merge
 from streamlearner.learning.predictor import Predictor
-from streamlearner.serving import Conflict
+from streamlearner.replicas.port import NOTHING
+from streamlearner.serving import Conflict, ReadOnlyAccess
 from streamlearner.state.lock import StateLock
+from streamlearner.state.manifest import MANIFEST
 from streamlearner.stream import Position
 from streamlearner.telemetry.metrics import Metrics
 from streamlearner.version import __version__
@@ -37,6 +42,7 @@ from streamlearner.version import __version__
 POLL_S = 0.01
 """A learner reads several partitions in turns: none of them may hold up the others."""
 STEPS_AT_ONCE = 1_000
+WHY_NOT = "this is a replica of a cluster, and only answers: examples and labels go to the topic"
 
 
 class Unserved:
@@ -110,8 +116,13 @@ class Consolidating:
         state.restore(found)
         return state
 
-    def learned(self, state: EmbeddedState) -> int:
-        return state.learner.progress.learned if state.learner else 0
+    def learned(self, folder: Path) -> int:
+        newest = max((folder / "checkpoints").glob("[0-9]*"), default=None)
+        try:
+            told = json.loads((newest / MANIFEST).read_text()) if newest else {}
+        except FileNotFoundError:  # it was pruned meanwhile
+            return 0
+        return int(told.get("examples") or 0)
 
     def consolidate(
         self, states: Sequence[EmbeddedState], former: EmbeddedState | None, *, number: int
@@ -175,8 +186,11 @@ class Replica:
             ingest=None, request_sleep=_refuse, kept_versions=list, clock=THIS_MACHINE.clock
         )
         metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
-        self._serving = make_serving(config, requests=self._requests, metrics=metrics, codec=self._codec)
-        self.version = 0
+        access = ReadOnlyAccess.of(make_access(config), why=WHY_NOT)
+        self._serving = make_serving(
+            config, requests=self._requests, metrics=metrics, codec=self._codec, access=access
+        )
+        self.version, self._retention = 0, retention_document(None)
 
     @property
     def application(self) -> Any:
@@ -188,11 +202,12 @@ class Replica:
         if newest > self.version and (state := self._work.read(folder)) is not None:
             self._codec.schema = state.schema
             self._serving.refresh(state.predictor())
-            self.version = newest
-        document = {"ready": self.version > 0, "model_version": self._serving.version}
-        self._requests.publish(StatusDocuments(status=document, version=self.version))
+            self.version, self._retention = newest, retention_document(state.learner)
+        told = {"connected": True, "ready": self.version > 0, "model_version": self._serving.version}
+        documents = StatusDocuments(NOTHING | told, retention=self._retention, version=self.version)
+        self._requests.publish(documents)
         self._requests.heartbeat(learning=True)
 
 
 def _refuse() -> None:
-    raise Conflict("a replica does not sleep: the consolidator of its cluster does")
+    raise Conflict(WHY_NOT)

@@ -25,8 +25,8 @@ class Consolidating(Protocol[State]):
     def read(self, folder: Path) -> State | None:
         """The newest checkpoint of a state folder; None where there is none yet."""
 
-    def learned(self, state: State) -> int:
-        """Examples."""
+    def learned(self, folder: Path) -> int:
+        """Examples that the newest checkpoint of a state folder tells of, without reading the rest of it."""
 
     def consolidate(
         self, states: Sequence[State], former: State | None, *, number: int
@@ -62,12 +62,13 @@ class Consolidator(Generic[State]):
         """Consolidates where enough was learned since the last time; whether a version was published."""
         if not self.holds_lease:
             return False
-        states = [state for state in map(self._work.read, self._folders()) if state is not None]
-        learned = sum(map(self._work.learned, states))
+        folders = self._folders()
+        learned = sum(map(self._work.learned, folders))
         before = int((self.store.read(REPORT) or {}).get("learned", 0))
         if not learned or learned - before < (1 if at_once else self._every_examples):
             return False
-        return self._consolidate(states, learned)
+        states = [state for state in map(self._work.read, folders) if state is not None]
+        return bool(states) and self._consolidate(states, learned)
 
     def _consolidate(self, states: Sequence[State], learned: int) -> bool:
         newest, began_s = self.versions.newest, self._clock()

@@ -18,12 +18,13 @@ from typing import Any
 from streamlearner.app.cluster import Consolidating, Replica, make_lineage
 from streamlearner.app.cluster_setup import Setup, open_config
 from streamlearner.cluster.assignment import assigned, read_assignment
+from streamlearner.cluster.claims import Claims
 from streamlearner.cluster.consolidator import Consolidator
-from streamlearner.cluster.layout import ASSIGNMENT, REPLICAS, WANTED
+from streamlearner.cluster.layout import ASSIGNMENT, REPLICAS, RUNS, WANTED
 from streamlearner.cluster.learner import IDLE_S, ClusterLearner
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
-from streamlearner.errors import ConfigError
+from streamlearner.errors import ConfigError, StateInUse
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,8 @@ class Engine:
 
     def __init__(self, setup: Setup) -> None:
         self.setup, self.store = setup, Store(setup.store)
+        self._runs = Claims(self.store, RUNS)
+        self._run = self._runs.next(f"process {os.getpid()}")
         self.store.replace(WANTED, {"learners": setup.learners})
         self._actors: dict[str, Any] = {}
         self._ray: Any = None
@@ -193,7 +196,12 @@ class Engine:
         serve.run(placed.bind(), name="streamlearner", route_prefix="/")
 
     def follow(self) -> None:
-        """As many learners as are wanted now. Who goes gives up its partitions before others take them."""
+        """As many learners as are wanted now. Who goes gives up its partitions before others take them.
+        Raises StateInUse where the cluster was started again elsewhere."""
+        if not self._runs.holds(self._run):
+            raise StateInUse(
+                f"another `streamlearner cluster run` has taken {self.store.folder}: this one ends"
+            )
         names = [f"learner-{number}" for number in range(self._wanted)]
         former = read_assignment(self.store)
         if list(former) != names:

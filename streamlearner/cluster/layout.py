@@ -10,6 +10,8 @@ from streamlearner.cluster.store import Store
 ASSIGNMENT, WANTED = "assignment.json", "wanted.json"
 LEARNERS, STARTS, REPLICAS, PARTITIONS = "learners", "starts", "replicas", "partitions"
 LEASE, REPORT = "consolidator/lease", "consolidator/report.json"
+RUNS = "runs"
+"""Of `streamlearner cluster run`: who started last has the cluster."""
 
 
 def claims_of(store: Store, partition: int) -> Claims:

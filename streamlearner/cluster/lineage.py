@@ -115,5 +115,7 @@ def _inherit(store: Store, partition: int, epoch: int) -> None:
                 shutil.copytree(checkpoints / numbers[-1], aside / "checkpoints" / numbers[-1])
                 store.publish(aside, str(own.relative_to(store.folder)))
                 log.info("partition %d goes on from epoch %d, checkpoint %s", partition, earlier, numbers[-1])
+                for older in range(1, earlier):  # nobody goes on from these any more
+                    shutil.rmtree(state_folder(store, partition, older), ignore_errors=True)
                 return
             shutil.rmtree(aside)

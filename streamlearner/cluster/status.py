@@ -22,7 +22,8 @@ def status_document(store: Store, *, clock: Callable[[], float] = time.time) -> 
     learners = [_reported(store, name, now_s) for name in assignment]
     owned = {int(number) for learner in learners for number in learner["partitions"]}
     known = {int(name) for name in store.names(PARTITIONS)} | {n for own in assignment.values() for n in own}
-    replicas = [store.read(f"{REPLICAS}/{name}") or {} for name in store.names(REPLICAS)]
+    told = [store.read(f"{REPLICAS}/{name}") or {} for name in store.names(REPLICAS)]
+    replicas = [it for it in told if now_s - float(it.get("at_s", 0.0)) <= SILENT_S]  # others have ended
     return {
         "learners": learners,
         "without_owner": sorted(known - owned),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from streamlearner.cluster.store import Store
 
 FOLDER = "versions"
+KEPT = 10
+"""Versions that stay: a replica may still read the one before, and a person may want to go back."""
 
 
 class PublishedVersions:
@@ -27,4 +30,7 @@ class PublishedVersions:
 
     def publish(self, aside: Path, number: int) -> bool:
         """False where there is such a version already."""
-        return self.store.publish(aside, f"{FOLDER}/{number:06d}")
+        published = self.store.publish(aside, f"{FOLDER}/{number:06d}")
+        for name in self.store.names(FOLDER)[:-KEPT]:
+            shutil.rmtree(self.store.folder / FOLDER / name, ignore_errors=True)
+        return published

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from streamlearner.app import build
 from streamlearner.cluster.lineage import Fenced
 from tests.support.clusters import Cluster, a_cluster, make_topic, produce_digits
 
@@ -127,6 +129,40 @@ def test_partitions_of_a_learner_that_is_silent_are_taken_over(
             lineage.daemon.close()
         cluster.stop()
         assert_each_counted_once(cluster, sent)
+
+
+def test_a_published_version_is_a_state_folder_that_a_single_daemon_goes_on_from(
+    broker: Any, topic: str, tmp_path: Path
+) -> None:
+    sent = produce_digits(broker, topic, 200, partitions=PARTITIONS)
+    with a_cluster(broker, topic, tmp_path / "store", partitions=PARTITIONS, sleep__steps=60) as cluster:
+        cluster.scale(2)
+        cluster.until(200)
+        cluster.stop()
+        consolidator = cluster.consolidator()
+        assert consolidator.turn()
+        shutil.copytree(consolidator.versions.folder(1), tmp_path / "state")
+        own = {
+            "state_dir": tmp_path / "state",
+            "serving": cluster.config.serving.model_copy(update={"port": 0}),
+        }
+        alone = build(cluster.config.model_copy(update=own))
+    more = produce_digits(broker, topic, 40, partitions=PARTITIONS, first=200)
+    try:
+        alone.restore()
+        alone.open()
+        for _ in range(2_000):
+            alone.wake()
+            if alone.state.tally.messages == 240:
+                break
+        alone.checkpoint()
+        assert alone.learner is not None and alone.state.position is not None
+        offsets = [place["offset"] for place in alone.state.position["partitions"].values()]
+        assert offsets == [one + other for one, other in zip(sent, more, strict=True)]
+        assert alone.learner.progress.learned + alone.learner.progress.withheld == 240
+        assert alone.learner.method.memory.seen == alone.learner.progress.learned
+    finally:
+        alone.close()
 
 
 def test_only_the_holder_of_the_lease_publishes(broker: Any, topic: str, tmp_path: Path) -> None:

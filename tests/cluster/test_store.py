@@ -111,7 +111,8 @@ def test_the_status_tells_who_is_silent_and_what_nobody_has(tmp_path: Path) -> N
         claims_of(store, number).next("learner-0")
     store.replace("learners/learner-0.json", a_report("learner-0", 100.0, **{"0": 30, "1": 20}))
     store.replace("learners/learner-1.json", a_report("learner-1", 100.0 - SILENT_S - 1))
-    store.replace("replicas/7.json", {"name": "process 7", "version": 3})
+    store.replace("replicas/7.json", {"name": "process 7", "version": 3, "at_s": 100.0})
+    store.replace("replicas/8.json", {"name": "process 8", "version": 2, "at_s": 100.0 - SILENT_S})
     store.replace(REPORT, {"outcome": "refused", "learned": 40, "seconds": 1.5})
     document = status_document(store, clock=lambda: 101.0)
     assert [(it["name"], it["silent"], it["restarts"]) for it in document["learners"]] == [
@@ -119,6 +120,7 @@ def test_the_status_tells_who_is_silent_and_what_nobody_has(tmp_path: Path) -> N
         ("learner-1", True, 2),
     ]
     assert document["without_owner"] == [2] and document["examples"] == 50 and document["lag"] == 4
+    assert [it["name"] for it in document["replicas"]] == ["process 7"], "the other has ended"
     told = table(document)
     for words in (
         "0,1",
