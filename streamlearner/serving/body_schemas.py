@@ -164,7 +164,7 @@ def _nested(shape: list[int], number: JsonSchema) -> JsonSchema:
 def _raw(text: JsonSchema, shape: list[int] | None, dtype: str | None) -> JsonSchema:
     sides: JsonSchema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
     if shape is not None:
-        sides = {"enum": [shape, *([[*shape, 1]] if len(shape) == 2 else [])]}
+        sides = {"anyOf": [_exactly(shape), *([_exactly([*shape, 1])] if len(shape) == 2 else [])]}
     dtypes: list[str | None] = [dtype] if dtype else ["uint8", "float32", "float64"]
     return {
         "type": "object",
@@ -177,6 +177,13 @@ def _raw(text: JsonSchema, shape: list[int] | None, dtype: str | None) -> JsonSc
         },
         "required": ["b64", "shape", *([] if "uint8" in dtypes else ["dtype"])],
     }
+
+
+def _exactly(shape: list[int]) -> JsonSchema:
+    """Not an enum of lists, which generators of clients do not read."""
+    count = len(shape)
+    sides = [{"const": side} for side in shape]
+    return {"type": "array", "prefixItems": sides, "minItems": count, "maxItems": count}
 
 
 def _base64(size_bytes: int) -> JsonSchema:

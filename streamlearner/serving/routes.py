@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -92,6 +93,7 @@ class Routes:
             response_class=Response,
             responses=answers | self._errors(method, role, errors),
             openapi_extra=self._described(role) | (extra or {}),
+            operation_id=_operation(method, path, is_page=answer == "text/html"),
             include_in_schema=in_schema,
         )
         route = self._app.routes[-1]
@@ -113,6 +115,12 @@ class Routes:
     def _described(self, role: Role | None) -> dict[str, Any]:
         needed = {"security": [{SCHEME: [role]}]} if self._guard.demands(role) else {}
         return {"x-role": role or "open"} | needed
+
+
+def _operation(method: str, path: str, *, is_page: bool) -> str:
+    """What generated clients call it: `post_predict`, `get_v2_models_model`, and `get_page` of the root."""
+    words = re.findall(r"[a-z0-9]+", path.removeprefix("/v1/").replace(":path", "").lower())
+    return "_".join([method.lower(), *words, *["page"] * is_page])
 
 
 def _required(body: type[Body]) -> bool:

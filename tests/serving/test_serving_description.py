@@ -99,7 +99,9 @@ def test_inputs_are_described_as_the_stream_has_them_once_it_has_begun(make_serv
     rows, shares, raw, picture = input_of(described(client))
     assert (rows["minItems"], rows["maxItems"], rows["items"]["maxItems"]) == (2, 2, 3)
     assert shares["items"]["items"] == {"type": "number", "minimum": 0, "maximum": 1}
-    assert raw["properties"]["shape"] == {"enum": [[2, 3], [2, 3, 1]]}
+    shapes = raw["properties"]["shape"]["anyOf"]
+    assert [[side["const"] for side in each["prefixItems"]] for each in shapes] == [[2, 3], [2, 3, 1]]
+    assert [(each["minItems"], each["maxItems"]) for each in shapes] == [(2, 2), (3, 3)]
     assert raw["properties"]["b64"]["pattern"] == "^[A-Za-z0-9+/]{8}$"
     assert picture["required"] == ["image"]
 
@@ -182,3 +184,11 @@ def test_the_example_of_an_input_is_taken(
     for path, name in (("/v1/predict", "PredictBody"), ("/v1/examples", "ExamplesBody")):
         answer = client.post(path, json=schemas[name]["examples"][0])
         assert answer.status_code in (200, 202), answer.text
+
+
+def test_each_operation_has_a_short_name_of_its_own(client: InProcess) -> None:
+    names = [operation["operationId"] for _, operation in operations(described(client))]
+    assert len(set(names)) == len(names)
+    some = {"post_predict", "post_examples", "delete_examples_id", "get_status", "get_page", "get_v2"}
+    assert some <= set(names)
+    assert all(name.isidentifier() for name in names)
