@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from streamlearner.commands import main as command_line
 from tests.support.canned_daemon import CannedDaemon, canned_daemon
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -190,3 +192,17 @@ def test_digits_are_produced_without_a_file(daemon: CannedDaemon, ended: Ended) 
     assert [(one["input"]["shape"], one["label"]) for one in examples] == [([8, 8, 1], i) for i in range(3)]
     code, _, err = ended("produce", "--data", "letters")
     assert (code, "digits" in err) == (2, True)
+
+
+def test_whatever_takes_an_address_takes_a_token_and_a_file_of_one() -> None:
+    def leaves(command: Any, *path: str) -> Iterator[tuple[str, set[str]]]:
+        if hasattr(command, "commands"):
+            for name, inner in command.commands.items():
+                yield from leaves(inner, *path, name)
+        else:
+            yield " ".join(path), {parameter.name for parameter in command.params}
+
+    found = dict(leaves(typer.main.get_command(command_line.app)))
+    asking = {name for name, options in found.items() if "address" in options}
+    assert {"rollback", "checkpoint now", "memory", "recollections", "labels", "produce", "status"} <= asking
+    assert [name for name in asking if not {"token", "token_file"} <= found[name]] == []
