@@ -15,6 +15,7 @@ from streamlearner.errors import StreamlearnerError
 from streamlearner.version import __version__
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -33,14 +34,20 @@ class Connection:
         self.token = _token(environ) if token is None else token
         self.timeout_s = timeout_s
         self.uses_environment = urlsplit(self.address).hostname not in _LOOPBACK
-        secure = self.address.startswith("https:")
-        self.verify: ssl.SSLContext | bool = _context(environ) if secure else True
+        self.verify = self._trust(environ)
 
     @property
     def headers(self) -> dict[str, bytes]:
         """Of every request: the token, where there is one."""
         agent = {"user-agent": f"streamlearner/{__version__}".encode()}
         return agent | ({"authorization": f"Bearer {self.token}".encode()} if self.token else {})
+
+    def _trust(self, environ: Mapping[str, str]) -> ssl.SSLContext | bool:
+        """Without TLS and proxies nobody's authorities are read: that takes most of the time of making a
+        client."""
+        if self.address.startswith("https:"):
+            return _context(environ)
+        return True if self.uses_environment else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def gone(self, error: httpx.TransportError) -> NoDaemon:
         """Why nothing answered."""
@@ -50,7 +57,7 @@ class Connection:
         return NoDaemon(
             f"{self.address} does not answer ({reason}): is the daemon running there? "
             "Another place is named by --address or STREAMLEARNER_ADDRESS",
-            was_sent=not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
+            was_sent=not isinstance(error, _NEVER_SENT),
         )
 
 

@@ -71,9 +71,9 @@ def test_only_what_may_be_repeated_is_sent_again(what: str, answer: httpx.Respon
 
 @pytest.mark.parametrize("what", ASKED)
 def test_anything_is_sent_again_where_no_connection_was_made(what: str) -> None:
-    line = Line(httpx.ConnectError("refused"), httpx.ConnectTimeout(""), DONE)
+    line = Line(httpx.ConnectError("refused"), httpx.ConnectTimeout(""), httpx.PoolTimeout(""), DONE)
     ASKED[what][0](line.client())
-    assert len(line.asked) == 3
+    assert len(line.asked) == 4
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 413, 415, 500])
