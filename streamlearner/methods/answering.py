@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamlearner.evaluation.evidence import Evidence
@@ -72,7 +74,7 @@ class Answering(nn.Module):
     @property
     def who(self) -> str:
         """Who answers now, one of ANSWERERS."""
-        return ANSWERERS[int(self.choice[0])]
+        return ANSWERERS[self.choice.tolist()[0]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -82,7 +84,8 @@ class Answering(nn.Module):
     @property
     def compares(self) -> bool:
         """Whether all who may answer are compared on the next batch."""
-        return int(self.choice[3]) < COMPARE_ALL or int(self.choice[3]) % COMPARE_EVERY == 0
+        batches: int = self.choice.tolist()[3]
+        return batches < COMPARE_ALL or batches % COMPARE_EVERY == 0
 
     @property
     def networks_asked(self) -> tuple[str, ...]:
@@ -102,14 +105,19 @@ class Answering(nn.Module):
     @property
     def unsettled(self) -> bool:
         """Whether there is a class so new that each batch may change its answers much."""
-        return self.statistics is not None and bool(self.young.any())
+        return self.statistics is not None and bool(self._young().any())
 
     @property
     def young(self) -> Tensor:
         """Classes that a network cannot know yet, [classes] bool."""
+        return torch.from_numpy(self._young())
+
+    def _young(self) -> NDArray[np.bool_]:
+        """By numpy, which for so few numbers takes a third of torch's time: it is asked with each batch."""
         assert self.statistics
-        counts: Tensor = self.statistics.sums.counts
-        return counts < min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts))))
+        counts = self.statistics.sums.counts.numpy()
+        found: NDArray[np.bool_] = counts < min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts))))
+        return found
 
     def grow(self, classes: int) -> None:
         """Makes room for classes. Statistics may go, as they may in `learn`: give `bits_for_recollections` to

@@ -17,7 +17,7 @@ from streamlearner.methods.experience import Removed, Selection
 from streamlearner.methods.graphs import BothAnswer, NetworkAnswers, StatisticsAnswers
 from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
 from streamlearner.networks.averaged import AveragedNetwork
-from streamlearner.networks.base import Network
+from streamlearner.networks.base import Network, in_mode
 from streamlearner.networks.head_rows import state_with_rows_at
 from streamlearner.statistics.graph import StatisticsGraph
 
@@ -59,12 +59,16 @@ class ChoosesAnswerer(Remembering, Mergeable):
     @torch.no_grad()
     def answers_before(self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None) -> dict[str, Tensor]:
         """Log-probabilities [n, classes] before a batch is learned, by answerer: of all where they are
-        compared, else at least of who answers. LIVE is left out where its first step tells the same."""
+        compared, else at least of who answers (of statistics alone: scores of the same order). LIVE is left
+        out where its first step tells the same."""
         compares, answering = self.answering.compares, self.answering
         asked = numbers if compares or answering.asks_statistics else None
         networks = (AVERAGED, LIVE) if compares else answering.networks_asked
         if self.hippocampus.network.answers_as_it_trains:
             networks = tuple(name for name in networks if name != LIVE)
+        if not compares and answering.who == STATISTICS and numbers is not None:
+            scores = answering.statistics.comparable(numbers)
+            return {STATISTICS: self.seen_classes.restricted(scores, tasks)}
         return self._log_probabilities(new, asked, tasks, networks=networks)
 
     def _log_probabilities(
@@ -72,7 +76,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
     ) -> dict[str, Tensor]:
         """By answerer, [n, classes], of those that these networks, and statistics of `numbers`, make up."""
         both = {AVERAGED: self.hippocampus.average, LIVE: self.hippocampus.network}
-        logits = {name: both[name].eval()(new)[:, : self.classes] for name in networks}
+        logits = {name: in_mode(both[name], training=False)(new)[:, : self.classes] for name in networks}
         return self.answering.answers(
             numbers, logits, lambda scores: self.seen_classes.restricted(scores, tasks)
         )

@@ -24,7 +24,7 @@ from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_e
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.averaged import AveragedNetwork
-from streamlearner.networks.base import Network, sgd_step
+from streamlearner.networks.base import Network, in_mode, sgd_step
 from streamlearner.registry.methods import RecollectionReplaySection
 
 DISTORTION_EVERY_STEPS = 20
@@ -169,7 +169,7 @@ class RecollectionReplay(ChoosesAnswerer):
             seen_classes=self.seen_classes,
         )
         inputs = torch.cat([new, self._augmented(old.inputs)])
-        logits = network.train()(inputs)[:, : self.classes]
+        logits = in_mode(network, training=True)(inputs)[:, : self.classes]
         loss = self._loss(logits, inputs, experience, old)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
@@ -197,7 +197,7 @@ class RecollectionReplay(ChoosesAnswerer):
     def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
         """Mean squared difference of the logits to those of the averaged weights for the same inputs."""
         with torch.no_grad():
-            teacher = self.hippocampus.average.eval()(inputs)[:, : self.classes]
+            teacher = in_mode(self.hippocampus.average, training=False)(inputs)[:, : self.classes]
         return F.mse_loss(logits, teacher)
 
     def _augmented(self, inputs: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ class SeenClasses(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("seen", torch.zeros(1, 0, dtype=torch.bool))
+        self._all_seen: bool | None = None  # what `seen` says of all classes; asked four times a step
 
     @property
     def classes(self) -> int:
@@ -35,6 +36,9 @@ class SeenClasses(nn.Module):
         classes = max(self.classes, int(labels.max()) + 1)
         known_tasks = max(len(self.seen) - 1, int(tasks.max()) + 1 if tasks is not None else 0)
         new = (known_tasks + 1, classes) != self.seen.shape
+        if not new and tasks is None and self.all_seen:
+            return False
+        self._all_seen = None
         if new:
             grown = torch.zeros(known_tasks + 1, classes, dtype=torch.bool)
             grown[: len(self.seen) - 1, : self.classes] = self.seen[:-1]
@@ -58,10 +62,18 @@ class SeenClasses(nn.Module):
 
     def erase(self, *, label: int | None, task: int | None) -> None:
         """A class may be predicted no more until it is registered again; a task no longer restricts."""
+        self._all_seen = None
         if label is not None:
             self.seen[:, label : label + 1] = False
         if task is not None:
             self.seen[:-1][task : task + 1] = False
+
+    @property
+    def all_seen(self) -> bool:
+        """Whether no class was erased and has not come again."""
+        if self._all_seen is None:
+            self._all_seen = bool(self.seen[-1].all())
+        return self._all_seen
 
     @property
     def _untasked(self) -> Tensor:
@@ -88,11 +100,12 @@ class SeenClasses(nn.Module):
 
     def restricted(self, logits: Tensor, tasks: Tensor | None) -> Tensor:
         """Logits [n, classes], with minus infinity for classes that may not be predicted (see `allowed`)."""
-        if (tasks is None or not self.names_tasks) and bool(self.seen[-1].all()):
+        if (tasks is None or not self.names_tasks) and self.all_seen:
             return logits
         return logits.masked_fill(~self.allowed(tasks, len(logits)), -torch.inf)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        self._all_seen = None
         if prefix + "seen" in state_dict:
             self.seen = torch.zeros_like(state_dict[prefix + "seen"])
         super()._load_from_state_dict(state_dict, prefix, *rest)

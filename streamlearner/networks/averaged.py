@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from streamlearner.networks.base import Network
+from streamlearner.networks.base import Network, in_mode
 
 POLYNOMIAL = 3
 """The degree of the polynomial by which later steps weigh more."""
@@ -48,13 +48,12 @@ class AveragedNetwork(nn.Module):
         newest = max(round(1.0 - decay, 12), polynomial)  # rounded: 1 - 0.995 is not quite 0.005
         slow, fast = self.average, self.network
         torch._foreach_lerp_(slow.weights, fast.weights, newest)
-        buffers = (
-            (slow.input_statistics, fast.input_statistics)
-            if self.own_batch_statistics
-            else (slow.all_buffers, fast.all_buffers)
-        )
-        for target, source in zip(*buffers, strict=True):
-            target.copy_(source)
+        if self.own_batch_statistics:
+            targets, sources = slow.input_statistics, fast.input_statistics
+        else:
+            targets, sources = slow.all_buffers, fast.all_buffers
+        if targets:
+            torch._foreach_copy_(targets, sources)
 
     def hasten(self) -> None:
         """From the next step on the average moves as in its first steps: what it holds is of another time."""
@@ -76,7 +75,7 @@ class AveragedNetwork(nn.Module):
     def teacher_logits(self, inputs: Tensor) -> Tensor:
         """Logits [n, rows] of the average for a training batch [n, *input_shape]. Its batch normalisation
         statistics are updated."""
-        logits: Tensor = self.average.train()(inputs)
+        logits: Tensor = in_mode(self.average, training=True)(inputs)
         return logits
 
     def get_extra_state(self) -> Tensor:

@@ -222,6 +222,11 @@ class Network(nn.Module):
         self.half_precision = bool(state)
 
 
+def in_mode(network: Network, *, training: bool) -> Network:
+    """The network in training or evaluation mode. Only a change walks its modules."""
+    return network if network.training == training else network.train(training)
+
+
 @torch.no_grad()
 def sgd_step(network: Network, *, learning_rate: float, loss: float) -> None:
     """One step of SGD without momentum from the `.grad` of all parameters, which are then set to None. (With
@@ -232,8 +237,8 @@ def sgd_step(network: Network, *, learning_rate: float, loss: float) -> None:
     batch normalisation are then what they were before. Where the `loss`
     is above `CLIP_ABOVE_LOSS`, a gradient longer than `MAX_GRADIENT_NORM` is clipped to that norm.
     """
-    parameters = [p for p in network.weights if p.grad is not None]
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    found = [(p, gradient) for p in network.weights if (gradient := p.grad) is not None]
+    parameters, gradients = [p for p, _ in found], [gradient for _, gradient in found]
     norm = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist()) if gradients else 0.0
     clip_factor = min(1.0, MAX_GRADIENT_NORM / (norm or 1.0)) if loss > CLIP_ABOVE_LOSS else 1.0
     bounded = math.isfinite(loss) and learning_rate * clip_factor * norm < LONGEST_STEP

@@ -22,14 +22,16 @@ class BatchStatistics:
     def __init__(self, module: nn.Module) -> None:
         self._buffers = statistics_of(module)
         self._before = [buffer.clone() for buffer in self._buffers]
+        self._floats = [buffer for buffer in self._buffers if buffer.is_floating_point()]
         self._begun = False
 
     @property
     def finite(self) -> bool:
         """False where a step may not be taken although its loss is finite: a batch is normalised by itself,
         however large it is, and the square of what it adds to the variance may be beyond float32."""
-        floats = [buffer for buffer in self._buffers if buffer.is_floating_point()]
-        return not floats or bool(torch.stack(torch._foreach_norm(floats)).isfinite().all())
+        if not self._floats:
+            return True
+        return bool(torch.stack(torch._foreach_norm(self._floats)).isfinite().all())
 
     @torch.no_grad()
     def begin(self) -> None:
@@ -82,5 +84,4 @@ def statistics_of(module: nn.Module) -> list[Tensor]:
 
 
 def _copy(targets: list[Tensor], sources: list[Tensor]) -> None:
-    for target, source in zip(targets, sources, strict=True):
-        target.copy_(source)
+    torch._foreach_copy_(targets, sources)

@@ -3,6 +3,8 @@ months."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -25,9 +27,9 @@ def without_outliers(inputs: Tensor, *, mean: Tensor, variance: Tensor, seen: in
     if not seen:
         return _of_first_batch(inputs)
     limit = (REACH if seen >= SETTLED else _EARLY_REACH) * variance.sqrt()
-    if not bool((varies := limit > 0).all()):
+    if not float(limit.min()) > 0:  # nor where one is NaN
         largest = float((mean.abs() + limit).max()) or 1.0
-        limit = limit.where(varies, _BEYOND_ALL * largest)
+        limit = limit.where(limit > 0, _BEYOND_ALL * largest)
     return inputs.clamp(mean - limit, mean + limit)
 
 
@@ -41,6 +43,12 @@ def _of_first_batch(inputs: Tensor) -> Tensor:
         nan=torch.inf
     )
     return inputs.clamp(centre - limit, centre + limit)
+
+
+def is_sound(*, mean: Tensor, variance: Tensor, seen: int) -> bool:
+    """True where none of them can have been `outgrown`: settled and finite. (Cheaper to ask; False may be
+    wrong where all are finite and their products are not.)"""
+    return seen >= SETTLED and math.isfinite(float(torch.dot(mean, variance)))
 
 
 def outgrown(inputs: Tensor, *, mean: Tensor, variance: Tensor, seen: int) -> Tensor:

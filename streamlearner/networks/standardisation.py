@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from streamlearner.networks.outliers import REACH, outgrown, without_outliers
+from streamlearner.networks.outliers import REACH, is_sound, outgrown, without_outliers
 
 
 class Standardisation(nn.Module):
@@ -31,19 +31,26 @@ class Standardisation(nn.Module):
     def update(self, inputs: Tensor) -> None:
         """Adds inputs [n, d] to the running mean and variance (pooled as in Chan et al., 1983)."""
         seen, inputs = int(self.count), inputs.to(self.mean.device)
+        mean, variance, count = self.mean, self.variance, self.count
+        if not is_sound(mean=mean, variance=variance, seen=seen):
+            self._begin_again(inputs, seen)
+        inputs = without_outliers(inputs, mean=mean, variance=variance, seen=seen)
+        weight = len(inputs) / (count + len(inputs))
+        shift = inputs.mean(0) - mean
+        spread = inputs.var(0, correction=0) + (1 - weight) * shift.square()
+        variance.lerp_(spread, weight)
+        mean.add_(weight * shift)
+        count += len(inputs)
+
+    def _begin_again(self, inputs: Tensor, seen: int) -> None:
+        """Where the statistics of a column come of an absurd beginning."""
         anew = outgrown(inputs, mean=self.mean, variance=self.variance, seen=seen)
         if bool(anew.any()):
             first = without_outliers(inputs, mean=self.mean, variance=self.variance, seen=0)
             self.mean.copy_(torch.where(anew, first.mean(0), self.mean))
             self.variance.copy_(torch.where(anew, first.var(0, correction=0), self.variance))
-        inputs = without_outliers(inputs, mean=self.mean, variance=self.variance, seen=seen)
-        weight = len(inputs) / (self.count + len(inputs))
-        shift = inputs.mean(0) - self.mean
-        spread = inputs.var(0, correction=0) + (1 - weight) * shift.square()
-        self.variance.lerp_(spread, weight)
-        self.mean.add_(weight * shift)
-        self.count += len(inputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        scale = self.variance.sqrt().clamp_min(1e-6 + 1e-6 * self.mean.abs().max())
-        return ((inputs - self.mean) / scale).clamp(-REACH, REACH)
+        mean = self.mean
+        scale = self.variance.sqrt().clamp_min(1e-6 + 1e-6 * mean.abs().max())
+        return ((inputs - mean) / scale).clamp_(-REACH, REACH)

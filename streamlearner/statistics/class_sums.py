@@ -142,10 +142,7 @@ class ClassSums(nn.Module):
 
     def square(self) -> Tensor:
         """The scatter [directions, directions], both triangles."""
-        whole = np.zeros((self.directions, self.directions), np.int32)
-        row, column = _upper(self.directions)
-        whole[row, column] = whole[column, row] = self.scatter.numpy()
-        return torch.from_numpy(whole)
+        return torch.from_numpy(self.scatter.numpy().take(_whole(self.directions)))
 
     def _add(self, numbers: Tensor, labels: Tensor, *, sign: int, changed: ChangedSums) -> None:
         # in place, by numpy, which for so few numbers takes half of torch's time
@@ -154,15 +151,21 @@ class ClassSums(nn.Module):
             self.sums = self.sums.int()
         self.sums.numpy()[met] = summed
         self._narrow()
-        np.add.at(self.counts.numpy(), labels.numpy(), sign)
+        counts = self.counts.numpy()
+        for label in labels.tolist():
+            counts[label] += sign
         exact = numbers.numpy().astype(np.float64)  # products of small whole numbers are exact
-        self.scatter.numpy()[:] += sign * (exact.T @ exact)[_upper(self.directions)].astype(np.int32)
+        added = (exact.T @ exact).take(_flat_upper(self.directions)).astype(np.int32)
+        (np.add if sign > 0 else np.subtract)(self.scatter.numpy(), added, out=self.scatter.numpy())
         self._make_room(0)
 
     def _sums_with(self, numbers: Tensor, labels: Tensor, *, sign: int) -> ChangedSums:
-        met, places = np.unique(labels.numpy(), return_inverse=True)
+        classes = labels.tolist()
+        row_of = {label: row for row, label in enumerate(sorted(set(classes)))}
+        met = np.fromiter(row_of, np.int64, len(row_of))
         summed = self.sums.numpy()[met].astype(np.int32)
-        np.add.at(summed, places, sign * numbers.numpy().astype(np.int32))
+        for label, each in zip(classes, sign * numbers.numpy().astype(np.int32), strict=True):
+            summed[row_of[label]] += each
         return ChangedSums(met, summed)
 
     def _narrow(self) -> None:
@@ -171,7 +174,8 @@ class ClassSums(nn.Module):
             self.sums = self.sums.short()
 
     def _make_room(self, coming: int) -> None:
-        held = int(np.abs(self.scatter.numpy()).max(initial=0))
+        scatter = self.scatter.numpy()
+        held = max(int(scatter.max(initial=0)), -int(scatter.min(initial=0)))
         if held + coming > FULL:
             self.halve()
 
@@ -203,6 +207,23 @@ def upper(directions: int) -> tuple[Tensor, Tensor]:
 def _upper(directions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     row, column = upper(directions)
     return row.numpy(), column.numpy()
+
+
+@lru_cache(maxsize=8)
+def _flat_upper(directions: int) -> NDArray[np.int64]:
+    """The same as places of the square row by row."""
+    row, column = _upper(directions)
+    flat: NDArray[np.int64] = row * directions + column
+    return flat
+
+
+@lru_cache(maxsize=8)
+def _whole(directions: int) -> NDArray[np.int64]:
+    """Where each of the square [directions, directions] stands among those of the upper triangle."""
+    whole = np.zeros((directions, directions), np.int64)
+    row, column = _upper(directions)
+    whole[row, column] = whole[column, row] = np.arange(len(row))
+    return whole
 
 
 def _fits(sums: NDArray[np.int32]) -> bool:

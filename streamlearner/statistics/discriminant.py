@@ -41,11 +41,13 @@ def discriminant(counts: Tensor, sums: Tensor, scatter: Tensor) -> Discriminant:
     seen = n > 0
     total, freedom = max(n.sum(), 1.0), n.sum() - seen.sum()
     means = of_class / np.maximum(n, 1.0)[:, None]
-    within = (square - of_class.T @ means) / max(freedom, 1.0)
+    within = square - of_class.T @ means
+    within /= max(freedom, 1.0)
     middle = of_class.sum(0) / total
     spread = _spread(within.diagonal(), square.diagonal() / total - middle**2)
     centred = (means - middle) / spread
-    solved = np.linalg.solve(shrunk(within / (spread[:, None] * spread), float(freedom)), centred.T).T
+    within /= spread[:, None] * spread
+    solved = np.linalg.solve(shrunk(within, float(freedom)), centred.T).T
     weight = solved / spread
     prior = np.log((n + 1) / (total + seen.sum()))
     bias = prior - 0.5 * (solved * centred).sum(1) - weight @ middle
@@ -76,7 +78,7 @@ def shrinkage(covariance: Floats, freedom: float) -> float:
     """How far, from 0 to 1: the oracle approximating shrinkage of Chen et al. (2010), equation 23, for a
     covariance [d, d] estimated with `freedom` degrees of freedom."""
     d = len(covariance)
-    square, trace = float((covariance**2).sum()), float(covariance.trace()) ** 2
+    square, trace = float(np.square(covariance).sum()), float(covariance.trace()) ** 2
     above = (1 - 2 / d) * square + trace
     below = (freedom + 1 - 2 / d) * (square - trace / d)
     return 1.0 if below <= 0 else min(1.0, max(0.0, above / below))

@@ -55,6 +55,10 @@ class Statistics(nn.Module):
         limited = LOWEST * torch.expm1((scores - best).clamp_min(-1e30) / (TEMPERATURE * LOWEST))
         return limited.masked_fill(scores == -torch.inf, -2 * LOWEST)
 
+    def comparable(self, numbers: Tensor) -> Tensor:
+        """Of the same order as `scores` and finite, where only the best class is asked for: less work."""
+        return self.solve().scores(numbers).float().clamp_min(-1e30)
+
     def learn(self, numbers: Tensor, labels: Tensor, predicted: Tensor | None) -> bool:
         """Adds inputs along the directions with their labels [n], for which `predicted` [n] was answered
         before (None: nobody asked). Whether meanings changed."""

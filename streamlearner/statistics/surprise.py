@@ -47,12 +47,13 @@ class Surprise(nn.Module):
     def watch(self, right: Tensor, labels: Tensor, counts: Tensor) -> bool:
         """Whether meanings changed: `right` [n] bool, in the order of the stream; `counts` [classes] of the
         examples seen before. Begins anew after each change."""
-        known = counts[labels] >= KNOWN
-        if not bool(known.any()):
+        found, before = labels.numpy(), self.expected.numpy()  # by numpy: for so few it takes half the time
+        counted = counts.numpy()[found].tolist()
+        if max(counted, default=0) < KNOWN:
             return False
-        changed, surprise, expected = False, float(self.surprise), self.expected[labels].tolist()
-        usual = dict(zip(labels.tolist(), expected, strict=True))
-        for hit, label, count in zip(right.tolist(), labels.tolist(), counts[labels].tolist(), strict=True):
+        changed, surprise, classes = False, float(self.surprise), found.tolist()
+        usual = dict(zip(classes, before[found].tolist(), strict=True))
+        for hit, label, count in zip(right.tolist(), classes, counted, strict=True):
             if count < KNOWN:
                 continue
             surprise += (usual[label] - hit - surprise) / SURPRISED_EVERY
@@ -60,7 +61,7 @@ class Surprise(nn.Module):
             if surprise > LEAST:
                 surprise, changed = 0.0, True
         self.surprise.fill_(surprise)
-        self.expected[list(usual)] = torch.tensor(list(usual.values()))
+        before[list(usual)] = list(usual.values())
         return changed
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
