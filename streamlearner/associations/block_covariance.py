@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from streamlearner.networks.outliers import outgrown, without_outliers
+from streamlearner.networks.outliers import is_sound, outgrown, without_outliers
 
 _FEATURES_IN_BLOCK = 256
 _MOST_IN_BLOCK = 16  # 0.5 to 1 % more error than 48, in a third of the parameters (CIFAR-100)
@@ -43,6 +43,7 @@ class BlockCovariance(nn.Module):
         members = [(blocks == number).nonzero().flatten() for number in sorted(set(blocks.tolist()))]
         places = nn.utils.rnn.pad_sequence(members, batch_first=True, padding_value=len(mean))
         self.register_buffer("places", places, persistent=False)  # [blocks, b]; m where a block is smaller
+        self._in_order = places.flatten()[: len(mean)].tolist() == list(range(len(mean)))
         self.register_buffer("examples", torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", mean.clone())
         self.register_buffer("shift", torch.zeros_like(mean))
@@ -57,6 +58,8 @@ class BlockCovariance(nn.Module):
     def square(self) -> Tensor:
         """Mean square [m] of deviations from `centre`."""
         placed = self.product.diagonal(dim1=1, dim2=2).flatten()
+        if self._in_order:
+            return placed[: len(self.centre)]
         squares = placed.new_zeros(len(self.centre) + 1)
         squares[self.places.flatten()] = placed
         return squares[:-1]
@@ -70,6 +73,8 @@ class BlockCovariance(nn.Module):
         """Feature vectors [n, m] without outliers, to be added. An absurd beginning is forgotten: the next
         `update` is the first."""
         mean, variance, seen = self.mean, self.variance, int(self.examples)
+        if is_sound(mean=mean, variance=variance, seen=seen):
+            return without_outliers(values, mean=mean, variance=variance, seen=seen)
         if bool(outgrown(values, mean=mean, variance=variance, seen=seen).any()):
             self.examples.zero_()
             if not self.product.isfinite().all():
@@ -116,6 +121,8 @@ class BlockCovariance(nn.Module):
 
     def _placed(self, values: Tensor) -> Tensor:
         """`values` [n, m] by block, [blocks, n, b]; zeros where a block is smaller."""
+        if self._in_order and len(self.places) == 1:
+            return values.unsqueeze(0)
         padded = functional.pad(values, (0, 1))
         return padded[:, self.places].transpose(0, 1)
 

@@ -134,6 +134,8 @@ class Events:
         return fresh
 
     def _rejected(self, rejects: Mapping[str, int]) -> None:
+        if not rejects:
+            return
         for reason, count in rejects.items():
             for _ in range(count):
                 self.metrics.count_reject(reason)

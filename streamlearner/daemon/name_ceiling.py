@@ -53,6 +53,8 @@ class NameCeiling:
     def refusal(self, label: Label | Factors, task: str | None) -> tuple[str, str] | None:
         """The reason why an example is one class or task too many, and the same for a person; None where it
         is not."""
+        if self._is_known(label, task):
+            return None
         for kind, new in self._new(label, task).items():
             known: Names = getattr(self._known, kind)
             most: int = getattr(self._most, kind)
@@ -67,8 +69,14 @@ class NameCeiling:
 
     def open(self, label: Label | Factors, task: str | None) -> None:
         """The example is learned: its new classes and tasks count from here on."""
+        if self._is_known(label, task):
+            return
         for kind, new in self._new(label, task).items():
             self._opened[kind] |= new
+
+    def _is_known(self, label: Label | Factors, task: str | None) -> bool:
+        """Whether nothing of it can be new, as of nearly all: plain labels are looked up twice, no more."""
+        return task is None and isinstance(label, str | int) and label in self._known.classes
 
     def _new(self, label: Label | Factors, task: str | None) -> dict[str, set[ClassName]]:
         named = task if self._most.uses_tasks else None

@@ -15,6 +15,8 @@ from streamlearner.errors import InvalidInput
 def as_vector(array: NDArray[Any], *, missing: Collection[float] | None) -> NDArray[np.float32]:
     """`array` [d] of any number type. Where it holds one of `missing`, or NaN, a number is missing; None:
     none may be. Raises `InvalidInput` for what float32 cannot hold, and where NaN may not be."""
+    if missing is None and array.dtype == np.float32 and np.isfinite(array).all():
+        return array
     with np.errstate(over="ignore"):
         narrow = array.astype(np.float32, copy=False)
         absent = np.zeros(len(array), bool) if missing is None else np.isnan(narrow)

@@ -50,7 +50,8 @@ class AdaptiveWindow:
         self.width += 1
         self.total += hit
         self.rows[0].append(int(hit))
-        self._merge()
+        if len(self.rows[0]) > MOST_OF_A_SIZE:
+            self._merge()
         if self.seen % self.check_every or self.width <= LEAST_IN_ALL:
             return None
         width, total = self.width, self.total
@@ -78,6 +79,8 @@ class AdaptiveWindow:
 
     def _differs(self) -> bool:
         """Whether some older part has another rate than the rest, beyond the paper's bound (section 4)."""
+        if self.total in (0, self.width):
+            return False  # all parts have the same rate
         rate = self.total / self.width
         strictness = math.log(2 * math.log(self.width) / CONFIDENCE)
         spread = 2 * rate * (1 - rate) * strictness

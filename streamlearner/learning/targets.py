@@ -52,8 +52,8 @@ def expand(batch: Batch, *, labels: LabelSpace, tasks: LabelSpace, uses_tasks: b
     """The targets of a batch of at least one example, in its order. New classes and tasks are added to the
     label spaces. Without `uses_tasks` the tasks that messages name are passed over; factors are not."""
     names = batch.tasks if uses_tasks else (None,) * len(batch)
-    if not any(isinstance(label, Mapping) for label in batch.labels):
-        plain = [label for label in batch.labels if not isinstance(label, Mapping)]
+    plain = [label for label in batch.labels if isinstance(label, str | int)]
+    if len(plain) == len(batch.labels):
         digests = _digests(batch.ids)
         return Targets(torch.arange(len(batch)), labels.indices(plain), _indices(list(names), tasks), digests)
     found = [
@@ -88,7 +88,7 @@ def classes_of(label: Label | Factors) -> Iterator[ClassName]:
 
 def _indices(names: list[str | None], tasks: LabelSpace) -> Tensor | None:
     """None while the stream has never named a task (tasks then cost no bits)."""
-    if not any(name is not None for name in names):
+    if all(name is None for name in names):
         return torch.full((len(names),), -1, dtype=torch.int64) if len(tasks) else None
     return torch.tensor([-1 if name is None else tasks.index(name) for name in names])
 
