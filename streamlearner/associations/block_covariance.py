@@ -86,7 +86,7 @@ class BlockCovariance(nn.Module):
         """Adds coefficients [n, m] to the running statistics."""
         if not self.examples:
             self.centre.copy_(values.mean(0))
-        self.examples += len(values)
+        self.examples.add_(len(values))
         weight = len(values) / int(self.examples)
         values = values - self.centre
         placed = self._placed(values)

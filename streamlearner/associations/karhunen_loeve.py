@@ -120,7 +120,7 @@ class KarhunenLoeveAssociation(Association):
         examples.
         """
         flat = inputs.flatten(1)
-        self.batches += 1
+        self.batches.add_(1)
         if int(self.covariance.examples) < _COUNT_ALL or int(self.batches) % _COUNT_ONE_IN == 0:
             self.covariance.update(flat)
         if not int(self.fit_examples):

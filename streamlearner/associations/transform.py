@@ -103,7 +103,7 @@ class TransformAssociation(Association):
         counted when new. After 2,000 examples (`_COUNT_ALL`) only one batch in four (`_COUNT_ONE_IN`) is
         counted. Renewals go by the number of counted examples.
         """
-        self.batches += 1
+        self.batches.add_(1)
         if int(self.examples) >= _COUNT_ALL and int(self.batches) % _COUNT_ONE_IN:
             return
         values: Tensor = self.transform(inputs)
@@ -112,7 +112,7 @@ class TransformAssociation(Association):
         self._count_cells(values.index_select(1, self.index))
         if not self.examples:
             self.centre.copy_(values.mean(0))
-        self.examples += inputs.shape[0]
+        self.examples.add_(inputs.shape[0])
         weight = inputs.shape[0] / int(self.examples)
         values -= self.centre
         self.shift.lerp_(values.mean(0), weight)

@@ -103,7 +103,7 @@ class TrellisAssociation(Association):
         number of counted examples. May begin a new generation: `encode` changes, and codes written before
         keep their meaning.
         """
-        self.batches += 1
+        self.batches.add_(1)
         fourth = int(self.batches) % _COUNT_ONE_IN == 0
         seen = int(self.covariance.examples)
         if seen >= _COUNT_ALL and not fourth:

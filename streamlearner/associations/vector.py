@@ -105,7 +105,7 @@ class VectorAssociation(Association):
     def learn(self, inputs: Tensor, recollections: Tensor | None) -> None:
         """Adds `inputs` [n, d] to the running statistics. Recollections are ignored: they were counted when
         new. After 2,000 examples one batch in four is counted; fits go by the number of counted examples."""
-        self.batches += 1
+        self.batches.add_(1)
         seen = int(self.covariance.examples)
         if seen >= _COUNT_ALL and int(self.batches) % _COUNT_ONE_IN:
             return

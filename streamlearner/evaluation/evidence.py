@@ -61,7 +61,7 @@ class Evidence(nn.Module):
         self.hits[:, classes] *= kept
         self.hits.index_add_(1, labels, right.float())
         self.weights[classes] = self.weights[classes] * kept + counts
-        self.seen += len(labels)
+        self.seen.add_(len(labels))
         self.newest[classes] = self.seen
 
     def erase(self, label: int) -> None:
@@ -71,7 +71,7 @@ class Evidence(nn.Module):
 
     def pass_by(self, examples: int) -> None:
         """So many came of which it was not asked who was right."""
-        self.seen += examples
+        self.seen.add_(examples)
 
     def forget_latest(self) -> None:
         """Meanings changed: what was answered before says nothing any more, and for a while nor does the

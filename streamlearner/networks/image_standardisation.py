@@ -39,7 +39,7 @@ class ImageStandardisation(nn.Module):
         spread = (images - mean[:, None, None]).square().mean() + (1 - weight) * shift.square().mean()
         self.variance.lerp_(spread, weight)
         self.mean.add_(weight * shift)
-        self.count += len(images)
+        self.count.add_(len(images))
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean[:, None, None]) / self.variance.sqrt().clamp_min(LEAST_DEVIATION)

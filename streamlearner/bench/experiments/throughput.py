@@ -1,177 +1,201 @@
 """What the daemon costs on top of learning, and whether a step's cost grows with the memory.
 
-Values are ratios within one run: daemon and bare loop take turns, so that a machine whose speed drifts slows
-both.
+Values are ratios within one run: all that is compared takes turns, and seconds are those of this process on
+the CPU, so that neither a machine whose speed drifts nor its other users count.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.peers.turns import TurnSource, run_turn, seconds_of
-from streamlearner.methods.base import Experience
-from streamlearner.networks.augmentation import Augmentation
-from streamlearner.networks.by_name import lenet
+from streamlearner.bench.peers.loops import BATCH, BareErAce, Loop, ObserveAlone, OwnSteps, learn_all
+from streamlearner.bench.peers.turns import TurnSource, cpu_seconds_of, run_turn
 
-BATCH = 10
-TURNS = 7
+TURNS, MOST_SEEN = 7, 3_000
 SETTINGS = {
     "memory.sampling": "balanced",
     "memory.budget_bits": 62_720,
     "sleep.every_examples": None,
+    "sleep.first_examples": None,
     "association.code_bits": 100,
+    "precision": "fp32",
+    "threads": 1,
 }
+FEATURES, CENTRES = 16, 2.0
+
+
+class Stream(NamedTuple):
+    """What is learned in an arm: the network, examples of a turn, and whether they are images of MNIST."""
+
+    network: str
+    turn: int
+    images: bool = True
+
+
+STREAMS = {
+    "daemon": Stream("lenet", MOST_SEEN),
+    "kafka": Stream("lenet", MOST_SEEN),
+    "mlp": Stream("mlp", MOST_SEEN, images=False),
+    "resnet": Stream("resnet18_reduced", 200),
+}
+GROWTH = "growth"
+TIMES = (10, 100)
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """Three comparisons, each the median over turns of a ratio within a turn."""
+    """Comparisons, each the median over turns of a ratio within a turn."""
 
     name: str = "throughput"
     protocol: str = (
-        "Split-MNIST, default method, batches of 10 new, 10 recollections and 2 augmented views of the new "
-        "inputs, LeNet, no sleep. daemon: messages from the memory source (kafka: from a topic of four "
-        "partitions) to weights, with checkpoints, exam, metrics and serving, over (a) a bare loop of the "
-        "same optimiser steps on ready tensors (same network, batch shapes, augmentation, loss terms, "
-        "weight averaging; nothing encoded or stored) and (b) a loop of the method's own observe. growth: "
-        "observe with 10 times the codes and 10 times the classes over observe with few. Values are medians "
-        "of ratios of examples/s (daemon, kafka) or of seconds (growth) taken in turns."
+        "Split-MNIST (daemon, kafka: LeNet; resnet: reduced ResNet-18) or ten clusters of 16 features (mlp), "
+        "default method, batches of 10 new, 10 recollections and 2 augmented views of the new inputs, "
+        "float32, one thread, no sleep. The daemon, from messages of the memory source (kafka: of a topic of "
+        "four partitions) to weights, with checkpoints, exam, metrics and serving, over (bare) a loop of the "
+        "same optimiser steps on ready tensors, which encodes, stores, counts and answers nothing, (observe) "
+        "a loop of the method's own observe, (er_ace) a bare ER-ACE loop of the same network with 12 raw "
+        "items of a reservoir of 600, which neither augments nor averages. growth: observe with 10 and 100 "
+        "times the codes and classes over observe with few. Values are medians of ratios of examples a "
+        "second of CPU, or of CPU seconds (growth), taken in turns."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        arms = ("daemon", *(("kafka",) if scope.kafka else ()), "growth")
+        arms = [arm for arm in (*STREAMS, GROWTH) if arm != "kafka" or scope.kafka]
         return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in arms]
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        turns, examples = (2, 600) if scope.quick else (TURNS, 3_000)
-        dataset = fixture.load_dataset("MNIST", True)
-        order = np.random.default_rng(trial.seed).permutation(len(dataset.labels))[: turns * examples]
-        dataset = dataset.select(order[np.argsort(np.array(dataset.labels)[order] // 2, kind="stable")])
-        started = time.perf_counter()
-        address = scope.kafka if trial.arm == "kafka" else None
-        measured = growth_ratio if trial.arm == "growth" else partial(daemon_ratios, kafka=address)
-        for metric, value, speed in measured(dataset, fixture, turns=turns, seed=trial.seed):
-            seconds = round(time.perf_counter() - started, 2)
-            yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, speed)
+        turns, started = 2 if scope.quick else TURNS, time.perf_counter()
+        if trial.arm == GROWTH:
+            examples = 600 if scope.quick else MOST_SEEN
+            dataset = mnist(fixture, turns * examples, seed=trial.seed)
+            measured, speed = growth_ratios(dataset, fixture, turns=turns, seed=trial.seed)
+        else:
+            stream = STREAMS[trial.arm]
+            count = turns * (min(stream.turn, 100) if scope.quick else stream.turn)
+            dataset = mnist(fixture, count, seed=trial.seed) if stream.images else clusters(count, trial.seed)
+            kafka = scope.kafka if trial.arm == "kafka" else None
+            settings = {**SETTINGS, "network.name": stream.network, "seed": trial.seed}
+            measured, speed = daemon_ratios(dataset, fixture, settings, turns=turns, kafka=kafka)
+        seconds = round(time.perf_counter() - started, 2)
+        for metric, value in measured.items():
+            yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, round(speed, 1))
+
+
+def mnist(fixture: Fixture, count: int, *, seed: int) -> Dataset:
+    """Two digits at a time."""
+    dataset = fixture.load_dataset("MNIST", True)
+    order = np.random.default_rng(seed).permutation(len(dataset.labels))[:count]
+    return dataset.select(order[np.argsort(np.array(dataset.labels)[order] // 2, kind="stable")])
+
+
+def clusters(count: int, seed: int) -> Dataset:
+    """Ten normal clusters of 16 features, two at a time."""
+    chosen = np.random.default_rng(seed)
+    centres = chosen.normal(size=(10, FEATURES)) * CENTRES
+    labels = np.sort(np.arange(count) % 10 // 2) * 2 + chosen.integers(2, size=count)
+    vectors = (centres[labels] + chosen.normal(size=(count, FEATURES))).astype(np.float32)
+    return Dataset(vectors, labels.tolist())
 
 
 def daemon_ratios(
-    dataset: Dataset, fixture: Fixture, *, turns: int, seed: int, kafka: str | None
-) -> Iterator[tuple[str, float, float]]:
-    """(metric, ratio, examples/s of the daemon) to the bare loop and to the method's observe alone."""
+    dataset: Dataset, fixture: Fixture, settings: Mapping[str, Any], *, turns: int, kafka: str | None
+) -> tuple[dict[str, float], float]:
+    """Ratios by metric of the daemon to each loop, and the daemon's examples a second of CPU."""
     turn_examples = len(dataset.labels) // turns // BATCH * BATCH
-    images = torch.from_numpy(dataset.images)[:, None]
-    labels = torch.tensor([int(label) for label in dataset.labels])
-    bare = BareSteps(seed=seed)
+    inputs, labels = tensors_of(dataset)
     messages = fixture.messages(dataset)
-    with fixture.daemon({**SETTINGS, "seed": seed}, messages) as daemon:
+    with fixture.daemon(settings, messages) as daemon:
         source = TurnSource(fixture.build_kafka_source(messages, kafka) if kafka else daemon.state.source)
         daemon.state.intake.source = source
         daemon.serving.start()
         source.open(None)
-        observer = None
-        speeds: dict[str, list[float]] = {"daemon": [], "bare": [], "observe": []}
+        loops: dict[str, Loop] = {}
+        speeds: dict[str, list[float]] = {}
         for turn in range(turns):
             part = slice(turn * turn_examples, (turn + 1) * turn_examples)
-            part_and_labels = images[part], labels[part]
             source.left = turn_examples
-            speeds["daemon"].append(turn_examples / seconds_of(partial(run_turn, daemon, source)))
-            speeds["bare"].append(turn_examples / seconds_of(partial(bare.learn, *part_and_labels)))
-            observer = observer or daemon.learner.method.clone()
-            speeds["observe"].append(
-                turn_examples / seconds_of(partial(observe_all, observer, *part_and_labels))
-            )
+            seconds = {"daemon": cpu_seconds_of(partial(run_turn, daemon, source))}
+            loops = loops or loops_beside(daemon.learner.method, inputs, seed=int(settings["seed"]))
+            for name, loop in loops.items():
+                seconds[name] = cpu_seconds_of(partial(learn_all, loop, inputs[part], labels[part]))
+            for name, spent in seconds.items():
+                speeds.setdefault(name, []).append(turn_examples / spent)
         daemon.close()
-    speed = round(statistics.median(speeds["daemon"]), 1)
-    for other in ("bare", "observe"):
-        ratios = [ours / theirs for ours, theirs in zip(speeds["daemon"], speeds[other], strict=True)][1:]
-        yield f"ratio_to_{other}", statistics.median(ratios), speed
+    ours = speeds.pop("daemon")
+    ratios = {
+        f"ratio_to_{name}": statistics.median([a / b for a, b in zip(ours, theirs, strict=True)][1:])
+        for name, theirs in speeds.items()
+    }
+    return ratios, statistics.median(ours)
 
 
-class BareSteps:
-    """The same optimiser steps on ready tensors and nothing else, as a researcher's script would have
-    them."""
-
-    def __init__(self, *, seed: int) -> None:
-        self.network: nn.Module = lenet(input_shape=(1, 28, 28))
-        self.average = lenet(input_shape=(1, 28, 28)).requires_grad_(False)
-        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=0.05)
-        self.augmentation = Augmentation(shift_pixels=2, rotation_degrees=12.0, scaling=0.1, flip=False)
-        self.generator = torch.Generator().manual_seed(seed)
-        self.old = torch.rand(600, 1, 28, 28, generator=self.generator)
-        self.old_labels = torch.randint(10, (600,), generator=self.generator)
-
-    def learn(self, images: Tensor, labels: Tensor) -> None:
-        for start in range(0, len(labels), BATCH):
-            self.step(images[start : start + BATCH].float() / 255, labels[start : start + BATCH])
-
-    def step(self, new: Tensor, labels: Tensor) -> None:
-        drawn = torch.randint(len(self.old), (12,), generator=self.generator)
-        old = self.augmentation(self.old[drawn], generator=self.generator)
-        logits = self.network(torch.cat([new, old]))[:, :10]
-        absent = torch.ones(10, dtype=torch.bool)
-        absent[labels] = False
-        loss = F.cross_entropy(logits[:BATCH].masked_fill(absent, -torch.inf), labels)
-        loss = loss + F.cross_entropy(logits[BATCH:], self.old_labels[drawn])
-        self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 0.005)
+def loops_beside(method: Any, inputs: Tensor, *, seed: int) -> dict[str, Loop]:
+    """What takes turns with the daemon, from the network that its method has after the first turn. (A head
+    has room for more classes than were met.)"""
+    shape = tuple(inputs.shape[1:])
+    network = method.hippocampus.network
+    own = OwnSteps(method, input_shape=shape, seed=seed)
+    own.classes = network.head.rows
+    er_ace = BareErAce(network, classes=network.head.rows, input_shape=shape, seed=seed)
+    return {"bare": own, "observe": ObserveAlone(method), "er_ace": er_ace}
 
 
-def observe_all(method: Any, images: Tensor, labels: Tensor) -> None:
-    for start in range(0, len(labels), BATCH):
-        method.observe(Experience(inputs=images[start : start + BATCH], labels=labels[start : start + BATCH]))
-
-
-def growth_ratio(
+def growth_ratios(
     dataset: Dataset, fixture: Fixture, *, turns: int, seed: int
-) -> Iterator[tuple[str, float, float]]:
-    """(metric, ratio, examples/s): seconds of observe with 10 times the codes and classes over those with
-    few."""
-    images = torch.from_numpy(dataset.images)[:, None]
-    methods = {}
-    for name, budget, classes in (("few", 62_720, 10), ("many", 690_000, 100)):
-        labels = torch.arange(len(images)) % classes
-        settings = {**SETTINGS, "memory.budget_bits": budget, "association.code_bits": 100, "seed": seed}
-        with fixture.daemon(settings, fixture.messages(dataset.select(np.arange(BATCH)))) as daemon:
-            daemon.run()
-            method = daemon.learner.method
-            observe_all(method, images[: classes * BATCH], labels[: classes * BATCH])
-            fill(method, images, labels)
-            methods[name] = (method, labels)
-    ratios = []
-    turn_examples = min(1_000, len(images))
+) -> tuple[dict[str, float], float]:
+    """Seconds of observe with so many times the codes and classes over those with few, by metric, and the
+    examples a second of the latter."""
+    inputs, _ = tensors_of(dataset)
+    turn_examples = min(1_000, len(inputs))
+    filled = {times: _filled(dataset, fixture, times=times, seed=seed) for times in (1, *TIMES)}
+    ratios: dict[int, list[float]] = {times: [] for times in TIMES}
     speed = 0.0
     for _ in range(turns):
-        few, many = (
-            seconds_of(partial(observe_all, method, images[:turn_examples], labels[:turn_examples]))
-            for method, labels in methods.values()
-        )
-        ratios.append(many / few)
-        speed = turn_examples / few
-    yield "step_cost_10x_codes_10x_classes", statistics.median(ratios), round(speed, 1)
+        seconds = {
+            times: cpu_seconds_of(partial(learn_all, loop, inputs[:turn_examples], labels[:turn_examples]))
+            for times, (loop, labels) in filled.items()
+        }
+        speed = turn_examples / seconds[1]
+        for times in TIMES:
+            ratios[times].append(seconds[times] / seconds[1])
+    named = {f"step_cost_{times}x_codes_{times}x_classes": each for times, each in ratios.items()}
+    return {name: statistics.median(each) for name, each in named.items()}, speed
 
 
-def fill(method: Any, images: Tensor, labels: Tensor) -> None:
-    """Stores codes until the memory is full, without learning from them."""
-    while not method.fullness:
-        for part in torch.split(torch.arange(len(images)), 500):
-            method.memory.insert(method.association.encode(images[part].float() / 255), labels[part])
+def _filled(dataset: Dataset, fixture: Fixture, *, times: int, seed: int) -> tuple[Loop, Tensor]:
+    """A method whose memory is full, with labels of so many times ten classes."""
+    inputs, _ = tensors_of(dataset)
+    labels = torch.arange(len(inputs)) % (10 * times)
+    settings = {**SETTINGS, "memory.budget_bits": 62_720 + 69_700 * (times - 1), "seed": seed}
+    with fixture.daemon(settings, fixture.messages(dataset.select(np.arange(BATCH)))) as daemon:
+        daemon.run()
+        loop = ObserveAlone(daemon.learner.method)
+    known = min(len(inputs), 10 * times)
+    learn_all(loop, inputs[:known], labels[:known])
+    memory, association = loop.method.memory, loop.method.association
+    while not loop.method.fullness:
+        for part in torch.split(torch.arange(len(inputs)), 500):
+            memory.insert(association.encode(inputs[part].float() / 255), labels[part])
+    return loop, labels
+
+
+def tensors_of(dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """As a method takes them: images [n, 1, H, W] uint8 or vectors [n, d] float32, labels [n]."""
+    inputs = torch.from_numpy(dataset.images)
+    labels = torch.tensor([int(label) for label in dataset.labels])
+    return (inputs[:, None] if inputs.ndim == 3 else inputs), labels
 
 
 THROUGHPUT = Throughput()

@@ -65,3 +65,10 @@ def seconds_of(work: Callable[[], None]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def cpu_seconds_of(work: Callable[[], None]) -> float:
+    """Of this process on the CPU, all of its threads: other users of the machine do not count."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
