@@ -6,7 +6,7 @@ How a checkpoint appears and disappears: `numbered_folder.py`. What it holds, by
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -207,7 +207,7 @@ class CheckpointStore:
             digests[name + SUFFIX] = self._write_file(folder / (name + SUFFIX), data)
         return digests
 
-    def _write_file(self, path: Path, data: bytes) -> FileDigest:
+    def _write_file(self, path: Path, data: bytes | Sequence[memoryview]) -> FileDigest:
         return write_file(path, data, self._fault, disk=self._disk)
 
     def _existing(self, number: int) -> Path:

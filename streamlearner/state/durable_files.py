@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,21 +25,41 @@ class FileDigest:
 
 
 def write_file(
-    path: Path, data: bytes, fault: Callable[[str], None], *, disk: Disk = LOCAL_DISK
+    path: Path, data: bytes | Sequence[memoryview], fault: Callable[[str], None], *, disk: Disk = LOCAL_DISK
 ) -> FileDigest:
-    """Writes and hashes `data`, and returns once it is on the disk. Raises `OSError` that names the file."""
-    digest = hashlib.sha256()
+    """Writes and hashes `data`, whole or in parts, and returns once it is on the disk. Raises `OSError` that
+    names the file."""
+    digest, size = hashlib.sha256(), 0
     with named(path), disk.create(path) as file:
         fault(f"{path.name} created")
-        for start in range(0, len(data), CHUNK_BYTES):
-            chunk = memoryview(data)[start : start + CHUNK_BYTES]
+        for chunk in _chunks([memoryview(data)] if isinstance(data, bytes) else data):
             digest.update(chunk)
+            size += len(chunk)
             while chunk:  # a full disk may take part of a chunk before it refuses the rest
                 chunk = chunk[file.write(chunk) :]
-            fault(f"{path.name} written up to byte {start + CHUNK_BYTES}")
+            fault(f"{path.name} written up to byte {-(-size // CHUNK_BYTES) * CHUNK_BYTES}")
         file.sync()
         fault(f"{path.name} synced")
-    return FileDigest(digest.hexdigest(), len(data))
+    return FileDigest(digest.hexdigest(), size)
+
+
+def _chunks(parts: Sequence[memoryview]) -> Iterator[memoryview]:
+    """All bytes in chunks of one size, but for the last. Only what does not lie in one part is copied."""
+    begun = bytearray()
+    for part in parts:
+        start = 0
+        while start < len(part):
+            end = start + CHUNK_BYTES - len(begun)
+            if not begun and end <= len(part):
+                yield part[start:end]
+            else:
+                begun += part[start:end]
+            if len(begun) == CHUNK_BYTES:
+                yield memoryview(bytes(begun))
+                begun.clear()
+            start = end
+    if begun:
+        yield memoryview(bytes(begun))
 
 
 def replace_file(path: Path, data: bytes, *, disk: Disk = LOCAL_DISK) -> None:

@@ -6,15 +6,26 @@ import json
 import re
 from collections.abc import Mapping
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
 SUFFIX = ".safetensors"
+_KINDS = {
+    torch.uint64: "U64", torch.int64: "I64", torch.float64: "F64", torch.complex64: "C64",
+    torch.float32: "F32", torch.uint32: "U32", torch.int32: "I32", torch.bfloat16: "BF16",
+    torch.float16: "F16", torch.uint16: "U16", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+    torch.bool: "BOOL",
+}  # fmt: skip
+"""The format's name of each type."""
+_ORDER = list(_KINDS)
+"""In which safetensors writes tensors: the widest types first."""
 
 
-def serialised(name: str, tensors: Mapping[str, Tensor]) -> bytes:
-    """Of a file called `name`. Raises `ValueError` for names that could not be read again."""
+def serialised(name: str, tensors: Mapping[str, Tensor]) -> list[memoryview]:
+    """The parts, one after the other, of a file called `name`: those that safetensors would write, without
+    the two copies that it makes, and holds the interpreter for. The tensors may not change until they are
+    written. Raises `ValueError` for names that could not be read again, and for types that the format has no
+    name for."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ValueError(
             f"the tensor file name {name!r} has other characters than letters, digits, '_', '.' and '-'"
@@ -23,12 +34,22 @@ def serialised(name: str, tensors: Mapping[str, Tensor]) -> bytes:
         raise ValueError(
             f"the tensor key '__metadata__' in {name!r} is reserved by the safetensors format: rename it"
         )
-    # A copy of its own for each: the format knows neither strides nor storage shared between tensors.
-    whole = {
-        key: tensors[key].detach().cpu().clone(memory_format=torch.contiguous_format)
-        for key in sorted(tensors)
-    }
-    return safetensors.torch.save(whole)
+    header, parts, end = {}, [], 0
+    for key in sorted(tensors, key=lambda key: (_rank(key, tensors[key]), key.encode())):
+        tensor = tensors[key].detach().cpu().contiguous()
+        parts.append(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        start, end = end, end + parts[-1].nbytes
+        kind, shape = _KINDS[tensor.dtype], list(tensor.shape)
+        header[key] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return [memoryview(len(text).to_bytes(8, "little") + text), *parts]
+
+
+def _rank(key: str, tensor: Tensor) -> int:
+    if tensor.dtype not in _KINDS:
+        raise ValueError(f"the tensor {key!r} is {tensor.dtype}: the format has no name for that")
+    return _ORDER.index(tensor.dtype)
 
 
 def metadata_of(data: bytes) -> dict[str, str]:
