@@ -164,6 +164,7 @@ def assemble(
         machine=machine,
         exports=make_exports(config, metrics=metrics, resources=resources),
     )
+    resources.callback(persistence.close)
     requests = Requests(
         ingest=(lambda examples: ingest(log, examples)) if log else None,
         log_erasure=(lambda erasure: log_erasure(log, erasure)) if log else None,

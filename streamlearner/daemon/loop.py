@@ -72,7 +72,7 @@ class Daemon:
                 self.serving.refresh(self.predictor)
                 self.publish()
                 if self.persistence.due(self.state.tally.messages):
-                    self.checkpoint()
+                    self.checkpoint(aside=True)
             self.drain()
         finally:
             self.close()
@@ -212,12 +212,13 @@ class Daemon:
         self.checkpoint()
         return begun
 
-    def checkpoint(self) -> None:
-        """Weights, memory, generators and position: one unit. On failure the stream waits for a retry."""
+    def checkpoint(self, *, aside: bool = False) -> None:
+        """Weights, memory, generators, position: one unit. On failure the stream waits for a retry."""
+        save = self.persistence.save_aside if aside else self.persistence.save
         if self.state.position is None:
             return
         try:
-            self.persistence.save(snapshot.capture(self.state, self.state.position))
+            save(snapshot.capture(self.state, self.state.position))
             self.state.events.checkpoint_saved()
         except StreamlearnerError as error:
             log.error("%s; the stream waits, next try in %g s", error, self.persistence.retry_s)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor
 
+from streamlearner.daemon.aside import ASIDE_BYTES, Aside, Written, only_told
 from streamlearner.daemon.exports import Exports
 from streamlearner.daemon.snapshot import Snapshot, adopted_version
 from streamlearner.errors import CheckpointError, ConfigError, StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Lineage, Version, Versions
-from streamlearner.stream import Position, Source
+from streamlearner.stream import Source
 from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 RENEW_EVERY_S = 0.5
 """Between the checkpoints after an erasure: many in a row cost no more than two a second."""
-
 
 HELD_BYTES = 32 * 2**20
 """Of rejects in memory that their place does not take: a checkpoint is due, for which the stream waits."""
@@ -85,6 +87,7 @@ class Persistence:
         self._saved_s = clock()
         self._retry_at_s: float | None = None
         self._new_version: Version | None = None
+        self._aside = Aside()
         self.broken: str | None = None
         """The weight that was not finite when the last checkpoint was to be saved."""
 
@@ -101,8 +104,7 @@ class Persistence:
         if alone:
             self._alone = number
             self.renew()
-        copied = {name: tensor.clone() for name, tensor in neocortex.items()}
-        self._new_version = Version(number, network, copied)
+        self._new_version = Version(number, network, {name: it.clone() for name, it in neocortex.items()})
 
     def renew(self) -> None:
         """Something was erased: as many checkpoints as are kept are saved soon, and none still holds it."""
@@ -110,12 +112,12 @@ class Persistence:
 
     def due(self, messages: int) -> bool:
         """Whether to save now, `messages` having been taken in all."""
+        if not self.finish(waits=False):
+            return False
         now_s = self.clock()
         if self._retry_at_s is not None:
             return now_s >= self._retry_at_s
-        if self._new_version is not None:
-            return True
-        if self._to_renew and now_s - self._saved_s >= RENEW_EVERY_S:
+        if self._new_version is not None or (self._to_renew and now_s - self._saved_s >= RENEW_EVERY_S):
             return True
         fresh = messages - self._saved_messages
         if fresh > 0 and self.dead_letters.waiting_bytes >= HELD_BYTES:
@@ -129,35 +131,86 @@ class Persistence:
     def save(self, snapshot: Snapshot) -> None:
         """Durable when it returns. Raises StreamlearnerError where it cannot be written, or must not be: what
         diverged never takes the place of a good checkpoint."""
-        started_s, self.broken = self.clock(), snapshot.broken
+        self.finish()
+        started_s = self.clock()
+        with self._failures_counted():
+            self._prepare(snapshot)
+            written = self._write(snapshot, self._new_version, self._alone)
+        self._new_version = None
+        self.saves += 1
+        self._to_renew = max(0, self._to_renew - 1)
+        self._saved(snapshot, written, started_s)
+
+    def save_aside(self, snapshot: Snapshot) -> None:
+        """The same for a large one that is only due: a copy is written in a thread, while more is learned;
+        `due` says when it is durable. Any other is saved at once: who erases, adopts or asks waits for it."""
+        urgent = self._to_renew or self._new_version or self.source.crowded or self.waiting
+        if urgent or snapshot.size_bytes < ASIDE_BYTES:
+            return self.save(snapshot)
+        self.finish()
+        started_s = self.clock()
+        with self._failures_counted():
+            self._prepare(snapshot)
+        write = partial(self._write, version=None, alone=self._alone)
+        self._aside.begin(snapshot, write, started_s=started_s)
+        self.saves += 1  # now: what is erased meanwhile is still in it
+
+    def finish(self, *, waits: bool = True) -> bool:
+        """Whether nothing is being written aside any more; with `waits` it is not, afterwards."""
+        if not waits and self._aside.busy:
+            return False
+        if (begun := self._aside.take()) is None:
+            return True
         try:
-            self._write(snapshot)
+            with self._failures_counted():
+                written = begun.written.result()
+            self._saved(begun.snapshot, written, begun.started_s)
+        except StreamlearnerError as error:
+            log.error("%s; the stream waits, next try in %g s", error, self.retry_s)
+        return True
+
+    def close(self) -> None:
+        """After the last `save`: what is being written aside is on the disk, and its thread has ended."""
+        self.finish()
+        self._aside.close()
+
+    @contextmanager
+    def _failures_counted(self) -> Iterator[None]:
+        try:
+            yield
         except StreamlearnerError:
             self._retry_at_s = self.clock() + self.retry_s
             self.metrics.count_checkpoint_failure()
             raise
-        self._retry_at_s, self._new_version = None, None
+
+    def _saved(self, snapshot: Snapshot, written: Written, started_s: float) -> None:
+        self._retry_at_s = None
         self._saves_here = self._saves_here + 1 if snapshot.messages == self._saved_messages else 1
         self._saved_messages, self._saved_s = snapshot.messages, self.clock()
-        self.saves += 1
-        self._to_renew = max(0, self._to_renew - 1)
-        self._release(snapshot.position)
-        self._export(snapshot.facts)
+        with only_told():
+            self.source.commit(snapshot.position)
+            if written.oldest_position is not None:
+                self.source.release(written.oldest_position)
+        if self._exports is not None:  # what the newest checkpoint holds is what answers
+            self._exports.follow(adopted_version(snapshot.facts))
         self.metrics.observe_checkpoint(
-            seconds=self.clock() - started_s,
-            size_bytes=self.checkpoints.size_bytes(),
-            now_s=self.wall_clock(),
+            seconds=self.clock() - started_s, size_bytes=written.size_bytes, now_s=self.wall_clock()
         )
 
-    def _write(self, snapshot: Snapshot) -> None:
+    def _prepare(self, snapshot: Snapshot) -> None:
+        self.broken = snapshot.broken
         if snapshot.broken is not None:
             raise CheckpointError(
                 f"no checkpoint is saved, as {snapshot.broken} is not finite: the model diverged, and the "
                 "last good checkpoint stays (lower method.learning_rate, and restart or roll back)"
             )
         self.dead_letters.flush(timeout_s=self.retry_s)
-        if self._new_version is not None:
-            self.versions.save(self._new_version)
+
+    def _write(self, snapshot: Snapshot, version: Version | None, alone: int) -> Written:
+        """The only thing that a thread may be doing beside the learning thread, which waits for it before it
+        writes checkpoints or versions."""
+        if version is not None:
+            self.versions.save(version)
         self.checkpoints.save(
             tensors=snapshot.tensors,
             facts={**snapshot.facts, "settings": self.settings},
@@ -166,22 +219,12 @@ class Persistence:
             config_digest=self.config_digest,
             examples=snapshot.examples,
         )
-
-    def _release(self, position: Position) -> None:
-        """Deletes old checkpoints and commits to the source; what fails is done after the next checkpoint."""
-        try:
+        oldest = None
+        with only_told():
             self.checkpoints.prune()
-            self.versions.forget_before(self._alone)
-            self.source.commit(position)
-            if (oldest := self.checkpoints.oldest_position()) is not None:
-                self.source.release(oldest)
-        except StreamlearnerError as error:
-            log.warning("the checkpoint is good, but what it replaces could not be deleted: %s", error)
-
-    def _export(self, facts: Mapping[str, Any]) -> None:
-        """What the newest checkpoint holds is what answers: its version is exported, where that is asked."""
-        if self._exports is not None:
-            self._exports.follow(adopted_version(facts))
+            self.versions.forget_before(alone)
+            oldest = self.checkpoints.oldest_position()
+        return Written(oldest, self.checkpoints.size_bytes())
 
     def latest(self) -> Checkpoint | None:
         """The newest checkpoint that can be read, or None where there is none at all. Raises

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -53,6 +54,19 @@ class Snapshot:
     messages: int
     examples: int
     broken: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the tensors."""
+        return sum(tensor.nbytes for file in self.tensors.values() for tensor in file.values())
+
+    def copied(self) -> Snapshot:
+        """The same, which stays so while more is learned."""
+        tensors = {
+            file: {name: tensor.detach().clone() for name, tensor in content.items()}
+            for file, content in self.tensors.items()
+        }
+        return replace(self, tensors=tensors, facts=json.loads(json.dumps(self.facts)))
 
 
 def capture(state: LearningState, position: Position) -> Snapshot:

@@ -62,13 +62,13 @@ class ChoosesAnswerer(Remembering, Mergeable):
         compared, else at least of who answers (of statistics alone: scores of the same order). LIVE is left
         out where its first step tells the same."""
         compares, answering = self.answering.compares, self.answering
+        if not compares and answering.who == STATISTICS and answering.statistics and numbers is not None:
+            scores = answering.statistics.comparable(numbers)
+            return {STATISTICS: self.seen_classes.restricted(scores, tasks)}
         asked = numbers if compares or answering.asks_statistics else None
         networks = (AVERAGED, LIVE) if compares else answering.networks_asked
         if self.hippocampus.network.answers_as_it_trains:
             networks = tuple(name for name in networks if name != LIVE)
-        if not compares and answering.who == STATISTICS and numbers is not None:
-            scores = answering.statistics.comparable(numbers)
-            return {STATISTICS: self.seen_classes.restricted(scores, tasks)}
         return self._log_probabilities(new, asked, tasks, networks=networks)
 
     def _log_probabilities(

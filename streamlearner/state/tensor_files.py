@@ -36,14 +36,20 @@ def serialised(name: str, tensors: Mapping[str, Tensor]) -> list[memoryview]:
         )
     header, parts, end = {}, [], 0
     for key in sorted(tensors, key=lambda key: (_rank(key, tensors[key]), key.encode())):
-        tensor = tensors[key].detach().cpu().contiguous()
-        parts.append(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        tensor = tensors[key].detach().cpu()
+        flat = tensor.reshape(-1) if tensor.is_contiguous() and tensor.numel() > 1 else _copied(tensor)
+        parts.append(flat.view(torch.uint8).numpy().data)
         start, end = end, end + parts[-1].nbytes
         kind, shape = _KINDS[tensor.dtype], list(tensor.shape)
         header[key] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return [memoryview(len(text).to_bytes(8, "little") + text), *parts]
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """In one run; a single value, too, as one that was expanded has a stride that no view can have."""
+    return tensor.clone(memory_format=torch.contiguous_format).reshape(-1)
 
 
 def _rank(key: str, tensor: Tensor) -> int:

@@ -58,7 +58,7 @@ def run_turn(daemon: Any, source: TurnSource) -> None:
         daemon.serving.refresh(daemon.predictor)
         daemon.publish()
         if daemon.persistence.due(daemon.state.tally.messages):
-            daemon.checkpoint()
+            daemon.checkpoint(aside=True)
 
 
 def seconds_of(work: Callable[[], None]) -> float:
