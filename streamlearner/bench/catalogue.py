@@ -167,6 +167,11 @@ REGISTRY.register(
     "streamlearner.bench.experiments.serving:SERVING",
     "requests a second beside other servers, and what learning keeps meanwhile",
 )
+REGISTRY.register(
+    "start",
+    "streamlearner.bench.experiments.start:START",
+    "what a start costs: seconds to the first answer and to learning, and memory beyond torch's own",
+)
 
 
 class Catalogue(Mapping[str, "Experiment"]):
