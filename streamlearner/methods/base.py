@@ -213,13 +213,14 @@ class DualMemory(nn.Module, ABC):
 
     def parameter_bits(self) -> dict[str, int]:
         """Bits of parameters and buffers by top-level submodule (or own buffer), without `stores`."""
-        bits = {name: 0 for name, _ in self.named_children() if name not in self.stores}
-        stores = tuple(f"{store}." for store in self.stores)
-        for name, tensor in self.state_dict().items():
-            if not name.startswith(stores):
-                part = name.partition(".")[0]
-                bits[part] = bits.get(part, 0) + tensor.numel() * tensor.element_size() * 8
-        return bits
+        bits, stores = {}, tuple(f"{store}." for store in self.stores)
+        for part, child in self.named_children():
+            if part not in self.stores:  # whose state would be a copy of all that they hold
+                held = child.state_dict(prefix=f"{part}.").items()
+                bits[part] = sum(8 * tensor.nbytes for name, tensor in held if not name.startswith(stores))
+        own: dict[str, Tensor] = {}
+        self._save_to_state_dict(own, "", False)
+        return bits | {name: 8 * tensor.nbytes for name, tensor in own.items()}
 
     @property
     def fullness(self) -> int:

@@ -104,6 +104,7 @@ class Directions(nn.Module):
         calibrated = input_shape[0] if len(input_shape) == 1 else 0
         self.register_buffer("centre", torch.full((calibrated,), torch.nan))
         self.register_buffer("unit", torch.full((calibrated,), torch.nan))
+        self._whole: tuple[Tensor, Floats, Floats] | None = None  # `unit` once no column is without, and both
 
     @property
     def stored_bits(self) -> int:
@@ -111,7 +112,8 @@ class Directions(nn.Module):
 
     def calibrate(self, inputs: Tensor) -> None:
         """Sets the rule by the first inputs, for columns that have none yet. Call it before each batch."""
-        if not bool(self.unit.isnan().any()):
+        unit = self.unit
+        if (self._whole is not None and self._whole[0] is unit) or not bool(unit.isnan().any()):
             return
         finite = _finite(inputs)
         self.centre = torch.where(self.centre.isnan(), _rounded(finite.median(0).values), self.centre)
@@ -172,6 +174,10 @@ class Directions(nn.Module):
         memo[id(self)] = twin
         return twin
 
+    def _load_from_state_dict(self, *given: Any) -> None:
+        self._whole = None
+        super()._load_from_state_dict(*given)
+
     def _of_vectors(self, inputs: Tensor) -> tuple[Floats, Floats]:
         centre, unit = self._scale()
         scaled = np.arcsinh((_finite(inputs).double().numpy() - centre) / unit)
@@ -179,10 +185,13 @@ class Directions(nn.Module):
         return own * STEPS_PER_DEVIATION, scaled
 
     def _scale(self) -> tuple[Floats, Floats]:
-        """Centre and unit; a column that has none yet is taken as it is."""
+        """Centre and unit; a column that has none yet is taken as it is. Worked out once, when all have."""
+        if self._whole is not None and self._whole[0] is self.unit:
+            return self._whole[1:]
         unit, centre = self.unit.double().numpy(), self.centre.double().numpy()
         if np.isnan(unit).any():
             return np.nan_to_num(centre), np.where(np.isnan(unit), 1.0, unit)
+        self._whole = self.unit, centre, unit
         return centre, unit
 
     def _of_images(self, inputs: Tensor) -> tuple[Floats, Floats]:

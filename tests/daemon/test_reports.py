@@ -16,6 +16,7 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.reports import memory_document, publish_metrics, retention_document, status_document
 from streamlearner.daemon.requests import StatusDocuments
+from streamlearner.memory.records import Records
 from streamlearner.telemetry.series import OUTCOMES
 from tests.support.daemon_runs import a_stream, run, settings
 
@@ -127,6 +128,18 @@ def test_the_memory_reported_is_the_memory_held(daemon: Daemon) -> None:
     assert memory["seen"] == learner.progress.learned
     assert memory["bits_per_example"] == memory["stored_bits"]["recollections"] / memory["seen"]
     assert set(memory["parameter_bits"]) >= {"hippocampus", "neocortex", "association"}
+
+
+def test_figures_of_the_memory_copy_none_of_its_records(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are published four times a second, and a memory may have 64 MiB."""
+
+    def copied(records: Records) -> dict[str, Any]:
+        raise AssertionError("copies all records")
+
+    monkeypatch.setattr(Records, "state", copied)
+    assert memory_document(daemon.learner, budget_bits=4_000)["recollections"] > 0
 
 
 def test_the_same_figures_are_the_gauges(daemon: Daemon) -> None:
