@@ -214,11 +214,10 @@ class Daemon:
 
     def checkpoint(self, *, aside: bool = False) -> None:
         """Weights, memory, generators, position: one unit. On failure the stream waits for a retry."""
-        save = self.persistence.save_aside if aside else self.persistence.save
         if self.state.position is None:
             return
         try:
-            save(snapshot.capture(self.state, self.state.position))
+            self.persistence.save(snapshot.capture(self.state, self.state.position), aside=aside)
             self.state.events.checkpoint_saved()
         except StreamlearnerError as error:
             log.error("%s; the stream waits, next try in %g s", error, self.persistence.retry_s)

@@ -13,7 +13,7 @@ from torch import Tensor
 from streamlearner.daemon.aside import ASIDE_BYTES, Aside, Written, only_told
 from streamlearner.daemon.exports import Exports
 from streamlearner.daemon.snapshot import Snapshot, adopted_version
-from streamlearner.errors import CheckpointError, ConfigError, StreamlearnerError
+from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Lineage, Version, Versions
 from streamlearner.stream import Source
@@ -128,10 +128,15 @@ class Persistence:
             return True
         return fresh > 0 and self.every_s is not None and now_s - self._saved_s >= self.every_s
 
-    def save(self, snapshot: Snapshot) -> None:
+    def save(self, snapshot: Snapshot, *, aside: bool = False) -> None:
         """Durable when it returns. Raises StreamlearnerError where it cannot be written, or must not be: what
-        diverged never takes the place of a good checkpoint."""
+        diverged never takes the place of a good checkpoint.
+        With `aside` a large one that is only due becomes durable later, as `due` says: a copy is written in a
+        thread, while more is learned. Who erases, adopts or asks waits for it in any case."""
         self.finish()
+        urgent = self._to_renew or self._new_version or self.source.crowded or self.waiting
+        if aside and not urgent and snapshot.size_bytes >= ASIDE_BYTES:
+            return self._save_aside(snapshot)
         started_s = self.clock()
         with self._failures_counted():
             self._prepare(snapshot)
@@ -141,13 +146,7 @@ class Persistence:
         self._to_renew = max(0, self._to_renew - 1)
         self._saved(snapshot, written, started_s)
 
-    def save_aside(self, snapshot: Snapshot) -> None:
-        """The same for a large one that is only due: a copy is written in a thread, while more is learned;
-        `due` says when it is durable. Any other is saved at once: who erases, adopts or asks waits for it."""
-        urgent = self._to_renew or self._new_version or self.source.crowded or self.waiting
-        if urgent or snapshot.size_bytes < ASIDE_BYTES:
-            return self.save(snapshot)
-        self.finish()
+    def _save_aside(self, snapshot: Snapshot) -> None:
         started_s = self.clock()
         with self._failures_counted():
             self._prepare(snapshot)
@@ -199,16 +198,11 @@ class Persistence:
 
     def _prepare(self, snapshot: Snapshot) -> None:
         self.broken = snapshot.broken
-        if snapshot.broken is not None:
-            raise CheckpointError(
-                f"no checkpoint is saved, as {snapshot.broken} is not finite: the model diverged, and the "
-                "last good checkpoint stays (lower method.learning_rate, and restart or roll back)"
-            )
+        snapshot.check()
         self.dead_letters.flush(timeout_s=self.retry_s)
 
     def _write(self, snapshot: Snapshot, version: Version | None, alone: int) -> Written:
-        """The only thing that a thread may be doing beside the learning thread, which waits for it before it
-        writes checkpoints or versions."""
+        """In the thread, or while that does nothing."""
         if version is not None:
             self.versions.save(version)
         self.checkpoints.save(
@@ -242,10 +236,10 @@ class Persistence:
             )
         if found.manifest.config_digest != self.config_digest:
             log.warning("settings that shape learning have changed since checkpoint %d", found.number)
-        self.metrics.publish_checkpoint(
-            size_bytes=self.checkpoints.size_bytes(), saved_s=found.manifest.created
-        )
-        self._export(found.facts)
+        size_bytes, saved_s = self.checkpoints.size_bytes(), found.manifest.created
+        self.metrics.publish_checkpoint(size_bytes=size_bytes, saved_s=saved_s)
+        if self._exports is not None:
+            self._exports.follow(adopted_version(found.facts))
         return found
 
     def restored(self, messages: int, *, newest_version: int) -> Lineage:

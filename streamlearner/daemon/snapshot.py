@@ -13,6 +13,7 @@ from streamlearner.daemon.intake import Tally
 from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.decoding.codec import Schema
+from streamlearner.errors import CheckpointError
 from streamlearner.learning.learner import Learner
 from streamlearner.networks.finiteness import not_finite
 from streamlearner.state.checkpoint import Checkpoint
@@ -54,6 +55,14 @@ class Snapshot:
     messages: int
     examples: int
     broken: str | None = None
+
+    def check(self) -> None:
+        """Raises CheckpointError where it is broken."""
+        if self.broken is not None:
+            raise CheckpointError(
+                f"no checkpoint is saved, as {self.broken} is not finite: the model diverged, and the "
+                "last good checkpoint stays (lower method.learning_rate, and restart or roll back)"
+            )
 
     @property
     def size_bytes(self) -> int:

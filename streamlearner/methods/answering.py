@@ -113,11 +113,9 @@ class Answering(nn.Module):
         return torch.from_numpy(self._young())
 
     def _young(self) -> NDArray[np.bool_]:
-        """By numpy, which for so few numbers takes a third of torch's time: it is asked with each batch."""
         assert self.statistics
-        counts = self.statistics.sums.counts.numpy()
-        found: NDArray[np.bool_] = counts < min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts))))
-        return found
+        counts: NDArray[np.int32] = self.statistics.sums.counts.numpy()  # by numpy: asked with each batch
+        return np.less(counts, min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts)))))
 
     def grow(self, classes: int) -> None:
         """Makes room for classes. Statistics may go, as they may in `learn`: give `bits_for_recollections` to

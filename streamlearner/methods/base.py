@@ -213,14 +213,13 @@ class DualMemory(nn.Module, ABC):
 
     def parameter_bits(self) -> dict[str, int]:
         """Bits of parameters and buffers by top-level submodule (or own buffer), without `stores`."""
-        bits, stores = {}, tuple(f"{store}." for store in self.stores)
+        own = [*self.named_parameters(recurse=False), *self.named_buffers(recurse=False)]
+        bits, stores = {name: 8 * it.nbytes for name, it in own}, tuple(f"{each}." for each in self.stores)
         for part, child in self.named_children():
             if part not in self.stores:  # whose state would be a copy of all that they hold
                 held = child.state_dict(prefix=f"{part}.").items()
                 bits[part] = sum(8 * tensor.nbytes for name, tensor in held if not name.startswith(stores))
-        own: dict[str, Tensor] = {}
-        self._save_to_state_dict(own, "", False)
-        return bits | {name: 8 * tensor.nbytes for name, tensor in own.items()}
+        return bits
 
     @property
     def fullness(self) -> int:
