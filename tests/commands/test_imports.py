@@ -69,7 +69,9 @@ def test_a_daemon_learns_without_the_libraries_of_what_it_was_not_asked_for(tmp_
 
 
 def test_what_a_daemon_loads_is_never_looked_through_for_garbage() -> None:
-    loaded = "import gc\nfrom streamlearner.commands.run import lasting\nwith lasting():\n    import pydantic"
+    loaded = (
+        "import gc, sys\nfrom streamlearner.commands.run import lasting\nwith lasting():\n    import pydantic"
+    )
     few = "assert gc.isenabled() and len(gc.get_objects()) < 1_000 < gc.get_freeze_count()"
     assert imported(f"{loaded}\n{few}") == {"pydantic"}
 
