@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/ anew: the dashboard during a demo, in a real browser, and retention per bit.
+"""Draws the pictures of docs/ anew: both pages during a demo, in a real browser, and retention per bit.
 
 python -m tests.support.pictures. Needs `chromium` and `chromedriver` (Debian: chromium-driver), and a minute.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from streamlearner.bench.kit.results import Record
 from streamlearner.bench.kit.summary import summarise
@@ -34,6 +35,7 @@ VIEWS = (
 )
 """Name, width of the window in pixels, whether its owner prefers dark."""
 DEADLINE_S = 300.0
+ASKED = 300
 COLOURS = 192
 """A quarter of the bytes, and nothing that one sees."""
 ARMS = {
@@ -52,6 +54,7 @@ def main() -> None:
     retention("cifar100-incremental", "CIFAR-100, task-incremental", PICTURES / "retention-cifar100.png")
     with demo() as address, chromium() as window:
         dashboard(window, address)
+        questions(window, address)
 
 
 def retention(experiment: str, title: str, path: Path) -> None:
@@ -86,6 +89,21 @@ def dashboard(window: Browser, address: str) -> None:
         time.sleep(2)  # bars grow to their length
         window.photograph(path := PICTURES / f"{name}.png", width=width, dark=dark)
         Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+
+
+def questions(window: Browser, address: str) -> None:
+    """The page where a person labels, some digits after it was opened."""
+    images = (load_digits().images[:ASKED] * 15.9375).round().astype("uint8").tolist()
+    request = urllib.request.Request(
+        f"{address}/v1/predict", json.dumps({"inputs": images}).encode(), {"content-type": "application/json"}
+    )
+    until(lambda: urllib.request.urlopen(request, timeout=60).status == 200)
+    window.resize(1280, 900)
+    window.open(f"{address}/questions")
+    until(lambda: window.text("#h-question"))
+    window.press("3", "8", "Space", "1")
+    window.photograph(path := PICTURES / "questions.png", width=1280)
+    Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
 def at_rest(status: Any) -> bool:
