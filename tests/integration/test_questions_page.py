@@ -180,6 +180,9 @@ def test_the_page_fits_from_390_to_1920_pixels_in_light_and_dark(
             outside = "filter((one) => one.getBoundingClientRect().right > innerWidth).length"
             assert browser.run(f"return [...document.querySelectorAll('button')].{outside}") == 0
     assert len(grounds) == 2
+    styled = "getComputedStyle(document.querySelector('#skip')).borderTopLeftRadius"
+    assert browser.run(f"return {styled}") != "0px", "the dashboard's styles reach this page"
+    assert browser.complaints() == []
     addresses = json.loads(
         browser.run("return JSON.stringify(performance.getEntriesByType('resource').map((one) => one.name))")
     )
