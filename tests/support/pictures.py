@@ -108,8 +108,8 @@ def questions(window: Browser, address: str) -> None:
 
 def at_rest(status: Any) -> bool:
     """Nothing waits, and the sleep after the end is over."""
-    left = sum(status["lag"].values())
-    return status["examples"]["learned"] > 1000 and not left and not status["asleep"]
+    left = sum(status.get("lag", {}).values())
+    return status.get("examples", {"learned": 0})["learned"] > 1000 and not left and not status["asleep"]
 
 
 def ask(address: str) -> Any:

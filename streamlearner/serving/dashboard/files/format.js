@@ -68,6 +68,14 @@ export function make(kind, { text, name, ...more } = {}, ...children) {
 export const line = (cells, kind = "td") =>
   make("tr", {}, ...cells.map((cell) => (cell instanceof Node ? cell : make(kind, { text: cell }))));
 
+/* new content, and the focus where it was: on what has the same name */
+export function replaced(place, ...children) {
+  const name = (one) => one.getAttribute("aria-label") || one.closest("[data-reason]")?.dataset.reason;
+  const former = place.contains(document.activeElement) && name(document.activeElement);
+  place.replaceChildren(...children);
+  if (former) [...place.querySelectorAll("button, summary")].find((one) => name(one) === former)?.focus();
+}
+
 /* rows: {name, share (0 to 1), text, low, press, title}. Rows stay where they are, so that focus and what was opened stay. */
 export function bars(list, rows) {
   const former = new Map([...list.children].map((row) => [row.dataset.name, row]));

@@ -17,6 +17,7 @@ const MOST_LINES = 8,
   SHORTEST_S = 60,
   KEPT = "streamlearner-span";
 let kept = Infinity,
+  step = 0,
   span = Number(localStorage.getItem(KEPT)) || 3600,
   charts = null;
 
@@ -161,6 +162,7 @@ export async function refresh() {
   if (charts === null) charts = CHARTS.map((one) => new Chart(place, one));
   charts.forEach((chart) => chart.update(found, described));
   marks(found);
+  step = found.step_s;
   latest = Object.fromEntries(Object.entries(found.series).map(([name, values]) => [name, values.at(-1)]));
   $("history-empty").hidden = found.times.length > 0 && !found.failing;
   show(
@@ -186,7 +188,8 @@ export async function refresh() {
   );
 }
 
-export const pause = () => Math.min(60, Math.max(5, span / 720));
+/* as often as there is a new point */
+export const pause = () => Math.min(60, Math.max(5, step));
 
 $("spans").append(
   ...SPANS.map(([text, seconds]) => {

@@ -1,6 +1,6 @@
 /* Messages that could not become examples: how many by reason, and the last of each. */
 import { read } from "./api.js";
-import { $, make, moment, show, whole } from "./format.js";
+import { $, make, moment, replaced, show, whole } from "./format.js";
 
 export async function refresh(counts) {
   const reasons = Object.keys(counts)
@@ -11,7 +11,8 @@ export async function refresh(counts) {
   show("rejects-note", total ? whole(total) + " in all; each is in the dead letters" : "");
   const { rejects } = reasons.length ? await read("/v1/rejects") : { rejects: {} };
   const open = new Set([...$("rejects").querySelectorAll("details[open]")].map((one) => one.dataset.reason));
-  $("rejects").replaceChildren(
+  replaced(
+    $("rejects"),
     ...reasons.map((reason) => {
       const last = rejects[reason] || [],
         head = make("summary", {}, make("b", { text: reason }), " " + whole(counts[reason]));

@@ -1,6 +1,6 @@
 /* Model versions: what the exam said of each, two of them compared, the way back; and the other things an operator asks for. */
 import { act, confirmed, read } from "./api.js";
-import { $, bars, byName, known, line, make, moment, percent, show } from "./format.js";
+import { $, bars, byName, known, line, make, moment, percent, replaced, show } from "./format.js";
 
 let versions = [];
 
@@ -37,7 +37,8 @@ export async function refresh() {
     return show("versions-note", error.message);
   }
   const head = line(["version", "since", "exam then", "exam last", "network", ""], "th");
-  $("versions").replaceChildren(
+  replaced(
+    $("versions"),
     head,
     ...versions.toReversed().map((one) => {
       const { version, kept, answers, first, last } = one,
