@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from sklearn.datasets import load_digits
 
 from streamlearner.bench.kit.results import Record
@@ -36,8 +35,6 @@ VIEWS = (
 """Name, width of the window in pixels, whether its owner prefers dark."""
 DEADLINE_S = 300.0
 ASKED = 300
-COLOURS = 192
-"""A quarter of the bytes, and nothing that one sees."""
 ARMS = {
     "ours": "streamlearner",
     "rehearsal": "raw images",
@@ -86,9 +83,8 @@ def dashboard(window: Browser, address: str) -> None:
         window.resize(width, 900, dark=dark)
         window.open(address)
         until(lambda: window.text("#gallery") and window.text("#marks-note"))
-        time.sleep(2)  # bars grow to their length
-        window.photograph(path := PICTURES / f"{name}.png", width=width, dark=dark)
-        Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+        time.sleep(14)  # what changes seldom is asked for every twelve seconds
+        window.photograph(PICTURES / f"{name}.png", width=width, dark=dark)
 
 
 def questions(window: Browser, address: str) -> None:
@@ -102,8 +98,7 @@ def questions(window: Browser, address: str) -> None:
     window.open(f"{address}/questions")
     until(lambda: window.text("#h-question"))
     window.press("3", "8", "Space", "1")
-    window.photograph(path := PICTURES / "questions.png", width=1280)
-    Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    window.photograph(PICTURES / "questions.png", width=1280)
 
 
 def at_rest(status: Any) -> bool:

@@ -94,6 +94,7 @@ export class Chart {
     const data = [found.times, ...this.shown];
     if (this.plot && names === this.names) {
       this.plot.setData(data, false);
+      if (this.plot.cursor.left < 0) this.plot.setLegend({ idx: null }); // the newest values
     } else {
       if (this.plot) this.plot.destroy();
       this.names = names;

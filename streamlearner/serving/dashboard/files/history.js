@@ -14,9 +14,10 @@ const SPANS = [
 ];
 const MOST_LINES = 8,
   POINTS = 300,
-  SHORTEST_S = 60,
+  SHORTEST_S = 20,
   KEPT = "streamlearner-span";
-let kept = Infinity,
+let first = -Infinity,
+  ahead = 0, // the daemon's clock, of this one
   step = 0,
   span = Number(localStorage.getItem(KEPT)) || 3600,
   charts = null;
@@ -148,17 +149,20 @@ export let latest = {};
 export async function refresh() {
   let found;
   try {
-    const wanted = Math.min(span, kept); // a history of ten minutes fills the room of an hour
-    found = await read("/v1/history?last_s=" + wanted.toFixed(3) + "&points=" + POINTS);
+    // a history of ten minutes fills the room of an hour
+    const now = Date.now() / 1000 + ahead,
+      wanted = now - first < span ? "since_s=" + Math.min(first - 1, now - SHORTEST_S) : "last_s=" + span;
+    found = await read("/v1/history?" + wanted + "&points=" + POINTS);
   } catch (error) {
     $("history-empty").hidden = false;
     show("history-empty", error.message);
     return;
   }
   const place = $("charts"),
-    former = kept;
-  kept = found.first_s === null ? Infinity : Math.max(SHORTEST_S, 1.05 * (found.as_of_s - found.first_s));
-  if (former === Infinity && kept < span) return refresh();
+    former = first;
+  ahead = found.as_of_s - Date.now() / 1000;
+  first = found.first_s ?? -Infinity;
+  if (former === -Infinity && found.as_of_s - first < span) return refresh();
   if (charts === null) charts = CHARTS.map((one) => new Chart(place, one));
   charts.forEach((chart) => chart.update(found, described));
   marks(found);
