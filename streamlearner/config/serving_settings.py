@@ -108,7 +108,7 @@ class ServingSection(Section):
     """the same of one client's address (IPv6: one /64), so that none takes them all; a proxy is one client"""
     gateway: bool = True
     """a second process reads and answers for connections that ask one prediction after the other, so that
-    this costs learning less; it starts with the first such connection (not with tls)"""
+    this costs learning less; it starts with the first such connection (on Linux; not with tls)"""
     max_requests_per_s: Annotated[float, Field(gt=0)] | None = Field(default=None, examples=[100.0])
     """requests of one client address in a second, health aside; more are answered 429; null: any number"""
 

@@ -9,6 +9,8 @@ from typing import Any
 import msgpack
 
 _WORDS_BYTES = 4096
+POSSIBLE = hasattr(os, "memfd_create")
+"""Where not (outside Linux), there is no gateway."""
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

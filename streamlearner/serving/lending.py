@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 AGAIN_S = 10.0
 """From the end of a gateway that was not told to end to the start of the next."""
+MOST_HOST_BYTES = 512
+"""Of the name that a client calls the daemon by: what is said of a connection is short."""
 STOP_TIMEOUT_S = 3.0
 SECRET = "STREAMLEARNER_"
 """Variables of the daemon's environment may hold tokens: they are none of the gateway's affair."""
@@ -79,6 +81,8 @@ class Lending:
         """Whether the gateway goes on with this connection: then close it here."""
         if not self._is_ready or self._passing is None:
             self._start()
+            return False
+        if len(host) > MOST_HOST_BYTES:
             return False
         self._number += 1
         if not sockets.send(self._passing, [LENT, self._number, address, host], [lent.fileno()]):
@@ -145,6 +149,10 @@ class Lending:
         self._passing = passing
         self._loop.add_reader(passing.fileno(), self._take_back, passing)
 
+    def _unwatch(self, passing: socket.socket) -> None:
+        assert self._loop is not None
+        self._loop.remove_reader(passing.fileno())
+
     def _take_back(self, passing: socket.socket) -> None:
         """What the gateway says of connections."""
         while True:
@@ -152,8 +160,8 @@ class Lending:
                 found = sockets.receive(passing)
             except (BlockingIOError, OSError):
                 return
-            if found is None:
-                return
+            if found is None:  # until `_ended` it would be readable for ever
+                return self._unwatch(passing)
             (word, *about), handles = found
             if word == READY:
                 self._is_ready = True
@@ -165,9 +173,8 @@ class Lending:
                 self._adopt(socket.socket(fileno=handles[0]), sockets.taken_up(handles[1]))
 
     def _ended(self, passing: socket.socket) -> None:
-        assert self._loop is not None
         self._take_back(passing)
-        self._loop.remove_reader(passing.fileno())
+        self._unwatch(passing)
         passing.close()
         self._is_ready = False
         self._passing = None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.gateway import sockets
 from streamlearner.gateway.requests import FORWARDED, MEANS_SOMETHING
 from streamlearner.learning.predictor import Predictor
 from streamlearner.serving.access import Access
@@ -123,7 +124,7 @@ class Serving:
             headers=HEADERS,
             unusual=MEANS_SOMETHING if access.requests_per_s else MEANS_SOMETHING - FORWARDED,
         )
-        self._lending = lending if gateway and tls is None else None
+        self._lending = lending if gateway and tls is None and sockets.POSSIBLE else None
         self._listener = Listener(
             self.application, host=host, port=port, limits=connections, tls=tls, lending=self._lending
         )

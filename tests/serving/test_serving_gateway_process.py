@@ -83,6 +83,17 @@ def test_what_it_says_that_is_no_question_ends_it_and_the_daemon_goes_on(
     assert ask(connect(serving))[0] == 200
 
 
+def test_a_name_too_long_to_be_passed_on_stays_with_the_daemon(
+    make_serving: MakeServing, connect: Connect
+) -> None:
+    serving = started(make_serving, allowed_hosts=["*"])
+    one = lend(serving, connect(serving))
+    wait_until(lambda: serving.lent == 0, "given back")
+    assert {ask(one, host="x" * 5_000)[0] for _ in range(60)} == {200}
+    assert serving.lent == 0
+    assert lend(serving, connect(serving), host="x" * 500)
+
+
 def test_without_it_no_connection_is_lent(make_serving: MakeServing, connect: Connect) -> None:
     serving = make_serving()
     serving.refresh(tiny_predictor(adopted=3, examples=1200))
