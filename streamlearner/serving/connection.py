@@ -28,7 +28,7 @@ REFUSAL = refusal(
 PLAIN = "streamlearner.plain"
 """Set in the scope of a request by what answered it: the gateway could have, too."""
 QUICK_S = 1.0
-BUSY = 3
+BUSY = 2
 """A connection that asked so many plain predictions, each so soon after the one before, is lent."""
 UNSETTLED = 30
 """So many more after something that the gateway had to give it back for."""

@@ -20,8 +20,7 @@ from tests.support.serving_fakes import FakeDaemon, picture, tiny_predictor
 
 def test_who_asks_now_and_then_stays_with_the_daemon(make_serving: MakeServing, connect: Connect) -> None:
     serving = started(make_serving)
-    one = connect(serving)
-    assert [ask(one)[0] for _ in range(2)] == [200, 200]
+    assert [ask(connect(serving))[0] for _ in range(5)] == [200] * 5
     assert serving.lent == 0 and not gateways()
 
 
