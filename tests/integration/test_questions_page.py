@@ -141,6 +141,63 @@ def test_feature_vectors_are_shown_as_bars(browser: Browser, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+def test_of_more_classes_than_keys_the_most_probable_have_one(browser: Browser, tmp_path: Path) -> None:
+    daemon = running(tmp_path, vector)
+    try:
+        examples = [{"input": vector(number), "label": f"kind {number % 60}"} for number in range(120)]
+        daemon.ask("/v1/examples", {"examples": examples})
+        learned(daemon, LEARNED + 120)
+        browser.until(lambda: len(known(daemon)) > 50, what="the model that answers knows the classes")
+        predict(daemon, vector, first=1000, count=5)
+        opened(browser, daemon)
+        texts = "map((one) => one.textContent)"
+        buttons = browser.run(f"return [...document.querySelectorAll('#classes .name')].{texts}")
+        asked = daemon.ask("/v1/questions")["questions"][0]
+        assert len(buttons) == len(set(buttons)) == 36
+        assert set(map(str, asked["answer"]["probabilities"])) <= set(buttons)
+        keys = browser.run(f"return [...document.querySelectorAll('#classes kbd')].{texts}")
+        assert len(set(keys)) == 36
+        browser.press(keys[5])
+        assert labels(browser)[0] == buttons[5]
+    finally:
+        daemon.close()
+
+
+def known(daemon: DaemonProcess) -> list[Any]:
+    predict(daemon, vector, first=2000, count=1)
+    return list(daemon.ask("/v1/questions")["classes"])
+
+
+@pytest.mark.slow
+def test_labels_of_several_factors_are_chosen_one_after_the_other(browser: Browser, tmp_path: Path) -> None:
+    daemon = DaemonProcess(tmp_path, SETTINGS).start()
+    try:
+        daemon.wait_until(lambda status: True)
+        kinds, angles = ("cup", "mug"), (0, 90)
+        examples = [
+            {"input": vector(number), "label": {"kind": kinds[number % 2], "angle": angles[number // 2 % 2]}}
+            for number in range(LEARNED)
+        ]
+        daemon.ask("/v1/examples", {"examples": examples})
+        daemon.wait_until(lambda status: status["ready"] and status["model_version"] != "0")
+        predict(daemon, vector, first=1000, count=2)
+        opened(browser, daemon)
+        first = browser.text("#factor")
+        assert first in ("kind", "angle")
+        browser.press(browser.text("#classes kbd"))
+        assert browser.text("#factor") in {"kind", "angle"} - {first}
+        assert labels(browser)[0] == "–", "half a label is none"
+        browser.press("Backspace")
+        assert browser.text("#factor") == first
+        browser.press(browser.text("#classes kbd"))
+        browser.press(browser.text("#classes kbd"), "Enter")
+        browser.until(lambda: "1 label was taken" in browser.text("#note"))
+        assert learned(daemon, LEARNED + 1)["answered"]["labels"]["accepted"] == 1
+    finally:
+        daemon.close()
+
+
+@pytest.mark.slow
 def test_a_token_is_asked_for_and_one_with_the_role_teach_will_do(browser: Browser, tmp_path: Path) -> None:
     tokens = {}
     for role in ("read", "teach"):
