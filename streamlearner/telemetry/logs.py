@@ -8,9 +8,6 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from rich.console import Console
-from rich.text import Text
-
 from streamlearner.errors import StreamlearnerError
 from streamlearner.telemetry.chatter import Chatter, ThinnedHandler
 
@@ -54,6 +51,9 @@ def print_error(error: StreamlearnerError) -> None:
     if _writes_json():
         log.error("%s", error)
         return
+    from rich.console import Console  # 50 ms that only those pay who fail
+    from rich.text import Text
+
     text = Text("error: ", style="bold red").append(str(error), style="not bold default")
     Console(stderr=True).print(text, soft_wrap=True)
 

@@ -8,3 +8,7 @@ from tests.support.tiny_bench import dataset
 TestLinearInterference = ExperimentConformance.of("linear-interference")
 TestStreams = ExperimentConformance.of("streams", arm="wine-class/statistics")
 TestMnistSplit = ExperimentConformance.of("mnist-split", load_dataset=dataset)
+TestThroughput = ExperimentConformance.of(
+    "throughput", arm="mlp", timed=("ratio_to_bare", "ratio_to_observe", "ratio_to_er_ace")
+)
+TestStart = ExperimentConformance.of("start", arm="help", timed=("help_cpu_s",))
