@@ -204,11 +204,11 @@ class Engine:
             )
         names = [f"learner-{number}" for number in range(self._wanted)]
         former = read_assignment(self.store)
-        if list(former) != names:
+        if set(former) != set(names) or sum(map(len, former.values())) != self.setup.partitions:
             self.store.replace(ASSIGNMENT, assigned(self.setup.partitions, names, former))
         for name in [name for name in self._actors if name not in names]:
             actor = self._actors.pop(name)
-            self._ray.get(actor.stop.remote(), timeout=DRAIN_S)
+            self._drain(actor)
             self._ray.kill(actor)
         for name in [name for name in names if name not in self._actors]:
             made = self._remote(LearnerActor, self.setup.learner_cpus)
@@ -220,9 +220,15 @@ class Engine:
         """Drains all: learners save and give up their partitions."""
         if self._serves:
             self._ray.serve.shutdown()
-        stopped = [actor.stop.remote() for actor in (*self._actors.values(), self._consolidator)]
-        self._ray.get(stopped, timeout=DRAIN_S)
+        self._drain(*self._actors.values(), self._consolidator)
         self._ray.shutdown()
+
+    def _drain(self, *actors: Any) -> None:
+        """One that does not answer is ended all the same: others go on from its last checkpoints."""
+        try:
+            self._ray.get([actor.stop.remote() for actor in actors], timeout=DRAIN_S)
+        except Exception as error:
+            log.warning("not all could save in time: %s", str(error).strip().splitlines()[0])
 
     @property
     def _wanted(self) -> int:

@@ -143,3 +143,10 @@ def test_the_status_of_a_store_in_which_nothing_happened_is_empty(tmp_path: Path
 def test_more_learners_than_partitions_leave_some_with_none(learners: int) -> None:
     found = assigned(2, [f"learner-{n}" for n in range(learners)], {})
     assert sum(map(len, found.values())) == 2
+
+
+def test_partitions_that_were_added_are_shared_out_and_the_others_stay() -> None:
+    former = assigned(4, ["learner-0", "learner-1"], {})
+    found = assigned(6, ["learner-0", "learner-1"], former)
+    assert all(set(former[name]) <= set(found[name]) for name in former)
+    assert sorted(n for own in found.values() for n in own) == list(range(6))
