@@ -1,0 +1,112 @@
+"""Requests wait for no longer than the passes that are under way, and are then asked together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from streamlearner.gateway.frames import Asker, Frames, Group, Reply, Told, groups
+from streamlearner.gateway.questions import AT_ONCE, UNDER_WAY, Questions
+from streamlearner.gateway.requests import Query
+
+
+class Daemon:
+    """What is asked of it; it answers each input with the number in it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, list[Group]]] = []
+        self.later: list[Callable[[], None]] = []
+        self.frames = Frames()
+        self.questions = Questions(write=self.hear, soon=self.later.append)
+
+    def hear(self, data: bytes) -> None:
+        self.asked += [(number, groups(message)) for number, message in self.frames.feed(data)]
+
+    def turn(self) -> None:
+        """The next turn of the event loop."""
+        due, self.later[:] = list(self.later), []
+        for call in due:
+            call()
+
+    def answer(self) -> None:
+        number, asked = self.asked.pop(0)
+        found = []
+        for group in asked:
+            inputs = np.frombuffer(group.data, group.dtype).reshape(-1, *group.shape)
+            rows = iter(inputs.reshape(len(inputs), -1)[:, 0].tolist())
+            told = [
+                Told("id", [(next(rows), 1.0, None) for _ in range(asker.inputs)]) for asker in group.askers
+            ]
+            found.append(Reply("1", "fast", told))
+        self.questions.hear([number, found])
+        self.turn()
+
+
+def ask(
+    daemon: Daemon, heard: list[Any], *levels: float, task: str | int | None = None, size: int = 2
+) -> None:
+    inputs = np.array([[level] * size for level in levels], np.float32)
+
+    def hears(reply: Reply, told: Told | None) -> None:
+        heard.append([label for label, _, _ in told.answers] if told else None)
+
+    daemon.questions.ask(Query(inputs, task, False), Asker(len(levels), "a", "", 0.0), hears)
+
+
+def sizes(daemon: Daemon) -> list[list[int]]:
+    """How many requests each group of each question has."""
+    return [[len(group.askers) for group in asked] for _, asked in daemon.asked]
+
+
+def test_what_comes_in_one_turn_is_asked_together_and_at_once() -> None:
+    daemon, heard = Daemon(), list[Any]()
+    for level in (1, 2, 3):
+        ask(daemon, heard, level)
+    daemon.turn()
+    assert sizes(daemon) == [[3]]
+    daemon.answer()
+    assert heard == [[1], [2], [3]]
+
+
+def test_what_comes_while_all_passes_are_under_way_waits_and_is_asked_together() -> None:
+    daemon, heard = Daemon(), list[Any]()
+    for level in range(UNDER_WAY + 3):
+        ask(daemon, heard, level)
+        daemon.turn()
+    assert sizes(daemon) == [[1]] * UNDER_WAY
+    daemon.answer()
+    assert sizes(daemon) == [[1]] * (UNDER_WAY - 1) + [[3]]
+    while daemon.asked:
+        daemon.answer()
+    assert heard == [[level] for level in range(UNDER_WAY + 3)]
+
+
+def test_requests_of_one_task_and_shape_make_a_group() -> None:
+    daemon, heard = Daemon(), list[Any]()
+    ask(daemon, heard, 1)
+    ask(daemon, heard, 2, task="odd")
+    ask(daemon, heard, 3, 4)
+    ask(daemon, heard, 5, size=3)
+    ask(daemon, heard, 6, task=1)
+    ask(daemon, heard, 7, task="1")
+    daemon.turn()
+    assert sizes(daemon) == [[2, 1, 1, 1, 1]]
+    daemon.answer()
+    assert sorted(heard) == [[1], [2], [3, 4], [5], [6], [7]]
+
+
+def test_one_question_has_no_more_inputs_than_a_pass_should_take() -> None:
+    daemon, heard = Daemon(), list[Any]()
+    for _ in range(3):
+        ask(daemon, heard, *range(AT_ONCE // 2 + 1))
+    ask(daemon, heard, *range(3 * AT_ONCE))
+    daemon.turn()
+    while daemon.later:
+        daemon.turn()
+    assert sizes(daemon) == [[1]] * UNDER_WAY
+    while daemon.asked:
+        assert sizes(daemon)[-1] == [1]
+        daemon.answer()
+    assert [len(labels) for labels in heard] == [AT_ONCE // 2 + 1] * 3 + [3 * AT_ONCE]
