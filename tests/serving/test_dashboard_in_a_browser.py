@@ -104,16 +104,10 @@ def test_retention_changes_while_a_stream_runs_is_remembered_and_a_version_is_ro
     digits()
     first = window.until(lambda: (shown := window.text("#retention")) != "–" and shown)
     window.until(lambda: window.text("#retention") not in (first, "–"))
-    window.until(
-        lambda: (
-            len(
-                window.run(
-                    "return [...document.querySelectorAll('#versions tr')].map(r => r.cells[0].textContent)"
-                )
-            )
-            > 3
-        )
-    )
+    used: set[str] = set()  # in sleeps, too, which hold more for themselves
+    window.until(lambda: used.add(window.text("#used")) or window.count("#versions tr") > 3)
+    assert all(0 < float(text.removesuffix(" %")) <= 100 for text in used - {"–"})
+    assert used - {"–"}
 
     window.open(address(daemon))  # a new page, which has seen nothing
     window.until(lambda: rows_of_the_first_chart(window) > 5)
