@@ -13,12 +13,11 @@ import sys
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 from streamlearner.app.publisher import make_publisher
 from streamlearner.config.loading import Config
-from streamlearner.daemon.exports import Exporting, Exports, Report
+from streamlearner.daemon.exports import Exports, Report
 from streamlearner.export.formats import check_formats
 from streamlearner.state.published import Published
 from streamlearner.telemetry.metrics import Metrics
@@ -36,48 +35,61 @@ def make_exports(config: Config, *, metrics: Metrics, resources: ExitStack) -> E
     check_formats(config.export.formats)
     make_publisher(config.export)
     published = Published(config.state_dir / "versions")
-    exports = Exports(published=published, exporting=_exporting(config), metrics=metrics)
+    exports = Exports(published=published, exporting=ExportProcess(config), metrics=metrics)
     resources.callback(exports.stop)
     return exports
 
 
-def _exporting(config: Config) -> Exporting:
-    """Starts one process for each version."""
-    job = {
-        "settings": config.learning(),
-        "state_dir": str(config.state_dir.absolute()),
-        "keep_versions": config.checkpoint.keep_versions,
-        "export": config.export.model_dump(mode="json"),
-    }
-    return partial(_reports, job)
+class ExportProcess:
+    """Starts one for each version (`exports.Exporting`)."""
+
+    def __init__(self, config: Config) -> None:
+        self._job = {
+            "settings": config.learning(),
+            "state_dir": str(config.state_dir.absolute()),
+            "keep_versions": config.checkpoint.keep_versions,
+            "export": config.export.model_dump(mode="json"),
+        }
+        self._running: subprocess.Popen[str] | None = None
+
+    def end(self) -> None:
+        if (running := self._running) is not None:
+            running.kill()
+
+    def __call__(self, version: int) -> Generator[Report]:
+        process = self._running = subprocess.Popen(
+            [sys.executable, "-m", "streamlearner.app.export_process"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        said: list[str] = []
+        listener = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+        timer = threading.Timer(TIMEOUT_S, process.kill)
+        try:
+            listener.start()
+            timer.start()
+            yield from _reports(process, self._job | {"version": version}, said, listener)
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+            listener.join(1.0)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
-def _reports(job: dict[str, Any], version: int) -> Generator[Report]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlearner.app.export_process"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert process.stdin and process.stdout and process.stderr
-    said: list[str] = []
-    listener = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
-    timer = threading.Timer(TIMEOUT_S, process.kill)
-    try:
-        listener.start()
-        timer.start()
-        process.stdin.write(json.dumps(job | {"version": version}) + "\n")
-        process.stdin.flush()
-        found = False
-        for line in process.stdout:
-            found = True
-            yield json.loads(line)
-        code = process.wait()
-        listener.join(1.0)
-        if code or not found:
-            yield {"failed": f"its process ended with {code}: {''.join(said)[-WORDS:].strip()}"}
-    finally:
-        timer.cancel()
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            pipe.close()
+def _reports(
+    process: subprocess.Popen[str], job: dict[str, Any], said: list[str], listener: threading.Thread
+) -> Generator[Report]:
+    assert process.stdin and process.stdout
+    process.stdin.write(json.dumps(job) + "\n")
+    process.stdin.flush()
+    found = False
+    for line in process.stdout:
+        found = True
+        yield json.loads(line)
+    code = process.wait()
+    listener.join(1.0)
+    if code or not found:
+        yield {"failed": f"its process ended with {code}: {''.join(said)[-WORDS:].strip()}"}

@@ -25,6 +25,9 @@ class Exporting(Protocol):
 
     def __call__(self, version: int) -> Generator[Report]: ...
 
+    def end(self) -> None:
+        """Ends the process that runs now, if any; from another thread."""
+
 
 class Exports:
     """Called on the learning thread, which never waits for it: `follow` says which version answers since the
@@ -53,6 +56,7 @@ class Exports:
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        self._exporting.end()
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
 
@@ -77,9 +81,9 @@ class Exports:
             return self._point_to(version)
         with closing(self._exporting(version)) as reports:
             for report in reports:
-                self._take(version, report)
                 if self._stopping:
                     return
+                self._take(version, report)
 
     def _take(self, version: int, report: Report) -> None:
         if "exported" in report:

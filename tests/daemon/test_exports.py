@@ -39,6 +39,9 @@ class Work:
         finally:
             self.ended += 1
 
+    def end(self) -> None:
+        self.may.set()
+
 
 class Following:
     def __init__(self, folder: Path) -> None:
@@ -133,12 +136,10 @@ def test_an_error_of_the_process_itself_ends_nothing_but_this_export(following: 
     following.until(lambda: following.work.published.current() == 2)
 
 
-def test_stopping_gives_up_what_is_under_way(following: Following) -> None:
+def test_stopping_ends_what_is_under_way_and_says_nothing_of_it(following: Following) -> None:
+    following.work.reports = [{"failed": "its process ended with -9"}]
     following.exports.follow(1)
     following.until(lambda: following.work.asked == [1])
-    stopping = threading.Thread(target=following.exports.stop)
-    stopping.start()
-    following.work.may.set()
-    stopping.join(30)
-    assert not stopping.is_alive()
+    following.exports.stop()
     assert following.work.ended == 1
+    assert following.count("exports", "failed") == 0
