@@ -32,10 +32,11 @@ from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import PushLog
-from streamlearner.daemon.events import Events, MarkWriter, no_mark
+from streamlearner.daemon.events import Events
 from streamlearner.daemon.exports import Exports
 from streamlearner.daemon.last_rejects import LastRejects
 from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.marks import MarkWriter, no_mark
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule

@@ -6,9 +6,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 from streamlearner.daemon.intake import TakenBatch
+from streamlearner.daemon.marks import MarkWriter, no_mark
 from streamlearner.daemon.name_ceiling import BEYOND
 from streamlearner.daemon.tracing import tell_traced
 from streamlearner.decoding.erasures import Erasure
@@ -26,14 +27,6 @@ log = logging.getLogger(__name__)
 REFUSING_BATCHES = 100
 """The last batches, of which it is known whether they had refused steps."""
 NEW_OR_CHANGED = "new classes came, or labels or inputs changed"
-
-
-MarkWriter: TypeAlias = Callable[[str, Mapping[str, Any]], None]
-"""Takes what happened, by kind, for the history; it returns at once (`state.history.History.mark`)."""
-
-
-def no_mark(kind: str, details: Mapping[str, Any]) -> None:
-    """Where no history is kept."""
 
 
 class Events:

@@ -18,8 +18,8 @@ from streamlearner.methods.experience import raw as raw
 from streamlearner.methods.experience import unit_interval as unit_interval
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
 from streamlearner.methods.seen_classes import SeenClasses
-from streamlearner.networks.base import erase_row
 from streamlearner.networks.frozen import frozen_copy
+from streamlearner.networks.head import erase_row
 
 
 class DualMemory(nn.Module, ABC):

@@ -231,10 +231,8 @@ class RecollectionReplay(ChoosesAnswerer):
         self.neocortex.load_state_dict(after.state_dict())
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
-        self.neocortex.load_state_dict(neocortex)
         for network in (self.neocortex, self.hippocampus.network, self.hippocampus.average):
-            if network is not self.neocortex:
-                network.load_state_dict(neocortex)
+            network.load_state_dict(neocortex)
             network.head.grow(self.classes)
         self.answering.rely_on_network()
 

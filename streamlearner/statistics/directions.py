@@ -35,9 +35,8 @@ the stream before each label was learned, in %, with 1,024, 400 and 256: 4,000 d
 84.7, 86.1, 88.4; 3,000 inverted 83.9, 84.7, 86.1; on a canvas of 64 x 64 85.0, 86.6, 85.9; 2,000 of CIFAR-10
 32.0, 31.8, 30.1.)"""
 STEPS_PER_DEVIATION = 8
-"""How finely a random feature is quantised: in eighths of its deviation."""
 LEVELS = 15
-"""Steps from black to white."""
+"""How finely a random feature is quantised, and how many steps there are from black to white."""
 TIE = 1e-9
 """Added before rounding: halves are frequent in averages of pixels, and which way one of them falls would
 depend on how many inputs are multiplied at once."""

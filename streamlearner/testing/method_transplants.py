@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from streamlearner.methods.base import DualMemory
-from streamlearner.networks.base import HEAD_BLOCK, Network
+from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import mlp
+from streamlearner.networks.head import HEAD_BLOCK
 from streamlearner.networks.seeded import seeded
 from streamlearner.testing.states import differing, state
 from streamlearner.testing.streams import (

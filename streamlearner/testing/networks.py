@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from streamlearner.app.parts import make_network
 from streamlearner.config.loading import load
 from streamlearner.networks.averaged import AveragedNetwork
-from streamlearner.networks.base import HEAD_BLOCK, Network, sgd_step
+from streamlearner.networks.base import Network, sgd_step
+from streamlearner.networks.head import HEAD_BLOCK
 from streamlearner.testing.states import differing
 from streamlearner.testing.threads import OneThread
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from streamlearner.networks.base import HEAD_BLOCK, Network
+from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build_network
 from streamlearner.networks.distillation import distill
+from streamlearner.networks.head import HEAD_BLOCK
 
 SHAPE = (1, 16, 16)
 DrawTargets = Callable[[int], tuple[Tensor, Tensor]]
