@@ -27,7 +27,7 @@ class Group(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: str
-    task: str | int | None
+    task: str | None
     probabilities: bool
     data: bytes
     askers: list[Asker]

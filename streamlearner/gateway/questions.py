@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 
 from streamlearner.gateway.frames import Asker, Group, Reply, Told, packed, replies
 from streamlearner.gateway.requests import Query
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 64
 """Inputs in one question, but for a request that has more."""
@@ -64,8 +67,15 @@ class Questions:
         if not self._waiting or len(self._asked) >= UNDER_WAY:
             return
         number, taken = next(self._numbers), self._take()
-        self._asked[number] = taken
-        self.write(packed([number, [_group(members) for members in taken]]))
+        try:
+            message = packed([number, [_group(members) for members in taken]])
+        except Exception:
+            log.exception("requests that could not be passed on are given back to the daemon")
+            for member in chain.from_iterable(taken):
+                member.answered(Reply("", "", []), None)
+        else:
+            self._asked[number] = taken
+            self.write(message)
         self._ask_soon()
 
     def _take(self) -> list[list[Waiting]]:
@@ -76,7 +86,7 @@ class Questions:
             member = self._waiting.popleft()
             query = member.query
             inputs += member.asker.inputs
-            key = query.inputs.shape[1:], type(query.task), query.task, query.probabilities
+            key = query.inputs.shape[1:], query.task, query.probabilities
             found.setdefault(key, []).append(member)
         return list(found.values())
 

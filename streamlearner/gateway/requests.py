@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic_core import from_json
 
 from streamlearner.decoding.inputs import Limits, read_input
+from streamlearner.decoding.labels import parse_text
 from streamlearner.errors import InvalidInput
 from streamlearner.gateway.frames import Reply, Told
 
@@ -53,7 +54,7 @@ class Query(NamedTuple):
     """A plain request: `inputs` [n, C, H, W] uint8 or [n, d] float32."""
 
     inputs: NDArray[Any]
-    task: str | int | None
+    task: str | None
     probabilities: bool
 
 
@@ -88,8 +89,9 @@ def read_body(body: bytes, rules: Rules) -> Query | None:
         inputs, task, returns = value.get("inputs"), value.get("task"), value.get("return", [])
         if not isinstance(inputs, list) or not 1 <= len(inputs) <= rules.max_batch:
             return None
-        if type(task) not in (str, int, type(None)) or returns not in ([], ["probabilities"]):
+        if returns not in ([], ["probabilities"]):
             return None
+        task = None if task is None else parse_text(task, "task")
         arrays = [_array(each, rules.limits) for each in inputs]
     except (ValueError, InvalidInput):
         return None

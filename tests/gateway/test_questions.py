@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from streamlearner.gateway.frames import Asker, Frames, Group, Reply, Told, groups
 from streamlearner.gateway.questions import AT_ONCE, UNDER_WAY, Questions
@@ -44,9 +45,7 @@ class Daemon:
         self.turn()
 
 
-def ask(
-    daemon: Daemon, heard: list[Any], *levels: float, task: str | int | None = None, size: int = 2
-) -> None:
+def ask(daemon: Daemon, heard: list[Any], *levels: float, task: Any = None, size: int = 2) -> None:
     inputs = np.array([[level] * size for level in levels], np.float32)
 
     def hears(reply: Reply, told: Told | None) -> None:
@@ -110,3 +109,15 @@ def test_one_question_has_no_more_inputs_than_a_pass_should_take() -> None:
         assert sizes(daemon)[-1] == [1]
         daemon.answer()
     assert [len(labels) for labels in heard] == [AT_ONCE // 2 + 1] * 3 + [3 * AT_ONCE]
+
+
+def test_what_cannot_be_passed_on_goes_back_and_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    daemon, heard = Daemon(), list[Any]()
+    for _ in range(UNDER_WAY + 1):
+        ask(daemon, heard, 1, task=2**70)
+        daemon.turn()
+    assert heard == [None] * (UNDER_WAY + 1) and "could not be passed on" in caplog.text
+    ask(daemon, heard, 2)
+    daemon.turn()
+    daemon.answer()
+    assert heard[-1] == [2]

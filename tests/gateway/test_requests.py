@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import DEFAULT_LIMITS, Limits
+from streamlearner.decoding.labels import parse_text
 from streamlearner.gateway.frames import Frames, Group, Reply, Told, packed
 from streamlearner.gateway.requests import Rules, answer, answer_headers, read_body, read_head
 from streamlearner.serving.bodies import PredictBody, parse
@@ -85,7 +86,7 @@ RAW = st.fixed_dictionaries({"b64": st.just("AAEC"), "shape": st.just([3, 1]), "
 BODIES = st.fixed_dictionaries(
     {"inputs": st.lists(INPUTS | RAW, max_size=4)},
     optional={
-        "task": st.none() | st.text(max_size=3) | st.integers(0, 3) | st.booleans(),
+        "task": st.none() | st.text(max_size=3) | st.integers() | st.booleans(),
         "return": st.lists(st.just("probabilities"), max_size=2) | st.none(),
         "more": st.none(),
     },
@@ -95,7 +96,8 @@ BODIES = st.fixed_dictionaries(
 def by_the_daemon(body: bytes, limits: Limits) -> tuple[Any, Any, bool]:
     query = parse(PredictBody, body)
     inputs = Codec(limits=limits).decode_inputs(query.inputs)
-    return inputs.numpy(), query.task, bool(query.returns)
+    task = None if query.task is None else parse_text(query.task, "task")
+    return inputs.numpy(), task, bool(query.returns)
 
 
 @given(BODIES, st.booleans())
@@ -122,6 +124,7 @@ def test_plain_bodies_are_read(inputs: list[Any], more: dict[str, Any]) -> None:
     [b"", b"{", b"[]", b'{"inputs": []}', b'{"inputs": [[NaN]]}', b'{"inputs": [[1e39]]}',
      b'{"inputs": [[[256]]]}', b'{"inputs": [[1], [1, 2]]}', b'{"inputs": [[1], [1], [1], [1]]}',
      b'{"inputs": [[1]], "tasks": 1}', b'{"inputs": [[1]], "task": 1.0}', b'{"inputs": [[1]], "task": true}',
+     b'{"inputs": [[1]], "task": 18446744073709551616}', b'{"inputs": [[1]], "task": ""}',
      b'{"inputs": [[1]], "return": null}', b'{"inputs": [{"image": "AAAA"}]}'],
 )  # fmt: skip
 def test_what_is_refused_or_special_is_left_to_the_daemon(body: bytes) -> None:

@@ -53,7 +53,7 @@ def test_headers_of_its_answers_are_those_of_the_daemon(make_serving: MakeServin
 REFUSED: list[Any] = [
     b"", b"{", b"[1]", {"inputs": []}, {"inputs": [[1, 2]]}, {"inputs": [picture(300)]}, {"input": []},
     {"inputs": [picture(1)], "task": 1.5}, {"inputs": [picture(1)] * 9}, {"inputs": [picture(1, side=3)]},
-    {"inputs": [picture(1)], "task": "\ud800"},
+    {"inputs": [picture(1)], "task": "\ud800"}, {"inputs": [picture(1)], "task": 2**64},
 ]  # fmt: skip
 
 
