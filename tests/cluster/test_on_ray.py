@@ -19,9 +19,10 @@ import pytest
 import yaml
 
 from tests.support.clusters import make_topic, produce_digits
+from tests.support.daemon_process import free_port
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
-PARTITIONS, COUNT, PORT = 4, 300, 18_461
+PARTITIONS, COUNT, PORT = 4, 300, free_port()
 UNHURRIED = {"RAY_raylet_start_wait_time_s": "180", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90"}
 """Ray gives a node, and a proxy, few seconds to start: too few beside other tests."""
 

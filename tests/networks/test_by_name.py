@@ -11,14 +11,13 @@ from torch.nn import functional as F
 
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import (
-    HEAD_BLOCK,
     MAX_GRADIENT_NORM,
     Network,
-    OpenHead,
     Standardisation,
     sgd_step,
 )
 from streamlearner.networks.by_name import build_network, mlp
+from streamlearner.networks.head import HEAD_BLOCK, OpenHead
 
 SHAPES = {"mlp": (5,), "mlp_dropout": (5,), "lenet": (1, 16, 20), "resnet18_reduced": (3, 16, 16)}
 EVERY = [*SHAPES.items(), ("auto", (6,)), ("auto", (1, 8, 8)), ("auto", (1, 28, 28)), ("auto", (3, 32, 32))]

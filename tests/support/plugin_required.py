@@ -17,7 +17,7 @@ import pytest
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 REQUIRED = re.compile(
-    r"\b(broker|kafka|java|shared|prometheus|promtool|curl|tritonclient|grpc)\b", re.IGNORECASE
+    r"\b(broker|kafka|java|shared|prometheus|promtool|curl|tritonclient|grpc|ray)\b", re.IGNORECASE
 )
 
 
