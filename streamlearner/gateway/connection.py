@@ -24,6 +24,7 @@ class Desk(Protocol):
     """What a connection needs of the process."""
 
     rules: Rules
+    write_timeout_s: float
     is_closing: bool
 
     def ask(self, query: Query, asker: Asker, answered: Callable[[Reply, Told | None], None]) -> None: ...
@@ -97,13 +98,13 @@ class Connection(asyncio.Protocol):
 
     def rest(self, since_s: float) -> None:
         """Where nothing was answered since then, and nothing is being: what is no longer busy is given back,
-        and who does not even read is dropped."""
+        and who does not read an answer for as long as the daemon has patience with it is dropped."""
         if self._gone or self._waits or self.active_s > since_s:
             return
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()
-        else:
+        if not self.transport.get_write_buffer_size():
             self._leave(bytes(self._buffer))
+        elif time.monotonic() - self.active_s > self.desk.write_timeout_s:
+            self.transport.abort()
 
     def end(self) -> None:
         """The process ends: an answer that is under way is still given."""

@@ -27,8 +27,16 @@ BUSY_S = 1.0
 class Gateway(asyncio.Protocol):
     """Speaks with the daemon in frames, and takes and returns sockets. Ends when the daemon does."""
 
-    def __init__(self, *, rules: Rules, headers: list[tuple[str, str]], passing: socket.socket) -> None:
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        headers: list[tuple[str, str]],
+        write_timeout_s: float,
+        passing: socket.socket,
+    ) -> None:
         self.rules = rules
+        self.write_timeout_s = write_timeout_s
         self.is_closing = False
         self.head = heads_of(rules)
         self.over = asyncio.get_running_loop().create_future()
@@ -134,7 +142,8 @@ async def serve(settings: dict[str, Any]) -> None:
     passing.setblocking(False)
     speaking = socket.socket(fileno=settings["speaking"])
     headers = [(str(name), str(value)) for name, value in settings["headers"]]
-    gateway = Gateway(rules=rules, headers=headers, passing=passing)
+    patience_s = float(settings["write_timeout_s"])
+    gateway = Gateway(rules=rules, headers=headers, write_timeout_s=patience_s, passing=passing)
     await asyncio.get_running_loop().create_connection(lambda: gateway, sock=speaking)
     await gateway.over
 

@@ -40,7 +40,8 @@ Adopt = Callable[[socket.socket, bytes], None]
 class Lending:
     """Starts the gateway at the first connection that is worth it. `answer` is called from a thread of its
     own with what it asks. `max_bytes` of a body, `max_batch` and `limits` of inputs are the daemon's own, and
-    `headers` those of every answer; requests with one of the headers `unusual` stay with the daemon.
+    `headers` those of every answer; requests with one of the headers `unusual` stay with the daemon. A client
+    may take `write_timeout_s` to read an answer.
 
     All but `stop` belongs to the event loop's thread. Where the gateway ends, its connections end with it,
     and the daemon answers all others as before.
@@ -54,6 +55,7 @@ class Lending:
         max_batch: int,
         limits: Limits,
         headers: Sequence[tuple[str, str]],
+        write_timeout_s: float,
         unusual: Collection[str] = MEANS_SOMETHING,
     ) -> None:
         self.unusual = frozenset(unusual)
@@ -62,7 +64,7 @@ class Lending:
         found = {"max_bytes": min(max_bytes, MOST_BYTES), "max_batch": max_batch, "headers": list(headers)}
         missing = None if limits.missing is None else sorted(limits.missing)
         self._settings = found | {"limits": asdict(limits) | {"missing": missing}}
-        self._settings["unusual"] = sorted(self.unusual)
+        self._settings |= {"unusual": sorted(self.unusual), "write_timeout_s": write_timeout_s}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._adopt: Adopt | None = None
         self._thread: threading.Thread | None = None

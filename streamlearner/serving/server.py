@@ -122,6 +122,7 @@ class Serving:
             max_batch=max_batch,
             limits=codec.limits,
             headers=HEADERS,
+            write_timeout_s=connections.write_timeout_s,
             unusual=MEANS_SOMETHING if access.requests_per_s else MEANS_SOMETHING - FORWARDED,
         )
         self._lending = lending if gateway and tls is None and sockets.POSSIBLE else None

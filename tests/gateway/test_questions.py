@@ -37,7 +37,7 @@ class Daemon:
         for group in asked:
             inputs = np.frombuffer(group.data, group.dtype).reshape(-1, *group.shape)
             rows = iter(inputs.reshape(len(inputs), -1)[:, 0].tolist())
-            told = [
+            told: list[Told | None] = [
                 Told("id", [(next(rows), 1.0, None) for _ in range(asker.inputs)]) for asker in group.askers
             ]
             found.append(Reply("1", "fast", told))

@@ -43,7 +43,14 @@ def test_it_ends_where_the_daemon_was_killed() -> None:
     passing, theirs = sockets.pair()
     speaking, speaks = socket.socketpair()
     limits = {"message_bytes": 1, "pixels": 1, "channels": 1, "missing": None}
-    settings = {"max_bytes": 9, "max_batch": 1, "limits": limits, "headers": [], "unusual": []}
+    settings = {
+        "max_bytes": 9,
+        "max_batch": 1,
+        "limits": limits,
+        "headers": [],
+        "unusual": [],
+        "write_timeout_s": 30.0,
+    }
     with passing, speaking:
         with theirs, speaks:
             process = start(settings, passing=theirs.fileno(), speaking=speaks.fileno())
