@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from streamlearner.bench.kit.results import Record
@@ -85,6 +86,7 @@ def dashboard(window: Browser, address: str) -> None:
         until(lambda: window.text("#gallery") and window.text("#marks-note"))
         time.sleep(14)  # what changes seldom is asked for every twelve seconds
         window.photograph(PICTURES / f"{name}.png", width=width, dark=dark)
+        make_small(PICTURES / f"{name}.png")
 
 
 def questions(window: Browser, address: str) -> None:
@@ -99,6 +101,14 @@ def questions(window: Browser, address: str) -> None:
     until(lambda: window.text("#h-question"))
     window.press("3", "8", "Space", "1")
     window.photograph(PICTURES / "questions.png", width=1280)
+    make_small(PICTURES / "questions.png")
+
+
+def make_small(path: Path) -> None:
+    """To 256 colours, chosen so that a thin line in a colour of its own keeps it (a third of the bytes; the
+    usual choice, by how many pixels have a colour, turned curves grey)."""
+    few = Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 def at_rest(status: Any) -> bool:
