@@ -81,7 +81,7 @@ class AsyncClient:
         return await self.send(calls.MEMORY)
 
     async def recollections(
-        self, *, per_class: int = 8, label: str | None = None, lists: bool = False
+        self, *, per_class: int = 8, label: str | int | None = None, lists: bool = False
     ) -> models.RecollectionsDocument:
         """Inputs decoded from the memory, by class: as `predict` takes them, or nested `lists`."""
         return await self.send(calls.recollections(per_class, label=label, form="lists" if lists else "json"))
@@ -123,16 +123,16 @@ class AsyncClient:
         return await self.send(calls.teach("/v1/retrain", steps=steps))
 
     async def erase(
-        self, id: str, *, source: str | None = None, input: Any = None, label: Label | None = None
+        self, id: str | int, *, source: str | None = None, input: Any = None, label: Label | None = None
     ) -> models.Erased:
         """Takes back what was learned of this example; with its `input` and `label` also from sums."""
         return await self.send(calls.erase(id, source=source, input=input, label=label))
 
-    async def erase_label(self, label: str) -> models.Erased:
+    async def erase_label(self, label: Label) -> models.Erased:
         """The same for all examples of a label."""
         return await self.send(calls.erase_all(label=label))
 
-    async def erase_task(self, task: str) -> models.Erased:
+    async def erase_task(self, task: str | int) -> models.Erased:
         """The same for all examples of a task."""
         return await self.send(calls.erase_all(task=task))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NotRequired, TypeVar
@@ -54,6 +55,10 @@ def _bytes(answer: httpx.Response) -> bytes:
     return answer.content
 
 
+def _text_of(label: Label) -> str:
+    return json.dumps(dict(label)) if isinstance(label, Mapping) else str(label)
+
+
 def post(path: str, body: Any, *, repeatable: bool = False) -> Call[Any]:
     """The JSON that answers a body."""
     return Call("POST", path, _json, body=body, repeatable=repeatable)
@@ -90,18 +95,17 @@ def teach(path: str, *, to: str | None = None, steps: int | None = None) -> Call
     return post(path, {name: value for name, value in given.items() if value is not None})
 
 
-def erase(id: str, *, source: str | None, input: Any, label: Label | None) -> Call[models.Erased]:
+def erase(id: str | int, *, source: str | None, input: Any, label: Label | None) -> Call[models.Erased]:
     params: dict[str, str | int] = {} if source is None else {"source": source}
     body = None if input is None else {"input": as_input(input), "label": label}
-    path = f"/v1/examples/{quote(id, safe='')}"
+    path = f"/v1/examples/{quote(str(id), safe='')}"
     return Call("DELETE", path, _json, params=params, body=body, repeatable=True)
 
 
-def erase_all(*, label: str | None = None, task: str | None = None) -> Call[models.Erased]:
+def erase_all(*, label: Label | None = None, task: str | int | None = None) -> Call[models.Erased]:
     """Not repeatable: what came meanwhile would go, too."""
-    params: dict[str, str | int] = {
-        name: value for name, value in (("label", label), ("task", task)) if value is not None
-    }
+    given = {"label": None if label is None else _text_of(label), "task": None if task is None else str(task)}
+    params: dict[str, str | int] = {name: value for name, value in given.items() if value is not None}
     return Call("DELETE", "/v1/examples", _json, params=params)
 
 
@@ -120,10 +124,12 @@ def _readiness(answer: httpx.Response) -> models.Ready:
     return {"ready": found["ready"], "reasons": found["reasons"]}
 
 
-def recollections(per_class: int, *, label: str | None, form: str) -> Call[models.RecollectionsDocument]:
+def recollections(
+    per_class: int, *, label: str | int | None, form: str
+) -> Call[models.RecollectionsDocument]:
     params: dict[str, str | int] = {"format": form, "per_class": per_class}
     if label is not None:
-        params["label"] = label
+        params["label"] = str(label)
     return Call("GET", "/v1/recollections", _json, params=params, repeatable=True)
 
 

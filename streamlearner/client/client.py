@@ -87,7 +87,7 @@ class Client:
         return self.send(calls.MEMORY)
 
     def recollections(
-        self, *, per_class: int = 8, label: str | None = None, lists: bool = False
+        self, *, per_class: int = 8, label: str | int | None = None, lists: bool = False
     ) -> models.RecollectionsDocument:
         """Inputs decoded from the memory, by class: as `predict` takes them, or nested `lists`."""
         return self.send(calls.recollections(per_class, label=label, form="lists" if lists else "json"))
@@ -129,16 +129,16 @@ class Client:
         return self.send(calls.teach("/v1/retrain", steps=steps))
 
     def erase(
-        self, id: str, *, source: str | None = None, input: Any = None, label: Label | None = None
+        self, id: str | int, *, source: str | None = None, input: Any = None, label: Label | None = None
     ) -> models.Erased:
         """Takes back what was learned of this example; with its `input` and `label` also from sums."""
         return self.send(calls.erase(id, source=source, input=input, label=label))
 
-    def erase_label(self, label: str) -> models.Erased:
+    def erase_label(self, label: Label) -> models.Erased:
         """The same for all examples of a label."""
         return self.send(calls.erase_all(label=label))
 
-    def erase_task(self, task: str) -> models.Erased:
+    def erase_task(self, task: str | int) -> models.Erased:
         """The same for all examples of a task."""
         return self.send(calls.erase_all(task=task))
 

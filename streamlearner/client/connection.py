@@ -31,7 +31,7 @@ class Connection:
     def __init__(self, address: str | None, *, token: str | None, timeout_s: float) -> None:
         environ = os.environ
         self.address = _checked(address or environ.get("STREAMLEARNER_ADDRESS") or DEFAULT_ADDRESS)
-        self.token = _token(environ) if token is None else token
+        self.token = _sendable(_token(environ) if token is None else token)
         self.timeout_s = timeout_s
         self.uses_environment = urlsplit(self.address).hostname not in _LOOPBACK
         self.verify = self._trust(environ)
@@ -80,6 +80,16 @@ def _token(environ: Mapping[str, str]) -> str | None:
         return environ["STREAMLEARNER_TOKEN"] or None
     file = environ.get("STREAMLEARNER_TOKEN_FILE")
     return token_in(Path(file)) if file else None
+
+
+def _sendable(token: str | None) -> str | None:
+    """Without the line's end that secrets often have. Raises StreamlearnerError, which does not show it."""
+    found = (token or "").strip()
+    if any(
+        character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in found
+    ):
+        raise StreamlearnerError("the token holds a control character; expected one line of text")
+    return found or None
 
 
 def _context(environ: Mapping[str, str]) -> ssl.SSLContext:

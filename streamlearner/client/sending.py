@@ -11,6 +11,7 @@ import httpx
 from streamlearner.client.calls import Answer, Call
 from streamlearner.client.connection import Connection
 from streamlearner.client.errors import NotADaemon, refused
+from streamlearner.errors import StreamlearnerError
 
 
 def arguments(call: Call[Any]) -> dict[str, Any]:
@@ -19,9 +20,26 @@ def arguments(call: Call[Any]) -> dict[str, Any]:
     if call.params:
         found["params"] = dict(call.params)
     if call.body is not None:
-        found["content"] = json.dumps(call.body).encode()
+        found["content"] = _written(call.body)
         found["headers"] = {"content-type": "application/json"}
     return found
+
+
+def _written(body: Any) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False, default=_plain).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise StreamlearnerError(
+            f"this cannot be sent ({error}); expected numbers, texts, lists of them or arrays: in a list a "
+            "missing number is None, in an array NaN"
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    """Labels, ids and numbers are often numpy's, and lists often of its arrays."""
+    if hasattr(value, "__array__") and hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a value of the type {type(value).__name__}")
 
 
 def settings(connection: Connection) -> dict[str, Any]:

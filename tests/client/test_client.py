@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -183,3 +185,65 @@ def test_importing_it_loads_neither_torch_nor_numpy_nor_the_daemon() -> None:
     program = f"import sys, streamlearner.client; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("token", ["hunter2\n", "  hunter2\r\n"])
+def test_a_token_may_end_with_its_line(daemon: CannedDaemon, token: str) -> None:
+    daemon.will_answer("/v1/status", {})
+    Client(daemon.address, token=token).status()
+    assert daemon.asked[0].authorization == "Bearer hunter2"
+
+
+@pytest.mark.parametrize("token", ["hunter2\nhunter3", "hunter2\x7fx", "hunter2\ud800"])
+def test_a_token_that_no_header_holds_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(StreamlearnerError, match="control character") as refusal:
+        Client(token=token)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_numbers_of_numpy_are_labels_and_ids_and_arrays_stand_in_lists(daemon: CannedDaemon) -> None:
+    daemon.will_answer("/v1/examples", {"accepted": 1})
+    daemon.will_answer("/v1/labels", {})
+    client, seven = Client(daemon.address), np.int64(7)
+    client.push([{"input": [np.float32(0.5), np.arange(2)], "label": seven, "id": seven}])  # type: ignore[typeddict-item]
+    client.label("run-1", seven)  # type: ignore[arg-type]
+    assert [asked.body for asked in daemon.asked] == [
+        {"examples": [{"input": [0.5, [0, 1]], "label": 7, "id": 7}]},
+        {"prediction_id": "run-1", "label": 7},
+    ]
+
+
+@pytest.mark.parametrize("value", [[1.0, float("nan")], [float("inf")], [object()], [{1, 2}]])
+def test_what_no_request_can_hold_is_refused_before_it_is_sent(daemon: CannedDaemon, value: object) -> None:
+    with pytest.raises(StreamlearnerError, match="cannot be sent"):
+        Client(daemon.address).predict([value])
+    assert not daemon.asked
+
+
+@pytest.mark.parametrize(
+    ("label", "text"), [(7, "7"), ("naïve & co", "naïve & co"), ({"mug": 90}, '{"mug": 90}')]
+)
+def test_labels_of_any_kind_are_named_in_an_address(label: Any, text: str) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={})
+
+    client = Client(transport=httpx.MockTransport(answer))
+    client.erase_label(label)
+    client.recollections(label=text)
+    assert [request.url.params["label"] for request in asked] == [text, text]
+
+
+def test_an_id_that_is_a_number_is_erased() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(200, json={})
+
+    client = Client(transport=httpx.MockTransport(answer))
+    for name in (7, "a/b c"):
+        client.erase(name)
+    assert asked == ["/v1/examples/7", "/v1/examples/a%2Fb%20c"]
