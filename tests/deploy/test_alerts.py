@@ -48,7 +48,8 @@ def series(name: str, values: str) -> dict[str, str]:
 
 
 D = 'instance="d:8080"'
-FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
+Case = tuple[list[dict[str, str]], str]
+FIRING: dict[str, Case] = {
     "StreamlearnerDown": ([series(f'up{{job="streamlearner",{D}}}', "1 0x20")], "10m"),
     "StreamlearnerRestarting": (
         [series(f'process_start_time_seconds{{job="streamlearner",{D}}}', "0 0 200 200 300 400x20")],
@@ -64,10 +65,7 @@ FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
         [series(f'streamlearner_checkpoint_saves_total{{outcome="failed",{D}}}', "0+1x20")],
         "15m",
     ),
-    "StreamlearnerModelDiverged": (
-        [series(f'streamlearner_doubts{{name="diverged",{D}}}', "_ 1x20")],
-        "10m",
-    ),
+    "StreamlearnerModelDiverged": ([series(f'streamlearner_doubts{{name="diverged",{D}}}', "_ 1x20")], "10m"),
     "StreamlearnerDeadLettersPending": (
         [series(f"streamlearner_dead_letters_pending{{{D}}}", "3x30")],
         "20m",
@@ -125,7 +123,28 @@ FIRING: dict[str, tuple[list[dict[str, str]], str]] = {
         ],
         "30m",
     ),
+    "StreamlearnerHistoryNotWritten": (
+        [series(f"streamlearner_history_failures_total{{{D}}}", "0+1x30")],
+        "15m",
+    ),
+    "StreamlearnerExportFailed": (
+        [series(f'streamlearner_exports_total{{outcome="failed",{D}}}', "_ 1x60")],
+        "10m",
+    ),
+    "StreamlearnerPublisherFailed": (
+        [series(f'streamlearner_publications_total{{outcome="failed",{D}}}', "0 0 1x60")],
+        "10m",
+    ),
+    "StreamlearnerReplicaBehind": (
+        [series(f"streamlearner_followed_seen_timestamp_seconds{{{D}}}", "0 60x60")],
+        "15m",
+    ),
 }
+NEVER_SEEN = [
+    series(f"streamlearner_followed_seen_timestamp_seconds{{{D}}}", "NaN" + " NaN" * 30),
+    series(f'streamlearner_follows_total{{outcome="failed",{D}}}', "0+60x30"),
+]
+"""A replica that never saw what is published."""
 CALM = [
     series(f'process_start_time_seconds{{job="streamlearner",{D}}}', "7x120"),
     series(f"streamlearner_source_connected{{{D}}}", "1x60 0 0 1x58"),
@@ -147,6 +166,11 @@ CALM = [
     series(f'streamlearner_memory_budget_bits{{store="recollections",{D}}}', "100x120"),
     series(f'streamlearner_predict_seconds_bucket{{le="0.01",{D}}}', "0+100x120"),
     series(f'streamlearner_predict_seconds_bucket{{le="+Inf",{D}}}', "0+100x120"),
+    series(f"streamlearner_history_failures_total{{{D}}}", "0x60 1x60"),
+    series(f'streamlearner_exports_total{{outcome="failed",{D}}}', "0x120"),
+    series(f'streamlearner_publications_total{{outcome="failed",{D}}}', "0x120"),
+    series(f'streamlearner_follows_total{{outcome="failed",{D}}}', "0x60 60x60"),
+    series(f"streamlearner_followed_seen_timestamp_seconds{{{D}}}", "0+60x120"),
 ]
 
 
@@ -209,10 +233,11 @@ def test_an_alert_does_not_resolve_because_its_gauge_has_no_value_any_more(
 
 
 @pytest.mark.prometheus
-@pytest.mark.parametrize("alert", FIRING)
-def test_an_alert_fires_on_its_fault(alert: str, tmp_path: Path) -> None:
-    input_series, at = FIRING[alert]
-    path = rule_test(tmp_path, input_series=input_series, queries=[firing(alert, at, 1)])
+@pytest.mark.parametrize(
+    ("alert", "case"), [*FIRING.items(), ("StreamlearnerReplicaBehind", (NEVER_SEEN, "15m"))]
+)
+def test_an_alert_fires_on_its_fault(alert: str, case: Case, tmp_path: Path) -> None:
+    path = rule_test(tmp_path, input_series=case[0], queries=[firing(alert, case[1], 1)])
     done = promtool("test", "rules", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
 
