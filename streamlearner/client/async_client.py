@@ -90,6 +90,18 @@ class AsyncClient:
         """The same as one PNG."""
         return await self.send(calls.recollections_picture(per_class))
 
+    async def exam(self, count: int = 16, *, label: str | None = None) -> models.ExamDocument:
+        """Examples of the exam, of one class or all, and what the model that answers now says of each."""
+        return await self.send(calls.exam(count, label=label))
+
+    async def confusion(self) -> models.ConfusionDocument:
+        """How often examples of each class of the exam are answered as which."""
+        return await self.send(calls.CONFUSION)
+
+    async def rejects(self) -> models.RejectsDocument:
+        """The last messages that could not become examples, by reason."""
+        return await self.send(calls.REJECTS)
+
     async def versions(self) -> models.VersionsDocument:
         """Model versions: those that a rollback can go to, and what the exam said of each."""
         return await self.send(calls.VERSIONS)

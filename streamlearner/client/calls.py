@@ -137,6 +137,13 @@ def questions(count: int) -> Call[models.QuestionsDocument]:
     return Call("GET", "/v1/questions", _json, params={"n": count}, repeatable=True)
 
 
+def exam(count: int, *, label: str | None) -> Call[models.ExamDocument]:
+    params: dict[str, str | int] = {"most": count}
+    if label is not None:
+        params["label"] = label
+    return Call("GET", "/v1/exam", _json, params=params, repeatable=True)
+
+
 def history(last_s: float, *, series: Sequence[str]) -> Call[models.HistoryDocument]:
     params: dict[str, str | int] = {"last_s": str(last_s)}
     if series:
@@ -147,6 +154,8 @@ def history(last_s: float, *, series: Sequence[str]) -> Call[models.HistoryDocum
 STATUS: Call[models.StatusDocument] = Call("GET", "/v1/status", _json, repeatable=True)
 RETENTION: Call[models.RetentionDocument] = Call("GET", "/v1/retention", _json, repeatable=True)
 MEMORY: Call[models.MemoryDocument] = Call("GET", "/v1/memory", _json, repeatable=True)
+CONFUSION: Call[models.ConfusionDocument] = Call("GET", "/v1/confusion", _json, repeatable=True)
+REJECTS: Call[models.RejectsDocument] = Call("GET", "/v1/rejects", _json, repeatable=True)
 VERSIONS: Call[models.VersionsDocument] = Call("GET", "/v1/versions", _json, repeatable=True)
 LIVE: Call[models.Live] = Call("GET", "/livez", _json, repeatable=True)
 METRICS: Call[str] = Call("GET", "/metrics", _text, repeatable=True)

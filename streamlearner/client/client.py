@@ -96,6 +96,18 @@ class Client:
         """The same as one PNG."""
         return self.send(calls.recollections_picture(per_class))
 
+    def exam(self, count: int = 16, *, label: str | None = None) -> models.ExamDocument:
+        """Examples of the exam, of one class or all, and what the model that answers now says of each."""
+        return self.send(calls.exam(count, label=label))
+
+    def confusion(self) -> models.ConfusionDocument:
+        """How often examples of each class of the exam are answered as which."""
+        return self.send(calls.CONFUSION)
+
+    def rejects(self) -> models.RejectsDocument:
+        """The last messages that could not become examples, by reason."""
+        return self.send(calls.REJECTS)
+
     def versions(self) -> models.VersionsDocument:
         """Model versions: those that a rollback can go to, and what the exam said of each."""
         return self.send(calls.VERSIONS)

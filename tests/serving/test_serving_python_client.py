@@ -30,7 +30,7 @@ from streamlearner.client import (
 from streamlearner.serving import Serving
 from tests.serving.conftest import MakeServing
 from tests.support import doc_pages
-from tests.support.serving_fakes import FakeDaemon, InProcess, picture
+from tests.support.serving_fakes import FakeDaemon, InProcess, exam_of, picture
 
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "predict": (([picture(1), np.ones((4, 4), np.uint8)],), {"probabilities": True}),
@@ -40,6 +40,9 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "memory": ((), {}),
     "recollections": ((), {"per_class": 2, "lists": True}),
     "recollections_picture": ((), {"per_class": 2}),
+    "exam": ((2,), {"label": "one"}),
+    "confusion": ((), {}),
+    "rejects": ((), {}),
     "versions": ((), {}),
     "sleep": ((), {}),
     "checkpoint": ((), {}),
@@ -64,6 +67,8 @@ def client_of(serving: Serving, **settings: Any) -> Client:
 @pytest.fixture
 def asked(serving: Serving, daemon: FakeDaemon) -> Client:
     daemon.shown = [("one", torch.ones(3, 1, 4, 4, dtype=torch.uint8))]
+    daemon.withheld = exam_of((1, "one"), (2, "two"), (1, "one"))
+    daemon.rejected = {"label": [{"where": "examples[0] at 17", "detail": "no label"}]}
     return client_of(serving)
 
 
@@ -106,6 +111,13 @@ def test_what_was_asked_arrives(asked: Client, daemon: FakeDaemon) -> None:
     assert (daemon.asked[3].id, daemon.asked[3].input_label) == ("camera\nphoto/17", "one")
     assert asked.push([{"input": picture(1), "label": {"shape": "round"}}])["accepted"] == 1
     assert daemon.log[0].label == {"shape": "round"}
+
+
+def test_the_exam_and_the_rejects_are_those_of_the_daemon(asked: Client) -> None:
+    assert [example["label"] for example in asked.exam()["examples"]] == ["one", "two", "one"]
+    assert [example["label"] for example in asked.exam(1, label="two")["examples"]] == ["two"]
+    assert sum(map(sum, asked.confusion()["counts"])) == 3
+    assert asked.rejects()["rejects"]["label"][0]["where"] == "examples[0] at 17"
 
 
 def not_ready(daemon: FakeDaemon) -> None:
