@@ -58,9 +58,9 @@ class ExportProcess:
 
     def __call__(self, version: int) -> Generator[Report]:
         process = self._running = subprocess.Popen(
-            [sys.executable, "-m", "streamlearner.app.export_process"],
+            [sys.executable, "-P", "-m", "streamlearner.app.export_process"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": same_modules()},
         )  # fmt: skip
         said: list[str] = []
         listener = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
@@ -77,6 +77,12 @@ class ExportProcess:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+
+
+def same_modules() -> str:
+    """A PYTHONPATH with which another process imports what this one does, one's own parts included. (With
+    `-m` alone, Python would look in the folder that the daemon happens to run in first.)"""
+    return os.pathsep.join(os.path.abspath(place) for place in sys.path if os.path.exists(place or "."))
 
 
 def _reports(
