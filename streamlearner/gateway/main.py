@@ -18,7 +18,7 @@ from streamlearner.gateway.connection import Connection, heads_of
 from streamlearner.gateway.frames import Asker, Frames, Reply, Told
 from streamlearner.gateway.questions import Questions
 from streamlearner.gateway.requests import Query, Rules, answer_headers
-from streamlearner.gateway.words import BACK, LENT, LOST, READY, STOP
+from streamlearner.gateway.words import ALIVE, BACK, LENT, LOST, READY, STOP
 
 BUSY_S = 1.0
 """A connection that asked nothing for so long goes back to the daemon, which has patience with it."""
@@ -107,6 +107,8 @@ class Gateway(asyncio.Protocol):
                 made = Connection(self, number, address, host)
                 self._connections.add(made)
                 made.task = asyncio.ensure_future(_connect(made, lent))
+            elif word == ALIVE:
+                sockets.send(self._passing, [ALIVE])
             elif word == STOP:
                 self.is_closing = True
                 for connection in list(self._connections):

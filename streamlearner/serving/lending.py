@@ -21,12 +21,19 @@ from streamlearner.decoding.inputs import Limits
 from streamlearner.gateway import frames, sockets
 from streamlearner.gateway.frames import Group, Reply
 from streamlearner.gateway.requests import MEANS_SOMETHING
-from streamlearner.gateway.words import BACK, LENT, LOST, READY, STOP
+from streamlearner.gateway.words import ALIVE, BACK, LENT, LOST, READY, STOP
 
 log = logging.getLogger(__name__)
 
 AGAIN_S = 10.0
 """From the end of a gateway that was not told to end to the start of the next."""
+BEAT_S = 1.0
+"""From one question whether the gateway lives to the next."""
+MOST_UNANSWERED = 10
+"""Such questions, one after the other: then it hangs, and is killed. They are counted, not timed: a daemon
+that was suspended itself does not take that for the gateway's silence."""
+MOST_UNANSWERED_AT_START = 120
+"""It answers once it has imported what it needs; until then it has no connections."""
 MOST_HOST_BYTES = 512
 """Of the name that a client calls the daemon by: what is said of a connection is short."""
 STOP_TIMEOUT_S = 3.0
@@ -44,7 +51,7 @@ class Lending:
     may take `write_timeout_s` to read an answer.
 
     All but `stop` belongs to the event loop's thread. Where the gateway ends, its connections end with it,
-    and the daemon answers all others as before.
+    and the daemon answers all others as before. One that hangs is killed: its clients would wait for ever.
     """
 
     def __init__(
@@ -71,6 +78,8 @@ class Lending:
         self._process: subprocess.Popen[bytes] | None = None
         self._passing: socket.socket | None = None
         self._is_ready = False
+        self._unanswered = 0
+        self._beating: asyncio.TimerHandle | None = None
         self._is_over = False
         self._not_before_s = 0.0
         self._number = 0
@@ -150,6 +159,19 @@ class Lending:
         assert self._loop is not None
         self._passing = passing
         self._loop.add_reader(passing.fileno(), self._take_back, passing)
+        self._unanswered = 0
+        self._beating = self._loop.call_later(BEAT_S, self._beat, passing)
+
+    def _beat(self, passing: socket.socket) -> None:
+        """Asks whether it lives, and kills it where it has not said so for long: its end is then as any."""
+        assert self._loop is not None and self._process is not None
+        if self._unanswered >= (MOST_UNANSWERED if self._is_ready else MOST_UNANSWERED_AT_START):
+            log.warning("the gateway does not answer: it is killed")
+            return self._process.kill()
+        self._unanswered += 1
+        if self._is_ready:
+            sockets.send(passing, [ALIVE])
+        self._beating = self._loop.call_later(BEAT_S, self._beat, passing)
 
     def _unwatch(self, passing: socket.socket) -> None:
         assert self._loop is not None
@@ -164,6 +186,7 @@ class Lending:
                 return
             if found is None:  # until `_ended` it would be readable for ever
                 return self._unwatch(passing)
+            self._unanswered = 0
             (word, *about), handles = found
             if word == READY:
                 self._is_ready = True
@@ -177,6 +200,8 @@ class Lending:
     def _ended(self, passing: socket.socket) -> None:
         self._take_back(passing)
         self._unwatch(passing)
+        if self._beating is not None:
+            self._beating.cancel()
         passing.close()
         self._is_ready = False
         self._passing = None

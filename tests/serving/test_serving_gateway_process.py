@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from streamlearner.gateway import frames, sockets
+from streamlearner.serving import lending
 from streamlearner.serving.lending import start
 from tests.serving.conftest import MakeServing
 from tests.support.lent_connections import Connect, ask, command_of, gateways, lend, started
@@ -28,6 +29,40 @@ def test_where_the_gateway_dies_the_daemon_goes_on(make_serving: MakeServing, co
             ask(one)
     assert [ask(connect(serving))[0] for _ in range(5)] == [200] * 5
     wait_until(lambda: serving.lent == 0 and not gateways(), "forgotten")
+
+
+def test_where_the_gateway_hangs_its_connections_end_and_another_one_takes_over(
+    make_serving: MakeServing,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    serving = started(make_serving)
+    one = lend(serving, connect(serving))
+    (hanging,) = gateways()
+    os.kill(hanging, signal.SIGSTOP)
+    monkeypatch.setattr(lending, "AGAIN_S", 0.0)
+    monkeypatch.setattr(lending, "BEAT_S", 0.05)
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        ask(one)
+    wait_until(lambda: hanging not in gateways() and serving.lent == 0, "killed")
+    assert "the gateway does not answer" in caplog.text
+    monkeypatch.setattr(lending, "BEAT_S", 1.0)
+    lend(serving, connect(serving))
+    assert hanging not in gateways()
+
+
+def test_one_that_hangs_before_it_ever_answered_is_ended_too(
+    make_serving: MakeServing, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lending, "BEAT_S", 0.02)
+    serving = started(make_serving)
+    one = connect(serving)
+    wait_until(lambda: ask(one)[0] == 200 and gateways(), "begun")
+    (hanging,) = gateways()
+    os.kill(hanging, signal.SIGSTOP)
+    wait_until(lambda: hanging not in gateways(), "killed")
+    assert ask(connect(serving))[0] == 200
 
 
 def test_it_ends_with_the_daemon_and_leaves_nothing(make_serving: MakeServing, connect: Connect) -> None:
@@ -55,6 +90,8 @@ def test_it_ends_where_the_daemon_was_killed() -> None:
         with theirs, speaks:
             process = start(settings, passing=theirs.fileno(), speaking=speaks.fileno())
         assert wait_until(lambda: received(passing), "ready") == ["ready"]
+        assert sockets.send(passing, ["alive"])
+        assert wait_until(lambda: received(passing), "an answer") == ["alive"]
         assert process.poll() is None
     assert process.wait(timeout=60.0) == 0
 
