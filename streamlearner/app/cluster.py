@@ -1,47 +1,38 @@
-"""What a cluster's processes are made of: a partition's daemon, and the work of the consolidator."""
+"""What a cluster's processes are made of: a partition's daemon, and a replica (`consolidating`: the rest)."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from prometheus_client import CollectorRegistry
 
 from streamlearner.app.access import make_access
-from streamlearner.app.assembly import assemble, make_checkpoints
+from streamlearner.app.assembly import assemble
 from streamlearner.app.codec import make_codec
-from streamlearner.app.embedded_state import EmbeddedState
+from streamlearner.app.consolidating import Consolidating
 from streamlearner.app.machine import THIS_MACHINE
 from streamlearner.app.outside import make_dead_letters, make_source
-from streamlearner.app.parts import make_eye, seed_of
+from streamlearner.app.parts import make_eye
 from streamlearner.app.serving import make_serving
 from streamlearner.config.loading import Config
-from streamlearner.daemon.intake import Tally
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.reports import retention_document
 from streamlearner.daemon.requests import Requests, StatusDocuments
 from streamlearner.decoding.codec import REASONS, Schema
 from streamlearner.errors import ConfigError
 from streamlearner.learning.learner import Learner
-from streamlearner.learning.merging import continue_from, draw_apart, merge
+from streamlearner.learning.merging import draw_apart
 from streamlearner.learning.predictor import Predictor
 from streamlearner.replicas.port import NOTHING
 from streamlearner.serving import Conflict, ReadOnlyAccess
 from streamlearner.state.lock import StateLock
-from streamlearner.state.manifest import MANIFEST
-from streamlearner.stream import Position
 from streamlearner.telemetry.metrics import Metrics
 from streamlearner.version import __version__
 
 POLL_S = 0.01
 """A learner reads several partitions in turns: none of them may hold up the others."""
-STEPS_AT_ONCE = 1_000
 WHY_NOT = "this is a replica of a cluster, and only answers: examples and labels go to the topic"
 
 
@@ -94,87 +85,11 @@ def make_lineage(config: Config, *, partition: int, folder: Path) -> Daemon:
     def apart(schema: Schema) -> Learner:
         learner = make_learner(schema)
         draw_apart(learner, number=partition)
+        learner.is_shard = True
         return learner
 
     daemon.state.learner_factory = apart
     return daemon
-
-
-class Consolidating:
-    """The consolidator's work, on states as a program has them (`embedded_state`)."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-
-    def read(self, folder: Path) -> EmbeddedState | None:
-        if not (folder / "checkpoints").is_dir():
-            return None
-        found = make_checkpoints(self._config, folder=folder).latest()
-        if found is None or found.facts.get("learner") is None:
-            return None
-        state = EmbeddedState(self._config)
-        state.restore(found)
-        return state
-
-    def learned(self, folder: Path) -> int:
-        newest = max((folder / "checkpoints").glob("[0-9]*"), default=None)
-        try:
-            told = json.loads((newest / MANIFEST).read_text()) if newest else {}
-        except FileNotFoundError:  # it was pruned meanwhile
-            return 0
-        return int(told.get("examples") or 0)
-
-    def consolidate(
-        self, states: Sequence[EmbeddedState], former: EmbeddedState | None, *, number: int
-    ) -> tuple[EmbeddedState, bool, dict[str, Any]]:
-        """One state of what all hold, whether its sleep was adopted, and what became of it, as JSON."""
-        whole = EmbeddedState(self._config)
-        whole.schema, whole.features = states[0].schema, states[0].features
-        whole.position = union([state.position for state in states])
-        whole.tally = total([state.tally for state in states])
-        whole.learner = learner = whole.make_learner()
-        if former is not None and former.learner is not None:
-            continue_from(learner, former.learner)
-        shards = [state.learner for state in states if state.learner is not None]
-        generator = torch.Generator().manual_seed((seed_of(self._config, "transplant") << 20) + number)
-        recoded = merge(learner, shards, generator=generator)
-        learner.begin_consolidation()
-        while (result := learner.consolidate(STEPS_AT_ONCE)) is None:
-            pass
-        document = {
-            "before": result.before,
-            "after": result.after,
-            "steps": result.steps,
-            "recoded": recoded.records,
-            "distortion_l1": recoded.distortion_l1,
-            "recollections": learner.method.remembered,
-            "bits": sum(learner.method.stored_bits().values()),
-            "bits_moved": sum(sum(shard.method.stored_bits().values()) for shard in shards),
-            "classes": len(learner.labels),
-        }
-        return whole, result.adopted, document
-
-    def write(self, state: EmbeddedState, folder: Path) -> None:
-        state.save(folder)
-
-
-def union(positions: Sequence[Position | None]) -> Position | None:
-    """Where several learners of one topic are, as where one would be."""
-    known = [position for position in positions if position is not None]
-    if not known:
-        return None
-    places: dict[str, Any] = {}
-    for position in known:
-        places |= position["partitions"]
-    return {**known[0], "partitions": dict(sorted(places.items(), key=lambda place: int(place[0])))}
-
-
-def total(tallies: Sequence[Tally]) -> Tally:
-    """What all of them counted."""
-    found = Tally(reasons=dict(sum((Counter(tally.reasons) for tally in tallies), Counter())))
-    for name in (field.name for field in fields(Tally) if field.name != "reasons"):
-        setattr(found, name, sum(getattr(tally, name) for tally in tallies))
-    return found
 
 
 class Replica:

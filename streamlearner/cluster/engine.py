@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from streamlearner.app.cluster import Consolidating, Replica, make_lineage
+from streamlearner.app.cluster import Replica, make_lineage
 from streamlearner.app.cluster_setup import Setup, open_config
+from streamlearner.app.consolidating import Consolidating
 from streamlearner.cluster.assignment import assigned, read_assignment
 from streamlearner.cluster.claims import Claims
 from streamlearner.cluster.consolidator import Consolidator

@@ -72,5 +72,7 @@ def table(document: dict[str, Any]) -> str:
     last = document["consolidation"]
     told = f", {last['outcome']} from {last['learned']} examples in {last['seconds']} s" if last else ""
     lines.append(f"newest version: {document['version']}{told}")
+    if last and "why" in last:
+        lines.append(f"the last consolidation was refused: {last['why']}")
     lines += [f"replica {it.get('name')}: version {it.get('version')}" for it in document["replicas"]]
     return "\n".join(lines)

@@ -22,6 +22,7 @@ from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.results import SIGNIFICANCE, ConsolidationResult, LearningResult, judged
 from streamlearner.learning.served_accuracy import ServedAccuracy
+from streamlearner.learning.shards import joined
 from streamlearner.learning.targets import expand
 from streamlearner.methods.base import DualMemory, Experience
 from streamlearner.networks.imputation import MeanImputation
@@ -217,6 +218,7 @@ class Learner(Examined):
         if (named := facts.get("network", self.network)) != self.network:
             self.network, self.method = named, self._make_method(named)
         self.restore_facts(facts)
+        tensors = joined(tensors)
         self.method.load_state_dict(tensors["method"])
         self.exam.load_state_dict(tensors["exam"])
         self.restore_missing(tensors.get("missing"))

@@ -19,6 +19,7 @@ from streamlearner.learning.consolidation import Consolidation
 from streamlearner.learning.predictor import ModelVersion
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.served_accuracy import ServedAccuracy
+from streamlearner.learning.shards import apart
 from streamlearner.learning.targets import Targets
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import DualMemory
@@ -44,6 +45,8 @@ class LearnerState:
     network: str
     transplant: Transplant | None
     last_sleep: dict[str, Any] | None
+    is_shard: bool = False
+    """Whether others are to read what it remembers alone: checkpoints then keep that apart."""
 
     @property
     def version(self) -> ModelVersion:
@@ -117,6 +120,7 @@ class LearnerState:
         files = {"method": dict(self.method.state_dict()), "exam": dict(self.exam.state_dict())}
         if self.missing is not None:
             files["missing"] = dict(self.missing.state_dict())
+        files = apart(files, self.method) if self.is_shard else files
         return files | (self.consolidation.tensors() if self.consolidation else {})
 
     def facts(self) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from streamlearner.decoding.labels import LabelSpace
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.shards import restore_merged
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.merging.contract import Mergeable
 from streamlearner.merging.exams import merge_exams
@@ -33,6 +35,15 @@ def merge(into: Learner, shards: Sequence[Learner], *, generator: torch.Generato
     into.progress.learned = sum(shard.progress.learned for shard in shards)
     into.progress.withheld = sum(shard.progress.withheld for shard in shards)
     return recoded
+
+
+def restore_shard(
+    learner: Learner, tensors: Mapping[str, Mapping[str, Tensor]], facts: dict[str, Any]
+) -> None:
+    """A fresh learner takes over what `merge` reads of one that was saved. It cannot learn on."""
+    learner.restore_facts(facts)
+    restore_merged(learner.method, tensors["method"])
+    learner.exam.load_state_dict(tensors["exam"])
 
 
 def continue_from(into: Learner, former: Learner) -> None:

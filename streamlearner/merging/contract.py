@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 
@@ -13,6 +13,10 @@ from streamlearner.merging.shards import Indices, Recoded
 
 class Mergeable:
     """A method that remembers what can be merged exactly."""
+
+    not_merged: ClassVar[tuple[str, ...]] = ("rng", "neocortex")
+    """Submodules of shards, by dotted name, whose state `merge` does not read: a shard that was read for it
+    alone has fresh ones."""
 
     @abstractmethod
     def merge(

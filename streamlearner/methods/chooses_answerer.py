@@ -31,6 +31,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
     answering: Answering
     stores = (*DualMemory.stores, "answering.statistics")
     lent = (*DualMemory.lent, "answering.statistics")
+    not_merged = (*Mergeable.not_merged, "hippocampus")
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:

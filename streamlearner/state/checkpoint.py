@@ -6,7 +6,7 @@ How a checkpoint appears and disappears: `numbered_folder.py`. What it holds, by
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +44,8 @@ class CheckpointInfo:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A verified checkpoint: CPU tensors by file and name, as of today; `skipped`: newer, unreadable ones."""
+    """A verified checkpoint: CPU tensors by file and name, as of today; `skipped`: newer, unreadable ones.
+    `read_bytes`: of the files that were read, without the manifest."""
 
     number: int
     path: Path
@@ -52,6 +53,7 @@ class Checkpoint:
     tensors: dict[str, dict[str, Tensor]]
     facts: dict[str, Any]
     skipped: tuple[CheckpointInfo, ...] = ()
+    read_bytes: int = 0
 
 
 class CheckpointStore:
@@ -117,14 +119,15 @@ class CheckpointStore:
                 self._write_file(aside / MANIFEST, manifest.to_bytes())
         return number
 
-    def latest(self) -> Checkpoint | None:
+    def latest(self, *, without: Collection[str] = ()) -> Checkpoint | None:
         """The newest readable checkpoint, the unreadable newer ones in `skipped`; None where there are none.
-        Raises `NoReadableCheckpoint` where some exist and none can be read, or later code wrote the newest:
-        to start afresh, or further back, is for a person to say."""
+        Tensor files named in `without` are neither read nor verified. Raises `NoReadableCheckpoint` where
+        some exist and none can be read, or later code wrote the newest: to start afresh, or further back, is
+        for a person to say."""
         skipped: list[CheckpointInfo] = []
         for number in reversed(self._folder.numbers()):
             try:
-                return replace(self.load(number), skipped=tuple(skipped))
+                return replace(self.load(number, without=without), skipped=tuple(skipped))
             except NewerFormat:
                 raise
             except CheckpointError:
@@ -137,20 +140,25 @@ class CheckpointStore:
             )
         return None
 
-    def load(self, number: int) -> Checkpoint:
-        """One checkpoint, verified. Raises `CheckpointError` where it is absent, torn or altered."""
+    def load(self, number: int, *, without: Collection[str] = ()) -> Checkpoint:
+        """One checkpoint, verified, `without` these tensor files. Raises `CheckpointError` where it is
+        absent, torn or altered."""
         path = self._existing(number)
         manifest = read_manifest(path, number, disk=self._disk)
         facts: dict[str, Any] = {}
         tensors: dict[str, dict[str, Tensor]] = {}
-        for name, expected in manifest.files.items():
+        read = {
+            name: file for name, file in manifest.files.items() if name.removesuffix(SUFFIX) not in without
+        }
+        for name, expected in read.items():
             data = read_file(path / name, expected, disk=self._disk)
             if name == FACTS:
                 facts = json.loads(data)
             else:
                 tensors[name.removesuffix(SUFFIX)] = safetensors.torch.load(data)
         tensors, facts = upgraded(tensors, facts, format=manifest.format)
-        return Checkpoint(number, path, manifest, tensors, facts)
+        read_bytes = sum(file.size_bytes for file in read.values())
+        return Checkpoint(number, path, manifest, tensors, facts, read_bytes=read_bytes)
 
     def verify(self, number: int) -> list[str]:
         """Every problem of one checkpoint, in words; [] when each byte is as it was written."""

@@ -14,7 +14,8 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 from sklearn.datasets import load_digits
 
-from streamlearner.app.cluster import Consolidating, make_lineage
+from streamlearner.app.cluster import make_lineage
+from streamlearner.app.consolidating import Consolidating
 from streamlearner.cluster.assignment import assigned, read_assignment
 from streamlearner.cluster.consolidator import Consolidator
 from streamlearner.cluster.layout import ASSIGNMENT, claims_of, state_folder
@@ -107,7 +108,9 @@ class Cluster:
         assert state is not None and state.learner is not None
         return state.learner
 
-    def consolidator(self, holder: str = "consolidator", *, every_examples: int = 100) -> Consolidator[Any]:
+    def consolidator(
+        self, holder: str = "consolidator", *, every_examples: int = 100
+    ) -> Consolidator[Any, Any]:
         return Consolidator(holder=holder, store=self.store, work=self.work, every_examples=every_examples)
 
     def step(self) -> None:
