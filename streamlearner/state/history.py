@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from streamlearner.errors import StreamlearnerError
+from streamlearner.state.class_in_json import without_class
 from streamlearner.state.samples import OF_CLASS, Sample, decoded
 from streamlearner.state.tiers import SAMPLES, Tiers
 
@@ -225,23 +226,11 @@ class History:
 
 
 def _erase_key(db: sqlite3.Connection, table: str, column: str, name: str) -> None:
-    """Takes whatever stands under this key, or under `label` with this value, from JSON, however deep."""
+    """Takes a class from JSON, however deep it stands there (`without_class`)."""
     for number, text in db.execute(f"SELECT number, {column} FROM {table}").fetchall():
-        rest = json.dumps(_without(json.loads(text), name))
+        rest = json.dumps(without_class(json.loads(text), name))
         if rest != text:
             db.execute(f"UPDATE {table} SET {column} = ? WHERE number = ?", (rest, number))
-
-
-def _without(value: Any, name: str) -> Any:
-    if isinstance(value, list):
-        return [_without(each, name) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: _without(each, name)
-        for key, each in value.items()
-        if key != name and not (key == "label" and each == name)
-    }
 
 
 def _damaged(text: str) -> sqlite3.DatabaseError:

@@ -207,3 +207,18 @@ def test_an_erased_class_is_in_no_file_any_more(history: History, tmp_path: Path
     assert [one.details for one in history.marks(*EVER)] == [{"losses": {"7": {"before": 0.5}}}, {}]
     assert history.versions() == {1: {"last": {"by_class": {"7": 0.5}}}}
     assert not [path for path in tmp_path.iterdir() if b"Ann Lee" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("name", ["first", "overall", "by_class", "losses", "before", "label", "outcome"])
+def test_a_class_may_be_called_as_what_is_told_of_classes(history: History, name: str) -> None:
+    grade = {"overall": 0.5, "by_class": {name: 1.0, "7": 0.5}}
+    version = {"first": grade, "last": grade}
+    sleep = {"outcome": "adopted", "losses": {name: {"before": 1.0, "after": 0.5}, "7": {"before": 0.5}}}
+    assert history.record(marks=[Mark(1.0, "sleep", sleep), Mark(2.0, "accuracy_fell", {"label": "7"})])
+    assert history.note_version(1, version)
+    assert history.erase_class(name)
+    rest = {"overall": 0.5, "by_class": {"7": 0.5}}
+    assert history.versions() == {1: {"first": rest, "last": rest}}
+    assert [one.details for one in history.marks(*EVER)] == [
+        {"outcome": "adopted", "losses": {"7": {"before": 0.5}}}, {"label": "7"}
+    ]  # fmt: skip
