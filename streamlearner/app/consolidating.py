@@ -31,11 +31,11 @@ STEPS_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What a merge reads of a partition's checkpoint: `learner` remembers, and has fresh networks. `bits`
-    were read for it."""
+    """What a merge reads of a partition's checkpoint: `learner` remembers, and has fresh networks; it is None
+    before the first example. `bits` were read for it."""
 
-    learner: Learner
-    schema: Schema
+    learner: Learner | None
+    schema: Schema | None
     features: list[str] | None
     position: Position | None
     tally: Tally
@@ -49,7 +49,8 @@ class Consolidating:
         self._config = config
 
     def read(self, folder: Path) -> EmbeddedState | None:
-        if (found := self._newest(folder)) is None:
+        found = self._newest(folder)
+        if found is None or found.facts.get("learner") is None:
             return None
         state = EmbeddedState(self._config)
         state.restore(found)
@@ -59,23 +60,22 @@ class Consolidating:
         """Without networks and ids. What is read is verified by its digests, the rest is not looked at."""
         if (found := self._newest(folder, without=NOT_READ)) is None:
             return None
-        state = EmbeddedState(self._config)
-        state.schema = schema = Schema.restore(found.facts["schema"])
-        learner = state.make_learner()
-        try:
-            restore_shard(learner, found.tensors, found.facts["learner"])
-        except (RuntimeError, KeyError) as error:
-            raise ConfigError(f"checkpoint {found.path} does not fit these settings: {error}") from error
+        state, learned = EmbeddedState(self._config), found.facts["learner"]
+        if learned is not None:
+            state.schema = Schema.restore(found.facts["schema"])
+            state.learner = state.make_learner()
+            try:
+                restore_shard(state.learner, found.tensors, learned)
+            except (RuntimeError, KeyError) as error:
+                raise ConfigError(f"checkpoint {found.path} does not fit these settings: {error}") from error
         bits = 8 * (found.read_bytes + (found.path / MANIFEST).stat().st_size)
         features, position = found.facts.get("features"), found.manifest.position
-        return Shard(learner, schema, features, position, tally_of(found.facts), bits)
+        return Shard(state.learner, state.schema, features, position, tally_of(found.facts), bits)
 
     def _newest(self, folder: Path, *, without: Collection[str] = ()) -> Checkpoint | None:
-        """None where nothing was learned yet."""
         if not (folder / "checkpoints").is_dir():
             return None
-        found = make_checkpoints(self._config, folder=folder).latest(without=without)
-        return None if found is None or found.facts.get("learner") is None else found
+        return make_checkpoints(self._config, folder=folder).latest(without=without)
 
     def learned(self, folder: Path) -> int:
         newest = max((folder / "checkpoints").glob("[0-9]*"), default=None)
@@ -91,14 +91,17 @@ class Consolidating:
         """One state of what all hold, whether its sleep was adopted, and what became of it, as JSON. Raises
         ValueError where these cannot be one."""
         whole = EmbeddedState(self._config)
-        whole.schema, whole.features = one_schema(shards), shards[0].features
+        learners = [shard.learner for shard in shards if shard.learner is not None]
+        if not learners:
+            raise ValueError("no partition has learned anything yet")
+        whole.schema = one_schema(shards)
+        whole.features = next((shard.features for shard in shards if shard.features), None)
         whole.position = union([shard.position for shard in shards])
         whole.tally = total([shard.tally for shard in shards])
         whole.learner = learner = whole.make_learner()
         if former is not None and former.learner is not None:
             continue_from(learner, former.learner)
         generator = torch.Generator().manual_seed((seed_of(self._config, "transplant") << 20) + number)
-        learners = [shard.learner for shard in shards]
         recoded = merge(learner, learners, generator=generator)
         learner.begin_consolidation()
         while (result := learner.consolidate(STEPS_AT_ONCE)) is None:
@@ -123,7 +126,7 @@ class Consolidating:
 
 def one_schema(shards: Sequence[Shard]) -> Schema:
     """That of the inputs of all. Raises ValueError where they differ."""
-    first, *others = [shard.schema for shard in shards]
+    first, *others = [shard.schema for shard in shards if shard.schema is not None]
     for other in others:
         if other != first:
             raise ValueError(f"cannot merge partitions of inputs {first} and {other}: one topic has one kind")

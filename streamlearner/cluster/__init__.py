@@ -6,6 +6,7 @@ claims.py        who holds what: each claim raises an epoch, and what an older e
 assignment.py    which learner is to read which partitions
 lineage.py       one partition's learning half, with its state in the store
 learner.py       the lineages that one process was assigned
+take_in.py       a single daemon's state folder, as the beginning of a cluster
 consolidator.py  merges what all remember, teaches the long-term model, publishes versions
 versions.py      published versions: immutable, one after the other
 status.py        what is going on, from the store alone

@@ -21,20 +21,34 @@ cluster = typer.Typer(
     no_args_is_help=True, help="Shares a topic's partitions between several learners, on Ray."
 )
 LOOK_EVERY_S = 1.0
+FromOption = Annotated[
+    Path | None, typer.Option("--from", help="A daemon's state folder: the cluster goes on where it ended.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 @cluster.command()
-def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOption = LogFormat.TEXT) -> None:
+def run(
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    from_: FromOption = None,
+    log_format: LogOption = LogFormat.TEXT,
+) -> None:
     """Runs the learners, the consolidator and the replicas, on the Ray cluster at RAY_ADDRESS or on this
     machine, until SIGTERM or Ctrl-C; then drains."""
     start_logging(log_format)
     settings = load_config(config, set_)
     from streamlearner.app.cluster_setup import make_setup
+    from streamlearner.app.daemon_partitions import daemon_partitions
     from streamlearner.cluster.engine import Engine
+    from streamlearner.cluster.store import Store
+    from streamlearner.cluster.take_in import take_in
 
     path, chosen = settings_of(config, set_)
-    engine, stopping = Engine(make_setup(settings, path=path, settings=chosen)), threading.Event()
+    setup, stopping = make_setup(settings, path=path, settings=chosen), threading.Event()
+    if from_ is not None:
+        take_in(Store(setup.store), lambda: daemon_partitions(settings, from_), holder=str(from_))
+    engine = Engine(setup)
     engine.start()
     for number in (signal.SIGTERM, signal.SIGINT):  # Ray has set its own, which abort, while it started
         signal.signal(number, lambda *_: stopping.set())
