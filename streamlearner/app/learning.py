@@ -10,6 +10,7 @@ import torch
 from streamlearner.app.parts import (
     make_association,
     make_augmentation,
+    make_limits,
     make_memory,
     make_network,
     seed_of,
@@ -74,10 +75,16 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
         measures_readout=config.evaluation.readout,
         uses_tasks=config.codec.tasks == "use",
         eye=eye,
-        missing=MeanImputation(features=shape[0])
-        if config.codec.missing_values and len(shape) == 1
-        else None,
+        missing=_imputation(config, shape=shape),
     )
+
+
+def _imputation(config: Config, *, shape: tuple[int, ...]) -> MeanImputation | None:
+    """None where no number may be missing."""
+    values = make_limits(config).missing
+    if values is None or len(shape) != 1:
+        return None
+    return MeanImputation(features=shape[0], values=values)
 
 
 def make_method(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 
 import torch
 from joblib import cpu_count
@@ -16,6 +17,7 @@ from streamlearner.app.parts import make_eye
 from streamlearner.app.serving import make_serving
 from streamlearner.config.loading import Config
 from streamlearner.decoding.codec import REASONS, Codec, Schema
+from streamlearner.export.card import Card
 from streamlearner.replicas import Followed, Follower, Location, NotServed
 from streamlearner.replicas.port import ReplicaPort
 from streamlearner.serving import ReadOnlyAccess, Serving
@@ -59,12 +61,25 @@ class Replica:
         schema, before = Schema(shape=predictor.input_shape, dtype=dtype), self._codec.schema
         if before not in (None, schema):
             raise NotServed(f"version {card.version} takes inputs {schema}, those before took {before}")
+        self._miss(card)
         self._codec.schema = schema
         self.serving.refresh(predictor)
         self._port.now, self._port.failure = followed, None
         self._metrics.take_followed(card.version, seen_s=time.time())
         self._metrics.publish_version(card.model_version, adopted_s=card.created)
         log.info("model version %s answers now (%s)", card.model_version, card.answers)
+
+    def _miss(self, card: Card) -> None:
+        """What stands for a missing number is the model's affair; of cards that do not say, the settings'."""
+        limits, named = self._codec.limits, card.signature.missing_as
+        values = (limits.missing or frozenset()) if named is None else frozenset(named)
+        found = replace(limits, missing=values if card.signature.missing else None)
+        if self._port.now is not None and found != limits:
+            raise NotServed(
+                f"version {card.version} takes other numbers for missing ones than those before: start this "
+                "replica again to follow it"
+            )
+        self._codec.limits = found
 
     def failed(self, why: str) -> None:
         """The follower's: told of once, as long as it is the same."""

@@ -80,8 +80,12 @@ class Codec:
 
     @property
     def limits(self) -> Limits:
-        """What one message may claim."""
+        """What one message may claim. Assign it before anything is decoded."""
         return self._reader.limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._reader.limits = limits
 
     def ready(self, messages: Sequence[Message], *, timeout_s: float) -> bool:
         """Whether `messages` can be decoded now; waits up to `timeout_s` for what they need. On the learning

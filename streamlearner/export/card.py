@@ -27,7 +27,9 @@ class Eye:
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What the graph takes: inputs [n, *shape], channels first here, of `dtype`; NaN where numbers may be
-    `missing`; a task index for each where there are tasks. It gives probabilities of `outputs` classes."""
+    `missing`; a task index for each where there are tasks. It gives probabilities of `outputs` classes.
+    `missing_as`: numbers that the daemon takes for missing ones, to be made NaN before; None in cards that do
+    not say."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -35,6 +37,7 @@ class Signature:
     takes_tasks: bool
     outputs: int
     eye: Eye | None = None
+    missing_as: tuple[float, ...] | None = None
 
     @property
     def sent_shape(self) -> tuple[int, ...]:
@@ -49,11 +52,13 @@ class Signature:
         inputs = [{"name": "input", "shape": [-1, *self.sent_shape], "dtype": self.dtype}]
         if self.takes_tasks:
             inputs.append({"name": "task", "shape": [-1], "dtype": "int64"})
+        known = {} if self.missing_as is None else {"missing_as": list(self.missing_as)}
         return {
             "inputs": inputs,
             "outputs": [{"name": "probabilities", "shape": [-1, self.outputs], "dtype": "float32"}],
             "layout": _layout(self),
             "missing_values": self.missing,
+            **known,
             "eye": None if self.eye is None else asdict(self.eye),
         }
 
@@ -70,6 +75,7 @@ class Signature:
             takes_tasks=len(document["inputs"]) > 1,
             outputs=document["outputs"][0]["shape"][1],
             eye=None if eye is None else Eye(**eye),
+            missing_as=None if (known := document.get("missing_as")) is None else tuple(known),
         )
 
 

@@ -85,6 +85,7 @@ def graph_of(predictor: Predictor) -> Graph:
             shape=shape,
             dtype="uint8" if images else "float32",
             missing=missing is not None,
+            missing_as=() if predictor.missing is None else predictor.missing.values,
             takes_tasks=method.seen_classes.names_tasks,
             outputs=predictor.method.classes,
             eye=None if seen is None else Eye(seen.name, seen.digest, included=eye is not None),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
@@ -12,15 +14,17 @@ class MeanImputation(nn.Module):
     """Means of the columns of feature vectors [n, d], each over the numbers that were not missing (NaN).
 
     Single absurd values move a mean no further than ten deviations of its column, and the first ones are
-    judged by the median of their batch, as in `outliers`.
+    judged by the median of their batch, as in `outliers`. `values` were missing numbers before they became
+    NaN: whoever is to read inputs elsewhere has to know them.
     """
 
     count: Tensor
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, *, features: int) -> None:
+    def __init__(self, *, features: int, values: Collection[float] = ()) -> None:
         super().__init__()
+        self.values = tuple(sorted(values))
         self.register_buffer("count", torch.zeros(features))
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("variance", torch.zeros(features))

@@ -46,9 +46,9 @@ Adopt = Callable[[socket.socket, bytes], None]
 
 class Lending:
     """Starts the gateway at the first connection that is worth it. `answer` is called from a thread of its
-    own with what it asks. `max_bytes` of a body, `max_batch` and `limits` of inputs are the daemon's own, and
-    `headers` those of every answer; requests with one of the headers `unusual` stay with the daemon. A client
-    may take `write_timeout_s` to read an answer.
+    own with what it asks. `max_bytes` of a body, `max_batch` and `limits` of inputs are the daemon's own (the
+    last as they are when the gateway starts), and `headers` those of every answer; requests with one of the
+    headers `unusual` stay with the daemon. A client may take `write_timeout_s` to read an answer.
 
     All but `stop` belongs to the event loop's thread. Where the gateway ends, its connections end with it,
     and the daemon answers all others as before. One that hangs is killed: its clients would wait for ever.
@@ -60,18 +60,16 @@ class Lending:
         answer: Callable[[Sequence[Group]], list[Reply]],
         max_bytes: int,
         max_batch: int,
-        limits: Limits,
+        limits: Callable[[], Limits],
         headers: Sequence[tuple[str, str]],
         write_timeout_s: float,
         unusual: Collection[str] = MEANS_SOMETHING,
     ) -> None:
         self.unusual = frozenset(unusual)
         self.lent: dict[int, str] = {}  # the client of each, by number
-        self._answer = answer
+        self._answer, self._limits = answer, limits
         found = {"max_bytes": min(max_bytes, MOST_BYTES), "max_batch": max_batch, "headers": list(headers)}
-        missing = None if limits.missing is None else sorted(limits.missing)
-        self._settings = found | {"limits": asdict(limits) | {"missing": missing}}
-        self._settings |= {"unusual": sorted(self.unusual), "write_timeout_s": write_timeout_s}
+        self._settings = found | {"unusual": sorted(self.unusual), "write_timeout_s": write_timeout_s}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._adopt: Adopt | None = None
         self._thread: threading.Thread | None = None
@@ -137,7 +135,8 @@ class Lending:
         speaking, speaks = socket.socketpair()
         with speaking:
             with theirs, speaks:
-                self._process = start(self._settings, passing=theirs.fileno(), speaking=speaks.fileno())
+                settings = self._settings | {"limits": _as_told(self._limits())}
+                self._process = start(settings, passing=theirs.fileno(), speaking=speaks.fileno())
             loop.call_soon_threadsafe(self._watch, passing)
             try:
                 self._answer_all(speaking)
@@ -206,6 +205,10 @@ class Lending:
         self._is_ready = False
         self._passing = None
         self.lent.clear()
+
+
+def _as_told(limits: Limits) -> dict[str, Any]:
+    return asdict(limits) | {"missing": None if limits.missing is None else sorted(limits.missing)}
 
 
 def start(settings: Mapping[str, Any], *, passing: int, speaking: int) -> subprocess.Popen[bytes]:

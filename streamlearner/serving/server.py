@@ -120,7 +120,7 @@ class Serving:
             answer=lent.reply,
             max_bytes=max_body_bytes,
             max_batch=max_batch,
-            limits=codec.limits,
+            limits=lambda: codec.limits,
             headers=HEADERS,
             write_timeout_s=connections.write_timeout_s,
             unusual=MEANS_SOMETHING if access.requests_per_s else MEANS_SOMETHING - FORWARDED,

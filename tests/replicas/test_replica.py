@@ -12,13 +12,12 @@ import httpx
 import pytest
 import torch
 
-from streamlearner.app.replica import build_replica
-from streamlearner.config.given import load_config
 from streamlearner.export.exported import Exported
 from streamlearner.replicas import Location, predictor_of
 from streamlearner.state.published import Published
 from tests.support.exports import tiny_version
 from tests.support.patience import wait_until
+from tests.support.replicas import running_replica
 
 QUERY = [1.0, 2.0, 0.5]
 
@@ -48,23 +47,8 @@ def publish(folder: Path, number: int) -> None:
 @pytest.fixture
 def replica(tmp_path: Path) -> Iterator[httpx.Client]:
     """A client of a replica that follows `tmp_path`."""
-    made = build_replica(load_config({"serving.port": 0, "threads": 1}), where=str(tmp_path), every_s=0.02)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    until(lambda: made.serving.address[1] != 0)
-    host, port = made.serving.address
-    with httpx.Client(base_url=f"http://{host}:{port}", timeout=30) as client:
-        until(lambda: answers(client))
-        yield client
-    made.stop()
-    thread.join(30)
-
-
-def answers(client: httpx.Client) -> bool:
-    try:
-        return client.get("/livez").status_code == 200
-    except httpx.HTTPError:
-        return False
+    with running_replica(tmp_path) as made:
+        yield made.client
 
 
 def version_of(client: httpx.Client) -> int | None:
