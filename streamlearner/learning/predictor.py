@@ -15,6 +15,7 @@ from streamlearner.decoding.labels import FactorValue, LabelSpace
 from streamlearner.evaluation.withheld import batches
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.targets import factor_task
+from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.imputation import MeanImputation
 from streamlearner.stream import Label
 
@@ -24,6 +25,9 @@ class AnsweringMemory(Protocol):
 
     @property
     def classes(self) -> int: ...
+
+    @property
+    def seen_classes(self) -> SeenClasses: ...
 
     @property
     def route(self) -> str: ...

@@ -15,6 +15,7 @@ from streamlearner.export.graph import as_sent
 from streamlearner.export.running import Run, can_run, loaded
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.predictor import ModelVersion, Predictor
+from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.replicas.location import Location
 
 PREFERRED = ("onnx", "torch")
@@ -32,6 +33,8 @@ class ExportedMethod:
         self._run = run
         self._takes_tasks = card.signature.takes_tasks
         self.classes, self.route, self.unsettled = card.signature.outputs, card.answers, False
+        self.seen_classes = SeenClasses()
+        self.seen_classes.register(torch.arange(self.classes), None)
 
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         given = [as_sent(inputs)]

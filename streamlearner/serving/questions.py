@@ -104,7 +104,7 @@ def _most_probable(probabilities: Any) -> dict[Any, float]:
 
 
 def _classes(predictor: Predictor) -> list[Any]:
-    """Those that the model knows, as labels are written; of factors, none."""
-    known = range(min(predictor.method.classes, len(predictor.labels)))
-    names = (predictor.labels.label(index) for index in known)
+    """Those that the model may answer, as labels are written: none that was erased; of factors, none."""
+    known = predictor.method.seen_classes.seen[-1, : len(predictor.labels)]
+    names = (predictor.labels.label(index) for index in known.nonzero()[:, 0].tolist())
     return [name for name in names if isinstance(name, str | int)][:MOST_CLASSES]

@@ -14,6 +14,8 @@ from PIL import Image
 
 from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.decoding.labels import FactorValue
+from streamlearner.methods.base import DualMemory
+from streamlearner.methods.experience import Selection
 from streamlearner.serving import LabelsLater, Serving
 from streamlearner.state.predictions import Predictions
 from streamlearner.telemetry.metrics import Metrics
@@ -191,6 +193,15 @@ def test_inputs_of_another_shape_than_the_model_now_takes_are_left_out(
 
 def test_an_empty_queue_is_no_error(client: InProcess) -> None:
     assert client.get("/v1/questions").json()["questions"] == []
+
+
+def test_a_class_that_was_erased_is_not_offered_for_a_label(client: InProcess, serving: Serving) -> None:
+    predictor = tiny_predictor(adopted=4, examples=1300)
+    assert isinstance(predictor.method, DualMemory)
+    predictor.method.erase(Selection(label=1))
+    serving.refresh(predictor)
+    predict(client, UNSURE)
+    assert client.get("/v1/questions").json()["classes"] == ["zero", 2]
 
 
 @pytest.mark.parametrize("query", ["n=0", "n=101", "n=many", "format=xml"])
