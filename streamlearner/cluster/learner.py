@@ -44,6 +44,7 @@ class ClusterLearner:
         self._make_daemon, self._load_version, self._takeover_s = make_daemon, load_version, takeover_s
         self._clock, self._looked_s = clock, 0.0
         self._versions = PublishedVersions(store)
+        self._read: tuple[int, Learner] | None = None
         self.lineages: dict[int, Lineage] = {}
         self._waited_since: dict[int, float] = {}
         self._starts = Claims(store, f"{STARTS}/{name}")
@@ -114,8 +115,14 @@ class ClusterLearner:
         """Goes on from the newest published version, between two batches; its checkpoint names it."""
         newest, learner = self._versions.newest, lineage.daemon.learner
         if learner is not None and newest > learner.progress.version:
-            adopt(learner, self._load_version(newest))
+            adopt(learner, self._published(newest))
             lineage.save()
+
+    def _published(self, number: int) -> Learner:
+        """Read once for all partitions; adopting changes nothing in it."""
+        if self._read is None or self._read[0] != number:
+            self._read = number, self._load_version(number)
+        return self._read[1]
 
     @property
     def _file(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from torch import Tensor
 from streamlearner.app.consolidating import Consolidating
 from streamlearner.app.embedded_state import EmbeddedState
 from streamlearner.cluster.consolidator import Consolidator
-from streamlearner.cluster.layout import claims_of, state_folder
+from streamlearner.cluster.layout import ASSIGNMENT, claims_of, state_folder
+from streamlearner.cluster.learner import ClusterLearner
 from streamlearner.cluster.status import status_document, table
 from streamlearner.cluster.store import Store
 from streamlearner.config import loading
@@ -179,6 +181,49 @@ def test_statistics_of_images_are_summed_and_published(tmp_path: Path) -> None:
     assert published is not None and published.learner is not None
     neocortex: Any = published.learner.method.neocortex
     assert int(neocortex.sums.counts.sum()) == published.learner.progress.learned
+
+
+def no_daemon(partition: int, folder: Path) -> Any:
+    raise AssertionError(f"partition {partition} is held already")
+
+
+def a_lineage(state: EmbeddedState) -> Any:
+    """A partition that is held, to which nothing comes."""
+    return SimpleNamespace(
+        daemon=SimpleNamespace(learner=state.learner, took_batch=False),
+        check=lambda: None,
+        save=lambda: None,
+        turn=lambda: False,
+        document=lambda: {"messages": 1},
+    )
+
+
+def test_a_learner_reads_a_version_once_for_all_of_its_partitions(tmp_path: Path) -> None:
+    store, config, read = Store(tmp_path), a_config(), []
+    states = {number: a_partition(store, config, number) for number in range(3)}
+    assert a_consolidator(store, config).turn()
+
+    def load(number: int) -> Learner:
+        read.append(number)
+        found = Consolidating(config).read(tmp_path / "versions" / "000001")
+        assert found is not None and found.learner is not None
+        return found.learner
+
+    learner = ClusterLearner(
+        name="learner-0", store=store, make_daemon=no_daemon, load_version=load, takeover_s=9.0
+    )
+    store.replace(ASSIGNMENT, {"learner-0": list(states)})
+    learner.lineages |= {number: a_lineage(state) for number, state in states.items()}
+    learner.turn()
+    assert read == [1]
+    adopted = [state.learner for state in states.values() if state.learner]
+    assert [it.progress.version for it in adopted] == [1, 1, 1]
+    first, *others = [it.method.neocortex.state_dict() for it in adopted]
+    assert [set(it.labels.label(k) for k in range(len(it.labels))) for it in adopted] == [
+        {f"{kind}-{half}" for kind in range(3) for half in range(2)}
+    ] * 3
+    body = [name for name in first if name.startswith("body.")]
+    assert body and all(torch.equal(other[name], first[name]) for other in others for name in body)
 
 
 def test_partitions_of_other_inputs_are_refused(tmp_path: Path) -> None:

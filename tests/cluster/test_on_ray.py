@@ -18,11 +18,15 @@ from typing import Any
 import pytest
 import yaml
 
+from streamlearner.app import build
+from streamlearner.config.loading import load
 from tests.support.clusters import make_topic, produce_digits
 from tests.support.daemon_process import free_port
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 PARTITIONS, COUNT, PORT = 4, 300, free_port()
+ALONE = 100
+"""Examples that a single daemon learned before the cluster goes on."""
 UNHURRIED = {"RAY_raylet_start_wait_time_s": "180", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90"}
 """Ray gives a node, and a proxy, few seconds to start: too few beside other tests."""
 
@@ -55,11 +59,27 @@ def predicted() -> str | None:
         return None
 
 
+def alone(config: Path, folder: Path) -> None:
+    """A single daemon learns what there is, and ends."""
+    settings = load(path=config, settings={"state_dir": folder, "serving.port": 0}, environ={})
+    daemon = build(settings)
+    try:
+        daemon.restore()
+        daemon.open()
+        for _ in range(2_000):
+            daemon.wake()
+            if daemon.state.tally.messages == ALONE:
+                break
+        daemon.checkpoint()
+    finally:
+        daemon.close()
+
+
 def test_a_cluster_learns_answers_survives_a_kill_and_drains(broker: Any, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="ray is not installed (the extra `cluster`)")
     topic, config = f"ray-{uuid.uuid4().hex[:8]}", tmp_path / "cluster.yaml"
     make_topic(broker, topic, partitions=PARTITIONS)
-    produce_digits(broker, topic, COUNT, partitions=PARTITIONS)
+    produce_digits(broker, topic, ALONE, partitions=PARTITIONS)
     kafka = {"bootstrap_servers": broker.address, "topic": topic}
     config.write_text(
         yaml.safe_dump(
@@ -79,7 +99,10 @@ def test_a_cluster_learns_answers_survives_a_kill_and_drains(broker: Any, tmp_pa
             }
         )
     )
-    command = [sys.executable, "-m", "streamlearner", "cluster", "run", "--config", str(config)]
+    alone(config, tmp_path / "state")
+    produce_digits(broker, topic, COUNT - ALONE, partitions=PARTITIONS, first=ALONE)
+    begun = ["--config", str(config), "--from", str(tmp_path / "state")]
+    command = [sys.executable, "-m", "streamlearner", "cluster", "run", *begun]
     with (tmp_path / "log").open("w") as words:
         running = subprocess.Popen(command, stdout=words, stderr=words, env=os.environ | UNHURRIED)
     try:
