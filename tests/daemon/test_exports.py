@@ -71,10 +71,10 @@ def test_an_adopted_version_is_exported_once_and_then_pointed_to(following: Foll
     following.exports.follow(0)
     for _ in range(3):
         following.exports.follow(1)
-    following.until(lambda: following.work.published.current() == 1)
+    following.until(lambda: following.registry.get_sample_value("streamlearner_exported_version") == 1)
+    assert following.work.published.current() == 1
     assert following.work.asked == [1]
     assert following.count("exports", "exported") == 1
-    assert following.registry.get_sample_value("streamlearner_exported_version") == 1
 
 
 def test_learning_goes_on_while_a_version_is_exported_and_only_the_newest_is_next(
