@@ -69,6 +69,11 @@ class Replica:
         self._metrics.publish_version(card.model_version, adopted_s=card.created)
         log.info("model version %s answers now (%s)", card.model_version, card.answers)
 
+    def seen(self) -> None:
+        """The follower's: a look without fault."""
+        self._metrics.see_followed()
+        self._port.failure = None
+
     def _miss(self, card: Card) -> None:
         """What stands for a missing number is the model's affair; of cards that do not say, the settings'."""
         limits, named = self._codec.limits, card.signature.missing_as
@@ -103,7 +108,7 @@ def build_replica(config: Config, *, where: str, every_s: float) -> Replica:
         Location(where),
         take=lambda followed: replica.take(followed),
         failed=lambda why: replica.failed(why),
-        seen=metrics.see_followed,
+        seen=lambda: replica.seen(),
         every_s=every_s,
         eye=make_eye(config),
         threads=config.threads,

@@ -78,6 +78,10 @@ class Follower:
     def look(self) -> bool:
         """One look, on the calling thread; whether another version answers since. Raises what failed."""
         version = self.location.current()
+        if version is None and self._looked_s is None:
+            log.info(
+                "nothing is published in %s yet (as export.formats of its daemon does)", self.location.name
+            )
         changed = version is not None and self._follow(self.location.card(version))
         self._looked_s = self._clock()
         self._seen()

@@ -37,12 +37,14 @@ class Location:
 
     def current(self) -> int | None:
         """The version to follow: what `current.json` says, in a folder without one the newest; None while
-        nothing is published."""
+        nothing is published in a folder that there is."""
         try:
             data = self._read(CURRENT)
         except FileNotFoundError:
             if self.is_url:
                 return None
+            if not self._folder.is_dir():  # mistyped, or a disk that went
+                raise CheckpointError(f"{self.name}: there is no such folder") from None
             return max(exported_in(self._local(), disk=LOCAL_DISK), default=None)
         except OSError as error:
             raise CheckpointError(f"{self.name} cannot be read: {error}") from error
