@@ -143,7 +143,8 @@ class Play:
 
     def said(self) -> dict[str, Any]:
         """All that it answers: counts, what it remembers, probabilities and recollections."""
-        status = self.daemon.learned(self.learned)
+        self.daemon.learned(self.learned)
+        status = self.daemon.until(lambda: self.daemon.get("/v1/status"), answers_by_the_newest)
         return {
             "status": {name: value for name, value in status.items() if name not in PASSING},
             "memory": self.daemon.get("/v1/memory"),
@@ -172,6 +173,11 @@ class Play:
         self.daemon.post("/v1/rollback", {"version": 1})
         self.daemon.until(lambda: self.predict({}), lambda answer: answer["model_version"].startswith("1."))
         return self.probabilities()
+
+
+def answers_by_the_newest(status: dict[str, Any]) -> bool:
+    """Whether what serves has learned all that was learned: a copy for it may be made a little later."""
+    return bool(status["model_version"].split(".")[1] == str(status["examples"]["learned"]))
 
 
 PASSING = ("uptime_s", "lag", "connected", "ready", "owed_steps")
