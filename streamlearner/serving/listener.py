@@ -20,9 +20,11 @@ from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.serving.clients import client_of
 from streamlearner.serving.connection import ConnectionLimits, limited
 from streamlearner.serving.lending import Lending
+from streamlearner.serving.repeated_lines import OnceInAWhile
 from streamlearner.serving.tls import HANDSHAKE_TIMEOUT_S, RenewedTls, Tls
 
 log = logging.getLogger(__name__)
+logging.getLogger("uvicorn.error").addFilter(OnceInAWhile("Invalid HTTP request"))
 
 BACKLOG_CONNECTIONS = 512
 OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
