@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -63,6 +64,19 @@ def descriptors() -> list[str]:
         except FileNotFoundError:
             continue  # that of the listing itself
     return sorted(names)
+
+
+def settled_descriptors() -> list[str]:
+    """Once threads that have just begun have opened what they will."""
+    seen: list[list[str]] = [[]]
+
+    def settled() -> bool:
+        time.sleep(0.3)
+        seen.append(descriptors())
+        return seen[-1] == seen[-2]
+
+    wait_until(settled, "nothing more is opened")
+    return seen[-1]
 
 
 def test_a_second_daemon_goes_on_where_the_first_ended_and_nothing_stays_open(make: Make, kind: str) -> None:
@@ -126,12 +140,12 @@ def test_a_port_in_use_ends_the_run_and_leaves_nothing_open(tmp_path: Path) -> N
     source = MemorySource(a_stream(COUNT))
     with running(build(settings(tmp_path / "one", daemon__at_end="serve"), source=MemorySource())) as one:
         wait_until(lambda: one.requests.status().get("uptime_s"), "it serves")
-        before = descriptors()
+        before = settled_descriptors()
         taken = {"serving__port": one.serving.address[1]}
         other: Config = settings(tmp_path / "other", **taken)
         with pytest.raises(ConfigError, match="Address already in use"):
             build(other, source=source).run()
-        assert descriptors() == before
+        assert settled_descriptors() == before
 
 
 def test_a_daemon_that_has_ended_says_so(make: Make) -> None:

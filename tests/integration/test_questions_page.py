@@ -226,6 +226,7 @@ def test_the_page_fits_from_390_to_1920_pixels_in_light_and_dark(
     browser: Browser, daemon: DaemonProcess
 ) -> None:
     predict(daemon, image, first=1000, count=20)
+    browser.complaints()  # of the pages before, which are heard once
     opened(browser, daemon)
     grounds = set()
     for width in (390, 768, 1280, 1920):

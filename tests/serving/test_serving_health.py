@@ -104,7 +104,7 @@ def test_the_description_lists_every_path_and_its_body(client: InProcess) -> Non
     expected = {
         "/v1/predict", "/v1/labels", "/v1/examples", "/v1/examples/{id}", "/v1/status", "/v1/retention",
         "/v1/memory", "/v1/recollections", "/v1/questions", "/v1/label-studio", "/questions",
-        "/v1/history", "/v1/versions",
+        "/v1/history", "/v1/versions", "/v1/exam", "/v1/confusion", "/v1/rejects",
         "/v1/sleep", "/v1/checkpoint", "/v1/rollback", "/v1/transplant", "/v1/retrain",
         "/livez", "/readyz", "/metrics", "/",
         "/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index",
