@@ -25,7 +25,6 @@ class QuestionPage:
                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
             ),
             "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-cache",
         }
 
