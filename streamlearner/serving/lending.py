@@ -137,6 +137,8 @@ class Lending:
             with theirs, speaks:
                 settings = self._settings | {"limits": _as_told(self._limits())}
                 self._process = start(settings, passing=theirs.fileno(), speaking=speaks.fileno())
+            if self._is_over:  # told so before there was a process to end
+                self._process.kill()
             loop.call_soon_threadsafe(self._watch, passing)
             try:
                 self._answer_all(speaking)

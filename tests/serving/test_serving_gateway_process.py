@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,29 @@ def test_what_it_says_that_is_no_question_ends_it_and_the_daemon_goes_on(
             ask(one)
     wait_until(lambda: not gateways() and serving.lent == 0, "forgotten")
     assert ask(connect(serving))[0] == 200
+
+
+def test_a_gateway_that_is_still_being_started_when_all_ends_does_not_stay(
+    make_serving: MakeServing, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slow(*given: Any, **named: Any) -> Any:
+        begun.set()
+        assert goes_on.wait(60.0)
+        return start(*given, **named)
+
+    monkeypatch.setattr(lending, "start", slow)
+    before = gateways()
+    serving = started(make_serving)
+    one = connect(serving)
+    for _ in range(4):
+        ask(one)
+    assert begun.wait(60.0)
+    serving.stop()
+    goes_on.set()
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "gateway"], "it ends")
+    assert gateways() == before
 
 
 def test_a_name_too_long_to_be_passed_on_stays_with_the_daemon(
