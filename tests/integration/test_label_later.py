@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -62,7 +63,7 @@ def insist(daemon: DaemonProcess, path: str, body: Any) -> tuple[int, Any]:
             return 200, daemon.ask(path, body)
         except urllib.error.HTTPError as refused:
             return refused.code, None
-        except OSError:
+        except (OSError, http.client.HTTPException):
             daemon.wait_for_end()
             daemon.start().wait_until(lambda status: True)
     raise AssertionError(f"no answer from {path}:\n{daemon.tail()}")

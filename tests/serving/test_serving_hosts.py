@@ -11,7 +11,16 @@ from streamlearner.serving import Role
 from tests.serving.conftest import MakeServing
 from tests.support.serving_fakes import FakeDaemon, InProcess, picture, tiny_predictor
 
-PATHS = ("/livez", "/readyz", "/", "/v1/status", "/metrics", "/v1/nothing")
+PATHS = (
+    "/livez",
+    "/readyz",
+    "/",
+    "/questions",
+    "/dashboard/main.js",
+    "/v1/status",
+    "/metrics",
+    "/v1/nothing",
+)
 SITE = "https://labels.example.org"
 
 
