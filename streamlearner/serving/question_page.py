@@ -1,4 +1,4 @@
-"""GET /questions: the page where a person labels, one self-contained file."""
+"""GET /questions: the page where a person labels, its script and its style inside it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from starlette.responses import HTMLResponse
 
 
 class QuestionPage:
-    """Reads the file once. The browser runs the script that is in it, by its digest, and nothing else; it
+    """Reads its files once. The browser runs the script that is in it, by its digest, and nothing else; it
     takes colours and shapes from the dashboard, and loads nothing from other hosts. Labels are shown as text
     only."""
 
     def __init__(self) -> None:
-        self._html = files(__package__).joinpath("questions.html").read_text("utf-8")
+        self._html = _filled(
+            _text("questions.html"), style=_text("questions.css"), script=_text("questions.js")
+        )
         self._headers = {
             "Content-Security-Policy": (
                 f"default-src 'none'; script-src {_digests(self._html, 'script')}; "
@@ -31,6 +33,17 @@ class QuestionPage:
     async def show(self) -> HTMLResponse:
         """The page where a person labels what the daemon asks."""
         return HTMLResponse(self._html, headers=self._headers)
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _filled(html: str, **texts: str) -> str:
+    """`html` with the texts of the elements that are empty in it, by tag."""
+    for tag, text in texts.items():
+        html = html.replace(f"<{tag}>\n</{tag}>", f"<{tag}>\n{text}</{tag}>")
+    return html
 
 
 def _digests(html: str, tag: str) -> str:
