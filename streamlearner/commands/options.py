@@ -62,15 +62,18 @@ def connect(address: str, token: str | None, token_file: Path | None) -> Client:
     return Client(address, token=token or "", retries=NO_RETRIES)
 
 
+def _found(path: Path | None) -> Path | None:
+    """The file named, or config.yaml of this folder."""
+    return DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.exists() else path
+
+
 def settings_of(path: Path | None, settings: list[str] | None) -> tuple[Path | None, dict[str, Any]]:
     """The file and the flags from which another process of this machine, or of its cluster, loads the same
     configuration."""
-    path = DEFAULT_CONFIG if path is None and DEFAULT_CONFIG.exists() else path
+    path = _found(path)
     return path and path.absolute(), dict(configuration.parse_settings(settings or []))
 
 
 def load_config(path: Path | None, settings: list[str] | None) -> configuration.Config:
     """Flags, environment and the file at `path`, or config.yaml of this folder. Raises ConfigError."""
-    if path is None and DEFAULT_CONFIG.exists():
-        path = DEFAULT_CONFIG
-    return configuration.load(path=path, settings=configuration.parse_settings(settings or []))
+    return configuration.load(path=_found(path), settings=configuration.parse_settings(settings or []))

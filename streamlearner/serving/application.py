@@ -70,73 +70,82 @@ def assemble(
     version: str,
 ) -> FastAPI:
     """The application, as it answers on the address `bound`."""
-    predictions = Predictions(
-        answers=answers, codec=codec, bodies=bodies, workers=pools.predictions, max_batch=max_batch
+    app = Application(
+        stream=StreamSchemas(codec=codec, max_batch=max_batch),
+        title="streamlearner",
+        version=version,
+        handlers=HANDLERS,
+    )
+    access.put_before(app, bound=bound)
+    app.add_middleware(Accounting, metrics=metrics)  # the last is the first to see a request
+    routes, timeout_s = Routes(app, guard=guard), requests_timeout_s
+    _add_predictions(
+        routes,
+        Predictions(
+            answers=answers, codec=codec, bodies=bodies, workers=pools.predictions, max_batch=max_batch
+        ),
     )
     examples = Examples(
         daemon=daemon, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
         max_batch=max_batch,
     )  # fmt: skip
-    stream = StreamSchemas(codec=codec, max_batch=max_batch)
-    app = Application(stream=stream, title="streamlearner", version=version, handlers=HANDLERS)
-    access.put_before(app, bound=bound)
-    app.add_middleware(Accounting, metrics=metrics)  # the last is the first to see a request
-    routes = Routes(app, guard=guard)
+    _add_teaching(routes, examples, Labels(joining=joining, bodies=bodies, workers=pools.examples))
+    _add_questions(
+        routes,
+        QuestionQueue(asking=asking, workers=pools.questions),
+        LabelStudio(joining=joining, bodies=bodies, workers=pools.examples),
+    )
+    _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=pools.transplants, timeout_s=timeout_s))
+    erasing = Erasing(
+        daemon=daemon, codec=codec, bodies=bodies, workers=pools.erasures, joining=joining,
+        timeout_s=timeout_s,
+    )  # fmt: skip
+    _add_erasing(routes, erasing)
+    recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
+    _add_status(routes, Status(daemon=daemon), recollections)
+    exam = ExamView(daemon=daemon, answers=answers, workers=pools.recollections, timeout_s=timeout_s)
+    _add_seen(routes, remembered, exam, Rejects(daemon=daemon))
+    _add_health(routes, health)
+    _add_open_inference(
+        routes,
+        OpenInference(model=model, health=health, bodies=bodies, workers=pools.predictions, version=version),
+    )
+    _add_pages(routes, Page(), Description(app))
+    check_declared(app)
+    return app
+
+
+def _add_predictions(routes: Routes, predictions: Predictions) -> None:
     images = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGES}
     raw = {RAW: {"schema": dict(RAW_INPUT)}}
     routes.post(
         "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, answer=models.Predictions,
         status=200, more=images | raw, errors=(503,),
     )  # fmt: skip
+
+
+def _add_teaching(routes: Routes, examples: Examples, labels: Labels) -> None:
     routes.post(
-        "/v1/examples",
-        examples.push,
-        ExamplesBody,
-        role=Role.TEACH,
-        answer=models.Accepted,
+        "/v1/examples", examples.push, ExamplesBody, role=Role.TEACH, answer=models.Accepted,
         errors=(409, 503),
-    )
-    labels = Labels(joining=joining, bodies=bodies, workers=pools.examples)
+    )  # fmt: skip
     routes.post(
         "/v1/labels", labels.label, LabelBody, role=Role.TEACH, answer=models.Labelled, also=200,
         errors=(404, 409, 410, 503),
     )  # fmt: skip
-    _add_questions(
-        routes,
-        QuestionQueue(asking=asking, workers=pools.questions),
-        LabelStudio(joining=joining, bodies=bodies, workers=pools.examples),
-    )
-    workers, timeout_s = pools.transplants, requests_timeout_s
-    _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=workers, timeout_s=timeout_s))
-    erasing = Erasing(
-        daemon=daemon, codec=codec, bodies=bodies, workers=pools.erasures, joining=joining,
-        timeout_s=timeout_s,
-    )  # fmt: skip
+
+
+def _add_erasing(routes: Routes, erasing: Erasing) -> None:
     for path, erase in (("/v1/examples/{id:path}", erasing.by_id), ("/v1/examples", erasing.by_kind)):
         routes.add(
             "DELETE", path, erase, role=Role.OPERATE, answer=models.Erased, also=202, errors=(400, 409, 503)
         )
-    _add_status(routes, Status(daemon=daemon))
-    recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
-    routes.get(
-        "/v1/recollections",
-        recollections.show,
-        role=Role.READ,
-        answer=(models.RecollectionsDocument, "image/png"),
-        errors=(400, 404, 409, 503),
-    )
-    exam = ExamView(daemon=daemon, answers=answers, workers=pools.recollections, timeout_s=timeout_s)
-    _add_seen(routes, remembered, exam, Rejects(daemon=daemon))
-    _add_health(routes, health)
-    workers = pools.predictions
-    protocol = OpenInference(model=model, health=health, bodies=bodies, workers=workers, version=version)
-    _add_open_inference(routes, protocol)
-    page = Page()
+
+
+def _add_pages(routes: Routes, page: Page, description: Description) -> None:
     routes.get("/", page.show, role=OPEN, answer="text/html")
     routes.get("/dashboard/{file}", page.file, role=OPEN, in_schema=False)
-    routes.get("/openapi.json", Description(app).show, role=OPEN, in_schema=False)
-    check_declared(app)
-    return app
+    routes.get("/openapi.json", description.show, role=OPEN, in_schema=False)
 
 
 def _add_admin(routes: Routes, admin: Admin) -> None:
@@ -167,10 +176,13 @@ def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStud
     routes.get("/questions", QuestionPage().show, role=OPEN, answer="text/html")
 
 
-def _add_status(routes: Routes, status: Status) -> None:
+def _add_status(routes: Routes, status: Status, recollections: Recollections) -> None:
     routes.get("/v1/status", status.status, role=Role.READ, answer=models.StatusDocument)
     routes.get("/v1/retention", status.retention, role=Role.READ, answer=models.RetentionDocument)
     routes.get("/v1/memory", status.memory, role=Role.READ, answer=models.MemoryDocument)
+    shown = (models.RecollectionsDocument, "image/png")
+    errors = (400, 404, 409, 503)
+    routes.get("/v1/recollections", recollections.show, role=Role.READ, answer=shown, errors=errors)
 
 
 def _add_seen(routes: Routes, remembered: Remembered, exam: ExamView, rejects: Rejects) -> None:

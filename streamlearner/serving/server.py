@@ -82,30 +82,28 @@ class Serving:
         self.predictions = None if later is None else later.predictions
         self._joining = None if later is None else Joining(later, metrics=metrics)
         self._topic = labels_topic(later, self._joining)
-        self._recorder = (
-            None
-            if history is None
-            else Recorder(history=history, daemon=daemon, metrics=metrics, every_s=history_every_s)
-        )
+        self._recorder = None
+        if history is not None:
+            self._recorder = Recorder(
+                history=history, daemon=daemon, metrics=metrics, every_s=history_every_s
+            )
         answers = Answers(
             served=self._served, metrics=metrics, id_prefix=id_prefix or secrets.token_hex(6),
             predictions=self.predictions, now_s=now_s,
         )  # fmt: skip
-        asking = (
-            Asking(answers=answers, predictions=self.predictions, joining=self._joining, daemon=daemon)
-            if self.predictions is not None and self._joining is not None
-            else None
-        )
+        asking = None
+        if self.predictions is not None and self._joining is not None:
+            asking = Asking(
+                answers=answers, predictions=self.predictions, joining=self._joining, daemon=daemon
+            )
         health = Health(daemon=daemon, served=self._served, metrics=metrics)
         model = ServedByProtocol(name=model_name, answers=answers, codec=codec, max_batch=max_batch)
-        self._rpc = (
-            make_rpc(
+        self._rpc = None
+        if grpc_port is not None:
+            self._rpc = make_rpc(
                 model=model, health=health, guard=guard, metrics=metrics, version=version, host=host,
                 port=grpc_port, threads=prediction_threads, max_bytes=max_body_bytes, tls=tls,
-            )
-            if grpc_port is not None
-            else None
-        )  # fmt: skip
+            )  # fmt: skip
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(
             answers=answers, health=health, model=model, joining=self._joining, asking=asking,
@@ -115,17 +113,14 @@ class Serving:
             guard=guard, pools=self._pools, max_batch=max_batch, requests_timeout_s=requests_timeout_s,
             version=version,
         )  # fmt: skip
-        lent = LentAnswers(answers=answers, guard=guard, codec=codec, metrics=metrics)
-        lending = Lending(
-            answer=lent.reply,
-            max_bytes=max_body_bytes,
-            max_batch=max_batch,
-            limits=lambda: codec.limits,
-            headers=HEADERS,
-            write_timeout_s=connections.write_timeout_s,
-            unusual=MEANS_SOMETHING if access.requests_per_s else MEANS_SOMETHING - FORWARDED,
-        )
-        self._lending = lending if gateway and tls is None and sockets.POSSIBLE else None
+        self._lending = None
+        if gateway and tls is None and sockets.POSSIBLE:
+            self._lending = Lending(
+                answer=LentAnswers(answers=answers, guard=guard, codec=codec, metrics=metrics).reply,
+                max_bytes=max_body_bytes, max_batch=max_batch, limits=lambda: codec.limits,
+                headers=HEADERS, write_timeout_s=connections.write_timeout_s,
+                unusual=MEANS_SOMETHING if access.requests_per_s else MEANS_SOMETHING - FORWARDED,
+            )  # fmt: skip
         self._listener = Listener(
             self.application, host=host, port=port, limits=connections, tls=tls, lending=self._lending
         )
