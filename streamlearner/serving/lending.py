@@ -139,15 +139,23 @@ class Lending:
                 self._process = start(settings, passing=theirs.fileno(), speaking=speaks.fileno())
             if self._is_over:  # told so before there was a process to end
                 self._process.kill()
-            loop.call_soon_threadsafe(self._watch, passing)
             try:
-                self._answer_all(speaking)
+                self._attend(loop, passing, speaking)
             finally:
-                loop.call_soon_threadsafe(self._ended, passing)
                 speaking.close()  # it ends, if it has not yet
                 code = self._process.wait()
         if not self._is_over:
             log.warning("the gateway ended (%s), and the connections that it had; others go on", code)
+
+    def _attend(
+        self, loop: asyncio.AbstractEventLoop, passing: socket.socket, speaking: socket.socket
+    ) -> None:
+        """Takes back what it no longer wants and answers what it asks, until it ends."""
+        loop.call_soon_threadsafe(self._watch, passing)
+        try:
+            self._answer_all(speaking)
+        finally:
+            loop.call_soon_threadsafe(self._ended, passing)
 
     def _answer_all(self, speaking: socket.socket) -> None:
         """What it asks, until it ends."""
