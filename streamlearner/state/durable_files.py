@@ -103,8 +103,7 @@ def explained(what: str, folder: Path, *, disk: Disk = LOCAL_DISK) -> Iterator[N
 
 def _mending(code: int | None, folder: Path, disk: Disk) -> str:
     if code in (errno.ENOSPC, errno.EDQUOT):
-        free = disk.free_bytes(folder)
-        return f"{free:,} bytes are free there: free some more (or raise the quota), or lower checkpoint.keep"
+        return f"{_free(folder, disk)}: free some more (or raise the quota), or lower checkpoint.keep"
     if code == errno.EFBIG:
         return "raise the limit on the size of a file (ulimit -f, LimitFSIZE)"
     if code == errno.EROFS:
@@ -114,3 +113,11 @@ def _mending(code: int | None, folder: Path, disk: Disk) -> str:
     if code == errno.EIO:
         return "the device fails: look into the kernel log, and move state_dir to another disk"
     return "make state_dir a folder on a local disk that this process may write to"
+
+
+def _free(folder: Path, disk: Disk) -> str:
+    """A figure for people: a disk that cannot say it is no second failure."""
+    try:
+        return f"{disk.free_bytes(folder):,} bytes are free there"
+    except OSError as error:
+        return f"how much is free there cannot be asked ({error.strerror or error})"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamlearner.errors import CheckpointError
+from streamlearner.state.disk import LOCAL_DISK
 from tests.support.checkpoint_store import (
     a_store,
     disk_error,
@@ -41,6 +42,19 @@ class TestRefusedByTheDisk:
         text = str(caught.value)
         assert errno.errorcode[code] in text and mend in text
         assert str(tmp_path / ".tmp-000000000002" / "model.safetensors") in text
+
+    def test_a_full_disk_that_cannot_say_how_full_it_is_gives_the_same_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(folder: Path) -> int:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        save(a_store(tmp_path), 1)
+        store = a_store(tmp_path, fault=disk_error("model.safetensors written", errno.ENOSPC))
+        monkeypatch.setattr(LOCAL_DISK, "free_bytes", refused)
+        with pytest.raises(CheckpointError, match=r"ENOSPC.*cannot be asked .*: free some more"):
+            save(store, 2)
+        assert numbers(a_store(tmp_path)) == [1]
 
     def test_at_every_step_the_old_checkpoints_stay_good_and_nothing_is_left_over(
         self, tmp_path: Path
