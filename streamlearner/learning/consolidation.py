@@ -190,9 +190,13 @@ class Consolidation:
     def transfer_to(self, method: DualMemory) -> None:
         """`method` takes over what the candidate was taught."""
         if self.transplant is None:
-            method.adopt(self.candidate)
-        else:
-            method.switch(self.candidate.neocortex)
+            return method.adopt(self.candidate)
+        method.switch(self.candidate.neocortex)
+
+    def rebuild_sums(self, method: DualMemory) -> None:
+        """Where a fresh network was taught, `method` keeps no sums of what it does not remember."""
+        if self.transplant is not None and self.transplant.fresh and isinstance(method, Remembering):
+            method.rebuild_sums()
 
     @property
     def stored_bits(self) -> int:

@@ -164,6 +164,7 @@ class Learner(Examined):
         result = ended.checked(judged_so)
         if result.adopted:
             ended.transfer_to(self.method)
+            ended.rebuild_sums(self.method)
             self.progress.newest += 1
             self.progress.version = self.progress.newest
             self._choose_answerer()

@@ -94,6 +94,15 @@ class ReadableMemory(TensorState):
         """Everything held, in order of place (symbols take 8 bytes each here)."""
         return self._records.recall(range(len(self)))
 
+    def in_order(self, size: int) -> Iterator[Recollections]:
+        """Everything held, in order of place, so many at once."""
+        for start in range(0, len(self), size):
+            yield self._records.recall(range(start, min(start + size, len(self))))
+
+    def spread(self, most: int) -> Recollections:
+        """Up to so many records, from places evenly spread over all."""
+        return self._records.recall(range(0, len(self), max(1, -(-len(self) // most))))
+
     def by_class(
         self, most: int | None = None, *, only: Collection[int] | None = None
     ) -> Iterator[tuple[int, Recollections]]:

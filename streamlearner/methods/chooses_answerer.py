@@ -138,6 +138,15 @@ class ChoosesAnswerer(Remembering, Mergeable):
             self.answering.evidence.erase(selection.label)
         return erased(self.answering.statistics, selection, super().erase(selection))
 
+    @torch.no_grad()
+    def rebuild_sums(self) -> None:
+        if (statistics := self.answering.statistics) is None or not len(self.memory):
+            return
+        first, _ = self._shown(self.memory.spread(STATISTICS_SAMPLE))
+        statistics.learn_anew(first, map(self._shown, self.memory.in_order(STATISTICS_SAMPLE)))
+        self.answering.fit()
+        self.share_budget()
+
     @property
     def route(self) -> str:
         return self.answering.who

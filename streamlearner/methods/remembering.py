@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
+from streamlearner.memory.records import Recollections
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.merging.fits import best_fit
 from streamlearner.merging.memories import merge_memories
@@ -80,6 +81,13 @@ class Remembering(DualMemory):
             0.0  # rows without a class were trained as well, as negatives
         )
         student.head.bias[candidate.classes :] = 0.0
+
+    def rebuild_sums(self) -> None:
+        """After a fresh network was taken over: of what was summed only what is remembered stays."""
+
+    def _shown(self, held: Recollections) -> tuple[Tensor, Tensor]:
+        """Recollections as raw inputs [n, *shape], and their labels [n]."""
+        return raw(self.association.decode(held.symbols)), held.labels
 
     @torch.no_grad()
     def _merge_codes(self, given: Sequence[Codes], generator: torch.Generator) -> Recoded:

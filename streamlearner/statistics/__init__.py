@@ -1,5 +1,6 @@
 """Statistics that a stream leaves behind without a gradient: exact sums by class, and what they answer.
 
+averaging.py        images averaged over blocks
 directions.py       a raw input to whole numbers along so many directions
 class_sums.py       counts, sums and scatter of those numbers: add, subtract, merge
 discriminant.py     linear discriminant analysis on them

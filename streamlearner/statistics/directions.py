@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from streamlearner.statistics.averaging import averaged, averaging, side_within
 from streamlearner.statistics.class_sums import HIGHEST
 
 Floats = NDArray[np.float64]
@@ -120,6 +120,11 @@ class Directions(nn.Module):
         away = away.masked_fill(away == 0, torch.nan)
         self.unit = torch.where(self.unit.isnan(), away.nanmedian(0).values, self.unit)
 
+    def forget(self) -> None:
+        """As if no input had been met."""
+        self.centre, self.unit = (torch.full_like(part, torch.nan) for part in (self.centre, self.unit))
+        self._whole = None
+
     @property
     def digest(self) -> str:
         """SHA-256 of the rule: equal where the same input gives the same numbers."""
@@ -155,8 +160,8 @@ class Directions(nn.Module):
         if vectors:
             centre, unit = self._scale()
             return rule._replace(centre=centre, unit=unit)
-        side = _side_within(self.input_shape, PROJECTED)
-        rows, columns = (_averaging(*each) for each in zip(self.input_shape[1:], side, strict=True))
+        side = side_within(self.input_shape, PROJECTED)
+        rows, columns = (averaging(*each) for each in zip(self.input_shape[1:], side, strict=True))
         return rule._replace(rows=rows, columns=columns)
 
     def _places(self, count: int) -> tuple[Ints, Ints]:
@@ -194,8 +199,8 @@ class Directions(nn.Module):
         return centre, unit
 
     def _of_images(self, inputs: Tensor) -> tuple[Floats, Floats]:
-        side = _side_within(self.input_shape, PROJECTED)
-        light = _averaged(inputs.double(), side).flatten(1).numpy() / 255.0
+        side = side_within(self.input_shape, PROJECTED)
+        light = averaged(inputs.double(), side).flatten(1).numpy() / 255.0
         mean, spread = light.mean(1, keepdims=True), light.std(1, keepdims=True)
         return light @ self._pooling * LEVELS, (light - mean) / (spread + 1e-3)
 
@@ -205,33 +210,15 @@ def _values_and_pooling(shape: tuple[int, ...], most: int) -> tuple[int, Floats]
     larger than random features look at, is averaged to them."""
     if len(shape) == 1:
         return shape[0], np.empty(0)
-    seen, side = _side_within(shape, PROJECTED), _side_within(shape, most)
+    seen, side = side_within(shape, PROJECTED), side_within(shape, most)
     each = torch.eye(shape[0] * seen[0] * seen[1], dtype=torch.float64).view(-1, shape[0], *seen)
-    pooling = _averaged(each, side).flatten(1).numpy()
+    pooling = averaged(each, side).flatten(1).numpy()
     return pooling.shape[1], pooling
 
 
 def _looked_at(shape: tuple[int, ...]) -> int:
-    height, width = _side_within(shape, PROJECTED) if len(shape) == 3 else (1, 1)
+    height, width = side_within(shape, PROJECTED) if len(shape) == 3 else (1, 1)
     return shape[0] * height * width
-
-
-def _side_within(shape: tuple[int, ...], most: int) -> tuple[int, int]:
-    """Height and width, at most the image's, so that all channels together have at most `most` values."""
-    channels, height, width = shape
-    scale = min(1.0, math.sqrt(most / (channels * height * width)))
-    return max(1, int(height * scale)), max(1, int(width * scale))
-
-
-def _averaged(images: Tensor, side: tuple[int, int]) -> Tensor:
-    return images if images.shape[2:] == side else F.adaptive_avg_pool2d(images, side)
-
-
-def _averaging(before: int, after: int) -> Floats:
-    """The matrix [after, before] by which one side of an image is averaged."""
-    each = torch.eye(before, dtype=torch.float64)[:, None, :]
-    found: Floats = F.adaptive_avg_pool1d(each, after)[:, 0].T.numpy()
-    return np.ascontiguousarray(found)
 
 
 def _interleaved(first: int, second: int) -> Ints:

@@ -30,6 +30,9 @@ class LeadingColumns(nn.Module):
     def calibrate(self, inputs: Tensor) -> None:
         """Nothing to set: the scale is known."""
 
+    def forget(self) -> None:
+        """Nothing was met."""
+
     def forward(self, inputs: Tensor, *, count: int) -> Tensor:
         """int8 [n, count]."""
         steps = torch.nan_to_num(inputs[:, :count] * STEPS)
@@ -62,6 +65,9 @@ class LeadingStatistics(Statistics):
         self.sums.add(numbers, labels)
         self._found = None
         return changed
+
+    def _without_examples(self) -> PackedSums:
+        return PackedSums(self.sums.directions, budget_bits=self.sums.budget_bits)
 
     def _add(self, other: Statistics, classes: Mapping[int, int]) -> None:
         self.sums.merge(other.sums.placed(classes, self.sums.classes))

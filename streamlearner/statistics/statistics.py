@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -71,6 +71,20 @@ class Statistics(nn.Module):
         self.sums.add(numbers[:, : self.sums.directions], labels, coming)
         self._found = None
         return changed
+
+    def learn_anew(self, first: Tensor, examples: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Become those of these raw inputs, with their labels [n], and of nothing before. The `first` of them
+        decide how inputs are scaled; directions that were given up stay so."""
+        classes = self.sums.classes
+        self.surprise, self.sums = Surprise(), self._without_examples()
+        self.grow(classes)
+        self.directions.forget()
+        self.directions.calibrate(first)
+        for inputs, labels in examples:
+            self.learn(self.numbers(inputs), labels, None)
+
+    def _without_examples(self) -> Any:
+        return ClassSums(self.sums.directions)
 
     def subtract(self, numbers: Tensor, labels: Tensor) -> None:
         """As if these inputs along the directions, which were added, had never been."""

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from streamlearner.app import build
 from streamlearner.client import Client
 from streamlearner.connectors.memory import MemorySource
+from streamlearner.daemon.loop import Daemon
+from streamlearner.decoding.codec import encode_raw
+from streamlearner.decoding.erasures import digest_of
+from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.remembering import Remembering
 from streamlearner.serving import Conflict
+from streamlearner.stream import Message
 from tests.support.daemon_runs import ask, running, store
 from tests.support.patience import wait_until
 from tests.support.transplants import STREAM, a_config, ended, last, predict
 
+
+def vector(number: int) -> Message:
+    """Sixteen columns, of which one tells the class."""
+    drawn = np.random.default_rng(number).normal(size=16).astype(np.float32)
+    drawn[number % 4] += 8
+    value, headers = encode_raw(drawn, label=number % 4, id=f"example-{number}", task=None)
+    return Message(value, "memory", 0, number, headers=headers)
+
+
+VECTORS = [vector(number) for number in range(160)]
 SLEEPY = {"sleep__every_examples": 40, "sleep__min_examples": 0}
 
 
@@ -79,3 +95,34 @@ def test_a_method_without_recollections_cannot(method: str, tmp_path: Path) -> N
     with pytest.raises(Conflict, match="remembers no inputs"):
         daemon.begin_transplant(None, 5)
     daemon.close()
+
+
+def held(daemon: Daemon, id: str) -> bool:
+    assert daemon.learner is not None and isinstance(daemon.learner.method, Remembering)
+    return daemon.learner.method.memory.holds(digest_of(id))
+
+
+@pytest.mark.parametrize("stream", [STREAM, VECTORS], ids=["images", "vectors"])
+def test_sums_that_were_kept_are_those_of_what_is_left_once_it_is_taught(
+    stream: list[Message], tmp_path: Path
+) -> None:
+    network = "mlp" if stream is VECTORS else "lenet"
+    wanted = {"network__name": network, "memory__budget_bits": 400_000, "exam__fraction": 0.1}
+    config = a_config(tmp_path, sleep__every_examples=None, **wanted)
+    daemon = build(config, source=MemorySource(stream, finite=False))
+    with running(daemon):
+        wait_until(lambda: daemon.state.tally.messages == len(stream), "learned")
+        name = next(f"example-{n}" for n in range(len(stream)) if held(daemon, f"example-{n}"))
+        answer = Client("http://{}:{}".format(*daemon.serving.address)).erase(name)
+        assert answer["removed"]["statistics"]["state"] == "kept"
+        ask(daemon, "/v1/retrain", {"steps": 5})
+        wait_until(lambda: ended(daemon), "it was taught")
+    assert daemon.learner is not None
+    method = daemon.learner.method
+    assert isinstance(method, ChoosesAnswerer) and method.answering.statistics is not None
+    sums, left = method.answering.statistics.sums, method.remembered_by_class()
+    assert {label: int(count) for label, count in enumerate(sums.counts)} == left
+    inputs, labels = method._shown(method.memory.contents())
+    numbers = method.answering.statistics.numbers(inputs).long()
+    for label in left:
+        assert sums.sums[label].tolist() == numbers[labels == label].sum(0).tolist()
