@@ -10,13 +10,13 @@ PIP_ARGS ?=
 WORKERS ?= -n 3 --dist loadfile --no-loadscope-reorder
 # More words for `make demo`, for pytest in `make test`, and for `make lives` (`--first` seed) and `make soak`.
 ARGS ?=
-# Lives of `make lives`, which are 2000 unless told, and examples of `make soak`, 100000.
+# Lives of `make lives`, which are 2000 unless told, examples of `make soak`, 100000, and faults of `make chaos`, 30.
 N ?=
 
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo test lives soak lint audit format docs proto docs-pictures wheel clean
+.PHONY: help setup test-setup demo test lives soak chaos lint audit format docs proto docs-pictures wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lives: test-setup ## live N simulated lives of the daemon, with faults at any ca
 
 soak: test-setup ## one daemon for N examples: what of its memory, time, descriptors, threads and disk grows
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak $(if $(N),--examples $(N)) $(ARGS)
+
+chaos: test-setup ## daemons on a real broker that meet N faults (30): kills, freezes, a broker that dies; needs Java
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(if $(N),--faults $(N)) $(ARGS)
 
 lint: test-setup ## style, types and the direction of imports, as in CI
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,31 +114,32 @@ def broker(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
         pytest.skip(f"no Kafka broker in the shared folder ({script})")
     if shutil.which("java") is None:
         pytest.skip("java is not on the PATH: the Kafka broker needs Java 17 or newer")
-    data = tmp_path_factory.mktemp("broker")
+    with running_broker(script, tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@contextmanager
+def running_broker(script: Path, data: Path) -> Iterator[Broker]:
+    """`data`, a folder, is gone afterwards."""
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     plain, sasl = command(script, "start", data, "--listener", "SASL_PLAINTEXT", *settings)
-    yield Broker(script, data, address=plain, sasl_address=sasl.split()[1])
-    command(script, "stop", data, "--kill")
-    shutil.rmtree(data, ignore_errors=True)
+    try:
+        yield Broker(script, data, address=plain, sasl_address=sasl.split()[1])
+    finally:
+        command(script, "stop", data, "--kill")
+        shutil.rmtree(data, ignore_errors=True)
 
 
 @pytest.fixture
 def topic(broker: Broker, request: pytest.FixtureRequest) -> Callable[..., str]:
     """Makes fresh topics: `topic(partitions=3, config={...})`. Old timestamps stay: retention is off."""
-    from kafka import KafkaAdminClient
-    from kafka.admin import NewTopic
+    from tests.support.kafka_topic import made_topic
 
     prefix = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
 
     def make(partitions: int = 1, config: dict[str, str] | None = None, name: str | None = None) -> str:
         name = name or f"{prefix}-{uuid.uuid4().hex[:12]}"
-        admin = KafkaAdminClient(bootstrap_servers=broker.address, reconnect_backoff_max_ms=500)
-        try:
-            settings = {"retention.ms": "-1"} | (config or {})
-            admin.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
-            admin.wait_for_topics([name])
-        finally:
-            admin.close()
+        made_topic(broker, name, partitions=partitions, config=config)
         return name
 
     return make

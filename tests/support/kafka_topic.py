@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
 
 from streamlearner.connectors.kafka.source import KafkaSource
 from streamlearner.stream import Message
@@ -37,6 +38,16 @@ def admin(broker: Any) -> Iterator[KafkaAdminClient]:
         yield made
     finally:
         made.close()
+
+
+def made_topic(
+    broker: Any, name: str, *, partitions: int = 1, config: Mapping[str, str] | None = None
+) -> None:
+    """Its messages may be as old as they like: nothing is deleted for its age."""
+    with admin(broker) as client:
+        settings = {"retention.ms": "-1"} | dict(config or {})
+        client.create_topics([NewTopic(name, partitions, 1, topic_configs=settings)])
+        client.wait_for_topics([name])
 
 
 def produce(broker: Any, topic: str, values: list[bytes], partition: int = 0, **settings: Any) -> None:
