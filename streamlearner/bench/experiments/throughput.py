@@ -20,8 +20,16 @@ from torch import Tensor
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.peers.loops import BATCH, BareErAce, Loop, ObserveAlone, OwnSteps, learn_all
-from streamlearner.bench.peers.turns import TurnSource, cpu_seconds_of, run_turn
+from streamlearner.bench.peers.loops import (
+    BATCH,
+    BareErAce,
+    Loop,
+    ObserveAlone,
+    OwnSteps,
+    learn_all,
+    learn_as,
+)
+from streamlearner.bench.peers.turns import Taken, TurnSource, cpu_seconds_of, run_turn
 
 TURNS, MOST_SEEN = 7, 3_000
 SETTINGS = {
@@ -50,6 +58,8 @@ STREAMS = {
     "mlp": Stream("mlp", MOST_SEEN, images=False),
     "resnet": Stream("resnet18_reduced", 200),
 }
+AS_TAKEN = ("bare", "observe")
+"""Loops that learn batches of the sizes that the daemon learned, in as many steps; the others have theirs."""
 GROWTH = "growth"
 TIMES = (10, 100)
 
@@ -64,8 +74,9 @@ class Throughput:
         "default method, batches of 10 new, 10 recollections and 2 augmented views of the new inputs, "
         "float32, one thread, no sleep. The daemon, from messages of the memory source (kafka: of a topic of "
         "four partitions) to weights, with checkpoints, exam, metrics and serving, over (bare) a loop of the "
-        "same optimiser steps on ready tensors, which encodes, stores, counts and answers nothing, (observe) "
-        "a loop of the method's own observe, (er_ace) a bare ER-ACE loop of the same network with 12 raw "
+        "same optimiser steps on ready tensors, as many and of the same sizes, which encodes, stores, counts "
+        "and answers nothing, (observe) a loop of the method's own observe, in as many steps, (er_ace) a "
+        "bare ER-ACE loop of the same network with 12 raw "
         "items of a reservoir of 600, which neither augments nor averages. growth: observe with 10 and 100 "
         "times the codes and classes over observe with few. Values are medians of ratios of examples a "
         "second of CPU, or of CPU seconds (growth), taken in turns."
@@ -129,7 +140,8 @@ def daemon_ratios(
             seconds = {"daemon": cpu_seconds_of(partial(run_turn, daemon, source))}
             loops = loops or loops_beside(daemon.learner.method, inputs, seed=int(settings["seed"]))
             for name, loop in loops.items():
-                seconds[name] = cpu_seconds_of(partial(learn_all, loop, inputs[part], labels[part]))
+                batches = source.taken if name in AS_TAKEN else [Taken(BATCH, 1)] * (turn_examples // BATCH)
+                seconds[name] = cpu_seconds_of(partial(learn_as, loop, inputs[part], labels[part], batches))
             for name, spent in seconds.items():
                 speeds.setdefault(name, []).append(turn_examples / spent)
         daemon.close()

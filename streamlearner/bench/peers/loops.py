@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.bench.peers.turns import Taken
 from streamlearner.methods.base import Experience, unit_interval
 
 BATCH, OLD = 10, 12
@@ -18,14 +20,24 @@ LEARNING_RATE, EMA_STEP = 0.05, 0.005
 
 
 class Loop(Protocol):
-    def step(self, inputs: Tensor, labels: Tensor) -> None:
-        """Learns one batch, raw as messages hold it."""
+    def step(self, inputs: Tensor, labels: Tensor, *, steps: int = 1) -> None:
+        """Learns one batch, raw as messages hold it; in so many optimiser steps, where the loop is one of
+        the method's own steps."""
 
 
 def learn_all(loop: Loop, inputs: Tensor, labels: Tensor) -> None:
     """In batches of ten."""
-    for start in range(0, len(labels), BATCH):
-        loop.step(inputs[start : start + BATCH], labels[start : start + BATCH])
+    learn_as(loop, inputs, labels, [Taken(BATCH, 1)] * -(-len(labels) // BATCH))
+
+
+def learn_as(loop: Loop, inputs: Tensor, labels: Tensor, taken: Sequence[Taken]) -> None:
+    """In batches as the daemon took them, with as many steps: what it withheld is left out at the end."""
+    start = 0
+    for examples, steps in taken:
+        if examples:
+            part = slice(start, start + examples)
+            loop.step(inputs[part], labels[part], steps=steps)
+            start += examples
 
 
 class ObserveAlone:
@@ -34,8 +46,8 @@ class ObserveAlone:
     def __init__(self, method: Any) -> None:
         self.method = method.clone()
 
-    def step(self, inputs: Tensor, labels: Tensor) -> None:
-        self.method.observe(Experience(inputs=inputs, labels=labels))
+    def step(self, inputs: Tensor, labels: Tensor, *, steps: int = 1) -> None:
+        self.method.observe(Experience(inputs=inputs, labels=labels, changing=steps > 1))
 
 
 class OwnSteps:
@@ -53,10 +65,16 @@ class OwnSteps:
         self.old = torch.rand(HELD, *input_shape, generator=self.generator)
         self.old_labels = torch.randint(self.classes, (HELD,), generator=self.generator)
 
-    def step(self, inputs: Tensor, labels: Tensor) -> None:
+    def step(self, inputs: Tensor, labels: Tensor, *, steps: int = 1) -> None:
+        new = unit_interval(inputs)
+        self._step(new, labels)
+        for _ in range(steps - 1):  # as the method, which learns them augmented from the second step on
+            self._step(self.augmentation(new, generator=self.generator), labels)
+
+    def _step(self, new: Tensor, labels: Tensor) -> None:
         drawn = torch.randint(HELD, (OLD,), generator=self.generator)
         old = self.augmentation(self.old[drawn], generator=self.generator)
-        logits = self.network(torch.cat([unit_interval(inputs), old]))[:, : self.classes]
+        logits = self.network(torch.cat([new, old]))[:, : self.classes]
         loss = er_ace(logits, labels, self.old_labels[drawn])
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -77,7 +95,7 @@ class BareErAce:
         self.labels = torch.zeros(HELD, dtype=torch.int64)
         self.seen = 0
 
-    def step(self, inputs: Tensor, labels: Tensor) -> None:
+    def step(self, inputs: Tensor, labels: Tensor, *, steps: int = 1) -> None:
         new, there = unit_interval(inputs), min(self.seen, HELD)
         drawn = torch.randint(there, (OLD,), generator=self.generator) if there else torch.arange(0)
         logits = self.network(torch.cat([new, self.held[drawn]]))[:, : self.classes]
