@@ -69,7 +69,9 @@ class Message:
     def traceparent(self) -> str | None:
         """The trace that it is a part of, as W3C Trace Context writes it; None where no header says one."""
         for name, value in self.headers:
-            if name.lower() in ("traceparent", "ce_traceparent") and _TRACEPARENT.fullmatch(value or b""):
+            if len(name) < 11 or name.lower() not in ("traceparent", "ce_traceparent"):
+                continue
+            if _TRACEPARENT.fullmatch(value or b""):
                 return value.decode()
         return None
 

@@ -43,28 +43,42 @@ class Examples(NamedTuple):
         return len(self.labels)
 
 
-def squared_distances(newer: Examples, held: Examples) -> Floats:
-    """[newer, held], infinite between tasks. Values count by the spread of their column among those held."""
-    inputs, others = held.inputs.astype(np.float32), newer.inputs.astype(np.float32)
-    if held.inputs.dtype != np.uint8:
-        wide = held.inputs.astype(np.float64)
-        middle, spread = wide.mean(0), wide.std(0)
-        spread[spread == 0] = np.inf
-        inputs = np.clip((wide - middle) / spread, -CLIPPED, CLIPPED).astype(np.float32)
-        others = np.clip((newer.inputs - middle) / spread, -CLIPPED, CLIPPED).astype(np.float32)
-    squares = (others**2).sum(1)[:, None] + (inputs**2).sum(1) - 2 * (others @ inputs.T)
-    squares[newer.tasks[:, None] != held.tasks] = np.inf
-    nonnegative: Floats = np.maximum(squares, 0)
-    return nonnegative
+class Held:
+    """Examples of the exam, made ready once for many votes. Values count by the spread of their column."""
 
+    def __init__(self, examples: Examples) -> None:
+        self.examples = examples
+        self._scale: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        if examples.inputs.dtype != np.uint8:
+            wide = examples.inputs.astype(np.float64)
+            middle, spread = wide.mean(0), wide.std(0)
+            spread[spread == 0] = np.inf
+            self._scale = middle, spread
+        self._inputs = self._scaled(examples.inputs)
+        self._squares = (self._inputs**2).sum(1)
 
-def agree_with_each_other(held: Examples, label: int) -> NDArray[np.bool_]:
-    """Of the examples held of a class, which are nearest to another one of it."""
-    of = np.flatnonzero(held.labels == label)
-    squares = squared_distances(Examples(held.inputs[of], held.labels[of], held.tasks[of]), held)
-    squares[np.arange(len(of)), of] = np.inf
-    agree: NDArray[np.bool_] = held.labels[squares.argmin(1)] == label
-    return agree
+    def _scaled(self, inputs: NDArray[Any]) -> Floats:
+        if self._scale is not None:
+            middle, spread = self._scale
+            inputs = np.clip((inputs - middle) / spread, -CLIPPED, CLIPPED)
+        return inputs.astype(np.float32)
+
+    def squared_distances(self, newer: Examples) -> Floats:
+        """[newer, held], infinite between tasks."""
+        others = self._scaled(newer.inputs)
+        squares = (others**2).sum(1)[:, None] + self._squares - 2 * (others @ self._inputs.T)
+        squares[newer.tasks[:, None] != self.examples.tasks] = np.inf
+        nonnegative: Floats = np.maximum(squares, 0)
+        return nonnegative
+
+    def agree_with_each_other(self, label: int) -> NDArray[np.bool_]:
+        """Of the examples of a class, which are nearest to another one of it."""
+        inputs, labels, tasks = self.examples
+        of = np.flatnonzero(labels == label)
+        squares = self.squared_distances(Examples(inputs[of], labels[of], tasks[of]))
+        squares[np.arange(len(of)), of] = np.inf
+        agree: NDArray[np.bool_] = labels[squares.argmin(1)] == label
+        return agree
 
 
 class Contradictions:
@@ -92,20 +106,23 @@ class Contradictions:
         every = VOTES_EVERY * (1 + values // CHEAP)
         return held <= VOTES or bool(self.batches % every and not self.in_dispute)
 
-    def judge(self, newer: Examples, held: Examples) -> list[int]:
+    def judge(self, newer: Examples, held: Held) -> list[int]:
         """Places of those of `held` that the newer ones, of a batch that votes, contradict, ascending."""
-        squares = squared_distances(newer, held)
+        squares, labels = held.squared_distances(newer), held.examples.labels
+        places = np.argpartition(squares, VOTES, axis=1)[:, :VOTES]
+        near = np.take_along_axis(squares, places, 1)
+        rows, nearest = np.arange(len(near)), near.argmin(1)
+        found = labels[places[rows, nearest]].tolist(), near[rows, nearest].tolist()
         outvoted: set[int] = set()
-        for to_each, label in zip(squares, newer.labels.tolist(), strict=True):
-            places = np.argpartition(to_each, VOTES)[:VOTES]
-            first = places[to_each[places].argmin()]
-            if np.isfinite(to_each[first]):
-                self._watch(label, bool(held.labels[first] == label), float(to_each[first]), held)
-                outvoted |= self._vote(label, places[to_each[places] <= self.reach].tolist(), held.labels)
+        for row, (label, other, distance) in enumerate(zip(newer.labels.tolist(), *found, strict=True)):
+            if math.isfinite(distance):
+                self._watch(label, other == label, distance, held)
+                if self.in_dispute:
+                    outvoted |= self._vote(label, places[row, near[row] <= self.reach].tolist(), labels)
         self.found += len(outvoted)
         return sorted(outvoted)
 
-    def _watch(self, label: int, agrees: bool, distance: float, held: Examples) -> None:
+    def _watch(self, label: int, agrees: bool, distance: float, held: Held) -> None:
         """What the nearest one shows of the class."""
         if agrees:
             self.reach = SLOWNESS * self.reach + (1 - SLOWNESS) * distance if self.reach else distance
@@ -120,11 +137,11 @@ class Contradictions:
             self.against.clear()
 
     @staticmethod
-    def _fell(window: AdaptiveWindow, change: Change | None, held: Examples, label: int) -> bool:
+    def _fell(window: AdaptiveWindow, change: Change | None, held: Held, label: int) -> bool:
         """Whether a change is a fall, and to less than the exam's own examples of the class show."""
-        if change is None or change.after >= change.before or label not in held.labels:
+        if change is None or change.after >= change.before or label not in held.examples.labels:
             return False
-        own = agree_with_each_other(held, label)
+        own = held.agree_with_each_other(label)
         # one right and one wrong more: of few examples a share of 0 or 1 is not certain
         share = (own.sum() + 1) / (len(own) + 2)
         error = math.sqrt(share * (1 - share) * (1 / (len(own) + 2) + 1 / change.width))
@@ -132,8 +149,6 @@ class Contradictions:
 
     def _vote(self, label: int, places: list[int], labels: Indices) -> set[int]:
         """Those that are outvoted now."""
-        if not self.in_dispute:
-            return set()
         for place in places:
             if (agrees := label == labels[place]) or label in self.in_dispute:
                 votes = self.against.pop(place, 0) + (-1 if agrees else 1)

@@ -42,11 +42,11 @@ class BalancedRecollectionMemory(RecollectionMemory):
         return super()._choose(classes)
 
     def _place(self, label: int, draw: float, seen: int) -> int:
-        index = self._classes()
+        index, records = self._classes(), self._records
         own, before = index.places(label), self._seen_by_class.get(label, 0)
         self._seen_by_class[label] = before + 1
-        if len(self) < self.capacity:
-            return len(self) if len(own) == before or draw * before < max(len(own), 1) else -1
+        if records.held < records.capacity:
+            return records.held if len(own) == before or draw * before < max(len(own), 1) else -1
         if (
             not own and before
         ):  # all of its records made room for others: come back with the probability that is due

@@ -113,6 +113,9 @@ class ReadableMemory(TensorState):
             yield label, self._records.recall(index.places(label)[:most])
 
     def _classes(self, *, keep: bool = True) -> ClassIndex:
-        index = self._index or ClassIndex(self._records.labels())
-        self._index = index if keep else self._index
+        if self._index is not None:
+            return self._index
+        index = ClassIndex(self._records.labels())
+        if keep:
+            self._index = index
         return index

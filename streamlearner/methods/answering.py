@@ -92,6 +92,10 @@ class Answering(nn.Module):
         """Whose logits the answer takes."""
         return {STATISTICS: (), BLEND: (AVERAGED,)}.get(self.who, (self.who,))
 
+    def needs_live(self, known: Mapping[str, Tensor]) -> bool:
+        """Whether LIVE counts beside the answers that are known: it answers, or all are compared."""
+        return self.who == LIVE or all(name in known for name in self.names if name != LIVE)
+
     @property
     def asks_statistics(self) -> bool:
         """Whether the answer takes theirs: also where a class is too young for a network."""
@@ -105,14 +109,11 @@ class Answering(nn.Module):
     @property
     def unsettled(self) -> bool:
         """Whether there is a class so new that each batch may change its answers much."""
-        return self.statistics is not None and bool(self._young().any())
+        return self.statistics is not None and bool(self.young.any())
 
     @property
-    def young(self) -> Tensor:
+    def young(self) -> NDArray[np.bool_]:
         """Classes that a network cannot know yet, [classes] bool."""
-        return torch.from_numpy(self._young())
-
-    def _young(self) -> NDArray[np.bool_]:
         assert self.statistics
         counts: NDArray[np.int32] = self.statistics.sums.counts.numpy()  # by numpy: asked with each batch
         return np.less(counts, min(YOUNG, int(counts.sum()) // (4 * max(1, len(counts)))))
@@ -149,15 +150,16 @@ class Answering(nn.Module):
         return {STATISTICS: own} | {name: self.with_young(scores, own) for name, scores in found.items()}
 
     def with_young(self, scores: Tensor, own: Tensor | None) -> Tensor:
-        """Scores of a network, but those of statistics (`own`, None where they are not asked) for inputs that
-        these take for a young class."""
-        return scores if own is None else own.where(self.young[own.argmax(1)][:, None], scores)
+        """Scores of a network, but of statistics (`own`, None: not asked) where these see a young class."""
+        if own is None or not (young := self.young).any():
+            return scores
+        return own.where(torch.from_numpy(young)[own.argmax(1)][:, None], scores)
 
     def learn(self, numbers: Tensor | None, labels: Tensor, predicted: Mapping[str, Tensor]) -> bool:
         """Learns what statistics learn, and who was right, where all are compared: `predicted` [n] by
         answerer, from before the examples were learned. Whether meanings changed: then statistics answer, who
         forget first."""
-        self.choice[3] += 1
+        self.choice.numpy()[3] += 1  # in place, without four calls of torch
         if all(name in predicted for name in self.names):
             nobody = torch.full_like(labels, -1)
             right = [predicted.get(name, nobody) == labels for name in ANSWERERS]
@@ -203,9 +205,8 @@ class Answering(nn.Module):
         """Limits statistics to their share of the budget, which may be smaller since the last restart."""
         if self.statistics is None:
             return
-        self.statistics.limit(
-            statistics_share(self.budget_bits, settled=bool(self.choice[2]), ordered=self.ordered)
-        )
+        share = statistics_share(self.budget_bits, settled=bool(self.choice[2]), ordered=self.ordered)
+        self.statistics.limit(share)
         self._drop_what_is_of_no_use()
 
     def _drop_what_is_of_no_use(self) -> None:
@@ -225,9 +226,8 @@ class Answering(nn.Module):
             self.statistics = None
         elif self.statistics is not None and prefix + "choice" in state_dict:
             settled = bool(state_dict[prefix + "choice"][2])
-            self.statistics.budget_bits = statistics_share(
-                self.budget_bits, settled=settled, ordered=self.ordered
-            )
+            share = statistics_share(self.budget_bits, settled=settled, ordered=self.ordered)
+            self.statistics.budget_bits = share
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Checkpoints of version 0.1.0 have no answerers: the network goes on answering for them."""

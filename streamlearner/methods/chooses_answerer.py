@@ -49,7 +49,8 @@ class ChoosesAnswerer(Remembering, Mergeable):
         network = NetworkAnswers(asked, self.seen_classes)
         if statistics is None or not answering.asks_statistics:
             return network
-        return BothAnswer(network, statistics, young=answering.young, blend=who == BLEND)
+        young = torch.from_numpy(answering.young)
+        return BothAnswer(network, statistics, young=young, blend=who == BLEND)
 
     @torch.no_grad()
     def answers(self, inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:

@@ -52,16 +52,19 @@ class Recall:
         """`symbols` [n, c] are the codes of the new inputs."""
         remembered = memory.sample(self.recollections * self.candidates)
         views = symbols[: self.views]
-        tasks = experience.tasks if experience.tasks is not None else torch.full_like(experience.labels, -1)
+        of_views = experience.labels.new_full((len(views),), -1)
+        if experience.tasks is not None:
+            of_views = experience.tasks[: len(views)]
         decoded = association.decode(torch.cat([remembered.symbols, views]))
         held = len(remembered.labels)
         old = Recalled(decoded[:held], remembered.labels, remembered.tasks, held)
         if self.candidates > 1 and held:
             old = self._hardest(old, student, seen_classes)
+            decoded = torch.cat([old.inputs, decoded[held:]])
         return Recalled(
-            inputs=torch.cat([old.inputs, decoded[held:]]),
+            inputs=decoded,
             labels=torch.cat([old.labels, experience.labels[: len(views)]]),
-            tasks=torch.cat([old.tasks, tasks[: len(views)]]),
+            tasks=torch.cat([old.tasks, of_views]),
             remembered=old.remembered,
         )
 

@@ -32,10 +32,10 @@ DISTORTION_EVERY_STEPS = 20
 
 
 class Step(NamedTuple):
-    """One optimiser step: log-probabilities [n, classes] for the new inputs and the loss, both from before
-    it, and the decoded inputs [m, *input_shape] that were learned with them."""
+    """One optimiser step: logits [n, classes] for the new inputs and the loss, both from before it, and the
+    decoded inputs [m, *input_shape] that were learned with them."""
 
-    answers: Tensor
+    logits: Tensor
     loss: float
     recollected: Tensor
 
@@ -139,8 +139,9 @@ class RecollectionReplay(ChoosesAnswerer):
         measured = self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0
         distortion = float((self.association.decode(symbols) - new).abs().mean()) if measured else None
         self._remember(new, symbols, experience, step.recollected)
-        if LIVE not in answers:
-            answers[LIVE] = self.answering.with_young(first.answers, answers.get(STATISTICS))
+        if LIVE not in answers and self.answering.needs_live(answers):
+            live = self.seen_classes.restricted(first.logits, experience.tasks).log_softmax(1)
+            answers[LIVE] = self.answering.with_young(live, answers.get(STATISTICS))
         predicted = {name: scores.argmax(1) for name, scores in answers.items()}
         answered = predicted[self.answering.who]
         changed = self.answering.learn(numbers, experience.labels, predicted)
@@ -175,8 +176,7 @@ class RecollectionReplay(ChoosesAnswerer):
         value = float(loss.detach())
         sgd_step(network, learning_rate=self.learning_rate, loss=value)
         self.hippocampus.update_average(decay=self.ema_decay)
-        answers = self.seen_classes.restricted(logits[:n].detach(), experience.tasks).log_softmax(1)
-        return Step(answers, value, old.inputs)
+        return Step(logits[:n].detach(), value, old.inputs)
 
     def _loss(self, logits: Tensor, inputs: Tensor, experience: Experience, old: Recalled) -> Tensor:
         """Asymmetric cross-entropy, plus `distillation` times the mean squared difference between the logits

@@ -109,7 +109,8 @@ class Network(nn.Module):
         for one that is refused is undone."""
         if self._batch_statistics is not None:
             self._batch_statistics.end(taken=taken)
-        self.refused_last = not taken
+        if self.refused_last is taken:  # modules take long to set anything
+            self.refused_last = not taken
 
     def features(self, inputs: Tensor) -> Tensor:
         """The representation [n, f] of inputs [n, *input_shape]: the input of the head, and of a linear
@@ -122,7 +123,8 @@ class Network(nn.Module):
 
     def _represent(self, inputs: Tensor) -> Tensor:
         if self.training:
-            self._batch_statistics = self._batch_statistics or BatchStatistics(self.body)
+            if self._batch_statistics is None:
+                self._batch_statistics = BatchStatistics(self.body)
             self._batch_statistics.begin()
         inputs = inputs.to(self.head.weight.device)
         if self.image_standardisation is not None:

@@ -132,3 +132,17 @@ def test_goes_on_after_a_restart_as_if_there_was_none() -> None:
 
 def test_nothing_seen_is_nothing_to_keep() -> None:
     assert Contradictions().state() is None
+
+
+def test_after_a_change_the_examples_that_are_held_then_vote_as_after_a_restart() -> None:
+    exam = an_exam()
+    learn(exam, *clouds(600, seed=0), period=0)
+    exam.erase(label=1)
+    restarted = an_exam()
+    restarted.load_state_dict(exam.state_dict())
+    restarted.contradictions.restore(json.loads(json.dumps(exam.contradictions.state())))
+    inputs, labels = clouds(300, seed=1)
+    for each in (exam, restarted):
+        learn(each, inputs, (labels + 1) % CLASSES, period=1)
+    assert exam.contradictions.state() == restarted.contradictions.state()
+    assert torch.equal(exam.inputs, restarted.inputs)
