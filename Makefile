@@ -16,7 +16,7 @@ N ?=
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo test lives soak chaos lint audit format docs proto docs-pictures wheel clean
+.PHONY: help setup test-setup demo demo-cluster test lives soak chaos lint audit format docs proto docs-pictures wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ setup: $(VENV)/.setup ## make .venv with streamlearner in it (again only when py
 
 demo: setup ## learn a stream of digits on this machine, no broker needed; ARGS="..." goes to `streamlearner demo`
 	$(BIN)/streamlearner demo $(ARGS)
+
+demo-cluster: test-setup ## two learners, a consolidator, two replicas and Kafka on this machine, one learner killed
+	@tests/system-packages
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 $(BIN)/python -m tests.demo_cluster $(ARGS)
 
 test: test-setup ## run every test; those whose tools are missing skip and say why; ARGS="..." goes to pytest
 	@tests/system-packages

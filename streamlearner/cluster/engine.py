@@ -31,6 +31,12 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 DRAIN_S = 120.0
+UNHURRIED = {
+    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90",
+}
+"""For a Ray of our own. It gives a node, and a proxy, few seconds to start, and ends one that takes longer:
+on a busy machine all of them. Whoever sets these otherwise is obeyed."""
 SPARE_CPUS = 8
 """For learners that are asked for later, and for what Ray itself starts, on a machine of our own."""
 
@@ -150,6 +156,8 @@ class Engine:
     def start(self) -> None:
         """On the cluster at RAY_ADDRESS, or one of its own on this machine. Raises ConfigError without
         Ray."""
+        if not os.environ.get("RAY_ADDRESS"):
+            os.environ.update(UNHURRIED | os.environ)  # read when Ray is imported
         try:
             import ray
         except ModuleNotFoundError:
