@@ -64,7 +64,7 @@ class QuestionsDocument(TypedDict):
 
 @shown({"outcome": "accepted", "prediction_id": "6b1f0c9d2a7e-17"})
 class Joined(TypedDict):
-    outcome: Literal["accepted", "duplicate", "ignored"]
+    outcome: Literal["accepted", "sent_on", "duplicate", "ignored"]
     prediction_id: NotRequired[Annotated[str | None, Field(description="absent where the event was ignored")]]
     reason: NotRequired[Annotated[str | None, Field(description="why it was ignored")]]
 

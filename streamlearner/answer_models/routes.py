@@ -80,7 +80,7 @@ class Accepted(TypedDict):
 
 @shown({"outcome": "accepted", "prediction_id": "6b1f0c9d2a7e-17"})
 class Labelled(TypedDict):
-    outcome: Literal["accepted", "duplicate"]
+    outcome: Literal["accepted", "sent_on", "duplicate"]
     prediction_id: str
 
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
-from prometheus_client import CollectorRegistry
-
-from streamlearner.app.access import make_access
 from streamlearner.app.assembly import assemble
-from streamlearner.app.codec import make_codec
-from streamlearner.app.consolidating import Consolidating
-from streamlearner.app.machine import THIS_MACHINE
 from streamlearner.app.outside import make_dead_letters, make_source
 from streamlearner.app.parts import make_eye
-from streamlearner.app.serving import make_serving
 from streamlearner.config.loading import Config
 from streamlearner.daemon.loop import Daemon
-from streamlearner.daemon.reports import retention_document
-from streamlearner.daemon.requests import Requests, StatusDocuments
-from streamlearner.decoding.codec import REASONS, Schema
+from streamlearner.decoding.codec import Schema
 from streamlearner.errors import ConfigError
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.merging import draw_apart
 from streamlearner.learning.predictor import Predictor
-from streamlearner.replicas.port import NOTHING
-from streamlearner.serving import Conflict, ReadOnlyAccess
 from streamlearner.state.lock import StateLock
-from streamlearner.telemetry.metrics import Metrics
-from streamlearner.version import __version__
 
 POLL_S = 0.01
 """A learner reads several partitions in turns: none of them may hold up the others."""
@@ -90,39 +76,3 @@ def make_lineage(config: Config, *, partition: int, folder: Path) -> Daemon:
 
     daemon.state.learner_factory = apart
     return daemon
-
-
-class Replica:
-    """Answers with published versions: each is loaded beside the one that answers, tried, and swapped in."""
-
-    def __init__(self, config: Config) -> None:
-        self._work, self._codec = Consolidating(config), make_codec(config)
-        self._requests = Requests(
-            ingest=None, request_sleep=_refuse, kept_versions=list, clock=THIS_MACHINE.clock
-        )
-        metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
-        access = ReadOnlyAccess.of(make_access(config), why=WHY_NOT)
-        self._serving = make_serving(
-            config, requests=self._requests, metrics=metrics, codec=self._codec, access=access
-        )
-        self.version, self._retention = 0, retention_document(None)
-
-    @property
-    def application(self) -> Any:
-        """What answers HTTP."""
-        return self._serving.application
-
-    def look(self, newest: int, folder: Path) -> None:
-        """Version `newest` answers from now on, if it is another one."""
-        if newest > self.version and (state := self._work.read(folder)) is not None:
-            self._codec.schema = state.schema
-            self._serving.refresh(state.predictor())
-            self.version, self._retention = newest, retention_document(state.learner)
-        told = {"connected": True, "ready": self.version > 0, "model_version": self._serving.version}
-        documents = StatusDocuments(NOTHING | told, retention=self._retention, version=self.version)
-        self._requests.publish(documents)
-        self._requests.heartbeat(learning=True)
-
-
-def _refuse() -> None:
-    raise Conflict(WHY_NOT)

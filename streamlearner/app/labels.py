@@ -3,6 +3,7 @@ labels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -11,7 +12,7 @@ from streamlearner.app.outside import ingest, make_labels_source
 from streamlearner.config.loading import Config
 from streamlearner.connectors.joined import JoinedSource
 from streamlearner.connectors.push import PushLog
-from streamlearner.serving import LabelsLater
+from streamlearner.serving import IngestExample, LabelsLater, Receipt
 from streamlearner.state.predictions import Predictions
 from streamlearner.stream import Source
 
@@ -27,10 +28,13 @@ def with_labels(
     if log is None and (keeps or own.exists()):
         log = opened.enter_context(PushLog(own))
         source = JoinedSource(source, log, path=config.state_dir / "labels-taken.jsonl")
-    return source, make_later(config, log, opened=opened) if keeps and log else None
+    return source, make_later(config, partial(ingest, log), opened=opened) if keeps and log else None
 
 
-def make_later(config: Config, log: PushLog, *, opened: ExitStack) -> LabelsLater:
+def make_later(
+    config: Config, learn: Callable[[list[IngestExample]], Receipt], *, opened: ExitStack
+) -> LabelsLater:
+    """`learn` makes a labelled one durable."""
     predictions = Predictions(
         config.state_dir / "predictions.sqlite",
         budget_bits=config.labels.budget_bits,
@@ -40,7 +44,7 @@ def make_later(config: Config, log: PushLog, *, opened: ExitStack) -> LabelsLate
     topic = make_labels_source(config)
     return LabelsLater(
         predictions=opened.enter_context(closing(predictions)),
-        ingest=partial(ingest, log),
+        ingest=learn,
         topic=topic and opened.enter_context(closing(topic)),
         place=config.state_dir / "labels-topic.json",
     )

@@ -35,6 +35,7 @@ def make_serving(
     later: LabelsLater | None = None,
     history: History | None = None,
     access: Access | None = None,
+    id_prefix: str | None = None,
 ) -> Serving:
     section = config.serving
     return Serving(
@@ -48,6 +49,7 @@ def make_serving(
         tls=make_tls(config),
         model_name=section.model_name,
         later=later,
+        id_prefix=id_prefix,
         history=history,
         history_every_s=config.history.every_s,
         grpc_port=section.grpc_port,

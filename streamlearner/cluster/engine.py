@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from streamlearner.app.cluster import Replica, make_lineage
+from streamlearner.app.cluster import make_lineage
+from streamlearner.app.cluster_replica import Replica
 from streamlearner.app.cluster_setup import Setup, open_config
 from streamlearner.app.consolidating import Consolidating
 from streamlearner.cluster.assignment import assigned, read_assignment
 from streamlearner.cluster.claims import Claims
 from streamlearner.cluster.consolidator import Consolidator
-from streamlearner.cluster.layout import ASSIGNMENT, REPLICAS, RUNS, WANTED
+from streamlearner.cluster.layout import ASSIGNMENT, PREFIXES, REPLICAS, RUNS, WANTED
 from streamlearner.cluster.learner import IDLE_S, ClusterLearner
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
@@ -125,7 +126,12 @@ class ConsolidatorActor:
 def replica_application(setup: Setup) -> Any:
     """What Ray Serve asks in a replica's process. A thread follows the published versions."""
     store, pid = Store(setup.store), os.getpid()
-    replica, versions = Replica(open_config(setup)), PublishedVersions(store)
+    versions = PublishedVersions(store)
+    replica = Replica(
+        open_config(setup),
+        register=lambda prefix: store.replace(f"{PREFIXES}/{prefix}.json", {"pid": pid}),
+        is_known=lambda prefix: prefix.isalnum() and store.read(f"{PREFIXES}/{prefix}.json") is not None,
+    )
 
     def follow() -> None:
         while True:

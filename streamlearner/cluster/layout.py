@@ -10,6 +10,8 @@ from streamlearner.cluster.store import Store
 ASSIGNMENT, WANTED = "assignment.json", "wanted.json"
 LEARNERS, STARTS, REPLICAS, PARTITIONS = "learners", "starts", "replicas", "partitions"
 LEASE, REPORT = "consolidator/lease", "consolidator/report.json"
+PREFIXES = "prefixes"
+"""By which the ids of predictions begin: each process that answered has one."""
 RUNS = "runs"
 """Of `streamlearner cluster run`: who started last has the cluster."""
 

@@ -27,7 +27,9 @@ from streamlearner.stream import Factors, Label, Source
 from streamlearner.telemetry.metrics import Metrics
 
 NOT_KEPT = "this daemon keeps no predictions for labels that come later: set labels.budget_bits"
-STATUSES = {"accepted": 202, "duplicate": 200, "conflict": 409, "unknown": 404, "expired": 410}
+STATUSES = {
+    "accepted": 202, "sent_on": 202, "duplicate": 200, "conflict": 409, "unknown": 404, "expired": 410,
+}  # fmt: skip
 KINDS = {"conflict": "label-conflict", "unknown": "unknown-prediction", "expired": "prediction-expired"}
 MOST_ASKED = 10_000
 """Questions that are remembered to have been given, until their label comes."""
@@ -35,7 +37,7 @@ MOST_ASKED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a label: a name of `state.answered.OUTCOMES`, and a sentence."""
+    """What became of a label: a name of `state.answered.OUTCOMES`, or sent_on; and a sentence."""
 
     name: str
     text: str
@@ -44,12 +46,14 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class LabelsLater:
     """Where `predictions` wait, and what makes an example durable (`DaemonPort.ingest`). `topic` brings more
-    labels; how far it was read is noted in `place`."""
+    labels; how far it was read is noted in `place`. `others`, where several answer and each keeps predictions
+    of its own, sends a label on to them: False for a prediction that none of them gave."""
 
     predictions: Predictions
     ingest: Callable[[list[IngestExample]], Receipt]
     topic: Source | None = None
     place: Path = Path("labels-topic.json")
+    others: Callable[[str, Label | Factors], bool] | None = None
 
 
 class Joining:
@@ -57,7 +61,7 @@ class Joining:
 
     def __init__(self, later: LabelsLater, *, metrics: Metrics) -> None:
         self._predictions = later.predictions
-        self._learn = later.ingest
+        self._learn, self._others = later.ingest, later.others
         self._metrics = metrics
         self._asked = OrderedDict[str, None]()
 
@@ -77,14 +81,22 @@ class Joining:
         return {factor for text in texts if text and text[0] == "{" for factor in json.loads(text)}
 
     def join(self, name: str, label: Label | Factors) -> Outcome:
-        """The example is durable when this returns "accepted". Raises what `DaemonPort.ingest` raises: then
-        nothing was joined, and the label may be sent again."""
+        """The example is durable when this returns "accepted", the label when "sent_on". Raises what
+        `DaemonPort.ingest` raises: then nothing was joined, and the label may be sent again."""
         outcome = self._join(name, label)
+        if outcome.name == "unknown" and self._others and self._others(name, label):
+            self._metrics.count_label(outcome="sent_on")
+            return Outcome("sent_on", "")
         self._tell(outcome.name)
         if outcome.name == "accepted" and name in self._asked:
             self._asked.pop(name, None)
             self._metrics.count_question(outcome="answered")
         return outcome
+
+    def join_from_topic(self, name: str, label: Label | Factors) -> None:
+        """As `join`; one for another's prediction is passed over."""
+        if self._others is None or self._predictions.find(name) is not None:
+            self.join(name, label)
 
     def erase(self, name: str) -> bool:
         """The input that waits for its label leaves. Whether there was one."""

@@ -71,7 +71,7 @@ class LabelsTopic:
             log.warning("%s: no label: %s", message.where(), error)
             return True
         try:
-            self._joining.join(found.prediction_id, label)
+            self._joining.join_from_topic(found.prediction_id, label)
         except StreamlearnerError as error:
             log.warning("%s: %s; trying again", message.where(), error)
             return False

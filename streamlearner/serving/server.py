@@ -162,15 +162,20 @@ class Serving:
 
     def start(self) -> None:
         """Binds the ports, then answers. Raises `ConfigError` where an address cannot be had."""
-        if self._joining is not None:
-            self._joining.recover()
-        if self._topic is not None:
-            self._topic.start()
+        self.start_labels()
         if self._rpc is not None:
             self._rpc.start()
         self._listener.start()
         if self._recorder is not None:
             self._recorder.start()
+
+    def start_labels(self) -> None:
+        """Joins what was noted before, and what comes by a topic: alone, where another has the port and asks
+        `application`."""
+        if self._joining is not None:
+            self._joining.recover()
+        if self._topic is not None:
+            self._topic.start()
 
     def refresh(self, predictor: Predictor | None) -> bool:
         """Serves a frozen copy of `predictor` where that is due (`ServedModel.refresh`); None: not yet."""

@@ -1,0 +1,168 @@
+"""A replica of a cluster answers as a daemon does; what is sent to it goes to the stream."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from starlette.testclient import TestClient
+
+from streamlearner import Learner
+from streamlearner.app import cluster_writes
+from streamlearner.app.cluster_replica import Replica
+from streamlearner.config.loading import load
+from streamlearner.connectors.kafka.appender import TooLargeForTopic
+from streamlearner.decoding.codec import Codec
+from streamlearner.errors import SourceError
+from streamlearner.stream import Message
+from tests.support.asked_daemon import AskedDaemon
+from tests.support.http_surface import DIGIT, SURFACE, refused
+
+SETTINGS: dict[str, Any] = {"memory.budget_bits": "16 KiB", "sleep.steps": 20, "threads": 1}
+KAFKA = {"source.type": "kafka", "source.kafka.topic": "examples", "source.kafka.labels_topic": "labels"}
+
+
+class Topics:
+    """In place of a broker: what was appended, by topic."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, list[Message]] = {}
+        self.failure: SourceError | None = None
+
+    def appender(self, *, topic: str, **_: Any) -> Any:
+        return _Appender(self, topic)
+
+
+class _Appender:
+    def __init__(self, topics: Topics, topic: str) -> None:
+        self._topics, self.topic = topics, topic
+
+    def append(self, messages: Sequence[Message]) -> dict[int, int]:
+        if self._topics.failure is not None:
+            raise self._topics.failure
+        self._topics.messages.setdefault(self.topic, []).extend(messages)
+        return {0: len(self._topics.messages[self.topic])}
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published version: the state folder of what learned some digits."""
+    digits, folder = load_digits(), tmp_path_factory.mktemp("version") / "000001"
+    learner = Learner(memory_budget="16 KiB", seed=0)
+    learner.learn_many((digits.images[:200] * 15).astype(np.uint8), digits.target[:200])
+    learner.sleep()
+    learner.save(folder)
+    return folder
+
+
+@pytest.fixture
+def topics(monkeypatch: pytest.MonkeyPatch) -> Topics:
+    made = Topics()
+    monkeypatch.setattr(cluster_writes, "KafkaAppender", made.appender)
+    return made
+
+
+@pytest.fixture
+def replica(version: Path, topics: Topics, tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
+    """Makes replicas, of one machine, that know each other's predictions."""
+    made: list[Replica] = []
+    prefixes: set[str] = set()
+
+    def make(**settings: Any) -> TestClient:
+        chosen = SETTINGS | KAFKA | {"state_dir": tmp_path / "replicas"} | settings
+        config = load(path=None, settings=chosen, environ={})
+        one = Replica(config, register=prefixes.add, is_known=prefixes.__contains__)
+        made.append(one)
+        one.look(1, version)
+        return TestClient(one.application, base_url="http://127.0.0.1:8080")
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(params=("daemon", "replica"))
+def client(request: pytest.FixtureRequest, version: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    if request.param == "replica":
+        yield request.getfixturevalue("replica")(**{"source.kafka.labels_topic": None})
+        return
+    shutil.copytree(version, tmp_path / "state")
+    with AskedDaemon(SETTINGS | {"source.type": "push"}, tmp_path / "state", messages=None) as daemon:
+        yield httpx.Client(base_url=f"http://127.0.0.1:{daemon.port}")
+
+
+@pytest.mark.parametrize("check", SURFACE, ids=lambda check: check.__name__)
+def test_both_answer_alike(check: Callable[[httpx.Client], None], client: httpx.Client) -> None:
+    check(client)
+
+
+def test_what_is_posted_is_in_the_topic_as_a_learner_reads_it(
+    replica: Callable[..., TestClient], topics: Topics
+) -> None:
+    body = {"examples": [{"input": DIGIT, "label": 3, "id": "one"}, {"input": DIGIT, "label": "four"}]}
+    answer = replica().post("/v1/examples", json=body).json()
+    assert answer == {
+        "accepted": 2, "duplicates": 0, "position": {"topic": "examples", "partitions": {"0": {"offset": 2}}}
+    }  # fmt: skip
+    sent = topics.messages["examples"]
+    assert [message.key for message in sent] == [b"one", None]
+    batch, rejects = Codec().decode(sent)
+    assert (rejects, batch.labels, batch.ids) == ([], [3, "four"], ["one", None])
+    assert batch.inputs[0, 0].tolist() == DIGIT
+
+
+def test_a_topic_that_does_not_take_it_is_a_503_and_too_much_a_413(
+    replica: Callable[..., TestClient], topics: Topics
+) -> None:
+    client, body = replica(), {"examples": [{"input": DIGIT, "label": 3}]}
+    topics.failure = SourceError("topic examples: no broker answers")
+    away = client.post("/v1/examples", json=body)
+    assert (away.status_code, "no broker answers" in away.json()["error"]) == (503, True)
+    assert int(away.headers["retry-after"]) >= 1
+    topics.failure = TooLargeForTopic("topic examples does not take so much")
+    assert client.post("/v1/examples", json=body).status_code == 413
+    topics.failure = None
+    assert client.post("/v1/examples", json=body).status_code == 202
+
+
+def test_a_label_for_another_replica_goes_to_the_topic_of_labels(
+    replica: Callable[..., TestClient], topics: Topics
+) -> None:
+    one, other = replica(), replica()
+    name = one.post("/v1/predict", json={"inputs": [DIGIT]}).json()["predictions"][0]["prediction_id"]
+    answer = other.post("/v1/labels", json={"prediction_id": name, "label": 3})
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "sent_on")
+    (sent,) = topics.messages["labels"]
+    assert json.loads(sent.value or b"") == {"prediction_id": name, "label": 3}
+    stranger = other.post("/v1/labels", json={"prediction_id": "0123456789ab-1", "label": 3})
+    assert refused(stranger) == (404, "unknown-prediction")
+    topics.failure = SourceError("topic labels: no broker answers")
+    assert other.post("/v1/labels", json={"prediction_id": name, "label": 3}).status_code == 503
+
+
+def test_a_replica_goes_on_with_the_predictions_of_one_that_ended(version: Path, tmp_path: Path) -> None:
+    config = load(path=None, settings=SETTINGS | KAFKA | {"state_dir": tmp_path}, environ={})
+    with cluster_writes.ExitStack() as first, cluster_writes.ExitStack() as second:
+        assert cluster_writes.free_folder(config.state_dir, opened=first).name == "0"
+        assert cluster_writes.free_folder(config.state_dir, opened=second).name == "1"
+    with cluster_writes.ExitStack() as third:
+        assert cluster_writes.free_folder(config.state_dir, opened=third).name == "0"
+
+
+def test_operating_is_refused_with_where_to_ask(replica: Callable[..., TestClient]) -> None:
+    client = replica()
+    for path in ("/v1/sleep", "/v1/checkpoint", "/v1/rollback"):
+        answer = client.post(path, json={})
+        assert refused(answer) == (409, "read-only")
+        assert "streamlearner cluster run" in answer.json()["error"]
+    assert client.delete("/v1/examples/one").status_code == 409
