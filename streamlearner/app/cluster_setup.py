@@ -14,10 +14,40 @@ from streamlearner.app.cluster import lineage_config
 from streamlearner.app.learning import check_method
 from streamlearner.app.outside import make_source
 from streamlearner.app.parts import check_device
+from streamlearner.config.cluster_settings import ClusterSection
 from streamlearner.config.loading import Config, load
 from streamlearner.errors import ConfigError
 from streamlearner.merging.contract import Mergeable
 from streamlearner.registry.methods import METHODS
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What Ray sets aside for a process."""
+
+    cpus: float
+    memory_bytes: int | None
+
+    def options(self) -> dict[str, Any]:
+        """As Ray takes them."""
+        memory = {} if self.memory_bytes is None else {"memory": self.memory_bytes}
+        return {"num_cpus": self.cpus, **memory}
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """At least and at most so many; where these differ, as many as make `requests` under way for each."""
+
+    least: int
+    most: int
+    requests: float
+
+    def options(self) -> dict[str, Any]:
+        """As Ray Serve takes them."""
+        if self.least == self.most:
+            return {"num_replicas": self.most}
+        bounds = {"min_replicas": self.least, "max_replicas": self.most}
+        return {"autoscaling_config": {**bounds, "target_ongoing_requests": self.requests}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +60,55 @@ class Setup:
     store: Path
     partitions: int
     learners: int
-    replicas: int
+    replicas: Replicas
     host: str
     port: int
     consolidate_every_examples: int
     takeover_s: float
-    learner_cpus: float
-    consolidator_cpus: float
-    replica_cpus: float
+    learner: Resources
+    consolidator: Resources
+    replica: Resources
 
 
 def make_setup(config: Config, *, path: Path | None, settings: Mapping[str, Any]) -> Setup:
     """Raises ConfigError where these settings are not for several learners, SourceUnreachable without a
     broker."""
     check_cluster(config)
+    return setup_with(config, path=path, settings=settings, partitions=partitions_of(config))
+
+
+def setup_of_replicas(path: Path) -> Setup:
+    """For replicas alone: nobody asks for partitions. Raises ConfigError."""
+    config = load(path=path)
+    check_cluster(config)
+    return setup_with(config, path=path, settings={}, partitions=0)
+
+
+def setup_with(config: Config, *, path: Path | None, settings: Mapping[str, Any], partitions: int) -> Setup:
+    """What the settings say of the cluster."""
     section = config.cluster
     return Setup(
         path=path,
         settings=settings,
         store=section.store.absolute(),
-        partitions=partitions_of(config),
+        partitions=partitions,
         learners=section.learners,
-        replicas=section.replicas,
+        replicas=replicas_of(section),
         host=config.serving.host,
         port=config.serving.port,
         consolidate_every_examples=section.consolidate_every_examples,
         takeover_s=section.takeover_s,
-        learner_cpus=section.learner_cpus,
-        consolidator_cpus=section.consolidator_cpus,
-        replica_cpus=section.replica_cpus,
+        learner=Resources(section.learner_cpus, section.learner_memory),
+        consolidator=Resources(section.consolidator_cpus, section.consolidator_memory),
+        replica=Resources(section.replica_cpus, section.replica_memory),
     )
+
+
+def replicas_of(section: ClusterSection) -> Replicas:
+    """A number is both bounds."""
+    wanted = section.replicas
+    bounds = {"min": wanted, "max": wanted} if isinstance(wanted, int) else wanted
+    return Replicas(bounds["min"], bounds["max"], section.replica_requests)
 
 
 def check_cluster(config: Config) -> None:

@@ -10,5 +10,6 @@ take_in.py       a single daemon's state folder, as the beginning of a cluster
 consolidator.py  merges what all remember, teaches the long-term model, publishes versions
 versions.py      published versions: immutable, one after the other
 status.py        what is going on, from the store alone
-engine.py        all of these as Ray actors; the only module that imports Ray
+replicas.py      what answers, as Ray Serve deploys it
+engine.py        all of these as Ray actors; it and replicas.py alone import Ray
 """

@@ -1,5 +1,5 @@
-"""A cluster's processes as Ray actors: placed, restarted and ended by Ray. Nothing else imports Ray, and this
-only once a cluster is started.
+"""A cluster's processes as Ray actors: placed, restarted and ended by Ray, which is imported only once a
+cluster is started.
 
 An actor's call may be repeated by Ray after a restart, with fresh state: all that an actor is told, it reads
 from the store, and each of its methods may be called twice.
@@ -16,30 +16,32 @@ from collections.abc import Callable
 from typing import Any
 
 from streamlearner.app.cluster import make_lineage
-from streamlearner.app.cluster_replica import Replica
-from streamlearner.app.cluster_setup import Setup, open_config
+from streamlearner.app.cluster_setup import Resources, Setup, open_config
 from streamlearner.app.consolidating import Consolidating
 from streamlearner.cluster.assignment import assigned, read_assignment
 from streamlearner.cluster.claims import Claims
 from streamlearner.cluster.consolidator import Consolidator
-from streamlearner.cluster.layout import ASSIGNMENT, PREFIXES, REPLICAS, RUNS, WANTED
+from streamlearner.cluster.layout import ASSIGNMENT, RUNS, WANTED
 from streamlearner.cluster.learner import IDLE_S, ClusterLearner
+from streamlearner.cluster.replicas import NAME, answering
+from streamlearner.cluster.status import status_document
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
 from streamlearner.errors import ConfigError, StateInUse
+from streamlearner.telemetry.cluster_series import ClusterMetrics
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 DRAIN_S = 120.0
 UNHURRIED = {
-    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_raylet_start_wait_time_s": "300",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90",
 }
 """For a Ray of our own. It gives a node, and a proxy, few seconds to start, and ends one that takes longer:
 on a busy machine all of them. Whoever sets these otherwise is obeyed."""
-SPARE_CPUS = 8
-"""For learners that are asked for later, and for what Ray itself starts, on a machine of our own."""
+SPARE_LEARNERS = 8
+"""Room for those that are asked for later, and for what Ray itself starts, on a machine of our own."""
 
 
 class Loop:
@@ -123,30 +125,6 @@ class ConsolidatorActor:
         return self._loop.stop()
 
 
-def replica_application(setup: Setup) -> Any:
-    """What Ray Serve asks in a replica's process. A thread follows the published versions."""
-    store, pid = Store(setup.store), os.getpid()
-    versions = PublishedVersions(store)
-    replica = Replica(
-        open_config(setup),
-        register=lambda prefix: store.replace(f"{PREFIXES}/{prefix}.json", {"pid": pid}),
-        is_known=lambda prefix: prefix.isalnum() and store.read(f"{PREFIXES}/{prefix}.json") is not None,
-    )
-
-    def follow() -> None:
-        while True:
-            try:
-                replica.look(newest := versions.newest, versions.folder(newest))
-                told = {"name": f"process {pid}", "version": replica.version, "at_s": time.time()}
-                store.replace(f"{REPLICAS}/{pid}.json", told)
-            except Exception:  # it answers with the version that it has
-                log.exception("a published version could not be followed")
-            time.sleep(LOOK_EVERY_S)
-
-    threading.Thread(target=follow, name="versions", daemon=True).start()
-    return replica.application
-
-
 class Engine:
     """Starts a cluster's processes, follows the number of learners that is wanted, and ends them in order."""
 
@@ -168,18 +146,23 @@ class Engine:
             import ray
         except ModuleNotFoundError:
             raise ConfigError("a cluster needs Ray: pip install 'streamlearner[cluster]'") from None
+        from ray.util.metrics import Gauge
+
         setup, self._ray = self.setup, ray
         ray.init(log_to_driver=True, **({} if os.environ.get("RAY_ADDRESS") else self._alone()))
-        self._consolidator = self._remote(ConsolidatorActor, setup.consolidator_cpus).remote(setup)
+        self._metrics = ClusterMetrics(Gauge)
+        self._consolidator = self._remote(ConsolidatorActor, setup.consolidator).remote(setup)
         self.follow()
 
     def _alone(self) -> dict[str, Any]:
         """Options of a Ray of our own: what is wanted may be more than this machine's cores."""
         setup = self.setup
-        cores = self._wanted * setup.learner_cpus + setup.replicas * setup.replica_cpus
-        cores += setup.consolidator_cpus + SPARE_CPUS
+        kinds = [setup.consolidator, *[setup.replica] * setup.replicas.most]
+        kinds += [setup.learner] * (self._wanted + SPARE_LEARNERS)
+        memory = sum(kind.memory_bytes or 0 for kind in kinds)
         return {
-            "num_cpus": math.ceil(cores),
+            "num_cpus": math.ceil(sum(kind.cpus for kind in kinds)),
+            **({"_memory": memory} if memory else {}),
             "include_dashboard": False,
             "_node_ip_address": "127.0.0.1",
             "_system_config": {"worker_niceness": 0},  # by default 15: they would starve beside anything
@@ -196,19 +179,8 @@ class Engine:
     def _deploy(self) -> None:
         from ray import serve
 
-        setup = self.setup
-
-        def application() -> Any:  # a function: Serve takes anything else for the application itself
-            return replica_application(setup)
-
         serve.start(http_options={"host": self.setup.host, "port": self.setup.port})
-        answering: Any = serve.deployment(serve.ingress(application)())
-        placed = answering.options(
-            name="replica",
-            num_replicas=self.setup.replicas,
-            ray_actor_options={"num_cpus": self.setup.replica_cpus},
-        )
-        serve.run(placed.bind(), name="streamlearner", route_prefix="/")
+        serve.run(answering(self.setup), name=NAME, route_prefix="/")
 
     def follow(self) -> None:
         """As many learners as are wanted now. Who goes gives up its partitions before others take them.
@@ -226,10 +198,14 @@ class Engine:
             self._drain(actor)
             self._ray.kill(actor)
         for name in [name for name in names if name not in self._actors]:
-            made = self._remote(LearnerActor, self.setup.learner_cpus)
+            made = self._remote(LearnerActor, self.setup.learner)
             self._actors[name] = made.remote(self.setup, name)
-        if self.setup.replicas and not self._serves:
+        if self.setup.replicas.most and not self._serves:
             self._serve()
+
+    def publish(self) -> None:
+        """What is seen of the cluster, on the metrics port of this node's Ray."""
+        self._metrics.publish(status_document(self.store))
 
     def stop(self) -> None:
         """Drains all: learners save and give up their partitions."""
@@ -249,5 +225,5 @@ class Engine:
     def _wanted(self) -> int:
         return max(1, int((self.store.read(WANTED) or {}).get("learners", 1)))
 
-    def _remote(self, kind: type, cpus: float) -> Any:
-        return self._ray.remote(num_cpus=cpus, max_restarts=-1, max_task_retries=-1)(kind)
+    def _remote(self, kind: type, resources: Resources) -> Any:
+        return self._ray.remote(max_restarts=-1, max_task_retries=-1, **resources.options())(kind)

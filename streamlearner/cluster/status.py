@@ -49,6 +49,7 @@ def _reported(store: Store, name: str, now_s: float) -> dict[str, Any]:
     return {
         "name": name,
         "silent": silent_s > SILENT_S,
+        "silent_s": round(silent_s, 3),
         "restarts": max(0, int(found.get("starts", 1)) - 1),
         "examples_per_s": float(found.get("examples_per_s", 0.0)),
         "examples": sum(own["learned"] + own["withheld"] for own in partitions.values()),

@@ -56,6 +56,7 @@ def run(
     try:
         while not stopping.wait(LOOK_EVERY_S):
             engine.follow()
+            engine.publish()
     finally:
         log.info("draining")
         engine.stop()

@@ -43,6 +43,19 @@ def parse_bits(value: Any) -> Any:
     return int(bits)
 
 
+def parse_bytes(value: Any) -> Any:
+    """`2 GiB` to bytes; a number is one of bytes. Raises ValueError."""
+    if not isinstance(value, str) or value.strip().isdigit():
+        return int(value) if isinstance(value, str) else value
+    try:
+        found, rest = divmod(parse_bits(value), 8)
+    except ValueError:
+        raise ValueError("an amount of memory such as 2 GiB") from None
+    if rest:
+        raise ValueError("a whole number of bytes")
+    return found
+
+
 class OptionError(ValueError):
     """Of one option in a map of them: the place that set this one is to blame."""
 
@@ -79,6 +92,12 @@ Bits = Annotated[
     Field(ge=0),
     BeforeValidator(parse_bits),
     WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "examples": ["64 KiB", 524288]}),
+]
+Bytes = Annotated[
+    int,
+    Field(ge=0),
+    BeforeValidator(parse_bytes),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "examples": ["2 GiB", 2147483648]}),
 ]
 Folder = Annotated[Path, BeforeValidator(_path)]
 Files = Annotated[list[Folder], BeforeValidator(listed)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,20 +17,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from streamlearner.app import build
 from streamlearner.config.loading import load
+from streamlearner.telemetry.cluster_series import PREFIX, SERIES
 from tests.support.clusters import make_topic, produce_digits
 from tests.support.daemon_process import free_port
+from tests.support.http_surface import SURFACE
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 PARTITIONS, COUNT, PORT = 4, 300, free_port()
 ALONE = 100
 """Examples that a single daemon learned before the cluster goes on."""
-UNHURRIED = {"RAY_raylet_start_wait_time_s": "180", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90"}
-"""Ray gives a node, and a proxy, few seconds to start: too few beside other tests."""
+POSTED = 3
+"""Two examples and a label, to the replica."""
 
 
 def status(config: Path) -> dict[str, Any]:
@@ -57,6 +62,13 @@ def predicted() -> str | None:
             return str(json.loads(answer.read())["model_version"])
     except (urllib.error.URLError, OSError):
         return None
+
+
+def series(ray: Path) -> set[str]:
+    """What this machine's Ray shows on its port for Prometheus."""
+    (named,) = (ray / "ray/session_latest").glob("metrics_export_port_*")
+    text = httpx.get(f"http://127.0.0.1:{named.read_text().strip()}/metrics").text
+    return {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
 
 
 def alone(config: Path, folder: Path) -> None:
@@ -101,10 +113,13 @@ def test_a_cluster_learns_answers_survives_a_kill_and_drains(broker: Any, tmp_pa
     )
     alone(config, tmp_path / "state")
     produce_digits(broker, topic, COUNT - ALONE, partitions=PARTITIONS, first=ALONE)
+    ray = Path(tempfile.mkdtemp(prefix="ray-"))  # in no long path: Ray has sockets in it
     begun = ["--config", str(config), "--from", str(tmp_path / "state")]
     command = [sys.executable, "-m", "streamlearner", "cluster", "run", *begun]
     with (tmp_path / "log").open("w") as words:
-        running = subprocess.Popen(command, stdout=words, stderr=words, env=os.environ | UNHURRIED)
+        running = subprocess.Popen(
+            command, stdout=words, stderr=words, env=os.environ | {"RAY_TMPDIR": str(ray)}
+        )
     try:
         until(lambda: status(config).get("examples") == COUNT)
         until(lambda: predicted() is not None)
@@ -113,9 +128,15 @@ def test_a_cluster_learns_answers_survives_a_kill_and_drains(broker: Any, tmp_pa
         assert predicted() is not None, "replicas answer whatever becomes of a learner"
         until(lambda: [it["restarts"] for it in status(config)["learners"]] == [1, 0])
         until(lambda: status(config)["examples"] == COUNT and not status(config)["without_owner"])
+        with httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=60.0) as client:
+            for check in SURFACE:
+                check(client)
+        until(lambda: status(config)["examples"] == COUNT + POSTED)
+        assert series(ray) >= {f"ray_{PREFIX}{each.name}" for each in SERIES}
         running.terminate()
         assert running.wait(timeout=180) == 0, (tmp_path / "log").read_text()[-2_000:]
     finally:
         running.kill()
+        shutil.rmtree(ray, ignore_errors=True)
     ends = status(config)
     assert sorted(ends["without_owner"]) == list(range(PARTITIONS)), "all were given up"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import httpx
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from starlette.testclient import TestClient
 
 from streamlearner import Learner
 from streamlearner.app import cluster_writes
@@ -23,7 +23,7 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.errors import SourceError
 from streamlearner.stream import Message
 from tests.support.asked_daemon import AskedDaemon
-from tests.support.http_surface import DIGIT, SURFACE, refused
+from tests.support.http_surface import DIGIT, SURFACE, on_a_port, refused
 
 SETTINGS: dict[str, Any] = {"memory.budget_bits": "16 KiB", "sleep.steps": 20, "threads": 1}
 KAFKA = {"source.type": "kafka", "source.kafka.topic": "examples", "source.kafka.labels_topic": "labels"}
@@ -73,22 +73,20 @@ def topics(monkeypatch: pytest.MonkeyPatch) -> Topics:
 
 
 @pytest.fixture
-def replica(version: Path, topics: Topics, tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
+def replica(version: Path, topics: Topics, tmp_path: Path) -> Iterator[Callable[..., httpx.Client]]:
     """Makes replicas, of one machine, that know each other's predictions."""
-    made: list[Replica] = []
     prefixes: set[str] = set()
 
-    def make(**settings: Any) -> TestClient:
+    def make(**settings: Any) -> httpx.Client:
         chosen = SETTINGS | KAFKA | {"state_dir": tmp_path / "replicas"} | settings
         config = load(path=None, settings=chosen, environ={})
         one = Replica(config, register=prefixes.add, is_known=prefixes.__contains__)
-        made.append(one)
+        opened.callback(one.close)
         one.look(1, version)
-        return TestClient(one.application, base_url="http://127.0.0.1:8080")
+        return opened.enter_context(on_a_port(one.application))
 
-    yield make
-    for one in made:
-        one.close()
+    with ExitStack() as opened:
+        yield make
 
 
 @pytest.fixture(params=("daemon", "replica"))
@@ -98,7 +96,7 @@ def client(request: pytest.FixtureRequest, version: Path, tmp_path: Path) -> Ite
         return
     shutil.copytree(version, tmp_path / "state")
     with AskedDaemon(SETTINGS | {"source.type": "push"}, tmp_path / "state", messages=None) as daemon:
-        yield httpx.Client(base_url=f"http://127.0.0.1:{daemon.port}")
+        yield httpx.Client(base_url=f"http://127.0.0.1:{daemon.port}", timeout=60.0)
 
 
 @pytest.mark.parametrize("check", SURFACE, ids=lambda check: check.__name__)
@@ -107,7 +105,7 @@ def test_both_answer_alike(check: Callable[[httpx.Client], None], client: httpx.
 
 
 def test_what_is_posted_is_in_the_topic_as_a_learner_reads_it(
-    replica: Callable[..., TestClient], topics: Topics
+    replica: Callable[..., httpx.Client], topics: Topics
 ) -> None:
     body = {"examples": [{"input": DIGIT, "label": 3, "id": "one"}, {"input": DIGIT, "label": "four"}]}
     answer = replica().post("/v1/examples", json=body).json()
@@ -117,12 +115,12 @@ def test_what_is_posted_is_in_the_topic_as_a_learner_reads_it(
     sent = topics.messages["examples"]
     assert [message.key for message in sent] == [b"one", None]
     batch, rejects = Codec().decode(sent)
-    assert (rejects, batch.labels, batch.ids) == ([], [3, "four"], ["one", None])
+    assert (rejects, list(batch.labels), list(batch.ids)) == ([], [3, "four"], ["one", None])
     assert batch.inputs[0, 0].tolist() == DIGIT
 
 
 def test_a_topic_that_does_not_take_it_is_a_503_and_too_much_a_413(
-    replica: Callable[..., TestClient], topics: Topics
+    replica: Callable[..., httpx.Client], topics: Topics
 ) -> None:
     client, body = replica(), {"examples": [{"input": DIGIT, "label": 3}]}
     topics.failure = SourceError("topic examples: no broker answers")
@@ -136,7 +134,7 @@ def test_a_topic_that_does_not_take_it_is_a_503_and_too_much_a_413(
 
 
 def test_a_label_for_another_replica_goes_to_the_topic_of_labels(
-    replica: Callable[..., TestClient], topics: Topics
+    replica: Callable[..., httpx.Client], topics: Topics
 ) -> None:
     one, other = replica(), replica()
     name = one.post("/v1/predict", json={"inputs": [DIGIT]}).json()["predictions"][0]["prediction_id"]
@@ -152,14 +150,14 @@ def test_a_label_for_another_replica_goes_to_the_topic_of_labels(
 
 def test_a_replica_goes_on_with_the_predictions_of_one_that_ended(version: Path, tmp_path: Path) -> None:
     config = load(path=None, settings=SETTINGS | KAFKA | {"state_dir": tmp_path}, environ={})
-    with cluster_writes.ExitStack() as first, cluster_writes.ExitStack() as second:
+    with ExitStack() as first, ExitStack() as second:
         assert cluster_writes.free_folder(config.state_dir, opened=first).name == "0"
         assert cluster_writes.free_folder(config.state_dir, opened=second).name == "1"
-    with cluster_writes.ExitStack() as third:
+    with ExitStack() as third:
         assert cluster_writes.free_folder(config.state_dir, opened=third).name == "0"
 
 
-def test_operating_is_refused_with_where_to_ask(replica: Callable[..., TestClient]) -> None:
+def test_operating_is_refused_with_where_to_ask(replica: Callable[..., httpx.Client]) -> None:
     client = replica()
     for path in ("/v1/sleep", "/v1/checkpoint", "/v1/rollback"):
         answer = client.post(path, json={})

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from streamlearner.telemetry.metrics import Metrics
+from tests.support.documents import lost
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 BOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/streamlearner.json").read_text())
@@ -120,19 +120,3 @@ def test_the_dashboard_is_one_by_the_published_types_of_grafana() -> None:
         "annotations.list.titleFormat", "annotations.list.textFormat", "annotations.list.step",
         "templating.list.definition",
     }  # fmt: skip
-
-
-def lost(written: Any, known: Any, path: str = "") -> Iterator[str]:
-    """Where `known` lacks or changes what was `written`; an absent key is as good as an empty value."""
-    if isinstance(written, dict):
-        for name, value in written.items():
-            place = f"{path}.{name}".removeprefix(".")
-            if isinstance(known, dict) and name in known:
-                yield from lost(value, known[name], place)
-            elif value not in (None, [], {}, ""):
-                yield place
-    elif isinstance(written, list) and isinstance(known, list) and len(written) == len(known):
-        for one, other in zip(written, known, strict=True):
-            yield from lost(one, other, path)
-    elif written != known:
-        yield path

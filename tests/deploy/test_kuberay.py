@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streamlearner.app.cluster_setup import replicas_of
 from streamlearner.config.loading import load
 
 MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "kuberay" / "cluster.yaml"
@@ -62,7 +63,7 @@ def test_every_process_finds_its_configuration_and_the_store(given: Path) -> Non
 def test_the_workers_have_cores_for_all_processes(given: Path) -> None:
     cluster = load(path=given, settings={}, environ={}).cluster
     wanted = cluster.learners * cluster.learner_cpus + cluster.consolidator_cpus
-    wanted += cluster.replicas * cluster.replica_cpus
+    wanted += replicas_of(cluster).most * cluster.replica_cpus
     (group,) = one("RayJob")["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     cores = float(group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
     assert group["replicas"] * cores >= wanted

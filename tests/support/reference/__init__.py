@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MAKERS: dict[str, Callable[[], str]] = {
     "client": python_names.client_page,
     "command line": command_line.page,
+    "cluster metrics": series.cluster_page,
     "configuration": configuration.page,
     "file map": file_map.page,
     "HTTP": http_paths.page,

@@ -7,6 +7,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from streamlearner.decoding.codec import REASONS
+from streamlearner.telemetry.cluster_series import PREFIX as CLUSTER_PREFIX
+from streamlearner.telemetry.cluster_series import SERIES
 from streamlearner.telemetry.metrics import Metrics
 from tests.support.reference.markdown import code, table
 
@@ -30,6 +32,15 @@ def page() -> str:
     Metrics(registry, reject_reasons=REASONS)
     rows = [row(each) for each in registry.registered if hasattr(each, "_labelnames")]
     return table((f"series, after `{PREFIX}`", "type", "labels", "what it says"), rows)
+
+
+def cluster_page() -> str:
+    """Those of a cluster."""
+    rows = [
+        (code(each.name), "gauge", code(each.label) if each.label else "", each.description)
+        for each in SERIES
+    ]
+    return table((f"series, after `{CLUSTER_PREFIX}`", "type", "labels", "what it says"), rows)
 
 
 def row(collector: Any) -> tuple[str, str, str, str]:
