@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from streamlearner.telemetry.cluster_series import PREFIX, SERIES
 from tests.support.clusters import make_topic, produce_digits
 from tests.support.daemon_process import free_port
 from tests.support.http_surface import SURFACE
+from tests.support.patience import Patience, cpu_seconds_of, cpu_steps
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 PARTITIONS, COUNT, PORT = 4, 300, free_port()
@@ -44,11 +46,28 @@ def status(config: Path) -> dict[str, Any]:
     return json.loads(told.stdout) if told.returncode == 0 else {}
 
 
-def until(what: Callable[[], bool], *, limit_s: float = 240.0) -> None:
-    end_s = time.monotonic() + limit_s
+def until(what: Callable[[], bool], *, still_s: float = 240.0) -> None:
+    """As long as some process of this machine's Ray is at work."""
+    patience = Patience(still_s=still_s)
     while not what():
-        assert time.monotonic() < end_s, f"not within {limit_s} s"
+        assert patience.lasts(cpu_steps(sum(map(cpu_seconds_of, started())))), str(patience)
         time.sleep(1.0)
+
+
+def started() -> list[int]:
+    """All that this process has begun, and they in turn."""
+    found, parents = [os.getpid()], _parents()
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process]
+    return found[1:]
+
+
+def _parents() -> dict[int, int]:
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    return found
 
 
 def predicted() -> str | None:
