@@ -14,10 +14,11 @@ from streamlearner.associations.block_covariance import BlockCovariance
 from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.associations.quantiser import fitted, levels_of
 from streamlearner.associations.transform import TransformAssociation
+from streamlearner.memory.code_size import LEAST_FEATURE_BITS
 from streamlearner.networks.outliers import REACH
 
 LONGER = (2, 3)
-"""Lengths of codes between the shortest and the whole vector, in units of the shortest."""
+"""Lengths of codes between `code_bits` and the whole vector, in units of `code_bits`."""
 MOST_BITS = 6
 """Of a symbol."""
 _GAUSSIAN = 0.8  # mean magnitude of a deviation, of their root mean square; less where one value is usual
@@ -61,26 +62,34 @@ class VectorAssociation(Association):
     thresholds: Tensor
     base: Tensor
 
-    def __init__(self, *, input_shape: tuple[int, ...], code_bits: int, may_be_longer: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        code_bits: int,
+        may_be_longer: bool = False,
+        least_bits: int | None = None,
+    ) -> None:
         """Starts from a prior without data, with codes of `code_bits`, at least 1. With `may_be_longer`
-        vectors are whole from the first fit on, until `shortened`. ValueError for anything else."""
+        vectors are whole from the first fit on, until `shortened`: to `code_bits`, or by halves on to
+        `least_bits`. ValueError for anything else."""
         super().__init__(input_shape=input_shape)
         if len(input_shape) != 1 or code_bits < 1:
             raise ValueError(f"input_shape {input_shape}, code_bits {code_bits}: expected (features,), >= 1")
-        (values,) = input_shape
+        (values,), self.code_bits = input_shape, code_bits
         whole = rounded.BITS * values
         longer = {min(whole, code_bits * times) for times in (1, *LONGER)} | {whole}
-        self.lengths = sorted(longer) if may_be_longer else [code_bits]
+        least = min(code_bits, least_bits or code_bits)
+        shorter = {max(least, code_bits >> k) for k in range(code_bits.bit_length())}
+        self.lengths = sorted(longer | shorter) if may_be_longer else [code_bits]
         self.covariance = BlockCovariance(
             mean=torch.zeros(values), variance=torch.ones(values), blocks=torch.arange(values) // _BLOCK
         )
         for name in ("batches", "fit_examples"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
-        self.register_buffer("length", torch.tensor(self.lengths[0]))
-        self.register_buffer("absolute", torch.zeros(values))
-        self.register_buffer("mean", torch.zeros(values))
-        self.register_buffer("deviation", torch.ones(values))
-        self.register_buffer("weight", torch.ones(values))
+        self.register_buffer("length", torch.tensor(min(code_bits, self.lengths[-1])))
+        for name, at_first in (("absolute", 0.0), ("mean", 0.0), ("deviation", 1.0), ("weight", 1.0)):
+            self.register_buffer(name, torch.full((values,), at_first))
         self._choose_directions()
 
     @classmethod
@@ -89,6 +98,7 @@ class VectorAssociation(Association):
             input_shape=context.input_shape,
             code_bits=context.code_bits,
             may_be_longer=not context.is_fixed,
+            least_bits=LEAST_FEATURE_BITS,
         )
 
     @property
@@ -237,4 +247,4 @@ class VectorAssociation(Association):
         """The association of which a state with these `names` is: 0.1.0 had another one for vectors."""
         if "index" not in names:
             return self
-        return TransformAssociation(input_shape=self.input_shape, code_bits=self.lengths[0])
+        return TransformAssociation(input_shape=self.input_shape, code_bits=self.code_bits)

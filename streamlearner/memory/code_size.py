@@ -20,7 +20,17 @@ COLOUR_BITS = ((245_760, 160), (1_228_800, 200), (4_915_200, 400))
 codes beat few long ones. A quarter of the stream, one seed, images held out from training, first budget:
 cosine transform 0.473, 0.476 and 0.477 with 120, 150 and 240 bits; trellis 0.478 with 120; at the second
 0.504 with 160 (before it, with another step size, 0.481 with 240 of the transform)."""
-FEATURE_BITS, MOST_FEATURE_BITS = 2, 256
+FEATURE_BITS, MOST_FEATURE_BITS, LEAST_FEATURE_BITS = 2, 256, 16
+RECORDS_A_BIT = 1.5
+"""Of vectors: a code is best where so many records, times the root of the number of classes, are held for
+each of its bits. Held-out accuracy in %, linear discriminant analysis on decoded codes alone, one seed,
+with codes of 32 / 64 / 128 / 256 bits, and in brackets what the rule says. 512 features of EfficientNet-
+lite0 at 96 pixels, 100 classes of CIFAR-100: in 15,360 bits 20.5 / 19.5 / 16.0 / 10.6 (32), in 61,440 32.1
+/ 34.7 / 28.5 / 21.9 (64), in 245,760 37.1 / 41.4 / 43.5 / 43.5 (128); ten of them: in 7,680 78.2 / 71.6 /
+63.3 / 57.1 (40), in 122,880 83.3 / 85.7 / 85.7 / 83.6 (161). 64 values of digits in 8,192: 89.8 / 86.4 /
+82.9 (42). Class means and a small network agree to the next length. How fine the steps are hardly matters:
+at most one, two or six bits for a direction are within a point of each other, as many directions vary
+alike."""
 
 
 def association_for(name: str, *, input_shape: Sequence[int]) -> str:
@@ -45,6 +55,14 @@ def code_bits_for(association: str, *, input_shape: Sequence[int], budget_bits: 
         budgets, bits = zip(*COLOUR_BITS, strict=True)
         return round(float(np.interp(budget_bits, budgets, bits)))
     return min(MOST_FEATURE_BITS, FEATURE_BITS * math.prod(input_shape))
+
+
+def feature_bits_for(*, values: int, room_bits: int, classes: int) -> int:
+    """Bits of a code of vectors of so many `values`, of so many classes, in a memory of `room_bits`: longer
+    ones tell more of each example, and leave room for fewer."""
+    longest = FEATURE_BITS * values
+    balanced = math.sqrt(max(0, room_bits) / (RECORDS_A_BIT * math.sqrt(max(1, classes))))
+    return min(longest, max(LEAST_FEATURE_BITS, round(balanced)))
 
 
 def is_image(input_shape: Sequence[int]) -> bool:

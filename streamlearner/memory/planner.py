@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from streamlearner.errors import ConfigError
-from streamlearner.memory.code_size import association_for, code_bits_for, is_image
+from streamlearner.memory.code_size import association_for, code_bits_for, feature_bits_for, is_image
 from streamlearner.memory.packing import Packing
 from streamlearner.memory.plan import Coding, Measure, Measured, Plan
 
@@ -113,10 +113,18 @@ class Planner:
         if name == "gumbel":
             return self._of_the_paper(KEPT if examples is None else max(1, examples // KEPT_SHARE))
         bits = code_bits_for(name, input_shape=self.input_shape, budget_bits=self.budget_bits)
+        if not is_image(self.input_shape):
+            bits = min(bits, self._of_vectors(examples))
         if not self.counts_parameters:
             return _sized(name, bits)
         half = replace(self, budget_bits=self.budget_bits // 2)
         return half._longest(name, 0, most=bits) or _sized(name, bits)
+
+    def _of_vectors(self, examples: int | None) -> int:
+        """What retains most of a long stream; as much as there is room for of a short one."""
+        room = self.budget_bits - self.statistics(self.budget_bits)
+        balanced = feature_bits_for(values=math.prod(self.input_shape), room_bits=room, classes=self.classes)
+        return max(balanced, room // examples - sum(self.fields)) if examples else balanced
 
     def _of_the_paper(self, kept: int) -> Coding:
         """As many codes as the paper kept, of the lengths that it tried; where parameters count, also of

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
+from streamlearner.memory.code_size import feature_bits_for, is_image
 from streamlearner.memory.records import Recollections
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.merging.fits import best_fit
@@ -130,13 +131,22 @@ class Remembering(DualMemory):
 
     def _shortened(self, association: Association, *, coming: int) -> Association | None:
         """One with shorter codes, where memory has no room for all that are seen after `coming` more: for
-        twice as many. Of thousands some are lost instead."""
+        twice as many. Of thousands some are lost instead, and none of vectors gets much shorter than what
+        retains most (`feature_bits_for`)."""
         memory, wanted = self.memory, min(self.memory.seen + coming, ENOUGH)
         fields = memory.record_bits - _bits_of(tuple(memory.radices))
         room = memory.budget_bits // 8 * 8
         if _bits_of(tuple(association.radices)) <= room // wanted - fields:
             return None
-        return association.shortened(room // min(2 * wanted, ENOUGH) - fields)
+        for_twice = room // min(2 * wanted, ENOUGH) - fields
+        return association.shortened(max(for_twice, self._shortest(association, room)))
+
+    def _shortest(self, association: Association, room: int) -> float:
+        """Lengths go by halves: the one that is nearest to the best has at most so many bits."""
+        if is_image(association.input_shape):
+            return 0.0
+        (values,) = association.input_shape
+        return math.sqrt(2) * feature_bits_for(values=values, room_bits=room, classes=self.classes)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         within = prefix + "association."

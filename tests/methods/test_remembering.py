@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 
+import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor
 
 from streamlearner.app.learning import make_method
 from streamlearner.config.loading import load
+from streamlearner.memory.code_size import feature_bits_for
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recollection_replay import RecollectionReplay
+from streamlearner.statistics.class_sums import ClassSums
+from streamlearner.statistics.discriminant import discriminant
 from streamlearner.testing.states import differing
 
 
@@ -70,17 +76,57 @@ def test_codes_get_shorter_when_the_memory_is_full_and_none_is_lost() -> None:
     assert nearest < 0.2 * seen.var(0).mean()
 
 
+def settled_bits(values: int, *, budget_bits: int, classes: int, batches: int) -> tuple[float, int]:
+    """Of a code, after so many batches, and what the planner would have chosen."""
+    learner = method(values, budget_bits=budget_bits, **{"method.statistics": False})
+    for batch in range(batches):
+        labels = torch.arange(batch * 10, batch * 10 + 10) % classes
+        learner.observe(Experience(inputs_of(batch, values), labels))
+        assert learner.memory.stored_bits <= budget_bits
+    planned = feature_bits_for(values=values, room_bits=budget_bits, classes=classes)
+    return math.fsum(map(math.log2, learner.association.radices)), planned
+
+
+@pytest.mark.parametrize(("budget_bits", "classes"), [(4_000, 2), (4_000, 100), (40_000, 2), (40_000, 100)])
+def test_codes_end_at_half_to_twice_what_retains_most(budget_bits: int, classes: int) -> None:
+    """Lengths go by halves. They were 200 bits, whatever the budget and the classes."""
+    found, planned = settled_bits(100, budget_bits=budget_bits, classes=classes, batches=120)
+    assert planned / 1.5 <= found <= planned * 1.5
+
+
+def test_a_small_memory_tells_more_of_digits_than_with_codes_of_two_bits_a_value() -> None:
+    values, labels = (torch.tensor(part) for part in load_digits(return_X_y=True))
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    shown, tested = order[:1_300], order[1_300:]
+    right: dict[str, float] = {}
+    for name, settings in (("planned", {}), ("two bits", {"association.code_bits": 128})):
+        learner = method(64, budget_bits=4_096, **{"method.statistics": False}, **settings)
+        for part in shown.split(50):
+            learner.observe(Experience(values[part].float(), labels[part]))
+        held = learner.memory.contents()
+        of = learner.association.decode(held.symbols).round().to(torch.int8)
+        sums = ClassSums(64)
+        sums.grow(10)
+        sums.add(of, held.labels)
+        found = discriminant(sums.counts, sums.sums, sums.square()).scores(values[tested]).argmax(1)
+        right[name] = float((found == labels[tested]).double().mean())
+    assert right["planned"] > right["two bits"] + 0.05
+
+
 def test_a_configured_length_is_kept_from_the_first() -> None:
     learner = method(30, budget_bits=60_000, **{"association.code_bits": 40})
     observe(learner, 0, 5)
     assert learner.memory.record_bits <= 41
 
 
-def test_a_restart_before_and_after_codes_were_shortened_goes_on_to_the_bit() -> None:
+@pytest.mark.parametrize(("values", "budget_bits"), [(30, 60_000), (100, 12_000)])
+def test_a_restart_before_and_after_codes_were_shortened_goes_on_to_the_bit(
+    values: int, budget_bits: int
+) -> None:
     for at in (3, 25):
-        learner = method(30, budget_bits=60_000)
+        learner = method(values, budget_bits=budget_bits)
         observe(learner, 0, at)
-        restored = method(30, budget_bits=60_000)
+        restored = method(values, budget_bits=budget_bits)
         restored.load_state_dict({name: value.clone() for name, value in learner.state_dict().items()})
         assert restored.memory.record_bits == learner.memory.record_bits
         observe(learner, at, 45)
