@@ -95,6 +95,7 @@ def make_eye(config: Config) -> Eye | None:
         deviation=section.deviation,
         layer=section.layer,
         mirrored=bool(section.mirrored),
+        places=section.places or 1,
         device=config.device,
         half_precision=config.precision == "bf16",
     )

@@ -133,7 +133,7 @@ _ADDED = {
     ("daemon", "on_learning_failure"): "dead_letter",
     ("eye", "name"): "none", ("eye", "weights"): None, ("eye", "input_size"): None, ("eye", "mean"): None,
     ("eye", "deviation"): None, ("eye", "layer"): None, ("eye", "ordered"): None,
-    ("eye", "mirrored"): None,
+    ("eye", "mirrored"): None, ("eye", "places"): None,
     ("memory", "id_bits"): 16, ("codec", "erased_ids"): 100_000,
 }  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""

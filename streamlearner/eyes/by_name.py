@@ -33,6 +33,7 @@ def build_eye(
     deviation: Sequence[float] | None = None,
     layer: str | None = None,
     mirrored: bool = False,
+    places: int = 1,
     device: str = "cpu",
     half_precision: bool = False,
 ) -> Eye:
@@ -50,8 +51,8 @@ def build_eye(
         found = files.read(path, layer=layer)
         seen = sight(_Known(input_size=found.side))
         return Eye(
-            found.body, name=path.name, sight=seen, digest=files.digest_of(path, sight=seen),
-            parameter_bits=files.bits_of(path), device=device,
+            found.body, name=path.name, sight=seen, parameter_bits=files.bits_of(path), device=device,
+            digest=files.digest_of(path, sight=seen, places=places), places=places,
         )  # fmt: skip
     if part := _part(name):
         network = _made(part, input_size)
@@ -59,12 +60,12 @@ def build_eye(
         network = _of_torchvision(name, weights=weights, folder=weights_folder)
     network = network.eval().requires_grad_(False)
     seen = sight(network)
-    digest, bits = digest_of(network, sight=seen, layer=layer), bits_of(network)
+    digest, bits = digest_of(network, sight=seen, layer=layer, places=places), bits_of(network)
     body, ordered = _cut(network, layer).to(device), layer is None and getattr(network, "ordered", False)
     body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Eye(
         body, name=name, sight=seen, digest=digest, parameter_bits=bits, device=device,
-        half_precision=half_precision, ordered=ordered,
+        half_precision=half_precision, ordered=ordered, places=places,
     )  # fmt: skip
 
 

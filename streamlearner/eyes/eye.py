@@ -43,7 +43,8 @@ class Eye:
     """A frozen network, `body`, and how images are shown to it. Any thread may use it at any time.
 
     `body` takes [n, 3, side, side] float32 and gives [n, d], maps [n, d, h, w] or tokens [n, t, d]; of the
-    last two the mean over places is taken. `ordered`: features are of deviation 1, about, those that tell
+    last two the mean over places is taken, of maps that over each of `places` x `places` parts, side by side
+    for each channel. `ordered`: features are of deviation 1, about, those that tell
     most first. `digest` names the weights and the sight, `parameter_bits` counts
     what the weights take. Raises `ConfigError` where it gives nothing of that kind.
     """
@@ -59,12 +60,13 @@ class Eye:
         device: str = "cpu",
         half_precision: bool = False,
         ordered: bool = False,
+        places: int = 1,
     ) -> None:
         self.name, self.sight = name, sight
         self.digest, self.parameter_bits = digest, parameter_bits
         self._body, self._device, self.half_precision = body, device, half_precision
         self.input_shape: tuple[int, ...] = ()
-        self.ordered = ordered
+        self.ordered, self.places = ordered, places
         self.features = self._tried()
 
     def see(self, images: Tensor) -> Tensor:
@@ -78,7 +80,7 @@ class Eye:
         `torch.export` can follow; None for a body that is no module, as that of an ONNX file."""
         if not isinstance(self._body, nn.Module):
             return None
-        return _EyeGraph(deepcopy(self._body).cpu().eval(), self.sight, input_shape)
+        return _EyeGraph(deepcopy(self._body).cpu().eval(), self.sight, input_shape, places=self.places)
 
     def for_inputs(self, shape: tuple[int, ...]) -> Eye:
         """The same eye for a stream of inputs [*shape]. Raises `ConfigError` where they are no images of 1 or
@@ -104,11 +106,15 @@ class Eye:
 
     def _see(self, images: Tensor) -> Tensor:
         shown = self.sight.fit(images.to(self._device))
-        with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.half_precision):
-            made = pooled(self._body(shown)).float()
-            if self.sight.mirrored:
-                made = (made + pooled(self._body(shown.flip(3))).float()) / 2
+        made = self._pooled(shown)
+        if self.sight.mirrored:
+            made = (made + self._pooled(shown.flip(3))) / 2
         return made.cpu()
+
+    def _pooled(self, shown: Tensor) -> Tensor:
+        with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.half_precision):
+            made = self._body(shown)
+        return pooled(made, places=self.places).float()  # outside: sums over places are of float32
 
     def _tried(self) -> int:
         """The number of features, found by showing it two images."""
@@ -133,9 +139,9 @@ class _EyeGraph(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, body: nn.Module, sight: Sight, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, body: nn.Module, sight: Sight, input_shape: tuple[int, ...], *, places: int) -> None:
         super().__init__()
-        self.body, self.mirrored = body, sight.mirrored
+        self.body, self.mirrored, self.places = body, sight.mirrored, places
         rows, columns = (resizing(side, sight.side) for side in input_shape[1:])
         self.resizes = tuple(input_shape[1:]) != (sight.side, sight.side)
         self.register_buffer("rows", rows)
@@ -148,8 +154,11 @@ class _EyeGraph(nn.Module):
         if self.resizes:
             scaled = (self.rows @ scaled @ self.columns).clamp(0, 1)
         shown = (scaled.expand(-1, 3, -1, -1) - self.mean) / self.deviation
-        made = pooled(self.body(shown)).to(torch.float32)
-        return (made + pooled(self.body(shown.flip(3))).to(torch.float32)) / 2 if self.mirrored else made
+        made = self._pooled(shown)
+        return (made + self._pooled(shown.flip(3))) / 2 if self.mirrored else made
+
+    def _pooled(self, shown: Tensor) -> Tensor:
+        return pooled(self.body(shown), places=self.places).to(torch.float32)
 
 
 def resizing(before: int, after: int) -> Tensor:
@@ -159,8 +168,22 @@ def resizing(before: int, after: int) -> Tensor:
     return found[0, 0].to(torch.float32)
 
 
-def pooled(made: object) -> Tensor:
-    """[n, d] of what a network gives. Raises `ConfigError`."""
+def averaging(before: int, after: int) -> Tensor:
+    """The matrix [after, before] of means over so many parts of a side, as equal as can be."""
+    found = torch.zeros(after, before)
+    for part in range(after):
+        start, end = part * before // after, -(-(part + 1) * before // after)
+        found[part, start:end] = 1 / (end - start)
+    return found
+
+
+def pooled(made: object, *, places: int = 1) -> Tensor:
+    """[n, d], or [n, d * places * places], of what a network gives. Raises `ConfigError`."""
+    if isinstance(made, Tensor) and made.ndim == 4 and 1 < places <= min(made.shape[2:]):
+        down, across = (averaging(side, places).to(made.device) for side in made.shape[2:])
+        return (down @ made.to(torch.float32) @ across.T).flatten(1)
+    if places > 1:
+        raise ConfigError(_too_many(made, places))
     if isinstance(made, Tensor) and made.ndim == 4:
         return made.mean((2, 3), dtype=torch.float32)
     if isinstance(made, Tensor) and made.ndim == 3:
@@ -172,9 +195,19 @@ def pooled(made: object) -> Tensor:
     raise ConfigError(f"an eye gave {found}; expected {expected} (eye.layer cuts the network there)")
 
 
-def digest_of(network: nn.Module, *, sight: Sight, layer: str | None) -> str:
-    """SHA-256 of the weights by name, of the sight, and of where the network is cut."""
-    found = hashlib.sha256(json.dumps([asdict(sight), layer], sort_keys=True).encode())
+def _too_many(made: object, places: int) -> str:
+    found = f"{list(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
+    return (
+        f"eye.places is {places}, but the eye gives {found}: expected maps [n, d, h, w] of at least as many "
+        "places a side (eye.layer cuts the network where it has them)"
+    )
+
+
+def digest_of(network: nn.Module, *, sight: Sight, layer: str | None, places: int = 1) -> str:
+    """SHA-256 of the weights by name, of the sight, of where the network is cut, and of the places that are
+    told apart (which were one once)."""
+    how = [asdict(sight), layer, places][: 3 if places > 1 else 2]
+    found = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     for name, tensor in sorted(network.state_dict().items()):
         found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -195,5 +228,5 @@ def check_same(eye: Eye | None, saved: Mapping[str, str] | None) -> None:
     raise ConfigError(
         f"the checkpoint was learned with {learned}, the configuration says {now}: what was learned from the "
         "features of one means nothing to another. Set eye back as it was, its weights, input_size, mean, "
-        "deviation and layer included, or choose another state_dir"
+        "deviation, layer and places included, or choose another state_dir"
     )

@@ -44,9 +44,11 @@ def files_of(path: Path) -> list[Path]:
     return [path, *sorted(path.parent.glob(f"{path.name}?data"))]
 
 
-def digest_of(path: Path, *, sight: Sight) -> str:
-    """SHA-256 of the file's bytes and of the sight."""
-    found = hashlib.sha256(json.dumps(asdict(sight), sort_keys=True).encode())
+def digest_of(path: Path, *, sight: Sight, places: int = 1) -> str:
+    """SHA-256 of the file's bytes, of the sight, and of the places that are told apart (which were one
+    once)."""
+    how = asdict(sight) | ({"places": places} if places > 1 else {})
+    found = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     for each in files_of(path):
         with each.open("rb") as opened:
             found.update(hashlib.file_digest(opened, "sha256").digest())

@@ -29,8 +29,10 @@ def images(count: int) -> np.ndarray:
     )
 
 
-def test_a_run_killed_and_restarted_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    once, killed = (runs.settings(tmp_path / name, eye__name=EYE) for name in ("once", "killed"))
+@pytest.mark.parametrize("places", [None, 3])
+def test_a_run_killed_and_restarted_ends_as_one_that_was_not(tmp_path: Path, places: int | None) -> None:
+    more = {"eye__name": EYE, "eye__places": places}
+    once, killed = (runs.settings(tmp_path / name, **more) for name in ("once", "killed"))
     runs.run(once, MemorySource(stream()))
     runs.run_with_crashes(killed, stream(), at=[33, 111, 170])
     assert runs.differing(runs.state(tmp_path / "once"), runs.state(tmp_path / "killed")) == []

@@ -36,9 +36,16 @@ def with_eye(name: str, *, channels: int, side: int, **settings: Any) -> tuple[L
     return learned(images[:200], labels[:200], eye=eye), images
 
 
-@pytest.mark.parametrize(("channels", "side", "mirrored"), [(3, 24, False), (1, 11, True), (3, 16, False)])
-def test_what_the_eye_does_is_a_part_of_the_graph(channels: int, side: int, mirrored: bool) -> None:
-    learner, images = with_eye("tests.support.eyes:tiny", channels=channels, side=side, mirrored=mirrored)
+@pytest.mark.parametrize(
+    ("channels", "side", "mirrored", "places"),
+    [(3, 24, False, 1), (1, 11, True, 1), (3, 16, False, 1), (3, 20, True, 3)],
+)
+def test_what_the_eye_does_is_a_part_of_the_graph(
+    channels: int, side: int, mirrored: bool, places: int
+) -> None:
+    learner, images = with_eye(
+        "tests.support.eyes:tiny", channels=channels, side=side, mirrored=mirrored, places=places
+    )
     found = exported(learner)
     wanted, sent = expected(learner.predictor(), images), as_sent(images)
     assert_alike(OnnxModel(found.files["model.onnx"]).probabilities(sent.numpy()), wanted, edges=EDGES)

@@ -7,6 +7,7 @@ import threading
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.by_name import build_eye
@@ -27,6 +28,23 @@ def test_maps_are_averaged_over_places() -> None:
     by_hand = tiny().eval()(shown.float() / 255).mean((2, 3))
     assert eye.features == FEATURES
     assert torch.allclose(eye.see(shown), by_hand, atol=1e-5)
+
+
+@pytest.mark.parametrize("places", [2, 3, 7])
+def test_maps_are_kept_as_maps_of_so_many_places(places: int) -> None:
+    """Of 7 x 7: 2 and 3 do not divide it."""
+    eye = build_eye(TINY, mean=[0.0] * 3, deviation=[1.0] * 3, places=places)
+    shown = pictures(4, side=16)
+    by_hand = F.adaptive_avg_pool2d(tiny().eval()(shown.float() / 255), places)
+    assert eye.features == FEATURES * places**2
+    assert torch.allclose(eye.see(shown), by_hand.flatten(1), atol=1e-5)
+    assert torch.equal(build_eye(TINY, places=1).see(shown), build_eye(TINY).see(shown))
+
+
+@pytest.mark.parametrize(("name", "places"), [(TINY, 8), ("tests.support.eyes:Tokens", 2)])
+def test_more_places_than_a_map_has_are_refused(name: str, places: int) -> None:
+    with pytest.raises(ConfigError, match=f"eye.places is {places}, but the eye gives"):
+        build_eye(name, places=places)
 
 
 def test_tokens_are_averaged_and_a_network_says_its_own_sight() -> None:
@@ -71,10 +89,10 @@ def test_any_change_of_weights_sight_or_cut_is_another_eye() -> None:
     eyes = [
         build_eye(TINY), build_eye(OTHER), build_eye(TINY, input_size=18), build_eye(TINY, mean=[0.1] * 3),
         build_eye(TINY, deviation=[0.3] * 3), build_eye(TINY, layer="0"),
-        build_eye(TINY, mirrored=True),
+        build_eye(TINY, mirrored=True), build_eye(TINY, places=2),
     ]  # fmt: skip
     assert len({eye.digest for eye in eyes}) == len(eyes)
-    assert build_eye(TINY).digest == eyes[0].digest
+    assert build_eye(TINY).digest == build_eye(TINY, places=1).digest == eyes[0].digest
 
 
 def test_a_cut_gives_what_its_layer_gives_in_every_thread() -> None:
