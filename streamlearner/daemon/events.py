@@ -20,6 +20,7 @@ from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
 from streamlearner.learning.targets import classes_of
 from streamlearner.networks.refused_steps import REFUSED
+from streamlearner.state.history import ABSENT
 from streamlearner.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -201,9 +202,11 @@ class Events:
         log.warning("rolled back to model version %d", version)
 
     def restored(self, learner: Learner | None) -> None:
-        """Sets the gauges that would otherwise be empty until the next sleep."""
+        """Sets what would otherwise be empty, or kept for too long, until something happens."""
         if learner is None:
             return
+        if absent := learner.absent_classes:
+            self.mark(ABSENT, {"classes": sorted(absent)})  # the history's disk may have refused
         if learner.progress.version:
             self.metrics.publish_version(str(learner.progress.version), adopted_s=self.wall_clock())
         if learner.consolidation:

@@ -9,29 +9,26 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from streamlearner.errors import StreamlearnerError
-from streamlearner.state.class_in_json import without_class
+from streamlearner.state.class_in_json import without_classes
+from streamlearner.state.history_file import identity_of, open_file
 from streamlearner.state.samples import OF_CLASS, Sample, decoded
-from streamlearner.state.tiers import SAMPLES, Tiers
+from streamlearner.state.tiers import Tiers
 
 log = logging.getLogger(__name__)
 
 SMALLEST_BITS = 8 * 2**20
 """1 MiB: what is left of less, when SQLite's pages and log are subtracted, holds no day."""
-_PAGE = 4096
+ABSENT = "absent"
+"""The kind of what is no mark: `classes` of which nothing is known any more, and nothing to be kept."""
 DAMAGED = ".damaged"
 """Behind the name of a file that was set aside."""
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-_SCHEMA = (
-    SAMPLES,
-    "CREATE TABLE IF NOT EXISTS marks (number INTEGER PRIMARY KEY, at_s REAL, kind TEXT, details TEXT)",
-    "CREATE TABLE IF NOT EXISTS versions (number INTEGER PRIMARY KEY, document TEXT)",
-)
 
 
 class HistoryUnreadable(StreamlearnerError):
@@ -62,6 +59,7 @@ class History:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
+        self._identity = (0, 0)  # of the file that is open
         self._tiers = Tiers(most_bytes=self.budget_bits // 20)  # two fifths: pages may be half empty
         self.failing: str | None = None
         """Why the disk did not take the last thing; None where it did."""
@@ -100,15 +98,15 @@ class History:
                 return False
             return True
 
-    def erase_class(self, label: str) -> bool:
-        """Takes what was kept of one class from samples, marks, versions, and the log of writes. False where
-        the disk did not let it."""
+    def erase_classes(self, labels: Collection[str]) -> bool:
+        """Takes what was kept of these classes from samples, marks, versions, and the log of writes. False
+        where the disk did not let it."""
         with self._lock:
             try:
                 with self._writing() as db:
-                    self._tiers.erase(db, f"{OF_CLASS}{label}")
+                    self._tiers.erase(db, {f"{OF_CLASS}{label}" for label in labels})
                     for table, column in (("marks", "details"), ("versions", "document")):
-                        _erase_key(db, table, column, label)
+                        _erase_keys(db, table, column, labels)
                 self._opened().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 Path(f"{self._path}{DAMAGED}").unlink(missing_ok=True)
             except (OSError, sqlite3.Error) as error:
@@ -176,30 +174,14 @@ class History:
             raise
 
     def _opened(self) -> sqlite3.Connection:
+        if self._db is not None and identity_of(self._path) != self._identity:
+            log.warning("the history in %s was taken away: a new one begins there", self._path)
+            self._close()
         if self._db is None:
-            self._db = self._open()
+            self._db = open_file(self._path, budget_bits=self.budget_bits)
+            self._identity = identity_of(self._path) or (0, 0)
             self._tiers.measure(self._db)
         return self._db
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=1.0)
-        pages = self.budget_bits // 8 // _PAGE
-        try:
-            for pragma in (
-                f"page_size={_PAGE}", "auto_vacuum=FULL", "journal_mode=WAL", "synchronous=NORMAL",
-                "secure_delete=ON",
-                f"wal_autocheckpoint={pages // 16}", f"journal_size_limit={pages // 16 * _PAGE}",
-                f"max_page_count={pages * 7 // 8}",
-            ):  # fmt: skip
-                db.execute(f"PRAGMA {pragma}").fetchall()
-            for statement in _SCHEMA:
-                db.execute(statement)
-            if (found := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise _damaged(found)
-        except BaseException:
-            db.close()
-            raise
-        return db
 
     def _failed(self, error: Exception) -> None:
         """Says it once; a damaged file makes room for a new one."""
@@ -225,15 +207,9 @@ class History:
         db.execute(f"DELETE FROM {table} WHERE {key} <= (SELECT max({key}) FROM {table}) - ?", (most,))
 
 
-def _erase_key(db: sqlite3.Connection, table: str, column: str, name: str) -> None:
-    """Takes a class from JSON, however deep it stands there (`without_class`)."""
+def _erase_keys(db: sqlite3.Connection, table: str, column: str, names: Collection[str]) -> None:
+    """Takes classes from JSON, however deep they stand there (`without_classes`)."""
     for number, text in db.execute(f"SELECT number, {column} FROM {table}").fetchall():
-        rest = json.dumps(without_class(json.loads(text), name))
+        rest = json.dumps(without_classes(json.loads(text), names))
         if rest != text:
             db.execute(f"UPDATE {table} SET {column} = ? WHERE number = ?", (rest, number))
-
-
-def _damaged(text: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(text)
-    error.sqlite_errorname = "SQLITE_CORRUPT"
-    return error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -24,9 +24,9 @@ class Sample:
     highs: Figures = field(default_factory=dict)
     counts: Figures = field(default_factory=dict)
 
-    def without(self, name: str) -> Sample:
-        """The same but for the mean of this name."""
-        means = {each: value for each, value in self.means.items() if each != name}
+    def without(self, names: Collection[str]) -> Sample:
+        """The same but for the means of these names."""
+        means = {each: value for each, value in self.means.items() if each not in names}
         return replace(self, means=means)
 
     def to_bytes(self) -> bytes:

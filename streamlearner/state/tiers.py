@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 
 from streamlearner.state.samples import Sample, combined, decoded
 
@@ -45,13 +46,13 @@ class Tiers:
             while self._bytes.get(tier, 0) > self._share:
                 self._pass_on(db, tier)
 
-    def erase(self, db: sqlite3.Connection, name: str) -> None:
-        """Takes the figure of this name from every sample."""
+    def erase(self, db: sqlite3.Connection, names: Collection[str]) -> None:
+        """Takes the figures of these names from every sample."""
         rows = db.execute("SELECT number, start_s, seconds, body FROM samples").fetchall()
         for number, start_s, seconds, body in rows:
             for sample in decoded([(start_s, seconds, body)]):
-                if name in sample.means:
-                    rest = sample.without(name).to_bytes()
+                if not sample.means.keys().isdisjoint(names):
+                    rest = sample.without(names).to_bytes()
                     db.execute("UPDATE samples SET body = ? WHERE number = ?", (rest, number))
         self.measure(db)
 

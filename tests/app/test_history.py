@@ -9,6 +9,7 @@ import pytest
 
 from streamlearner import MemorySource, Message, build, encode
 from streamlearner.state.history import History
+from tests.support.erasures import erasure
 
 EVER = (0.0, 1e12)
 SETTINGS = {
@@ -27,8 +28,9 @@ def messages() -> list[Message]:
     return found
 
 
-def learned(folder: Path, **more: object) -> int:
-    daemon = build({"state_dir": str(folder)} | SETTINGS | more, source=MemorySource(messages()))
+def learned(folder: Path, stream: list[Message] | None = None, **more: object) -> int:
+    source = MemorySource(messages() if stream is None else stream)
+    daemon = build({"state_dir": str(folder)} | SETTINGS | more, source=source)
     daemon.run()
     return int(daemon.status()["messages"])
 
@@ -45,6 +47,27 @@ def test_a_daemon_remembers_what_it_learned_and_how_its_sleeps_ended(tmp_path: P
     assert 0 < sum(one.counts.get("learned", 0) for one in samples) < 80
     assert max(history.versions()) >= 1
     history.close()
+
+
+def test_a_class_that_was_erased_while_the_disk_refused_is_gone_after_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as refusing:
+        refusing.setattr(History, "erase_classes", lambda self, labels: False)
+        assert learned(tmp_path, [*messages(), erasure(80, by="label", name="dark")]) == 81
+    assert named(tmp_path) == {"retention/dark", "retention/light"}
+    assert learned(tmp_path, []) == 81
+    assert named(tmp_path) == {"retention/light"}
+    assert b"dark" not in (tmp_path / "history.sqlite").read_bytes()
+
+
+def named(folder: Path) -> set[str]:
+    history = History(folder / "history.sqlite", budget_bits=8 * 2**20, now_s=lambda: 0.0)
+    found = {name for one in history.samples(*EVER) for name in one.means if name.startswith("retention/")}
+    kinds = {mark.kind for mark in history.marks(*EVER)}
+    history.close()
+    assert "absent" not in kinds
+    return found
 
 
 @pytest.mark.parametrize("damage", ["a folder", "garbage"])

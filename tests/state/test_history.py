@@ -123,6 +123,26 @@ def test_a_damaged_history_is_set_aside_for_a_new_one(tmp_path: Path, damage: st
     again.close()
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_history_that_is_taken_away_while_it_is_open_makes_room_for_a_new_one(
+    tmp_path: Path, replaced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    history, other = made(tmp_path), made(tmp_path / "other")
+    fill(history, 30)
+    assert other.record(sample=Sample(1.0, 5.0))
+    other.close()
+    (tmp_path / "history.sqlite").unlink()
+    if replaced:
+        (tmp_path / "other" / "history.sqlite").rename(tmp_path / "history.sqlite")
+    assert [one.start_s for one in history.samples(*EVER)] == [1.0] * replaced
+    assert history.record(sample=Sample(2.0, 5.0))
+    history.close()
+    again = made(tmp_path)
+    assert [one.start_s for one in again.samples(*EVER)] == [1.0] * replaced + [2.0]
+    assert caplog.text.count("a new one begins there") == 1
+    again.close()
+
+
 def test_one_altered_sample_costs_only_itself(tmp_path: Path) -> None:
     history = made(tmp_path)
     fill(history, 20)
@@ -202,7 +222,7 @@ def test_an_erased_class_is_in_no_file_any_more(history: History, tmp_path: Path
     assert history.record(marks=[Mark(1.0, "sleep", losses), fell])
     assert history.note_version(1, {"last": {"by_class": {"Ann Lee": 1.0, "7": 0.5}}})
     (tmp_path / "history.sqlite.damaged").write_text("Ann Lee")
-    assert history.erase_class("Ann Lee")
+    assert history.erase_classes(["Ann Lee"])
     assert all(one.means == {"retention/7": 0.25} for one in history.samples(*EVER))
     assert [one.details for one in history.marks(*EVER)] == [{"losses": {"7": {"before": 0.5}}}, {}]
     assert history.versions() == {1: {"last": {"by_class": {"7": 0.5}}}}
@@ -216,7 +236,7 @@ def test_a_class_may_be_called_as_what_is_told_of_classes(history: History, name
     sleep = {"outcome": "adopted", "losses": {name: {"before": 1.0, "after": 0.5}, "7": {"before": 0.5}}}
     assert history.record(marks=[Mark(1.0, "sleep", sleep), Mark(2.0, "accuracy_fell", {"label": "7"})])
     assert history.note_version(1, version)
-    assert history.erase_class(name)
+    assert history.erase_classes([name])
     rest = {"overall": 0.5, "by_class": {"7": 0.5}}
     assert history.versions() == {1: {"first": rest, "last": rest}}
     assert [one.details for one in history.marks(*EVER)] == [

@@ -15,7 +15,7 @@ from typing import Any
 
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.history.figures import Increments, means, totals
-from streamlearner.state.history import History, Mark
+from streamlearner.state.history import ABSENT, History, Mark
 from streamlearner.state.samples import Sample
 from streamlearner.telemetry.metrics import Metrics
 
@@ -78,9 +78,9 @@ class Recorder:
 
     def _take(self, mark: Mark | None) -> None:
         """Of an erasure no name is kept."""
-        if mark is not None and mark.kind == "erased":
+        if mark is not None and mark.kind in ("erased", ABSENT):
             self._erasing |= dict.fromkeys(mark.details["classes"])
-            mark = replace(mark, details={})
+            mark = replace(mark, details={}) if mark.kind == "erased" else None
         self._waiting.extend([mark] if mark else [])
 
     def record(self, *, sampled: bool) -> None:
@@ -95,11 +95,13 @@ class Recorder:
             self._metrics.count_history_failure()
         if sample is not None:
             self._note_version(status)
-        for label in list(self._erasing):
-            # documents of just before may still name it: again, until none does
-            shown = label in self._daemon.retention().get("by_class", {})
-            if self._history.erase_class(label) and sampled and not shown:
-                del self._erasing[label]
+        self._erase(sampled=sampled)
+
+    def _erase(self, *, sampled: bool) -> None:
+        """Documents of just before may still name a class: again, until none does."""
+        if self._erasing and self._history.erase_classes(self._erasing) and sampled:
+            shown = self._daemon.retention().get("by_class", {})
+            self._erasing = {label: None for label in self._erasing if label in shown}
 
     def _sample(self, status: Mapping[str, Any]) -> Sample | None:
         """None at the first moment: of what happened before, nothing is known."""
