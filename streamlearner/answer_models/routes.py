@@ -84,9 +84,16 @@ class Labelled(TypedDict):
     prediction_id: str
 
 
-@shown({"by": "id", "removed": None, "waiting": 1, "checkpoints_renewed": False})
+@shown({"by": "id", "known": None, "removed": None, "waiting": 1, "checkpoints_renewed": False})
 class Erased(TypedDict):
     by: str | None
+    known: Annotated[
+        bool | None,
+        Field(
+            description="whether anything of it was there; null: not carried out yet. Of an id longer "
+            "ago than `codec.remembered_ids` only what was removed tells"
+        ),
+    ]
     removed: Annotated[dict[str, Any] | None, Field(description="null: not carried out yet")]
     waiting: Annotated[int, Field(description="inputs that were removed before they were learned")]
     checkpoints_renewed: Annotated[

@@ -18,6 +18,8 @@ from streamlearner.commands.options import (
     connect,
 )
 
+NOT_KNOWN = "nothing is known of it: was it spelt as it was sent?"
+
 
 def erase(
     id: Annotated[str | None, typer.Argument(help="Of the example, as it was sent.")] = None,
@@ -64,7 +66,8 @@ def told(answer: Erased) -> str:
     if (removed := answer.get("removed")) is None:
         return "it waits in the log, durably, and is carried out in the order of the stream"
     statistics = removed["statistics"]
-    lines = [
+    lines = [] if answer["known"] else [NOT_KNOWN]
+    lines += [
         f"removed: {removed['recollections']} recollections, {removed['exam']} of the exam, "
         f"{answer['waiting']} inputs that waited"
     ]

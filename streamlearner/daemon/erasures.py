@@ -70,6 +70,7 @@ class Erasures:
         return {
             "by": taken.erasure.by,
             "name": taken.erasure.name,
+            "known": found.known or taken.just_came > 0,
             "removed": found.document(),
             "present_version": progress.version if progress else 0,
             "kept_versions": [version for version in kept if version > (taken.since or 0)],

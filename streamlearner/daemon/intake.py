@@ -180,7 +180,7 @@ class Intake:
         just_came = len(found.fresh) - len(kept)
         found.fresh, found.erased = kept, found.erased + just_came
         since = self.note(erasure)
-        found.erasures.append(TakenErasure(erasure, None if just_came else since))
+        found.erasures.append(TakenErasure(erasure, None if just_came else since, just_came))
 
     def note(self, erasure: Erasure) -> int | None:
         """An erased id is not admitted any more, but by what corrects it. The newest model version when an

@@ -184,8 +184,9 @@ class Requests:
             time.sleep(min(LOOK_EVERY_S, max(rest_s, 0.0)))
         if self._log_erasure is None and not (found and found["durable"]):
             raise TimeoutError
-        said = {"by": erasure.by, "name": erasure.name, "removed": None, "waiting": waiting}
-        return said | {"durable": True, "checkpoints_renewed": False} | (found or {})
+        said = {"by": erasure.by, "name": erasure.name, "known": None, "removed": None, "waiting": waiting}
+        said |= {"durable": True, "checkpoints_renewed": False} | (found or {})
+        return said | {"known": True if waiting else said["known"]}
 
     def request_sleep(self) -> None:
         self._request_sleep()

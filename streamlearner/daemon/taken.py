@@ -12,10 +12,11 @@ from streamlearner.stream import Position, Reject
 @dataclass(frozen=True, slots=True)
 class TakenErasure:
     """An erasure. `since`: an example of its id was learned, or withheld, for certain, when this was the
-    newest model version; else None."""
+    newest model version; else None. `just_came`: examples that were not learned at all, as it followed."""
 
     erasure: Erasure
     since: int | None
+    just_came: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from streamlearner.methods.experience import Experience, Removed, Selection
 class Erased:
     """What an erasure removed of what was learned: of the method, and so many examples of the exam.
     `restarted`: the sleep, or the round of a transplant, that was under way began again without it. `weights`
-    are the parts that may still bear its trace."""
+    are the parts that may still bear its trace. `known`: something of it was there, for certain."""
 
     removed: Removed = field(default_factory=Removed)
     exam: int = 0
+    known: bool = False
     restarted: bool = False
     weights: Sequence[str] = ()
 
@@ -43,8 +44,9 @@ def erase(learner: Learner, erasure: Erasure, *, learned: bool) -> Erased:
     """Removes it from memory, exam and statistics; a consolidation that is under way begins again without it.
     `learned`: an example of this id was learned, or withheld, for certain."""
     learner.rerun(learner.owed_steps)
-    removed, exam, restarts = Removed(), 0, False
-    for selection in _selections(learner, erasure):
+    selections, removed, exam, restarts = _selections(learner, erasure), Removed(), 0, False
+    known = learned or any(_is_known(learner, selection) for selection in selections)
+    for selection in selections:
         if learner.consolidation and (restarts := restarts or _is_taught(learner, selection)):
             learner.consolidation.close()  # or the memory would set aside for it what is erased
         withheld = learner.exam.erase(id=selection.id, label=selection.label, task=selection.task)
@@ -57,7 +59,18 @@ def erase(learner: Learner, erasure: Erasure, *, learned: bool) -> Erased:
         learner.restart_consolidation()
     if exam or erasure.id is None:
         learner.evaluate()
-    return Erased(removed, exam, restarts, tuple(learner.method.parameter_bits()))
+    known = known or bool(exam or removed.recollections)
+    return Erased(removed, exam, known, restarts, tuple(learner.method.parameter_bits()))
+
+
+def _is_known(learner: Learner, selection: Selection) -> bool:
+    """Whether examples of this class, or task, were learned and not erased since. (Of an id that is known
+    only where it is remembered: `learned`.)"""
+    seen = learner.method.seen_classes.seen
+    if selection.task is not None:
+        return bool(seen[:-1][selection.task : selection.task + 1].any())
+    label = selection.label
+    return label is not None and bool(seen[-1, label : label + 1].any())
 
 
 def _is_taught(learner: Learner, selection: Selection) -> bool:

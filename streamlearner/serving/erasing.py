@@ -93,4 +93,5 @@ class Erasing:
         except TimeoutError:
             raise busy(self._timeout_s) from None
         found["waiting"] += kept
+        found["known"] = True if kept else found["known"]
         return Json(found, status_code=200 if found["checkpoints_renewed"] else 202)

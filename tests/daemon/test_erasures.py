@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
+from streamlearner.decoding.erasures import Erasure
 from streamlearner.stream import Message
 from tests.support.daemon_runs import (
     a_stream,
@@ -99,6 +101,22 @@ def test_an_erasure_says_whether_an_example_of_its_id_was_taken_for_certain() ->
     messages += [erasure(6, by="id", name="1"), message(7)]
     taken = everything(an_intake(MemorySource(messages)))[-1]
     assert [one.since for one in taken.erasures] == [0, None, None]
+
+
+def test_what_was_never_there_is_said_to_be_unknown(tmp_path: Path) -> None:
+    quiet = {"sleep__every_examples": None, "memory__budget_bits": 40_000}
+    messages = [example(n, label=n % 2, id=f"example-{n}", task="day") for n in range(60)]
+    daemon = build(settings(tmp_path, **quiet), source=MemorySource(messages))
+    for _ in range(13):
+        daemon.wake()
+    asked = [("never", None, None), ("example-7", None, None), ("example-7", None, None)]
+    asked += [(None, 9, None), (None, 1, None), (None, 1, None), (None, None, "night"), (None, None, "day")]
+    known = []
+    for id, label, task in asked:
+        where = daemon.erasures.request(Erasure(id=id, label=label, task=task))
+        known.append((daemon.erasures.result(where) or {})["known"])
+    assert known == [False, True, False, False, True, False, False, True]
+    daemon.close()
 
 
 def test_a_label_or_task_that_was_erased_is_learned_again_when_it_comes_later() -> None:

@@ -176,7 +176,9 @@ class FakeDaemon:
         self.asked.append(erasure)
         done = not self.full
         removed = {"recollections": 1} if done else None
-        return {"by": erasure.by, "removed": removed, "waiting": 0, "checkpoints_renewed": done}
+        known = True if done else None
+        said = {"by": erasure.by, "known": known, "removed": removed, "waiting": 0}
+        return said | {"checkpoints_renewed": done}
 
     def request_sleep(self) -> None:
         self.asked.append("sleep")
