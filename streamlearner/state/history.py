@@ -16,7 +16,7 @@ from typing import Any
 
 from streamlearner.errors import StreamlearnerError
 from streamlearner.state.class_in_json import without_classes
-from streamlearner.state.history_file import identity_of, open_file
+from streamlearner.state.history_file import OpenFile, open_file
 from streamlearner.state.samples import OF_CLASS, Sample, decoded
 from streamlearner.state.tiers import Tiers
 
@@ -59,7 +59,7 @@ class History:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
-        self._identity = (0, 0)  # of the file that is open
+        self._file = OpenFile(path)
         self._tiers = Tiers(most_bytes=self.budget_bits // 20)  # two fifths: pages may be half empty
         self.failing: str | None = None
         """Why the disk did not take the last thing; None where it did."""
@@ -174,12 +174,13 @@ class History:
             raise
 
     def _opened(self) -> sqlite3.Connection:
-        if self._db is not None and identity_of(self._path) != self._identity:
+        if self._db is not None and self._file.is_gone:
             log.warning("the history in %s was taken away: a new one begins there", self._path)
+            self._file.remove_leftovers()
             self._close()
         if self._db is None:
             self._db = open_file(self._path, budget_bits=self.budget_bits)
-            self._identity = identity_of(self._path) or (0, 0)
+            self._file = OpenFile(self._path)
             self._tiers.measure(self._db)
         return self._db
 

@@ -38,9 +38,28 @@ def open_file(path: Path, *, budget_bits: int) -> sqlite3.Connection:
     return db
 
 
-def identity_of(path: Path) -> tuple[int, int] | None:
-    """By which a file is known again: one that is open may be deleted, or replaced, without a word. None
-    where there is none."""
+class OpenFile:
+    """The file as it was when it was opened. Whoever deletes or replaces it does so without a word to those
+    who write to it; what SQLite had beside it then stays, and would be taken for a part of the next one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._beside = {Path(f"{path}{end}"): _identity(Path(f"{path}{end}")) for end in ("-wal", "-shm")}
+        self._identity = _identity(path)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is no longer the one of this name."""
+        return self._identity is None or _identity(self._path) != self._identity
+
+    def remove_leftovers(self) -> None:
+        """What was beside it, unless that is another one's already."""
+        for path, identity in self._beside.items():
+            if identity is not None and _identity(path) == identity:
+                path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
     with contextlib.suppress(OSError):
         found = path.stat()
         return found.st_dev, found.st_ino

@@ -52,11 +52,12 @@ def test_a_daemon_remembers_what_it_learned_and_how_its_sleeps_ended(tmp_path: P
 def test_a_class_that_was_erased_while_the_disk_refused_is_gone_after_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stream = [*messages(), erasure(80, by="label", name="dark")]
     with monkeypatch.context() as refusing:
         refusing.setattr(History, "erase_classes", lambda self, labels: False)
-        assert learned(tmp_path, [*messages(), erasure(80, by="label", name="dark")]) == 81
+        assert learned(tmp_path, stream) == 81
     assert named(tmp_path) == {"retention/dark", "retention/light"}
-    assert learned(tmp_path, []) == 81
+    assert learned(tmp_path, stream) == 81
     assert named(tmp_path) == {"retention/light"}
     assert b"dark" not in (tmp_path / "history.sqlite").read_bytes()
 

@@ -127,6 +127,7 @@ def test_a_damaged_history_is_set_aside_for_a_new_one(tmp_path: Path, damage: st
 def test_a_history_that_is_taken_away_while_it_is_open_makes_room_for_a_new_one(
     tmp_path: Path, replaced: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    (tmp_path / "other").mkdir()
     history, other = made(tmp_path), made(tmp_path / "other")
     fill(history, 30)
     assert other.record(sample=Sample(1.0, 5.0))
