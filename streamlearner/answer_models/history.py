@@ -81,7 +81,7 @@ class ExamDocument(TypedDict):
 @shown({"model_version": "2.1757", "labels": ["4", "9"], "counts": [[17, 1], [0, 18]]})
 class ConfusionDocument(TypedDict):
     model_version: str
-    labels: list[str]
+    labels: Annotated[list[Label], Field(description="as they were sent")]
     counts: Annotated[
         list[list[int]], Field(description="a row for each true class, a column for each answer")
     ]

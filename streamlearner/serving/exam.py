@@ -58,12 +58,12 @@ class ExamView:
     def _confusion(self, left: Left) -> Json:
         sample = self._sample(None, CONFUSED, left)
         version, answers = self._answered(sample)
-        names = list(dict.fromkeys([*map(str, sample.labels), *(str(answer) for answer, _, _ in answers)]))
+        names = list(dict.fromkeys([*sample.labels, *(answer for answer, _, _ in answers)]))
         place = {name: i for i, name in enumerate(names)}
         counts = [[0] * len(names) for _ in names]
         for label, (answer, _, _) in zip(sample.labels, answers, strict=True):
-            counts[place[str(label)]][place[str(answer)]] += 1
-        return Json({"model_version": version, "labels": names, "counts": counts})
+            counts[place[label]][place[answer]] += 1
+        return Json({"model_version": version, "labels": list(map(as_label, names)), "counts": counts})
 
     def _sample(self, label: str | None, most: int, left: Left) -> ExamSample:
         try:

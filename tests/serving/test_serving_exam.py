@@ -31,7 +31,7 @@ def test_no_more_examples_than_asked_for_and_a_class_without_any_is_a_404(client
 def test_the_confusion_matrix_counts_each_answer_by_its_class(client: InProcess, daemon: FakeDaemon) -> None:
     daemon.withheld = exam_of((0, "zero"), (0, "zero"), (1, "zero"), (1, "one"), (2, "one"))
     found = client.get("/v1/confusion").json()
-    assert found["labels"] == ["zero", "one", "2"]
+    assert found["labels"] == ["zero", "one", 2], "each as it was sent"
     assert found["counts"] == [[2, 1, 0], [0, 1, 1], [0, 0, 0]]
 
 

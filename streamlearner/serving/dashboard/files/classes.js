@@ -96,7 +96,8 @@ export async function confusion() {
     $("confusion-empty").hidden = false;
     return show("confusion-empty", error.message);
   }
-  const { labels, counts } = found,
+  const counts = found.counts,
+    labels = found.labels.map(named),
     total = (i) => counts[i].reduce((sum, count) => sum + count, 0),
     mistakes = (i) => total(i) - counts[i][i];
   let places = labels.map((_, i) => i).sort((a, b) => byName(labels[a], labels[b]));
