@@ -154,7 +154,7 @@ def parse_msgpack(value: bytes) -> object:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise ValueError(f"{name} is none; a missing number is null")
 
 
 def _refuse_extension(code: int, data: bytes) -> NoReturn:

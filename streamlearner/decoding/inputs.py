@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.decoding.labels import shown
 from streamlearner.decoding.shapes import written
-from streamlearner.decoding.vectors import as_vector
+from streamlearner.decoding.vectors import ABSENT, as_vector
 from streamlearner.errors import ConfigError, InvalidInput
 
 Array = NDArray[Any]
@@ -205,6 +205,9 @@ def _from_list(value: list[Any], *, may_miss: bool) -> Array:
     if not kinds <= {int, float}:
         wrong = next(leaf for leaf in flat if type(leaf) not in (int, float))
         reason = "shape" if type(wrong) is list else "value"
+        if wrong is None:
+            expected = f"numbers{ABSENT if len(shape) == 1 else ''}"
+            raise InvalidInput("value", f"input holds null; expected {expected}")
         raise InvalidInput(reason, f"input holds {shown(wrong)}; expected numbers only")
     try:
         if kinds == {int} and len(shape) > 1:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from streamlearner.errors import InvalidInput
 
+ABSENT = ", or codec.missing_values for those that are missing"
+
 
 def as_vector(array: NDArray[Any], *, missing: Collection[float] | None) -> NDArray[np.float32]:
     """`array` [d] of any number type. Where it holds one of `missing`, or NaN, a number is missing; None:
@@ -25,8 +27,17 @@ def as_vector(array: NDArray[Any], *, missing: Collection[float] | None) -> NDAr
             absent |= narrow == short if np.isfinite(short) else array == value
     if absent.any():
         narrow = np.where(absent, np.float32(math.nan), narrow)
-    if not (np.isfinite(narrow) | absent).all():
-        raise InvalidInput(
-            "value", "input holds NaN, infinity or a number beyond float32; expected finite numbers"
-        )
+    if not (good := np.isfinite(narrow) | absent).all():
+        raise InvalidInput("value", _refusal(array, good, may_miss=missing is not None))
     return narrow
+
+
+def _refusal(array: NDArray[Any], good: NDArray[np.bool_], *, may_miss: bool) -> str:
+    """Which number is refused, the first one, and why."""
+    place = int(np.argmin(good))
+    value = float(array[place])
+    found = "NaN" if math.isnan(value) else f"{value:g}, beyond float32"
+    if math.isinf(value):
+        found = "infinity"
+    expected = f"finite numbers{'' if may_miss else ABSENT}"
+    return f"input holds {found} (number {place} of {len(array)}, from 0); expected {expected}"

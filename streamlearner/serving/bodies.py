@@ -16,6 +16,7 @@ from streamlearner.serving.body_schemas import AN_INPUT, INPUT, INPUTS, LABEL, M
 from streamlearner.serving.compressed import coding, inflated
 from streamlearner.serving.problems import Problem, nearest
 
+NOT_JSON = "NaN and Infinity are none; a missing number is null, where codec.missing_values allows any"
 _DRAINED_BYTES = 4 * 2**20
 """So much of a body too large is read and dropped: a client that is still writing would see a reset instead
 of the 413."""
@@ -197,8 +198,16 @@ def parse(kind: type[AnyBody], body: bytes) -> AnyBody:
     try:
         value = from_json(body, allow_inf_nan=False) if body else {}
     except ValueError as error:
-        raise InvalidInput("json", f"the body is not JSON: {error}") from None
+        raise InvalidInput("json", f"the body is not JSON: {NOT_JSON if _has_nan(body) else error}") from None
     return check(kind, value)
+
+
+def _has_nan(body: bytes) -> bool:
+    """Whether it would be JSON, but for NaN or Infinity, which many a library writes."""
+    with contextlib.suppress(ValueError):
+        from_json(body)
+        return True
+    return False
 
 
 def check(kind: type[AnyBody], value: object) -> AnyBody:

@@ -99,6 +99,7 @@ def test_every_written_form_of_an_input_means_the_same(client: InProcess) -> Non
         ({"inputs": picture(1)[0]}, "inputs[0]"),
         ({"inputs": [picture(1), picture(1, side=5)]}, "inputs[1]"),
         ({"inputs": [[[300] * 4] * 4]}, "0..255"),
+        ({"inputs": [[[None] * 4] * 4]}, "input holds null; expected numbers"),
         ({"inputs": [{"b64": "AAAA", "shape": [2, 2], "dtype": "int8"}]}, "dtype"),
         ({}, '"inputs" is missing'),
         ([], "expected a JSON object"),
@@ -116,6 +117,14 @@ def test_what_is_not_json_is_a_400(client: InProcess, body: bytes) -> None:
     answer = client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["error"]
+
+
+def test_nan_is_told_apart_from_what_is_no_json_at_all(client: InProcess) -> None:
+    headers = {"content-type": "application/json"}
+    answer = client.post("/v1/predict", content=b'{"inputs": [[NaN, 1.0]]}', headers=headers)
+    assert "NaN and Infinity are none; a missing number is null" in answer.json()["error"]
+    answer = client.post("/v1/predict", content=b'{"inputs": [[NaN, 1.0]', headers=headers)
+    assert "line 1 column" in answer.json()["error"]
 
 
 def test_another_media_type_is_a_415_that_names_those_it_takes(client: InProcess) -> None:
