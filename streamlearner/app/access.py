@@ -54,6 +54,7 @@ def make_token(config: Config) -> None:
     path = config.state_dir / TOKEN
     if _own_token(config) and not path.exists():
         with explained("no token could be made", config.state_dir):
+            config.state_dir.mkdir(parents=True, exist_ok=True)  # of a replica, which keeps nothing else
             replace_file(path, f"{secrets.token_urlsafe(32)}\n".encode())
         log.info("made a token with all roles: %s", path)
 

@@ -11,7 +11,7 @@ import torch
 from joblib import cpu_count
 from prometheus_client import CollectorRegistry
 
-from streamlearner.app.access import make_access
+from streamlearner.app.access import make_access, make_token, tell_access
 from streamlearner.app.codec import make_codec
 from streamlearner.app.parts import make_eye
 from streamlearner.app.serving import make_serving
@@ -21,6 +21,7 @@ from streamlearner.export.card import Card
 from streamlearner.replicas import Followed, Follower, Location, NotServed
 from streamlearner.replicas.port import ReplicaPort
 from streamlearner.serving import ReadOnlyAccess, Serving
+from streamlearner.state.private import private_files
 from streamlearner.telemetry.metrics import Metrics
 from streamlearner.version import __version__
 
@@ -97,7 +98,11 @@ class Replica:
 
 
 def build_replica(config: Config, *, where: str, every_s: float) -> Replica:
-    """Of the configuration it takes `serving`, `codec` and `eye`. Raises `ConfigError`."""
+    """Of the configuration it takes `serving`, `codec` and `eye`; of `state_dir` no more than the token of
+    `serving.make_token`. Raises `ConfigError`, and `CheckpointError` where that cannot be made."""
+    with private_files():
+        make_token(config)
+    tell_access(config)
     torch.set_num_threads(config.threads or max(1, cpu_count() - 1))
     codec = make_codec(config)
     metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)

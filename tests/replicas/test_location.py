@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from streamlearner.config.given import load_config
 from streamlearner.errors import CheckpointError
 from streamlearner.replicas.following import Follower
 from streamlearner.replicas.location import Location
+from tests.support.replicas import running_replica
 
 
 def test_a_folder_that_there_is_not_is_a_failure_and_one_without_versions_is_not(tmp_path: Path) -> None:
@@ -39,3 +41,14 @@ def test_a_failure_that_passed_is_not_told_of_any_more_and_told_again_when_it_co
         replica.follower.look()
     assert caplog.text.count("the server is away") == 2
     replica.serving.stop()
+
+
+def test_a_replica_that_is_to_make_its_token_makes_it(tmp_path: Path) -> None:
+    """As in the image, whose settings say so: nobody could have asked it for more than health."""
+    settings = {"serving.make_token": True, "state_dir": str(tmp_path / "state")}
+    with running_replica(tmp_path, settings) as made:
+        token = (tmp_path / "state" / "token").read_text().strip()
+        assert stat.S_IMODE((tmp_path / "state" / "token").stat().st_mode) == 0o600
+        assert made.client.get("/v1/status").status_code == 401
+        allowed = made.client.get("/v1/status", headers={"authorization": f"Bearer {token}"})
+        assert allowed.status_code == 200
