@@ -62,9 +62,20 @@ class QuestionsDocument(TypedDict):
     classes: Annotated[list[Label], Field(description="that are known, 1,000 at most")]
 
 
+class JoinedEach(TypedDict):
+    outcome: Literal[
+        "accepted", "sent_on", "duplicate", "ignored", "conflict", "unknown", "expired", "invalid"
+    ]
+    prediction_id: NotRequired[str | None]
+    reason: NotRequired[Annotated[str | None, Field(description="why it is no label of that prediction")]]
+
+
 @shown({"outcome": "accepted", "prediction_id": "6b1f0c9d2a7e-17"})
 class Joined(TypedDict):
-    outcome: Literal["accepted", "sent_on", "duplicate", "ignored"]
+    outcome: Literal["accepted", "sent_on", "duplicate", "ignored", "several"]
+    each: NotRequired[
+        Annotated[list[JoinedEach], Field(description="of several annotations, in their order")]
+    ]
     prediction_id: NotRequired[Annotated[str | None, Field(description="absent where the event was ignored")]]
     reason: NotRequired[Annotated[str | None, Field(description="why it was ignored")]]
 

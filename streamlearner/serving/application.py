@@ -30,7 +30,8 @@ from streamlearner.serving.examples import Examples
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.history.route import Remembered
-from streamlearner.serving.label_studio import Event, LabelStudio
+from streamlearner.serving.label_studio import LabelStudio
+from streamlearner.serving.label_studio_events import Event
 from streamlearner.serving.labels import Joining, Labels
 from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
 from streamlearner.serving.open_inference.model import ServedByProtocol

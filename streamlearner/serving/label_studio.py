@@ -1,100 +1,33 @@
 """POST /v1/label-studio: an annotation of Label Studio, as its webhook sends it, labels a prediction.
 
-The payload is that of `label_studio.webhooks` (1.23): `action`, and where an annotation was made, the
-`annotation` with its `result`, and the `task` whose `data` is what was imported.
+Where several come at once, each is joined by itself, and the answer has a list of what became of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic import ConfigDict, Field
 from starlette.requests import Request
 
 from streamlearner.decoding.labels import label_text, parse_label
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.asking import Asked
-from streamlearner.serving.bodies import Bodies, Body, parse, require_json
-from streamlearner.serving.body_schemas import CLASS, JsonSchema
+from streamlearner.serving.bodies import Bodies, parse, require_json
 from streamlearner.serving.input_pictures import data_url
-from streamlearner.serving.labels import KINDS, NOT_KEPT, STATUSES, Joining
+from streamlearner.serving.label_studio_events import (
+    ANNOTATED,
+    IMAGE,
+    LABEL,
+    SEVERAL,
+    AnnotatedTask,
+    Event,
+    Region,
+)
+from streamlearner.serving.labels import KINDS, NOT_KEPT, STATUSES, Joining, Outcome
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 from streamlearner.stream import Factors, Label
-
-ANNOTATED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
-LABEL, IMAGE = "label", "image"
-"""The names of the tags in the labelling configuration."""
-
-
-def _object(**properties: JsonSchema) -> JsonSchema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _schema() -> JsonSchema:
-    """Of one choice, of a task that was skipped, and of actions that are none of ours."""
-    task = _object(data=_object(prediction_id={"type": "string"}))
-    one = {"type": "array", "minItems": 1, "maxItems": 1, "items": CLASS["anyOf"][0]}
-    choice = _object(type={"const": "choices"}, from_name={"const": LABEL}, value=_object(choices=one))
-    result: JsonSchema = {"type": "array", "minItems": 1, "maxItems": 1, "items": choice}
-    made, skipped = {"const": False}, {"const": True}
-    annotation = {"anyOf": [_object(was_cancelled=made, result=result), _object(was_cancelled=skipped)]}
-    action: JsonSchema = {"enum": list(ANNOTATED)}
-    labelled = _object(action=action, annotation=annotation, task=task)
-    return {"anyOf": [labelled, _object(action={"type": "string", "not": action})]}
-
-
-class _Part(Body):
-    """More keys come with it than are read."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-
-class Choices(_Part):
-    choices: list[str] | None = None
-    text: list[str] | str | None = None
-
-
-class Region(_Part):
-    """One thing that was annotated."""
-
-    type: str
-    from_name: str
-    value: Choices
-
-
-class Annotation(_Part):
-    was_cancelled: bool = False
-    result: list[Any] | None = None
-
-
-class TaskData(_Part):
-    prediction_id: str
-
-
-class Task(_Part):
-    data: TaskData
-
-
-def _narrow(schema: JsonSchema) -> None:
-    schema.clear()
-    schema.update(_schema())
-
-
-class Event(_Part):
-    model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=_narrow)
-    example: ClassVar = {
-        "action": "ANNOTATION_CREATED",
-        "annotation": {
-            "was_cancelled": False,
-            "result": [{"type": "choices", "from_name": LABEL, "value": {"choices": ["cat"]}}],
-        },
-        "task": {"data": {"prediction_id": "6b1f0c9d2a7e-17"}},
-    }
-    action: str
-    annotation: Annotation | None = Field(None)
-    task: Task | None = Field(None)
 
 
 class LabelStudio:
@@ -116,20 +49,42 @@ class LabelStudio:
         event = parse(Event, body)
         if self._joining is None:
             raise Problem(409, NOT_KEPT, kind="labels-not-kept")
+        if event.action == SEVERAL:
+            return self._several(event, self._joining)
         if event.action not in ANNOTATED:
             return _ignored(f"{event.action[:100]} brings no label")
-        if event.annotation is None or event.task is None:
-            text = "has no annotation and task: let the webhook of Label Studio send its payload"
-            raise InvalidInput("json", f"{event.action} {text}")
-        if event.annotation.was_cancelled:
+        one = event.one()
+        if one.annotation.was_cancelled:
             return _ignored("the task was skipped")
-        name = event.task.data.prediction_id
-        label = label_of(event.annotation.result or [], factors=self._joining.factors(name))
-        outcome = self._joining.join(name, label)
+        outcome = self._join(one, self._joining)
         if STATUSES[outcome.name] >= 400:
             raise Problem(STATUSES[outcome.name], outcome.text, kind=KINDS[outcome.name])
-        content = {"outcome": outcome.name, "prediction_id": name}
+        content = {"outcome": outcome.name, "prediction_id": one.task.data.prediction_id}
         return Json(content, status_code=STATUSES[outcome.name])
+
+    def _several(self, event: Event, joining: Joining) -> Json:
+        """One that cannot be joined keeps none of the others from it."""
+        found = [self._each(one, joining) for one in event.several()]
+        accepted = any(STATUSES.get(each["outcome"]) == 202 for each in found)
+        return Json({"outcome": "several", "each": found}, status_code=202 if accepted else 200)
+
+    def _each(self, one: AnnotatedTask | InvalidInput, joining: Joining) -> dict[str, str]:
+        try:
+            if isinstance(one, InvalidInput):
+                raise one
+            name = one.task.data.prediction_id
+            if one.annotation.was_cancelled:
+                return {"outcome": "ignored", "prediction_id": name, "reason": "the task was skipped"}
+            outcome = self._join(one, joining)
+        except InvalidInput as error:
+            joining.refuse()
+            return {"outcome": "invalid", "reason": str(error)}
+        said = {"outcome": outcome.name, "prediction_id": name}
+        return said | ({"reason": outcome.text} if STATUSES[outcome.name] >= 400 else {})
+
+    def _join(self, one: AnnotatedTask, joining: Joining) -> Outcome:
+        name = one.task.data.prediction_id
+        return joining.join(name, label_of(one.annotation.result or [], factors=joining.factors(name)))
 
 
 def _ignored(reason: str) -> Json:

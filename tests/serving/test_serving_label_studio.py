@@ -144,10 +144,32 @@ def test_a_skipped_task_and_other_events_change_nothing(asked: InProcess, daemon
     assert daemon.log == []
 
 
+def test_several_at_once_are_joined_each_by_itself(asked: InProcess, daemon: FakeDaemon) -> None:
+    """As an import of annotated tasks sends them: lists, of which the tasks may be in another order."""
+    asked.post("/v1/predict", json={"inputs": [picture(2)]})
+    chosen = [["one"], ["zero"], ["one", "zero"], ["one"], ["one"], ["one"]]
+    names = ["run-1", "run-2", "run-1", "run-9", "run-1", "run-2"]
+    annotations = [
+        sent(region("label", choices=each))["annotation"] | {"task": 10 + i} for i, each in enumerate(chosen)
+    ]
+    annotations[5]["was_cancelled"] = True
+    tasks = [{"id": 10 + i, "data": {"prediction_id": name}} for i, name in enumerate(names)]
+    event = {"action": "ANNOTATIONS_CREATED", "annotation": annotations, "task": tasks[::-1]}
+    answer = asked.post("/v1/label-studio", json=event)
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "several")
+    assert [each["outcome"] for each in answer.json()["each"]] == [
+        "accepted", "accepted", "invalid", "unknown", "duplicate", "ignored"
+    ]  # fmt: skip
+    assert "has 2 values; expected one class" in answer.json()["each"][2]["reason"]
+    assert [(example.id, example.label) for example in daemon.log] == [("run-1", "one"), ("run-2", "zero")]
+    assert asked.post("/v1/label-studio", json=event).status_code == 200, "all were there before"
+
+
 @pytest.mark.parametrize(
     ("event", "text"),
     [
         ({"action": "ANNOTATION_CREATED"}, "send its payload"),
+        ({"action": "ANNOTATIONS_CREATED"}, "send its payload"),
         ({}, '"action" is missing'),
         (SENT | {"task": {"id": 7, "data": {"image": "x"}}}, "prediction_id"),
         (sent(result=[]), "no choice"),
