@@ -103,7 +103,8 @@ class ServingSection(Section):
     max_batch: Count = 1_024
     """inputs or examples in one request"""
     max_connections: Count = 512
-    """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room"""
+    """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room. As many, or a
+    quarter of that, beside them over gRPC; there the newest is refused"""
     max_connections_per_client: Count = 256
     """the same of one client's address (IPv6: one /64), so that none takes them all; a proxy is one client"""
     gateway: bool = True

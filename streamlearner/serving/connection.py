@@ -45,12 +45,13 @@ class ConnectionLimits:
     write_timeout_s: float = 30.0
     per_client: int = 256
 
-    def affordable(self) -> int:
-        """`most`, or half of what the process's limit of descriptors leaves, where that is less."""
+    def affordable(self, *, share: int = 2) -> int:
+        """`most`, or half (a third, ...) of what the process's limit of descriptors leaves, where that is
+        less."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY:
             return self.most
-        return min(self.most, max(4, (soft - LEFT_ALONE) // 2))
+        return min(self.most, max(4, (soft - LEFT_ALONE) // share))
 
 
 class Connection(H11Protocol):

@@ -102,7 +102,8 @@ class Serving:
         if grpc_port is not None:
             self._rpc = make_rpc(
                 model=model, health=health, guard=guard, metrics=metrics, version=version, host=host,
-                port=grpc_port, threads=prediction_threads, max_bytes=max_body_bytes, tls=tls,
+                port=grpc_port, threads=prediction_threads, max_bytes=max_body_bytes,
+                limits=connections, tls=tls,
             )  # fmt: skip
         self._pools = Pools.start(prediction_threads=prediction_threads)
         self.application = assemble(

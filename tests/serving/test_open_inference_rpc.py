@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from streamlearner.serving import Role, Serving
+from streamlearner.serving import ConnectionLimits, Role, Serving
 from streamlearner.serving.open_inference.rpc import ROLES
 from streamlearner.serving.open_inference.rpc_messages import COMPILED, Messages
 from streamlearner.telemetry.metrics import Metrics
 from tests.serving.conftest import MakeServing
 from tests.support.grpc_calls import MODEL, Caller, started
+from tests.support.patience import wait_until
 from tests.support.serving_fakes import picture, tiny_predictor
 
 pytest.importorskip("tritonclient.grpc", reason="tritonclient is missing: pip install 'streamlearner[test]'")
@@ -191,3 +193,29 @@ def compare(ours: Any, theirs: Any) -> None:
         assert (field.number, field.type) == (other.number, other.type), f"{ours.name}.{field.name}"
         if field.message_type is not None:
             compare(field.message_type, other.message_type)
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the other side has closed it."""
+    connection.settimeout(0.05)
+    try:
+        while connection.recv(4096):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def test_connections_are_bounded_and_a_silent_one_makes_room(make_serving: MakeServing) -> None:
+    serving = started(make_serving, connections=ConnectionLimits(most=4, header_timeout_s=1.0))
+    assert serving.grpc_address is not None
+    silent = [socket.create_connection(serving.grpc_address) for _ in range(7)]
+    wait_until(lambda: sum(map(ended, silent)) == 3, "those beyond the limit are closed")
+    wait_until(lambda: all(map(ended, silent)), "those that never speak are closed")
+    caller = Caller(serving)
+    wait_until(lambda: caller.call("ServerLive").live, "there is room again")
+    caller.channel.close()
+    for connection in silent:
+        connection.close()

@@ -18,9 +18,9 @@ grpc = pytest.importorskip("grpc", reason="grpcio is missing: pip install 'strea
 MODEL = "streamlearner"
 
 
-def started(make_serving: MakeServing) -> Serving:
+def started(make_serving: MakeServing, **settings: Any) -> Serving:
     """One that listens for gRPC, too, with a tiny model."""
-    serving = make_serving(grpc_port=0)
+    serving = make_serving(grpc_port=0, **settings)
     serving.refresh(tiny_predictor(adopted=3, examples=1200))
     serving.start()
     return serving

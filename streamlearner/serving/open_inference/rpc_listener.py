@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from streamlearner.errors import ConfigError
+from streamlearner.serving.connection import ConnectionLimits
 from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.open_inference.model import ServedByProtocol
@@ -20,6 +21,12 @@ log = logging.getLogger(__name__)
 
 WAITING = 256
 """Calls that may wait for a thread; one more ends with RESOURCE_EXHAUSTED."""
+AT_ONCE = WAITING // 4
+"""Calls of one connection at a time; its client keeps more to itself until one has ended."""
+IDLE_S = 60.0
+"""A connection without a call for so long is closed: its client makes another with its next call."""
+SHARE = 4
+"""One in so many of the descriptors that are left are for gRPC, as HTTP has half of them."""
 STOP_S = 3.0
 LACKING = "serving.grpc_port needs grpcio: pip install 'streamlearner[grpc]', or leave it null"
 
@@ -36,8 +43,10 @@ class RpcListener:
         port: int,
         threads: int,
         max_bytes: int,
+        limits: ConnectionLimits,
         tls: Tls | None,
     ) -> None:
+        self._limits = limits
         self._tls = tls
         self.address = (host, port)
         self._service = service
@@ -52,14 +61,8 @@ class RpcListener:
         import grpc
 
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="serving-grpc")
-        options = {
-            "grpc.so_reuseport": 0,  # else a second daemon would share the port, and answer every other call
-            "grpc.max_receive_message_length": self._max_bytes,
-            "grpc.max_send_message_length": -1,
-            "grpc.max_connection_idle_ms": 300_000,
-        }
         server = grpc.server(
-            self._pool, options=list(options.items()), maximum_concurrent_rpcs=self._threads + WAITING
+            self._pool, options=list(self._options.items()), maximum_concurrent_rpcs=self._threads + WAITING
         )
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, self._handlers()),))
         host, port = self.address
@@ -72,6 +75,19 @@ class RpcListener:
         server.start()
         self.address, self._server = (host, bound), server
         log.info("serving gRPC on %s:%d", *self.address)
+
+    @property
+    def _options(self) -> dict[str, int]:
+        """grpcio counts connections of all clients together: of one client it tells when a call has come."""
+        return {
+            "grpc.so_reuseport": 0,  # else a second daemon would share the port, and answer every other call
+            "grpc.max_receive_message_length": self._max_bytes,
+            "grpc.max_send_message_length": -1,
+            "grpc.max_allowed_incoming_connections": self._limits.affordable(share=SHARE),
+            "grpc.server_handshake_timeout_ms": round(self._limits.header_timeout_s * 1000),
+            "grpc.max_connection_idle_ms": round(IDLE_S * 1000),
+            "grpc.max_concurrent_streams": AT_ONCE,
+        }
 
     def _bind(self, server: Any, address: str) -> int:
         import grpc
@@ -117,6 +133,7 @@ def make_rpc(
     port: int,
     threads: int,
     max_bytes: int,
+    limits: ConnectionLimits,
     tls: Tls | None,
 ) -> RpcListener:
     """Not started. Raises `ConfigError` where the extra `grpc` is not installed, or TLS cannot be had so."""
@@ -132,5 +149,6 @@ def make_rpc(
     if tls is not None:
         tls.pem()
     return RpcListener(
-        service, messages=messages, host=host, port=port, threads=threads, max_bytes=max_bytes, tls=tls
-    )
+        service, messages=messages, host=host, port=port, threads=threads, max_bytes=max_bytes, limits=limits,
+        tls=tls,
+    )  # fmt: skip
