@@ -47,6 +47,7 @@ class Daemon:
     sleep: Callable[[float], None]
     erasures: Erasures = field(init=False)
     took_batch: bool = field(default=False, init=False)
+    unkept_rollback: bool = field(default=False, init=False)  # served once kept: a crash may take it back
     stopping: bool = field(default=False, init=False)
     closed: bool = field(default=False, init=False)
 
@@ -69,7 +70,8 @@ class Daemon:
                 self.wake()
                 self.consolidate()
                 self.requests.run_pending(self)
-                self.serving.refresh(self.predictor)
+                if not self.unkept_rollback:
+                    self.serving.refresh(self.predictor)
                 self.publish()
                 if self.persistence.due(self.state.tally.messages):
                     self.checkpoint(aside=True)
@@ -148,7 +150,9 @@ class Daemon:
             return
         if learner.owed_steps:
             return learner.rerun(IDLE_SLEEP_STEPS)
-        if learner.asleep and (steps := self.steps_now()):
+        if learner.asleep and (
+            steps := self.state.sleep_steps(self.steps_per_batch, took_batch=self.took_batch)
+        ):
             result = learner.consolidate(steps)
             self.state.events.steps_done(steps)
             if result is not None:
@@ -162,12 +166,6 @@ class Daemon:
         if result.adopted:
             weights, network = learner.method.neocortex.state_dict(), learner.network
             self.persistence.keep_version(result.version, weights, network=network, alone=result.fresh)
-
-    def steps_now(self) -> int:
-        """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
-        if self.steps_per_batch and self.took_batch:
-            return self.steps_per_batch
-        return IDLE_SLEEP_STEPS if not self.steps_per_batch or self.state.intake.idle else 0
 
     @property
     def predictor(self) -> Predictor | None:
@@ -204,6 +202,7 @@ class Daemon:
         self.state.schedule.ended()
         self.learner.evaluate()
         self.state.events.rolled_back(version, while_asleep=asleep)
+        self.unkept_rollback = True
         self.checkpoint()
 
     def begin_transplant(self, to: str | None, steps: int | None) -> Transplant:
@@ -219,6 +218,7 @@ class Daemon:
         try:
             self.persistence.save(snapshot.capture(self.state, self.state.position), aside=aside)
             self.state.events.checkpoint_saved()
+            self.unkept_rollback = False
         except StreamlearnerError as error:
             log.error("%s; the stream waits, next try in %g s", error, self.persistence.retry_s)
 

@@ -79,6 +79,12 @@ class DaemonState:
     def owed_steps(self) -> int:
         return 0 if self.learner is None else self.learner.owed_steps
 
+    def sleep_steps(self, steps_per_batch: int, *, took_batch: bool) -> int:
+        """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
+        if steps_per_batch and took_batch:
+            return steps_per_batch
+        return IDLE_SLEEP_STEPS if not steps_per_batch or self.intake.idle else 0
+
     def make_learner(self) -> Learner:
         """A fresh learner for inputs of the stream's schema, which the first valid example has set."""
         assert self.schema is not None, "a decoded batch without a schema"

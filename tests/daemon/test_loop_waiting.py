@@ -21,6 +21,7 @@ from streamlearner.stream import Message, Reject
 from tests.support.checkpoint_store import hidden_names
 from tests.support.daemon_runs import (
     a_stream,
+    ask,
     differing,
     figure,
     learned,
@@ -180,3 +181,22 @@ def test_no_checkpoint_passes_a_reject_that_is_not_durable(tmp_path: Path) -> No
     assert figure(daemon, "streamlearner_dead_letters_pending") == 0
     assert figure(daemon, 'streamlearner_dead_letters_total{outcome="delivered"}') == 6
     assert [reject.message.offset for reject in letters.kept] == [28, 57, 86, 115, 144, 173]
+
+
+def test_a_rollback_that_no_checkpoint_holds_yet_is_not_served(tmp_path: Path) -> None:
+    """A crash would take it back, and its name could come to mean other weights."""
+    disk, source = Disk(), MemorySource(STREAM, finite=False)
+    with running(on(disk, tmp_path, source)) as daemon:
+        wait_until(lambda: source.committed == {"index": COUNT} and not daemon.state.asleep, "all learned")
+        present = daemon.learner.progress.version  # type: ignore[union-attr]
+        before = wait_until(lambda: predict(daemon)["model_version"], "served")
+        disk.refuses = True
+        ask(daemon, "/v1/rollback", {"version": present})
+        wait_until(lambda: daemon.learner.progress.rollbacks == 1, "rolled back")  # type: ignore[union-attr]
+        wait_until(
+            lambda: figure(daemon, 'streamlearner_checkpoint_saves_total{outcome="failed"}') >= 2,
+            "tried again",
+        )
+        assert predict(daemon)["model_version"] == before
+        disk.refuses = False
+        wait_until(lambda: predict(daemon)["model_version"].endswith(".1"), "served once it is kept")
