@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,12 @@ def make_setup(config: Config, *, path: Path | None, settings: Mapping[str, Any]
 
 
 def setup_of_replicas(path: Path) -> Setup:
-    """For replicas alone: nobody asks for partitions. Raises ConfigError."""
+    """For replicas alone, of which there is one at least: nobody asks for partitions. Raises ConfigError."""
     config = load(path=path)
     check_cluster(config)
-    return setup_with(config, path=path, settings={}, partitions=0)
+    found = setup_with(config, path=path, settings={}, partitions=0)
+    one = replace(found.replicas, least=1, most=1)
+    return found if found.replicas.most else replace(found, replicas=one)
 
 
 def setup_with(config: Config, *, path: Path | None, settings: Mapping[str, Any], partitions: int) -> Setup:

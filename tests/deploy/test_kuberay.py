@@ -1,29 +1,50 @@
-"""The manifests for KubeRay hold together. (Its own schema of RayJob is in no package: tried by hand.)"""
+"""The manifests for KubeRay hold together, and are valid by the schemas that it publishes."""
 
 from __future__ import annotations
 
+import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from streamlearner.app.cluster_setup import replicas_of
 from streamlearner.config.loading import load
 
-MANIFEST = Path(__file__).resolve().parents[2] / "deploy" / "kuberay" / "cluster.yaml"
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kuberay"
+MANIFEST, REPLICAS = FOLDER / "cluster.yaml", FOLDER / "replicas.yaml"
+SCHEMAS = Path(__file__).parent / "kuberay_schemas"
+CLUSTERS = {"RayJob": "rayClusterSpec", "RayService": "rayClusterConfig"}
 
 
 def one(kind: str) -> dict[str, Any]:
-    (found,) = [each for each in yaml.safe_load_all(MANIFEST.read_text()) if each["kind"] == kind]
-    assert isinstance(found, dict)
-    return found
+    found = [
+        each
+        for path in (MANIFEST, REPLICAS)
+        for each in yaml.safe_load_all(path.read_text())
+        if each["kind"] == kind
+    ]
+    assert len(found) == 1 and isinstance(found[0], dict)
+    return found[0]
 
 
-def pods() -> list[dict[str, Any]]:
-    cluster = one("RayJob")["spec"]["rayClusterSpec"]
+def pods(kind: str) -> list[dict[str, Any]]:
+    cluster = one(kind)["spec"][CLUSTERS[kind]]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     return [group["template"]["spec"] for group in groups]
+
+
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_each_of_its_own_kinds_is_valid_by_the_schema_that_it_publishes(kind: str) -> None:
+    schema = json.loads((SCHEMAS / f"{kind.lower()}.json").read_text())
+    assert schema["description"].startswith("KubeRay 1.7.0")
+    jsonschema.Draft202012Validator(schema).validate(one(kind))
+    misspelt = one(kind) | {"spec": one(kind)["spec"] | {"entrypiont": ""}}
+    with pytest.raises(jsonschema.ValidationError, match="entrypiont"):
+        jsonschema.Draft202012Validator(schema).validate(misspelt)
 
 
 @pytest.mark.parametrize("kind", ["ConfigMap", "PersistentVolumeClaim", "Service"])
@@ -32,6 +53,16 @@ def test_each_is_valid_by_the_published_schemas(kind: str) -> None:
         "kubernetes_validate", reason="kubernetes-validate is not installed"
     )
     kubernetes_validate.validate(one(kind), "1.37", strict=True)
+
+
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_each_pod_is_valid_by_the_published_schemas(kind: str) -> None:
+    kubernetes_validate = pytest.importorskip(
+        "kubernetes_validate", reason="kubernetes-validate is not installed"
+    )
+    for spec in pods(kind):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "one"}, "spec": spec}
+        kubernetes_validate.validate(pod, "1.37", strict=True)
 
 
 @pytest.fixture
@@ -45,14 +76,16 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_process_finds_its_configuration_and_the_store(given: Path) -> None:
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_every_process_finds_its_configuration_and_the_store(kind: str, given: Path) -> None:
     (path,) = one("ConfigMap")["data"]
     config = load(path=given, settings={}, environ={})
-    for pod in pods():
+    for pod in pods(kind):
         (container,) = pod["containers"]
         mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         assert str(config.cluster.store).startswith(mounts["store"])
-        assert f"{mounts['config']}/{path}" in one("RayJob")["spec"]["entrypoint"]
+        spec = one(kind)["spec"]
+        assert f"{mounts['config']}/{path}" in spec.get("entrypoint", spec.get("serveConfigV2"))
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
         claimed = volumes["store"]["persistentVolumeClaim"]["claimName"]
         assert claimed == one("PersistentVolumeClaim")["metadata"]["name"]
@@ -67,3 +100,32 @@ def test_the_workers_have_cores_for_all_processes(given: Path) -> None:
     (group,) = one("RayJob")["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     cores = float(group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
     assert group["replicas"] * cores >= wanted
+
+
+def served() -> dict[str, Any]:
+    found = yaml.safe_load(one("RayService")["spec"]["serveConfigV2"])
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_replicas_are_what_ray_serve_imports(given: Path) -> None:
+    (application,) = served()["applications"]
+    module, _, name = application["import_path"].partition(":")
+    assert callable(getattr(import_module(module), name))
+    assert served()["http_options"]["port"] == load(path=given, settings={}, environ={}).serving.port
+    (deployment,) = application["deployments"]
+    bounds = deployment["autoscaling_config"]
+    assert 1 < bounds["min_replicas"] < bounds["max_replicas"]
+
+
+def test_the_most_replicas_have_cores_on_the_most_workers() -> None:
+    ((deployment,),) = [each["deployments"] for each in served()["applications"]]
+    (group,) = one("RayService")["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    cores = float(group["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"])
+    wanted = deployment["autoscaling_config"]["max_replicas"] * deployment["ray_actor_options"]["num_cpus"]
+    assert group["maxReplicas"] * cores >= wanted
+
+
+def test_ray_serve_takes_the_description_of_the_replicas() -> None:
+    schema = pytest.importorskip("ray.serve.schema", reason="ray is not installed (the extra `cluster`)")
+    schema.ServeDeploySchema.model_validate(served())
