@@ -57,7 +57,7 @@ class Setup:
 
     path: Path | None
     settings: Mapping[str, Any]
-    store: Path
+    store: str
     partitions: int
     learners: int
     replicas: Replicas
@@ -92,7 +92,7 @@ def setup_with(config: Config, *, path: Path | None, settings: Mapping[str, Any]
     return Setup(
         path=path,
         settings=settings,
-        store=section.store.absolute(),
+        store=section.store if "://" in section.store else str(Path(section.store).absolute()),
         partitions=partitions,
         learners=section.learners,
         replicas=replicas_of(section),
@@ -116,6 +116,8 @@ def replicas_of(section: ClusterSection) -> Replicas:
 def check_cluster(config: Config) -> None:
     """Raises ConfigError where these settings are not for several learners."""
     lineage_config(config, partition=0, folder=config.state_dir)
+    if config.cluster.store.startswith("memory:"):
+        raise ConfigError("cluster.store: memory:// is seen by one process alone: take a folder or s3://")
     kind = METHODS.find(config.method.name).load()
     if not issubclass(kind, Mergeable):
         raise ConfigError(

@@ -24,6 +24,7 @@ from streamlearner.learning.merging import continue_from, merge, restore_shard
 from streamlearner.learning.shards import NOT_READ
 from streamlearner.state.checkpoint import Checkpoint
 from streamlearner.state.manifest import MANIFEST
+from streamlearner.state.tensor_files import SUFFIX
 from streamlearner.stream import Position
 
 STEPS_AT_ONCE = 1_000
@@ -71,6 +72,9 @@ class Consolidating:
         bits = 8 * (found.read_bytes + (found.path / MANIFEST).stat().st_size)
         features, position = found.facts.get("features"), found.manifest.position
         return Shard(state.learner, state.schema, features, position, tally_of(found.facts), bits)
+
+    def reads(self, name: str) -> bool:
+        return name.removesuffix(SUFFIX) not in NOT_READ
 
     def _newest(self, folder: Path, *, without: Collection[str] = ()) -> Checkpoint | None:
         if not (folder / "checkpoints").is_dir():

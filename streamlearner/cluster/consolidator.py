@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from streamlearner.cluster.claims import Claims
-from streamlearner.cluster.layout import LEASE, PARTITIONS, REPORT, claims_of, state_folder
+from streamlearner.cluster.layout import LEASE, PARTITIONS, REPORT, claims_of, state_name
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
 from streamlearner.errors import StreamlearnerError
+from streamlearner.state.manifest import MANIFEST
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ class Consolidating(Protocol[State, Shard]):
 
     def read_shard(self, folder: Path) -> Shard | None:
         """What a merge needs of it, and no more."""
+
+    def reads(self, name: str) -> bool:
+        """Whether `read_shard` reads a file of this name."""
 
     def learned(self, folder: Path) -> int:
         """Examples that the newest checkpoint of a state folder tells of, without reading the rest of it."""
@@ -73,13 +77,14 @@ class Consolidator(Generic[State, Shard]):
         """Consolidates where enough was learned since the last time; whether a version was published."""
         if not self.holds_lease:
             return False
-        folders = self._folders()
-        learned = sum(map(self._work.learned, folders))
+        names = self._names()
+        learned = sum(self._work.learned(self.store.fetch(name, MANIFEST.__eq__)) for name in names)
         before = int((self.store.read(REPORT) or {}).get("learned", 0))
         if not learned or learned - before < (1 if at_once else self._every_examples):
             return False
         began_s = self._clock()
         try:
+            folders = [self.store.fetch(name, self._work.reads) for name in names]
             shards = [shard for shard in map(self._work.read_shard, folders) if shard is not None]
             former = self._former(self.versions.newest)
         except StreamlearnerError as error:
@@ -131,12 +136,11 @@ class Consolidator(Generic[State, Shard]):
         self._published = (number, state) if published else None
         return published
 
-    def _folders(self) -> list[Path]:
+    def _names(self) -> list[str]:
         """Of each partition the state of the newest epoch; that of the one before, while it has none."""
         found = []
-        for name in self.store.names(PARTITIONS):
-            newest = claims_of(self.store, int(name)).newest()
-            epochs = range(newest.epoch if newest else 0, 0, -1)
-            folders = (state_folder(self.store, int(name), epoch) for epoch in epochs)
-            found += [next((it for it in folders if (it / "checkpoints").is_dir()), Path())]
-        return [folder for folder in found if folder != Path()]
+        for partition in map(int, self.store.names(PARTITIONS)):
+            newest = claims_of(self.store, partition).newest()
+            names = (state_name(partition, epoch) for epoch in range(newest.epoch if newest else 0, 0, -1))
+            found += [name for name in names if self.store.names(f"{name}/checkpoints")][:1]
+        return found

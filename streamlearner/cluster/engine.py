@@ -25,7 +25,7 @@ from streamlearner.cluster.layout import ASSIGNMENT, RUNS, WANTED
 from streamlearner.cluster.learner import IDLE_S, ClusterLearner
 from streamlearner.cluster.replicas import NAME, answering
 from streamlearner.cluster.status import status_document
-from streamlearner.cluster.store import Store
+from streamlearner.cluster.store_at import store_at
 from streamlearner.cluster.versions import PublishedVersions
 from streamlearner.errors import ConfigError, StateInUse
 from streamlearner.telemetry.cluster_series import ClusterMetrics
@@ -74,7 +74,7 @@ class LearnerActor:
     """One learner."""
 
     def __init__(self, setup: Setup, name: str) -> None:
-        config, store = open_config(setup), Store(setup.store)
+        config, store = open_config(setup), store_at(setup.store)
         work = Consolidating(config)
 
         def load_version(number: int) -> Any:
@@ -104,7 +104,7 @@ class ConsolidatorActor:
     """The one consolidator."""
 
     def __init__(self, setup: Setup) -> None:
-        config, store = open_config(setup), Store(setup.store)
+        config, store = open_config(setup), store_at(setup.store)
         consolidator = Consolidator(
             holder=f"process {os.getpid()}",
             store=store,
@@ -129,7 +129,7 @@ class Engine:
     """Starts a cluster's processes, follows the number of learners that is wanted, and ends them in order."""
 
     def __init__(self, setup: Setup) -> None:
-        self.setup, self.store = setup, Store(setup.store)
+        self.setup, self.store = setup, store_at(setup.store)
         self._runs = Claims(self.store, RUNS)
         self._run = self._runs.next(f"process {os.getpid()}")
         self.store.replace(WANTED, {"learners": setup.learners})
@@ -187,7 +187,7 @@ class Engine:
         Raises StateInUse where the cluster was started again elsewhere."""
         if not self._runs.holds(self._run):
             raise StateInUse(
-                f"another `streamlearner cluster run` has taken {self.store.folder}: this one ends"
+                f"another `streamlearner cluster run` has taken {self.store.location}: this one ends"
             )
         names = [f"learner-{number}" for number in range(self._wanted)]
         former = read_assignment(self.store)

@@ -21,6 +21,11 @@ def claims_of(store: Store, partition: int) -> Claims:
     return Claims(store, f"{PARTITIONS}/{partition:05d}/claims")
 
 
+def state_name(partition: int, epoch: int) -> str:
+    """Of the folder in which the holder of an epoch, and nobody else, keeps what it learned."""
+    return f"{PARTITIONS}/{partition:05d}/epochs/{epoch:06d}"
+
+
 def state_folder(store: Store, partition: int, epoch: int) -> Path:
-    """Where the holder of an epoch, and nobody else, keeps what it learned."""
-    return store.folder / f"{PARTITIONS}/{partition:05d}/epochs/{epoch:06d}"
+    """Where its holder writes."""
+    return store.working(state_name(partition, epoch))

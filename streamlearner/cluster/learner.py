@@ -83,6 +83,7 @@ class ClusterLearner:
         for number in list(self.lineages):
             try:
                 self.lineages[number].check()
+                self.lineages[number].bring()
                 self._follow(self.lineages[number])
             except Fenced as fenced:
                 self._drop(number, fenced)

@@ -9,10 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from streamlearner.cluster.layout import claims_of, state_folder
+from streamlearner.cluster.layout import claims_of, state_folder, state_name
+from streamlearner.cluster.scale import StoredScale
 from streamlearner.cluster.store import Store
 from streamlearner.daemon.loop import Daemon
+from streamlearner.decoding.codec import Schema
 from streamlearner.errors import StreamlearnerError
+from streamlearner.learning.learner import Learner
+from streamlearner.learning.merging import share_scale
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +37,29 @@ class Lineage:
 
     def __init__(self, store: Store, *, partition: int, epoch: int, make_daemon: MakeDaemon) -> None:
         self.partition, self.epoch = partition, epoch
-        self._claims = claims_of(store, partition)
+        self._store, self._claims = store, claims_of(store, partition)
         self.daemon = make_daemon(partition, state_folder(store, partition, epoch))
         try:
-            self.daemon.restore()
+            self._share_scale(StoredScale(store))
             self.daemon.open()
         except BaseException:
             self.daemon.close()
             raise
+
+    def _share_scale(self, scale: StoredScale) -> None:
+        """Of what was saved, and of a learner that the first example makes."""
+        state = self.daemon.state
+        make_learner = state.learner_factory
+
+        def sharing(schema: Schema) -> Learner:
+            learner = make_learner(schema)
+            share_scale(learner, scale)
+            return learner
+
+        self.daemon.restore()
+        if state.learner is not None:
+            share_scale(state.learner, scale)
+        state.learner_factory = sharing
 
     @classmethod
     def take(
@@ -71,6 +90,11 @@ class Lineage:
         """A checkpoint, durable when it returns. Raises Fenced where the partition is another's by now."""
         self.check()
         self.daemon.checkpoint()
+        self.bring()
+
+    def bring(self) -> None:
+        """What was saved, for all to see: a large checkpoint is written while more is learned."""
+        self._store.bring(state_name(self.partition, self.epoch))
 
     def check(self) -> None:
         """Raises Fenced."""
@@ -82,6 +106,7 @@ class Lineage:
         try:
             self.check()
             self.daemon.drain()
+            self.bring()
             self._claims.release(self.epoch)
         finally:
             self.daemon.close()
@@ -103,19 +128,26 @@ class Lineage:
 
 def _inherit(store: Store, partition: int, epoch: int) -> None:
     """The newest checkpoint of the latest epoch that has any is the first of this one."""
-    own = state_folder(store, partition, epoch)
     for earlier in range(epoch - 1, 0, -1):
-        checkpoints = state_folder(store, partition, earlier) / "checkpoints"
         for _ in range(TRIES):
-            numbers = sorted(p.name for p in checkpoints.glob("[0-9]*")) if checkpoints.is_dir() else []
-            if not numbers:
-                break
             aside = store.aside()
             with suppress(FileNotFoundError, shutil.Error):
-                shutil.copytree(checkpoints / numbers[-1], aside / "checkpoints" / numbers[-1])
-                store.publish(aside, str(own.relative_to(store.folder)))
-                log.info("partition %d goes on from epoch %d, checkpoint %s", partition, earlier, numbers[-1])
+                number = _copy_newest(store.fetch(state_name(partition, earlier)), aside)
+                if number is None:
+                    break
+                store.take_over(aside, state_name(partition, epoch))
+                log.info("partition %d goes on from epoch %d, checkpoint %s", partition, earlier, number)
                 for older in range(1, earlier):  # nobody goes on from these any more
-                    shutil.rmtree(state_folder(store, partition, older), ignore_errors=True)
+                    store.remove(state_name(partition, older))
                 return
             shutil.rmtree(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _copy_newest(folder: Path, aside: Path) -> str | None:
+    """Which checkpoint it is; None where there is none."""
+    checkpoints = folder / "checkpoints"
+    number = max((path.name for path in checkpoints.glob("[0-9]*")), default=None)
+    if number is not None:
+        shutil.copytree(checkpoints / number, aside / "checkpoints" / number)
+    return number

@@ -15,7 +15,7 @@ from typing import Any
 from streamlearner.app.cluster_replica import Replica
 from streamlearner.app.cluster_setup import Setup, open_config, setup_of_replicas
 from streamlearner.cluster.layout import PREFIXES, REPLICAS
-from streamlearner.cluster.store import Store
+from streamlearner.cluster.store_at import store_at
 from streamlearner.cluster.versions import PublishedVersions
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ NAME = "streamlearner"
 
 def replica_application(setup: Setup) -> Any:
     """What Ray Serve asks in a replica's process. A thread follows the published versions."""
-    store, name = Store(setup.store), f"{socket.gethostname()}-{os.getpid()}"
+    store, name = store_at(setup.store), f"{socket.gethostname()}-{os.getpid()}"
     versions = PublishedVersions(store)
     replica = Replica(
         open_config(setup),

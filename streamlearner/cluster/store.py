@@ -1,4 +1,4 @@
-"""The store: a folder that every process of a cluster reaches."""
+"""The store: what every process of a cluster reaches; here a folder (`object_store.py`: an object store)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 ASIDE = ".aside-"
+
+
+def everything(name: str) -> bool:
+    """Each file is wanted."""
+    return True
 
 
 class Store:
@@ -20,6 +25,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self.location = str(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def create(self, name: str, content: Mapping[str, Any]) -> bool:
@@ -68,6 +74,34 @@ class Store:
                 raise
             shutil.rmtree(aside)
             return False
+
+    def plant(self, aside: Path, name: str) -> bool:
+        """Gives a folder of one's own a name under which others will write; False where it is `planted`."""
+        return self.publish(aside, name)
+
+    def planted(self, name: str) -> bool:
+        """Whether others write there already."""
+        return bool(self.names(name))
+
+    def take_over(self, aside: Path, name: str) -> None:
+        """What the holder of a folder begins with."""
+        self.publish(aside, name)
+
+    def working(self, name: str) -> Path:
+        """Where the only holder of a folder writes what is in it."""
+        return self.folder / name
+
+    def bring(self, name: str) -> None:
+        """Others see what the holder has saved in `working` by now, once this returns."""
+
+    def fetch(self, name: str, wanted: Callable[[str], bool] = everything) -> Path:
+        """Where a folder, or the newest checkpoint of a holder's, can be read on this machine: those of its
+        files whose names are `wanted` at least. A FileNotFoundError: it changed meanwhile, try again."""
+        return self.folder / name
+
+    def remove(self, name: str) -> None:
+        """A folder that nobody reads any more, or only who is about to be told that it went."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _written_aside(self, name: str, content: Mapping[str, Any]) -> Path:
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)

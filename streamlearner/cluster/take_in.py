@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from streamlearner.cluster.layout import PARTITIONS
+from streamlearner.cluster.scale import StoredScale
 from streamlearner.cluster.store import Store
 from streamlearner.cluster.versions import PublishedVersions
 from streamlearner.learning.learner import Learner
+from streamlearner.learning.merging import share_scale
 
 log = logging.getLogger(__name__)
 
@@ -30,17 +32,20 @@ def take_in(store: Store, read: Callable[[], Mapping[int, Saved]], *, holder: st
     """Partitions go on from what `read` gives, by number; the first holds all that was learned, and its model
     is the first published version. False where the store has partitions already, as after a restart with the
     same flags: nothing is read then. Killed on the way, it may be called again."""
-    if store.names(PARTITIONS):
+    if store.planted(PARTITIONS):
         return False
     partitions = read()
-    _publish_version(store, next(iter(partitions.values())))
+    first = next(iter(partitions.values()))
+    _publish_version(store, first)
+    if first.learner is not None:
+        share_scale(first.learner, StoredScale(store))  # before the others meet their first inputs
     aside = store.aside()
     for number, state in partitions.items():
         state.save(aside / f"{number:05d}" / "epochs" / f"{FIRST_EPOCH:06d}")
         claims = Store(aside / f"{number:05d}" / "claims")
         claims.create(f"{FIRST_EPOCH:06d}.json", {"holder": holder})
         claims.create(f"{FIRST_EPOCH:06d}-released.json", {})
-    if not store.publish(aside, PARTITIONS):
+    if not store.plant(aside, PARTITIONS):
         return False
     log.info("%d partitions go on from %s", len(partitions), holder)
     return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from streamlearner.cluster.store import Store
@@ -25,12 +24,12 @@ class PublishedVersions:
         return max((int(name) for name in self.store.names(FOLDER) if name.isdigit()), default=0)
 
     def folder(self, number: int) -> Path:
-        """Its state folder."""
-        return self.store.folder / FOLDER / f"{number:06d}"
+        """Its state folder, to be read."""
+        return self.store.fetch(f"{FOLDER}/{number:06d}")
 
     def publish(self, aside: Path, number: int) -> bool:
         """False where there is such a version already."""
         published = self.store.publish(aside, f"{FOLDER}/{number:06d}")
         for name in self.store.names(FOLDER)[:-KEPT]:
-            shutil.rmtree(self.store.folder / FOLDER / name, ignore_errors=True)
+            self.store.remove(f"{FOLDER}/{name}")
         return published

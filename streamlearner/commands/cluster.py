@@ -41,13 +41,13 @@ def run(
     from streamlearner.app.cluster_setup import make_setup
     from streamlearner.app.daemon_partitions import daemon_partitions
     from streamlearner.cluster.engine import Engine
-    from streamlearner.cluster.store import Store
+    from streamlearner.cluster.store_at import store_at
     from streamlearner.cluster.take_in import take_in
 
     path, chosen = settings_of(config, set_)
     setup, stopping = make_setup(settings, path=path, settings=chosen), threading.Event()
     if from_ is not None:
-        take_in(Store(setup.store), lambda: daemon_partitions(settings, from_), holder=str(from_))
+        take_in(store_at(setup.store), lambda: daemon_partitions(settings, from_), holder=str(from_))
     engine = Engine(setup)
     engine.start()
     for number in (signal.SIGTERM, signal.SIGINT):  # Ray has set its own, which abort, while it started
@@ -87,9 +87,9 @@ def scale(
 
 
 def _store(config: Path | None, set_: list[str] | None) -> Any:
-    from streamlearner.cluster.store import Store
+    from streamlearner.cluster.store_at import store_at
 
-    folder = load_config(config, set_).cluster.store
-    if not folder.is_dir():
-        raise ConfigError(f"cluster.store: there is no folder {folder}; `streamlearner cluster run` makes it")
-    return Store(folder)
+    where = load_config(config, set_).cluster.store
+    if "://" not in where and not Path(where).is_dir():
+        raise ConfigError(f"cluster.store: there is no folder {where}; `streamlearner cluster run` makes it")
+    return store_at(where)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from streamlearner.registry.section import Bytes, Count, Folder, OptionError, Seconds, Section
+from streamlearner.registry.section import Bytes, Count, OptionError, Place, Seconds, Section
 
 BOUNDS = ("min", "max")
 
@@ -37,8 +36,9 @@ Replicas = Annotated[int | dict[str, int], BeforeValidator(_bounds), AfterValida
 class ClusterSection(Section):
     """More than one machine, by `streamlearner cluster`; a single daemon has no use for it."""
 
-    store: Folder = Path("cluster")
-    """a folder that every machine reaches: claims, checkpoints of each partition, published versions"""
+    store: Place = "cluster"
+    """a folder that every machine reaches, or s3://bucket/folder: claims, checkpoints of each partition,
+    published versions"""
     learners: Count = 2
     """processes that share the topic's partitions"""
     replicas: Replicas = 2

@@ -15,6 +15,8 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.merging.contract import Mergeable
 from streamlearner.merging.exams import merge_exams
 from streamlearner.merging.shards import Indices, Recoded
+from streamlearner.statistics.directions import Directions
+from streamlearner.statistics.scale import SharedScale
 
 
 def merge(into: Learner, shards: Sequence[Learner], *, generator: torch.Generator) -> Recoded:
@@ -72,6 +74,13 @@ def draw_apart(learner: Learner, *, number: int) -> None:
         if isinstance(module, RecollectionMemory):
             module.seed((learner.seed << 32) + (number << 8) + nth)
     learner.exam.seed((learner.seed << 32) + (number << 8) + 255)
+
+
+def share_scale(learner: Learner, shared: SharedScale) -> None:
+    """Its statistics measure vectors by the scale that all share from now on, so that they are a sum."""
+    for module in learner.method.modules():
+        if isinstance(module, Directions):
+            module.share(shared)
 
 
 def _indices(of: LabelSpace, into: LabelSpace) -> dict[int, int]:

@@ -79,6 +79,10 @@ def _path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) and value else value
 
 
+def _place(value: Any) -> Any:
+    return value if isinstance(value, str) and ("://" in value or not value) else str(_path(value))
+
+
 def listed(value: Any) -> Any:
     """One text is a list of one."""
     return [value] if isinstance(value, str | Path) else value
@@ -100,6 +104,8 @@ Bytes = Annotated[
     WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "examples": ["2 GiB", 2147483648]}),
 ]
 Folder = Annotated[Path, BeforeValidator(_path)]
+Place = Annotated[str, Field(min_length=1), BeforeValidator(_place)]
+"""A folder, or a URL of one."""
 Files = Annotated[list[Folder], BeforeValidator(listed)]
 Secret = Annotated[
     str,

@@ -2,6 +2,7 @@
 
 averaging.py        images averaged over blocks
 directions.py       a raw input to whole numbers along so many directions
+scale.py            how a vector's columns are measured, alike by all who learn parts of one stream
 class_sums.py       counts, sums and scatter of those numbers: add, subtract, merge
 discriminant.py     linear discriminant analysis on them
 statistics.py       the three together, inside a budget of bits

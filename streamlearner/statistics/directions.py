@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from streamlearner.statistics.averaging import averaged, averaging, side_within
 from streamlearner.statistics.class_sums import HIGHEST
+from streamlearner.statistics.scale import Scale, SharedScale, agreed, finite
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -103,22 +104,45 @@ class Directions(nn.Module):
         calibrated = input_shape[0] if len(input_shape) == 1 else 0
         self.register_buffer("centre", torch.full((calibrated,), torch.nan))
         self.register_buffer("unit", torch.full((calibrated,), torch.nan))
+        self._shared: SharedScale | None = None
         self._whole: tuple[Tensor, Floats, Floats] | None = None  # `unit` once no column is without, and both
 
     @property
     def stored_bits(self) -> int:
         return 32 * (self.centre.numel() + self.unit.numel())
 
+    @property
+    def scale(self) -> Scale:
+        """How a vector's columns are measured; of none for images."""
+        return Scale(self.centre, self.unit)
+
+    @scale.setter
+    def scale(self, scale: Scale) -> None:
+        self.centre, self.unit = scale
+
     def calibrate(self, inputs: Tensor) -> None:
         """Sets the rule by the first inputs, for columns that have none yet. Call it before each batch."""
         unit = self.unit
-        if (self._whole is not None and self._whole[0] is unit) or not bool(unit.isnan().any()):
+        if (self._whole is not None and self._whole[0] is unit) or self.scale.is_whole:
             return
-        finite = _finite(inputs)
-        self.centre = torch.where(self.centre.isnan(), _rounded(finite.median(0).values), self.centre)
-        away = (finite - self.centre).abs()
-        away = away.masked_fill(away == 0, torch.nan)
-        self.unit = torch.where(self.unit.isnan(), away.nanmedian(0).values, self.unit)
+        own = self.scale
+        found = own.after(inputs)
+        if found is not own:
+            self.scale = found if self._shared is None else agreed(own, inputs, self._shared)
+
+    def share(self, shared: SharedScale) -> None:
+        """Takes the rules for columns that have none from `shared` from now on, and tells it of its own."""
+        if self.centre.numel():
+            self._shared = shared
+            self.scale = agreed(self.scale, None, shared)
+
+    def agrees(self, other: Directions) -> bool:
+        """Whether numbers of both are of one rule."""
+        return self.digest == other.digest and self.scale.agrees(other.scale)
+
+    def unite(self, other: Directions) -> None:
+        """Takes the rule of another, which agrees, for columns that have none."""
+        self.scale = self.scale.with_rules(other.scale)
 
     def forget(self) -> None:
         """As if no input had been met."""
@@ -127,10 +151,9 @@ class Directions(nn.Module):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the rule: equal where the same input gives the same numbers."""
+        """SHA-256 of what was drawn: with equal scales the same input gives the same numbers."""
         drawn = (self._matrix, self._offset, self._own, self._order, self._pooling)
-        met = (self.centre.numpy(), self.unit.numpy())
-        return hashlib.sha256(b"|".join(part.tobytes() for part in (*drawn, *met))).hexdigest()
+        return hashlib.sha256(b"|".join(part.tobytes() for part in drawn)).hexdigest()
 
     @torch.no_grad()
     def forward(self, inputs: Tensor, *, count: int) -> Tensor:
@@ -184,7 +207,7 @@ class Directions(nn.Module):
 
     def _of_vectors(self, inputs: Tensor) -> tuple[Floats, Floats]:
         centre, unit = self._scale()
-        scaled = np.arcsinh((_finite(inputs).double().numpy() - centre) / unit)
+        scaled = np.arcsinh((finite(inputs).double().numpy() - centre) / unit)
         own = scaled @ self._pooling if self._pooling.size else scaled
         return own * STEPS_PER_DEVIATION, scaled
 
@@ -225,13 +248,3 @@ def _interleaved(first: int, second: int) -> Ints:
     """An order of so many and so many others in which every beginning has both in proportion."""
     places = [(i + 0.5) / first for i in range(first)] + [(i + 0.5) / second for i in range(second)]
     return np.asarray(sorted(range(first + second), key=places.__getitem__), dtype=np.int64)
-
-
-def _rounded(values: Tensor) -> Tensor:
-    """To 12 bits, so that a first batch of one is not kept as it was."""
-    mantissa, exponent = torch.frexp(values)
-    return torch.ldexp((mantissa * 4096).round() / 4096, exponent)
-
-
-def _finite(inputs: Tensor) -> Tensor:
-    return torch.nan_to_num(inputs, nan=0.0)

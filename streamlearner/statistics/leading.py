@@ -25,13 +25,20 @@ class LeadingColumns(nn.Module):
     """Features [n, d] float32 of deviation 1, about, as the first so many whole numbers within HIGHEST. It
     holds nothing."""
 
-    stored_bits, digest = 0, ""
+    stored_bits = 0
 
     def calibrate(self, inputs: Tensor) -> None:
         """Nothing to set: the scale is known."""
 
     def forget(self) -> None:
         """Nothing was met."""
+
+    def agrees(self, other: nn.Module) -> bool:
+        """There is one scale."""
+        return isinstance(other, LeadingColumns)
+
+    def unite(self, other: nn.Module) -> None:
+        """It holds nothing."""
 
     def forward(self, inputs: Tensor, *, count: int) -> Tensor:
         """int8 [n, count]."""

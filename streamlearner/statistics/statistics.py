@@ -108,6 +108,7 @@ class Statistics(nn.Module):
             raise ValueError("cannot merge statistics: other seeds, or other first inputs, scaled them")
         if not int(self.sums.counts.sum()):
             self.directions.load_state_dict(other.directions.state_dict())
+        self.directions.unite(other.directions)
         self.grow(max(classes.values()) + 1)
         self._add(other, classes)
         self._found = None
@@ -121,7 +122,7 @@ class Statistics(nn.Module):
         if not int(self.sums.counts.sum()):
             rule = copy.deepcopy(rule)
             rule.load_state_dict(other.directions.state_dict())
-        return bool(rule.digest == other.directions.digest)
+        return bool(rule.agrees(other.directions))
 
     def _add(self, other: Statistics, classes: Mapping[int, int]) -> None:
         theirs = other.sums.placed(classes, self.sums.classes)
