@@ -10,13 +10,14 @@ PIP_ARGS ?=
 WORKERS ?= -n 3 --dist loadfile --no-loadscope-reorder
 # More words for `make demo`, for pytest in `make test`, and for `make lives` (`--first` seed) and `make soak`.
 ARGS ?=
-# Lives of `make lives`, which are 2000 unless told, examples of `make soak`, 100000, and faults of `make chaos`, 30.
+# Lives of `make lives`, which are 2000 unless told, examples of `make soak`, 100000, faults of `make chaos`, 30, and
+# events of `make chaos-cluster`, 130.
 N ?=
 
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-cluster test lives soak chaos lint audit format docs proto docs-pictures wheel clean
+.PHONY: help setup test-setup demo demo-cluster test lives soak chaos chaos-cluster lint audit format docs proto docs-pictures wheel clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ soak: test-setup ## one daemon for N examples: what of its memory, time, descrip
 
 chaos: test-setup ## daemons on a real broker that meet N faults (30): kills, freezes, a broker that dies; needs Java
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos $(if $(N),--faults $(N)) $(ARGS)
+
+chaos-cluster: test-setup ## N kills, frozen and other numbers of learners (130) on several nodes of Ray; goes on from its log
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos_cluster $(if $(N),--events $(N)) $(ARGS)
 
 lint: test-setup ## style, types and the direction of imports, as in CI
 	$(BIN)/ruff check .

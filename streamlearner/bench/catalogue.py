@@ -158,6 +158,16 @@ REGISTRY.register(
     "four learners that see other digits each, consolidated, beside one learner and averaged weights",
 )
 REGISTRY.register(
+    "cluster-simulation",
+    "streamlearner.bench.experiments.cluster_simulation:CLUSTER_SIMULATION",
+    "how far a cluster goes, up to 100 learners with failures: simulated from costs that are measured",
+)
+REGISTRY.register(
+    "cluster-throughput",
+    "streamlearner.bench.experiments.cluster_throughput:CLUSTER_THROUGHPUT",
+    "two learners over one, each held to one core, and what consolidating costs them",
+)
+REGISTRY.register(
     "throughput",
     "streamlearner.bench.experiments.throughput:THROUGHPUT",
     "the daemon's examples a second against a bare loop",

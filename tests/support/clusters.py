@@ -35,8 +35,9 @@ def produce_digits(broker: Any, topic: str, count: int, *, partitions: int, firs
     bundle, sent = load_digits(), [0] * partitions
     with producer(broker) as made:
         for number in range(first, first + count):
-            image = torch.tensor((bundle.images[number] * 15).astype("uint8")).numpy()
-            label = int(bundle.target[number])
+            row = number % len(bundle.images)
+            image = torch.tensor((bundle.images[row] * 15).astype("uint8")).numpy()
+            label = int(bundle.target[row])
             value, headers = encode_raw(image, label=label, id=f"digit-{number}")
             made.send(topic, value, headers=list(headers), partition=label % partitions)
             sent[label % partitions] += 1
@@ -134,22 +135,26 @@ class Cluster:
             self.learners.pop(name).stop()
 
     def counted(self) -> dict[int, dict[str, int]]:
-        """An independent count: by partition, what the files of the newest epoch's newest checkpoint say."""
-        found = {}
-        for partition in range(self.partitions):
-            newest = claims_of(self.store, partition).newest()
-            assert newest is not None
-            checkpoints = state_folder(self.store, partition, newest.epoch) / "checkpoints"
-            last = max(checkpoints.glob("[0-9]*"))
-            facts = json.loads((last / "facts.json").read_text())
-            position = json.loads((last / "manifest.json").read_text())["position"]
-            progress = facts["learner"]["progress"] if facts["learner"] else {"learned": 0, "withheld": 0}
-            found[partition] = {
-                "offset": position["partitions"][str(partition)]["offset"],
-                "examples": progress["learned"] + progress["withheld"],
-                "duplicates": facts["tally"]["duplicate"],
-            }
-        return found
+        return counted(self.store, self.partitions)
+
+
+def counted(store: Store, partitions: int) -> dict[int, dict[str, int]]:
+    """An independent count: by partition, what the files of the newest epoch's newest checkpoint say."""
+    found = {}
+    for partition in range(partitions):
+        newest = claims_of(store, partition).newest()
+        assert newest is not None
+        checkpoints = state_folder(store, partition, newest.epoch) / "checkpoints"
+        last = max(checkpoints.glob("[0-9]*"))
+        facts = json.loads((last / "facts.json").read_text())
+        position = json.loads((last / "manifest.json").read_text())["position"]
+        progress = facts["learner"]["progress"] if facts["learner"] else {"learned": 0, "withheld": 0}
+        found[partition] = {
+            "offset": position["partitions"][str(partition)]["offset"],
+            "examples": progress["learned"] + progress["withheld"],
+            "duplicates": facts["tally"]["duplicate"],
+        }
+    return found
 
 
 @contextmanager

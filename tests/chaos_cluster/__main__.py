@@ -1,0 +1,72 @@
+"""`make chaos-cluster N=130`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tests.chaos_cluster.rounds import a_round
+
+HERE = Path(__file__).parents[2]
+
+
+@contextmanager
+def a_broker(script: Path, folder: Path) -> Iterator[Any]:
+    def told(*arguments: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, script, *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    yield SimpleNamespace(address=told("start", str(folder))[0].split()[-1])
+    told("stop", str(folder), "--kill")
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(prog="python -m tests.chaos_cluster")
+    asked.add_argument("--events", type=int, default=130, help="kills, changes and frozen learners, in all")
+    asked.add_argument("--round", type=int, default=10, help="events of one cluster")
+    asked.add_argument("--log", type=Path, default=HERE / ".cache" / "chaos-cluster.jsonl")
+    asked.add_argument("--broker", type=Path, default=HERE.parent / "shared" / "kafka" / "broker")
+    asked.add_argument("--patience-s", type=float, default=900.0, help="to begin, and to end, a round")
+    given = asked.parse_args()
+    given.log.parent.mkdir(parents=True, exist_ok=True)
+    rounds = [json.loads(line) for line in given.log.read_text().splitlines()] if given.log.exists() else []
+    while (left := given.events - sum(sum(it["events"].values()) for it in rounds)) > 0:
+        with (
+            tempfile.TemporaryDirectory(prefix="chaos-") as name,
+            a_broker(given.broker, Path(name) / "broker") as it,
+        ):
+            found = a_round(
+                it,
+                Path(name),
+                events=min(left, given.round),
+                seed=len(rounds),
+                begin_s=given.patience_s,
+                end_s=given.patience_s,
+            )
+        rounds.append(found)
+        with given.log.open("a") as log:
+            log.write(json.dumps(found) + "\n")
+        print(json.dumps(found), flush=True)
+    kinds = sum((Counter(it["events"]) for it in rounds), Counter())
+    answered = sum(it["predictions"]["answered"] for it in rounds)
+    in_flight = sum(it["predictions"]["failed_in_flight"] for it in rounds)
+    print(
+        f"{kinds.total()} events, {dict(kinds)}: all {sum(it['examples'] for it in rounds)} examples counted"
+    )
+    print(f"once; {answered} predictions were answered, {in_flight} were in flight to what was killed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Ray's multi-node test cluster on this machine, with `streamlearner cluster run` on it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from streamlearner.cluster.layout import LEARNERS, LEASE, REPLICAS, WANTED
+from streamlearner.cluster.status import status_document
+from streamlearner.cluster.store import Store
+
+CPUS = 8
+"""Of a node: two nodes must hold all that runs, while a third is down."""
+CONNECTED_S, END_S = 90.0, 300.0
+UNHURRIED = {"RAY_raylet_start_wait_time_s": "180", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90"}
+"""Ray gives a node, and a proxy, few seconds to start: too few beside other tests."""
+
+
+class Nodes:
+    """A head, on which only the command and the port of the replicas are, and nodes for all else. Processes
+    are found by the store, and ended only if they are children of these nodes."""
+
+    def __init__(self, config: Path, store: Store, log: Path, *, count: int) -> None:
+        from ray.cluster_utils import Cluster
+
+        os.environ.update(UNHURRIED)
+        self.store, self._log = store, log
+        head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+        self._ray: Any = Cluster(
+            initialize_head=True, head_node_args=head | {"_system_config": {"worker_niceness": 0}}
+        )
+        command = [sys.executable, "-m", "streamlearner", "cluster", "run", "--config", str(config)]
+        with log.open("w") as words:
+            self.command = subprocess.Popen(
+                command, stdout=words, stderr=words, env=os.environ | {"RAY_ADDRESS": self._ray.address}
+            )
+        # while there is no other node: the command ends with the node that it is connected to
+        until(lambda: "Connected to Ray cluster" in log.read_text(), limit_s=CONNECTED_S)
+        for _ in range(count):
+            self._add()
+
+    def _add(self) -> None:
+        self._ray.add_node(num_cpus=CPUS, node_ip_address="127.0.0.1")
+
+    def status(self) -> dict[str, Any]:
+        return status_document(self.store)
+
+    def learners(self) -> list[int]:
+        """Processes of ours, as the store tells."""
+        names = [it["name"] for it in self.status()["learners"]]
+        told = [self.store.read(f"{LEARNERS}/{name}.json") or {} for name in names]
+        return self._ours([it.get("pid", 0) for it in told])
+
+    def replicas(self) -> list[int]:
+        names = [name.removesuffix(".json") for name in self.store.names(REPLICAS)]
+        return self._ours([int(name.rpartition("-")[2]) for name in names])
+
+    def consolidator(self) -> list[int]:
+        claims = [name for name in self.store.names(LEASE) if name[:6].isdigit()]
+        holder = str((self.store.read(f"{LEASE}/{claims[-1]}") or {}).get("holder", "")) if claims else ""
+        return self._ours([int(word) for word in holder.split() if word.isdigit()])
+
+    def _ours(self, pids: list[int]) -> list[int]:
+        return [pid for pid in pids if pid and self._ray.address in _command_of(_parent_of(pid))]
+
+    def kill_node(self, draw: random.Random) -> None:
+        """With all that runs on it; another one comes in its place."""
+        nodes = sorted(self._ray.worker_nodes, key=lambda node: str(node.unique_id))
+        self._ray.remove_node(draw.choice(nodes), allow_graceful=False)
+        self._add()
+
+    def scale(self, learners: int) -> None:
+        """As `streamlearner cluster scale` does."""
+        self.store.replace(WANTED, {"learners": learners})
+
+    def drain(self) -> int:
+        """The exit status of the command after SIGTERM."""
+        self.command.send_signal(signal.SIGTERM)
+        return self.command.wait(END_S)
+
+    def close(self) -> None:
+        self.command.kill()
+        self.command.wait()
+        self._ray.shutdown()
+
+    def words(self) -> str:
+        """The end of what the command said."""
+        return self._log.read_text()[-3_000:]
+
+
+def until(what: Callable[[], bool], *, limit_s: float, each_s: float = 1.0) -> None:
+    end_s = time.monotonic() + limit_s
+    while not what():
+        assert time.monotonic() < end_s, f"not within {limit_s} s"
+        time.sleep(each_s)
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("PPid:")), 0)
+
+
+def _command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""

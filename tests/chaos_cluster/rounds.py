@@ -1,0 +1,87 @@
+"""A cluster of its own for so many events, and what became of each example."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from streamlearner.cluster.store import Store
+from tests.chaos_cluster.asking import Asking
+from tests.chaos_cluster.fates import Fate
+from tests.chaos_cluster.nodes import Nodes, until
+from tests.support.clusters import counted, make_topic, produce_digits
+from tests.support.daemon_process import free_port
+
+PARTITIONS, NODES, AT_ONCE = 8, 3, 24
+PAUSE_S = 1.0, 12.0
+"""Between two events."""
+TRIES = 20
+"""For an event: a process that was killed takes a while to be there again."""
+
+
+def a_round(
+    broker: Any, folder: Path, *, events: int, seed: int, begin_s: float, end_s: float
+) -> dict[str, Any]:
+    """Facts as JSON. Raises AssertionError where an example was lost, or counted twice, or a prediction was
+    not answered though nothing that answers was killed just then."""
+    topic, store, port = f"chaos-{uuid.uuid4().hex[:8]}", Store(folder / "store"), free_port()
+    make_topic(broker, topic, partitions=PARTITIONS)
+    sent = produce_digits(broker, topic, 10 * AT_ONCE, partitions=PARTITIONS)
+    config = folder / "cluster.yaml"
+    config.write_text(yaml.safe_dump(settings(broker, topic, store, port)))
+    nodes, asking, began_s = Nodes(config, store, folder / "log", count=NODES), Asking(port), time.monotonic()
+    try:
+        until(lambda: nodes.status()["version"] > 0 and asking.began.is_set(), limit_s=begin_s)
+        fate = Fate(nodes, seed)
+        for nth in range(TRIES * events):
+            if fate.events == events:
+                break
+            more = produce_digits(broker, topic, AT_ONCE, partitions=PARTITIONS, first=(10 + nth) * AT_ONCE)
+            sent = [one + other for one, other in zip(sent, more, strict=True)]
+            fate.strike()
+            time.sleep(fate.draw.uniform(*PAUSE_S))
+        fate.thaw(all_of_them=True)
+        until(lambda: nodes.status()["examples"] == sum(sent), limit_s=end_s)
+        asking.stop()
+        assert nodes.drain() == 0, nodes.words()
+    except BaseException as error:
+        error.add_note(nodes.words())
+        raise
+    finally:
+        nodes.close()
+    unexplained = asking.unexplained(fate.kills_of_answering_s)
+    found = counted(store, PARTITIONS)
+    assert [found[number]["offset"] for number in range(PARTITIONS)] == sent, (found, sent)
+    assert [found[number]["examples"] for number in range(PARTITIONS)] == sent, (found, sent)
+    assert sum(it["duplicates"] for it in found.values()) == 0, found
+    assert not unexplained, unexplained
+    return {
+        "seed": seed,
+        "events": dict(fate.happened),
+        "examples": sum(sent),
+        "predictions": {"answered": asking.answered, "failed_in_flight": len(asking.failed)},
+        "versions": max(map(int, store.names("versions")), default=0),
+        "seconds": round(time.monotonic() - began_s, 1),
+    }
+
+
+def settings(broker: Any, topic: str, store: Store, port: int) -> dict[str, Any]:
+    return {
+        "source": {"type": "kafka", "kafka": {"bootstrap_servers": broker.address, "topic": topic}},
+        "memory": {"budget_bits": "16 KiB"},
+        "sleep": {"steps": 30},
+        "checkpoint": {"every_examples": 15},
+        "threads": 1,
+        "serving": {"port": port},
+        "cluster": {
+            "store": str(store.folder),
+            "replicas": 2,
+            "learners": 2,
+            "consolidate_every_examples": 100,
+            "takeover_s": 5,
+        },
+    }
