@@ -83,7 +83,6 @@ class ClusterLearner:
         for number in list(self.lineages):
             try:
                 self.lineages[number].check()
-                self.lineages[number].bring()
                 self._follow(self.lineages[number])
             except Fenced as fenced:
                 self._drop(number, fenced)

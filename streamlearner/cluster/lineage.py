@@ -84,16 +84,17 @@ class Lineage:
         daemon.publish()
         if daemon.persistence.due(daemon.state.tally.messages):
             self.save()
+        self._bring()  # what the daemon saved by itself, too, as its first position
         return daemon.took_batch
 
     def save(self) -> None:
         """A checkpoint, durable when it returns. Raises Fenced where the partition is another's by now."""
         self.check()
         self.daemon.checkpoint()
-        self.bring()
+        self._bring()
 
-    def bring(self) -> None:
-        """What was saved, for all to see: a large checkpoint is written while more is learned."""
+    def _bring(self) -> None:
+        """What was saved by now, for all to see."""
         self._store.bring(state_name(self.partition, self.epoch))
 
     def check(self) -> None:
@@ -106,7 +107,7 @@ class Lineage:
         try:
             self.check()
             self.daemon.drain()
-            self.bring()
+            self._bring()
             self._claims.release(self.epoch)
         finally:
             self.daemon.close()
