@@ -141,6 +141,7 @@ class RetentionDocument(TypedDict):
         "recollections_by_class": {"4": 24},
         "units": {},
         "eye": None,
+        "refused_codes": None,
         "bits_per_example": 19.4,
         "bits_per_recollection": 136.0,
         "seen": 1680,
@@ -157,6 +158,7 @@ class MemoryDocument(TypedDict):
     recollections_by_class: dict[str, int]
     units: dict[str, int]
     eye: dict[str, Any] | None
+    refused_codes: dict[str, Any] | None
     bits_per_example: float | None
     bits_per_recollection: float | None
     seen: int

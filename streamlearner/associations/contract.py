@@ -86,6 +86,18 @@ class Association(nn.Module):
         codes that were written, and does not hold thousands yet."""
         return None
 
+    def refitted(self) -> Association | None:
+        """A new association of the same length, fitted to all inputs so far though no renewal is due, which
+        replaces this one as after a renewal; None where nothing is fitted. Asked where its codes turned out
+        worse than the mean of each class."""
+        return None
+
+    def lengthened(self, most_bits: float) -> Association | None:
+        """A new association with longer codes of at most `most_bits`, fitted to all inputs so far, which
+        replaces this one as after a renewal and is not `shortened` below that; None where it has no longer
+        ones, or their length was configured. Asked where codes are worse than the mean of each class."""
+        return None
+
     def restoring(self, names: Collection[str]) -> Association:
         """Which association a saved state with these `names` is of: this one, unless a former version meant
         another by the same settings; then that, in its initial state."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+PRIOR_COUNT = 5.0
 LEAST_IN_CELL = 5  # examples; the mean of fewer is a worse level than that of the parametric quantiser
 
 
@@ -44,6 +45,13 @@ def iterate_lloyd(
         old = rows.get(k)
         if old is not None and levels[row] == former_levels[old] and least[old] >= LEAST_IN_CELL:
             table[row, : levels[row]] = means[old, : levels[row]]
+
+
+def levels_towards_means(table: Tensor, count: Tensor, total: Tensor) -> Tensor:
+    """`table` [c, levels] with its levels nearer to the means of their cells, which hold `count` values with
+    the sum `total`; a level's present position counts for `PRIOR_COUNT` values."""
+    present = table.where(table.isfinite(), 0.0)
+    return table + (total - count * present) / (count + PRIOR_COUNT)
 
 
 def levels_of(table: Tensor) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ class ThumbnailAssociation(TransformAssociation):
     transform (the figures stand there)."""
 
     @classmethod
-    def build(cls, settings: Any, context: CodingContext) -> Self:
+    def of_length(cls, settings: Any, context: CodingContext) -> Self:
         return cls(
             input_shape=context.input_shape,
             code_bits=context.code_bits,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.associations.coefficients import SeparableTransform, candidate_count
-from streamlearner.associations.contract import Association
+from streamlearner.associations.longer_codes import LongerCodes
 from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
 from streamlearner.networks.outliers import outgrown, without_outliers
 
@@ -20,7 +20,7 @@ _COUNT_ALL = 2_000  # examples; then statistics hardly change, and updating them
 _COUNT_ONE_IN = 4  # batches, afterwards
 
 
-class TransformAssociation(Association):
+class TransformAssociation(LongerCodes):
     """Quantises the coefficients that vary most, each with as many levels as its variance deserves.
 
     Images: orthonormal colour transform (three channels only) and 2-D cosine transform, or, with
@@ -68,14 +68,13 @@ class TransformAssociation(Association):
     ) -> None:
         """Starts from the prior. `code_bits`: at least 1. `most_symbol_bits`: 1 to 6. `thumbnail_pixels`: 0
         for the cosine transform, else the side of the blocks whose means are coded. Or ValueError."""
-        super().__init__(input_shape=input_shape)
+        super().__init__(input_shape=input_shape, code_bits=code_bits)
         _check_bits(code_bits=code_bits, most_symbol_bits=most_symbol_bits)
         _check_schedule(first_fit_examples=first_fit_examples, growth=growth)
         if thumbnail_pixels < 0 or (thumbnail_pixels and len(input_shape) != 3):
             raise ValueError(
                 f"thumbnail_pixels {thumbnail_pixels} with input_shape {input_shape}: images only, >= 0"
             )
-        self.code_bits = code_bits
         self.most_symbol_bits = most_symbol_bits
         self.first_fit_examples = first_fit_examples
         self.growth = growth
@@ -136,7 +135,7 @@ class TransformAssociation(Association):
         if int(self.examples) < due:
             return None
         renewed = copy.deepcopy(self)
-        renewed._refit()
+        renewed.fit_again()
         return renewed
 
     @torch.no_grad()
@@ -167,7 +166,7 @@ class TransformAssociation(Association):
         self.cell_count.view(-1).index_add_(0, cells, torch.ones_like(values).view(-1))
         self.cell_total.view(-1).index_add_(0, cells, values.reshape(-1))
 
-    def _refit(self) -> None:
+    def fit_again(self) -> None:
         """New allocation and tables from the statistics so far."""
         variance = (self.square - self.shift.square()).clamp_min(0.0)
         mean = self.centre + self.shift
@@ -181,7 +180,7 @@ class TransformAssociation(Association):
 
     def _fitted(self, mean: Tensor, variance: Tensor, peaked: Tensor) -> tuple[Tensor, Tensor]:
         """Coefficients [c] and table [c, levels] for the distribution of all coefficients [k]."""
-        return fitted(mean, variance, peaked, code_bits=self.code_bits, most_bits=self.most_symbol_bits)
+        return fitted(mean, variance, peaked, code_bits=self.present_bits, most_bits=self.most_symbol_bits)
 
     def _create_statistics(self, centre: Tensor) -> None:
         """Running means of deviations from `centre` [k], for precision, their squares and magnitudes."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamlearner.associations.block_covariance import BlockCovariance, PrincipalDirections, blocks_of
 from streamlearner.associations.coefficients import SeparableTransform, candidate_count
-from streamlearner.associations.contract import Association
+from streamlearner.associations.longer_codes import LongerCodes
 from streamlearner.associations.trellis_code import TrellisQuantiser, allocate
 
 _COSINES_PER_BIT = 3  # for CIFAR-100 half is enough, not where colours vary more than in the prior
@@ -25,7 +25,7 @@ _UPDATE_LEVELS_EVERY = 50  # batches
 _MOST_MATRIX_ENTRIES = 1_500_000  # 6 MB; above, the separable transform is faster
 
 
-class TrellisAssociation(Association):
+class TrellisAssociation(LongerCodes):
     """Codes the coefficients along the stream's own principal directions, with trellis-coded quantisation.
 
     Images: the coefficients of the cosine transform (`SeparableTransform`) are decorrelated inside each
@@ -66,13 +66,12 @@ class TrellisAssociation(Association):
     ) -> None:
         """Starts from a prior without data. `code_bits`: bits of a code, at least 1. ValueError for anything
         else."""
-        super().__init__(input_shape=input_shape)
+        super().__init__(input_shape=input_shape, code_bits=code_bits)
         if code_bits < 1 or first_fit_examples < 1 or growth <= 1.0:
             raise ValueError(
                 f"code_bits {code_bits}, first_fit_examples {first_fit_examples}, growth {growth}: "
                 "expected >= 1, >= 1, > 1"
             )
-        self.code_bits = code_bits
         self.first_fit_examples = first_fit_examples
         self.growth = growth
         self.most_generations = _GENERATIONS if code_bits >= _LEAST_BITS_FOR_GENERATIONS else 1
@@ -126,8 +125,7 @@ class TrellisAssociation(Association):
         if not self._due:
             return None
         renewed = copy.deepcopy(self)
-        renewed.quantiser.update_levels()
-        renewed._fit()
+        renewed.fit_again()
         return renewed
 
     @torch.no_grad()
@@ -185,10 +183,14 @@ class TrellisAssociation(Association):
     def _may_continue(self) -> bool:
         return int(self.fit_examples) >= _RELIABLE_FIT and len(self.rows) < self.most_generations
 
+    def fit_again(self) -> None:
+        self.quantiser.update_levels()
+        self._fit()
+
     def _fit(self) -> None:
         """The first generation: which directions are coded, with how many bits each."""
         found = self.covariance.directions()
-        room = self.code_bits - (self.most_generations - 1).bit_length()
+        room = self.present_bits - (self.most_generations - 1).bit_length()
         bits, chosen = allocate(found.variance, code_bits=room)
         self.register_buffer("bits", bits)
         for name, value in self._generation(found, chosen).items():
@@ -229,22 +231,11 @@ class TrellisAssociation(Association):
             self._matrices.append(self.transform.synthesis(dense).flatten(1))
             self._backgrounds.append(self.transform.synthesis(mean[None]).flatten(1))
 
-    def _load_from_state_dict(  # torch's own signature
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Takes over the shapes of the loaded state: fits may have changed the number of symbols."""
         for name in ("bits", "rows", "block", "deviation", "means"):
             found = state_dict.get(prefix + name)
             if found is not None:
                 self.register_buffer(name, torch.empty_like(found, device=self.batches.device))
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+        super()._load_from_state_dict(state_dict, prefix, *rest)
         self._derive()

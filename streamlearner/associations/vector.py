@@ -12,13 +12,12 @@ from torch import Tensor
 from streamlearner.associations import rounded
 from streamlearner.associations.block_covariance import BlockCovariance
 from streamlearner.associations.contract import Association, CodingContext
-from streamlearner.associations.quantiser import fitted, levels_of
+from streamlearner.associations.lengths import lengths_of, longer, shorter
+from streamlearner.associations.quantiser import fitted, levels_of, levels_towards_means
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.memory.code_size import LEAST_FEATURE_BITS
 from streamlearner.networks.outliers import REACH
 
-LONGER = (2, 3)
-"""Lengths of codes between `code_bits` and the whole vector, in units of `code_bits`."""
 MOST_BITS = 6
 """Of a symbol."""
 _GAUSSIAN = 0.8  # mean magnitude of a deviation, of their root mean square; less where one value is usual
@@ -28,7 +27,6 @@ _LEAST_WEIGHT = 0.05  # of a column that one in 2,500 times has another value th
 _COUNT_ALL = 2_000  # examples; then statistics hardly change
 _COUNT_ONE_IN = 4  # batches, afterwards
 _MOVE_LEVELS_EVERY = 50  # batches
-_PRIOR_COUNT = 5.0  # how many values a level's present position counts for
 
 
 class VectorAssociation(Association):
@@ -46,6 +44,7 @@ class VectorAssociation(Association):
     """
 
     length: Tensor
+    shortest: Tensor | None
     absolute: Tensor
     mean: Tensor
     deviation: Tensor
@@ -78,16 +77,15 @@ class VectorAssociation(Association):
             raise ValueError(f"input_shape {input_shape}, code_bits {code_bits}: expected (features,), >= 1")
         (values,), self.code_bits = input_shape, code_bits
         whole = rounded.BITS * values
-        longer = {min(whole, code_bits * times) for times in (1, *LONGER)} | {whole}
-        least = min(code_bits, least_bits or code_bits)
-        shorter = {max(least, code_bits >> k) for k in range(code_bits.bit_length())}
-        self.lengths = sorted(longer | shorter) if may_be_longer else [code_bits]
+        allowed = lengths_of(code_bits, least=least_bits or code_bits, whole=whole)
+        self.lengths = allowed if may_be_longer else [code_bits]
         self.covariance = BlockCovariance(
             mean=torch.zeros(values), variance=torch.ones(values), blocks=torch.arange(values) // _BLOCK
         )
         for name in ("batches", "fit_examples"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
         self.register_buffer("length", torch.tensor(min(code_bits, self.lengths[-1])))
+        self.register_buffer("shortest", None)  # length, where shorter codes were refused
         for name, at_first in (("absolute", 0.0), ("mean", 0.0), ("deviation", 1.0), ("weight", 1.0)):
             self.register_buffer(name, torch.full((values,), at_first))
         self._choose_directions()
@@ -138,12 +136,21 @@ class VectorAssociation(Association):
 
     @torch.no_grad()
     def shortened(self, most_bits: float) -> VectorAssociation | None:
-        """A copy fitted to all inputs so far, with the longest codes of at most `most_bits`, or the shortest;
-        None where they are as short already."""
-        allowed = [bits for bits in self.lengths if bits < int(self.length)]
-        if int(self.length) <= most_bits or not allowed:
+        least, now = int(self.shortest or 0), int(self.length)
+        bits = shorter(self.lengths, than=now, most=most_bits, least=least)
+        return None if bits is None else self._refitted(bits)
+
+    @torch.no_grad()
+    def refitted(self) -> VectorAssociation | None:
+        return None if self.is_whole else self._refitted(int(self.length))
+
+    @torch.no_grad()
+    def lengthened(self, most_bits: float) -> VectorAssociation | None:
+        if (bits := longer(self.lengths, than=int(self.length), most=most_bits)) is None:
             return None
-        return self._refitted(max([bits for bits in allowed if bits <= most_bits], default=allowed[0]))
+        found = self._refitted(bits)
+        found.shortest = torch.tensor(bits)
+        return found
 
     @torch.no_grad()
     def encode(self, inputs: Tensor) -> Tensor:
@@ -175,9 +182,7 @@ class VectorAssociation(Association):
 
     def _move_levels(self) -> None:
         """One Lloyd iteration, in part: codes stay decodable, on average to nearer values."""
-        present = self.table.where(self.table.isfinite(), 0.0)
-        moved = (self.cell_total - self.cell_count * present) / (self.cell_count + _PRIOR_COUNT)
-        self.table += moved
+        self.table.copy_(levels_towards_means(self.table, self.cell_count, self.cell_total))
         self.cell_count.zero_()
         self.cell_total.zero_()
         self._derive()
@@ -195,8 +200,8 @@ class VectorAssociation(Association):
         """Means, deviations and weights of the columns by the statistics so far."""
         mean, variance = self.covariance.mean, self.covariance.variance
         varies = variance > (1e-6 * mean).square()
-        usual = self.absolute / self.covariance.square.sqrt().clamp_min(1e-30)
-        weight = (usual / _GAUSSIAN).clamp_max(1.0)
+        weight = self.absolute / self.covariance.square.sqrt().clamp_min(1e-30) / _GAUSSIAN
+        weight = weight.clamp_max(1.0)
         self.mean.copy_(mean)
         self.deviation.copy_(variance.sqrt().where(varies, 1.0))
         self.weight.copy_(weight.where(varies & (weight > _LEAST_WEIGHT), 0.0))
@@ -204,14 +209,8 @@ class VectorAssociation(Association):
     def _choose_directions(self) -> None:
         """Directions and their levels by the statistics so far."""
         found = self.covariance.directions(self.weight / self.deviation)
-        variance = found.variance
-        index, table = fitted(
-            torch.zeros_like(variance),
-            variance,
-            torch.zeros_like(variance, dtype=torch.bool),
-            code_bits=int(self.length),
-            most_bits=MOST_BITS,
-        )
+        variance, zeros, bits = found.variance, torch.zeros_like(found.variance), int(self.length)
+        index, table = fitted(zeros, variance, zeros.bool(), code_bits=bits, most_bits=MOST_BITS)
         self._adopt(found.rows[index], found.block[index], table)
 
     def _adopt(self, rows: Tensor, block: Tensor, table: Tensor) -> None:
@@ -236,7 +235,8 @@ class VectorAssociation(Association):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Takes over the shapes of the loaded state: fits may have changed the number of symbols."""
-        for name in ("rows", "block", "table", "cell_count", "cell_total"):
+        self.shortest = None
+        for name in ("rows", "block", "table", "cell_count", "cell_total", "shortest"):
             found = state_dict.get(prefix + name)
             if found is not None:
                 self.register_buffer(name, torch.empty_like(found, device=self.batches.device))
@@ -244,7 +244,7 @@ class VectorAssociation(Association):
         self._derive()
 
     def restoring(self, names: Collection[str]) -> Association:
-        """The association of which a state with these `names` is: 0.1.0 had another one for vectors."""
+        """0.1.0 had another one for vectors."""
         if "index" not in names:
             return self
         return TransformAssociation(input_shape=self.input_shape, code_bits=self.code_bits)

@@ -80,9 +80,12 @@ class Events:
         self._refusing.append(self._count_refused_steps() > 0)
         observation = result.observation if result else None
         if observation and observation.changed:
-            self.metrics.count_label_change()
+            self.metrics.count_change(of="labels")
             self.mark("labels_changed", {})
             log.info("labels changed their meaning: statistics forget half of what they knew")
+        if result and result.code:
+            self.metrics.count_change(of="codes")
+            log.warning("%s", result.code)
         if result and result.filled:
             self.metrics.count_missing(result.filled, of="example")
         for fall in result.falls if result else ():

@@ -29,7 +29,7 @@ def _learner_memory(learner: Learner | None, *, budget_bits: int) -> dict[str, A
         nothing: dict[str, Any] = {"budget_bits": budget_bits, "exam_budget_bits": None}
         nothing |= {"dream_budget_bits": share_of(budget_bits)}
         nothing |= {"stored_bits": {}, "parameter_bits": {}, "recollections": 0, "recollections_by_class": {}}
-        nothing |= {"units": {}, "eye": None}
+        nothing |= {"units": {}, "eye": None, "refused_codes": None}
         return nothing | {"bits_per_example": None, "bits_per_recollection": None, "seen": 0}
     stored, seen = learner.stored_bits(), learner.progress.learned
     recollection_bits = stored.get("recollections", 0)
@@ -46,6 +46,7 @@ def _learner_memory(learner: Learner | None, *, budget_bits: int) -> dict[str, A
         },
         "units": learner.method.units(),
         "eye": learner.eye.document() if learner.eye else None,
+        "refused_codes": learner.refused_codes,
         "bits_per_example": bounded_bits / seen if seen else None,
         "bits_per_recollection": recollection_bits / learner.method.remembered
         if learner.method.remembered

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torch import Tensor
+
 from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.learning import grading
+from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner_state import LearnerState
 from streamlearner.methods.base import DualMemory
+from streamlearner.methods.code_choice import CodeChoice
 
 
 class Examined(LearnerState):
@@ -37,6 +41,18 @@ class Examined(LearnerState):
         if self.measures_readout:
             found = grading.measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
             self.readout = found
+
+    def _choose_anew(self, before: int, withheld: Tensor) -> CodeChoice | None:
+        """Who answers and, where its codes are poor, how the method codes, where that is due: `before`
+        examples were learned before the last batch, and examples of the classes `withheld` were."""
+        due = choices_until(self.progress.learned) > choices_until(before)
+        if due:
+            self._choose_answerer()
+        if not due and not grading.second_of_a_class(self.exam, withheld):
+            return None
+        if code := grading.refuse_poor_codes(self.exam, self.method):
+            self.refused_codes = {"count": (self.refused_codes or {}).get("count", 0) + 1, **code.document()}
+        return code
 
     def _choose_answerer(self) -> None:
         grading.choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)

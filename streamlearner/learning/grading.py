@@ -8,13 +8,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from streamlearner.associations.contract import Association
 from streamlearner.decoding.labels import LabelSpace
 from streamlearner.evaluation.class_means import code_error, hits_of_class_means
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.readout import readout_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 from streamlearner.evaluation.withheld import batches
-from streamlearner.methods.base import DualMemory
+from streamlearner.methods import code_choice
+from streamlearner.methods.base import DualMemory, raw, unit_interval
+from streamlearner.methods.code_choice import CodeChoice
+from streamlearner.methods.remembering import Remembering
 
 EVERY, OFTEN_UNTIL, PER_DOUBLING, SELDOM = 100, 400, 4, 5_000
 """Examples between two choices of who answers, and up to which; then choices until there are twice as many;
@@ -22,6 +26,8 @@ and examples between two choices at most."""
 
 COMPARED = 256
 """Examples of the exam on which class means are measured."""
+LEAST_CODED = 20
+"""Examples of the exam from which on codes may be refused."""
 
 
 def choices_until(learned: int) -> int:
@@ -46,16 +52,39 @@ def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool, by: str | Non
 
 def beside_class_means(measured: ExamAccuracy, exam: Exam, method: DualMemory) -> ExamAccuracy:
     """The same with what class means are worth, on an even sample of the exam: it is to cost little."""
-    chosen = torch.arange(0, len(exam), -(-len(exam) // COMPARED) or 1)
-    if not len(chosen):
+    if not len(exam):
         return measured
-    inputs, labels, tasks = exam.inputs[chosen], exam.labels[chosen], exam.tasks[chosen]
+    inputs, labels, tasks = _sample(exam)
     hits, coded = hits_of_class_means(inputs, labels, tasks), method.coded(inputs)
     return replace(
         measured,
         class_means=float(hits.float().mean()),
         code_error=None if coded is None else code_error(inputs, coded, labels),
     )
+
+
+def second_of_a_class(exam: Exam, withheld: Tensor) -> bool:
+    """Whether examples of the classes `withheld` were the second of their class in the exam."""
+    return any(int((exam.labels == label).sum()) == 2 for label in withheld)
+
+
+def refuse_poor_codes(exam: Exam, method: DualMemory) -> CodeChoice | None:
+    """Lets a method that remembers codes choose others, where those on an even sample of the exam are worse
+    than class means."""
+    if len(exam) < LEAST_CODED or not isinstance(method, Remembering):
+        return None
+    inputs, labels, _ = _sample(exam)
+
+    def error(association: Association) -> float | None:
+        return code_error(inputs, raw(association.decode(association.encode(unit_interval(inputs)))), labels)
+
+    return code_choice.refuse_poor_codes(method, error)
+
+
+def _sample(exam: Exam) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs, labels and tasks of every so manieth example, of `COMPARED` at most."""
+    chosen = torch.arange(0, len(exam), max(1, -(-len(exam) // COMPARED)))
+    return exam.inputs[chosen], exam.labels[chosen], exam.tasks[chosen]
 
 
 def choose_answerer(exam: Exam, method: DualMemory, *, names_tasks: bool) -> None:

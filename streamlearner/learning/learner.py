@@ -17,7 +17,6 @@ from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.consolidation import Consolidation
 from streamlearner.learning.examined import Examined
-from streamlearner.learning.grading import choices_until
 from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.results import SIGNIFICANCE, ConsolidationResult, LearningResult, judged
@@ -96,9 +95,8 @@ class Learner(Examined):
         self.prequential.update(hits)
         falls = self.served.update(hits, targets.labels.tolist(), name=self.labels.label, learned=before)
         self.progress.learned += learned
-        if choices_until(self.progress.learned) > choices_until(before):
-            self._choose_answerer()
-        return LearningResult(len(withheld), learned, observation, falls, filled)
+        code = self._choose_anew(before, asked.labels[withheld])
+        return LearningResult(len(withheld), learned, observation, falls, filled, code)
 
     # sleep
 

@@ -45,6 +45,8 @@ class LearnerState:
     network: str
     transplant: Transplant | None
     last_sleep: dict[str, Any] | None
+    refused_codes: dict[str, Any] | None = None
+    """How often codes were refused, and what the last choice was; None before the first."""
     is_shard: bool = False
     """Whether others are to read what it remembers alone: checkpoints then keep that apart."""
 
@@ -135,7 +137,7 @@ class LearnerState:
         if self.consolidation:
             added["consolidation_taught"] = self.consolidation.taught_steps
             added["consolidation_failed"] = self.consolidation.failed
-        added |= {"keeps_ids": self.exam.keeps_ids}
+        added |= {"keeps_ids": self.exam.keeps_ids, "refused_codes": self.refused_codes}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),
@@ -157,7 +159,7 @@ class LearnerState:
         self.readout = facts["readout"]
         if (last := facts.get("transplant")) is not None:
             self.transplant = Transplant(**last)
-        self.last_sleep = facts.get("last_sleep")
+        self.last_sleep, self.refused_codes = facts.get("last_sleep"), facts.get("refused_codes")
         if not facts.get("keeps_ids"):
             self._keep_no_ids()
         if (watched := facts.get("served_accuracy")) is not None:

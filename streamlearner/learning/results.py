@@ -10,18 +10,21 @@ from streamlearner.evaluation.paired_test import fewest_losses, probability_of_l
 from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.learning.served_accuracy import Fall
 from streamlearner.methods.base import Observation
+from streamlearner.methods.code_choice import CodeChoice
 
 
 @dataclass(frozen=True, slots=True)
 class LearningResult:
     """What became of one batch: how many examples were withheld for the exam, how many learned, what the
-    method returned, where served accuracy fell, and how many missing numbers were filled."""
+    method returned, where served accuracy fell, how many missing numbers were filled, and which `code` was
+    chosen in place of one that was refused."""
 
     withheld: int
     learned: int
     observation: Observation | None
     falls: Sequence[Fall] = ()
     filled: int = 0
+    code: CodeChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,10 +114,15 @@ class Remembering(DualMemory):
         if (shorter := self._shortened(present, coming=len(new))) is not None:
             present = shorter
         if present is not former:
-            self.memory.recode(present.radices, lambda codes: present.encode(former.decode(codes)))
-            self.association = present
+            self.recode(present)
             symbols = present.encode(new)
         self.memory.insert(symbols, experience.labels, experience.tasks, experience.ids)
+
+    def recode(self, present: Association) -> None:
+        """All that is remembered is encoded anew by another association, which is used from now on."""
+        former = self.association
+        self.memory.recode(present.radices, lambda codes: present.encode(former.decode(codes)))
+        self.association = present
 
     def erase(self, selection: Selection) -> Removed:
         super().erase(selection)

@@ -85,7 +85,8 @@ class ReplicaPort:
     def memory(self) -> dict[str, Any]:
         """A replica remembers nothing."""
         counts: dict[str, Any] = dict.fromkeys(("budget_bits", "recollections", "seen"), 0)
-        none = dict.fromkeys(("exam_budget_bits", "bits_per_example", "bits_per_recollection"))
+        nothing = ("exam_budget_bits", "refused_codes", "bits_per_example", "bits_per_recollection")
+        none = dict.fromkeys(nothing)
         names = ("stored_bits", "parameter_bits", "recollections_by_class", "units")
         return {**counts, **none, **{name: {} for name in names}}
 

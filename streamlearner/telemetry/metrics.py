@@ -75,9 +75,9 @@ class Metrics(ServingMetrics):
         """Numbers that were missing in feature vectors and filled."""
         self._series.missing[of].inc(numbers)
 
-    def count_label_change(self) -> None:
-        """A batch showed that labels changed their meaning."""
-        self._series.label_changes.inc()
+    def count_change(self, *, of: Literal["labels", "codes"]) -> None:
+        """Labels changed their meaning, or codes were refused and others chosen."""
+        self._series.changes[of].inc()
 
     def count_fall(self, *, of_class: bool) -> None:
         """Served accuracy fell beyond chance, of one class or of all answers."""

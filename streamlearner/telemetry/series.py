@@ -69,7 +69,9 @@ class Series:
     def _declare_learning(
         self, counter: partial[Counter], gauge: partial[Gauge], histogram: partial[Histogram]
     ) -> None:
-        self.label_changes = counter("label_changes", "Times that labels changed their meaning.")
+        labels_changed = counter("label_changes", "Times that labels changed their meaning.")
+        refused = "Times that codes were worse than class means and others were chosen."
+        self.changes = {"labels": labels_changed, "codes": counter("codes_refused", refused)}
         self.learn_seconds = histogram("learn_seconds", "Time to learn one batch.", buckets=_STEP_SECONDS)
         refused = "Steps not taken, as a loss, a gradient or weights would not be finite."
         self.refused_steps = counter("learn_steps_refused", refused)

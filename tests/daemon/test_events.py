@@ -12,6 +12,7 @@ from streamlearner.decoding.batch import Batch
 from streamlearner.evaluation.adaptive_window import Change
 from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
+from streamlearner.methods.code_choice import CodeChoice
 from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.telemetry.metrics import Metrics
 
@@ -51,6 +52,18 @@ def test_a_fall_of_served_accuracy_is_told_and_counted(caplog: pytest.LogCapture
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_refused_codes_are_told_with_the_setting_to_look_at_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told, code = events(), CodeChoice(before=2.5, after=0.5, code_bits=(140, 280), recollections=99)
+    result = LearningResult(withheld=0, learned=1, observation=None, code=code)
+    told.batch_taken(a_batch(), result=result, accuracy=None, seconds=0.1)
+    (line,) = warnings(caplog)
+    for said in ("140 bits are refused", "2.50 of that of the mean", "280 bits", "memory.budget_bits"):
+        assert said in line
+    assert "streamlearner_codes_refused_total 1.0" in told.metrics.exposition().decode()
 
 
 def test_a_refused_sleep_says_which_classes_would_have_lost(caplog: pytest.LogCaptureFixture) -> None:
