@@ -52,7 +52,7 @@ def smooth(count: int, *, seed: int = 1) -> Tensor:
 def learn(taught: Learner, inputs: Tensor, labels: Tensor, *, batch: int = 10) -> list[CodeChoice]:
     """Which codes were chosen on the way."""
     found = []
-    for some, named in zip(inputs.split(batch), labels.split(batch), strict=True):
+    for some, named in zip(torch.split(inputs, batch), torch.split(labels, batch), strict=True):
         none, names = (None,) * len(some), tuple(f"class {label}" for label in named.tolist())
         result = taught.learn(Batch(inputs=some, labels=names, tasks=none, ids=none))
         found += [result.code] if result.code else []
