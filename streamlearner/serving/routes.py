@@ -16,6 +16,7 @@ from streamlearner.answer_models import ProblemDocument
 from streamlearner.serving.bodies import Body
 from streamlearner.serving.components import SCHEME, reference, response_name
 from streamlearner.serving.guard import SAFE, Guard
+from streamlearner.serving.openapi import Application
 from streamlearner.serving.tokens import Role
 
 OPEN = None
@@ -29,7 +30,7 @@ AnswerKind: TypeAlias = Any
 class Routes:
     """Adds routes to `app`. `role` has no default: whoever adds a route says who may use it."""
 
-    def __init__(self, app: FastAPI, *, guard: Guard) -> None:
+    def __init__(self, app: Application, *, guard: Guard) -> None:
         self._app = app
         self._guard = guard
 
@@ -85,17 +86,17 @@ class Routes:
         """Any path. The role is asked for before the endpoint sees the request and its body is read. The same
         `answer` comes with `status`, or `also` another one; `errors` are those that only this path has."""
         answers: dict[int | str, Any] = {each: _answered(answer) for each in (status, also) if each}
-        self._app.add_api_route(
-            path,
-            endpoint,
-            methods=[method],
-            status_code=status,
-            response_class=Response,
-            responses=answers | self._errors(method, role, errors),
-            openapi_extra=self._described(role) | (extra or {}),
-            operation_id=_operation(method, path, is_page=answer == "text/html"),
-            include_in_schema=in_schema,
-        )
+        answering: dict[str, Any] = {"methods": [method], "status_code": status, "response_class": Response}
+        self._app.add_api_route(path, endpoint, response_model=None, include_in_schema=False, **answering)
+        if in_schema:
+            self._app.describe(
+                path,
+                endpoint,
+                **answering,
+                responses=answers | self._errors(method, role, errors),
+                openapi_extra=self._described(role) | (extra or {}),
+                operation_id=_operation(method, path, is_page=answer == "text/html"),
+            )
         route = self._app.routes[-1]
         assert isinstance(route, APIRoute)
         route.app = _Guarded(route.app, role=role, guard=self._guard)
