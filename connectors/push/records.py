@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from typing import TypeAlias
 
 from streamlearner.connectors.push.store import LogRecord
 from streamlearner.errors import StreamlearnerError
 from streamlearner.stream import Position
+
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 
 
 class BacklogFull(StreamlearnerError):
@@ -25,7 +29,7 @@ class PushRecord:
 
     value: bytes
     key: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
     id: str | None = None
     timestamp_ms: int = 0
 
@@ -53,15 +57,24 @@ GONE = ("erase", "gone")
 
 def log_record(record: PushRecord) -> LogRecord:
     """As it is stored."""
-    headers = record.headers
-    if record.id is not None and not any(name == "id" for name, _ in headers):
-        headers = (*headers, ("id", record.id.encode()))
-    text = json.dumps(
-        [(name, value.decode("latin-1")) for name, value in headers]
-    )  # latin-1: any byte, and back
+    if record.id is None:
+        text = _shared_text(record.headers)
+    elif any(name == "id" for name, _ in record.headers):
+        text = _text(record.headers)
+    else:
+        shared, id = _shared_text(record.headers)[1:-1], header_text("id", record.id.encode())
+        text = f"[{shared}, {id}]" if shared else f"[{id}]"
     digest = None if record.id is None else blake2b(record.id.encode(), digest_size=16).digest()
     size = len(record.value) + len(record.key or b"") + len(text)
     return LogRecord(digest, size, record.timestamp_ms, record.key, text, record.value)
+
+
+def _text(headers: Headers) -> str:
+    return json.dumps([(name, value.decode("latin-1")) for name, value in headers])  # any byte, and back
+
+
+_shared_text = lru_cache(maxsize=4096)(_text)
+"""Without an id: examples of one shape and class have the same."""
 
 
 def header_text(name: str, value: bytes) -> str:

@@ -24,6 +24,12 @@ class Sleeps(TypedDict):
     refused: int
 
 
+class Pace(TypedDict):
+    batch_size: int
+    one_in: int
+    without_steps: int
+
+
 @shown(
     {
         "ready": True,
@@ -47,6 +53,7 @@ class Sleeps(TypedDict):
         "asleep": False,
         "owed_steps": 0,
         "refused_steps": 0,
+        "pace": {"batch_size": 10, "one_in": 1, "without_steps": 0},
         "sleeps": {"adopted": 2, "refused": 0},
         "last_sleep": {"outcome": "adopted", "before": 0.915, "after": 0.955, "losses": []},
         "network": "mlp",
@@ -76,6 +83,7 @@ class StatusDocument(TypedDict):
     asleep: bool
     owed_steps: int
     refused_steps: int
+    pace: Pace
     sleeps: Sleeps
     last_sleep: dict[str, Any] | None
     network: str | None

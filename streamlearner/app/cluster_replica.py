@@ -24,7 +24,7 @@ from streamlearner.daemon.reports import answered_document, retention_document
 from streamlearner.decoding.codec import REASONS
 from streamlearner.errors import StreamlearnerError
 from streamlearner.replicas.port import NOTHING, ReplicaPort
-from streamlearner.serving import IngestExample, ReadOnlyAccess, Receipt, Role
+from streamlearner.serving import IngestExamples, ReadOnlyAccess, Receipt, Role
 from streamlearner.state.predictions import Predictions
 from streamlearner.telemetry.metrics import Metrics
 from streamlearner.version import __version__
@@ -152,6 +152,6 @@ class _Port(ReplicaPort):
     def kept_versions(self) -> list[int]:
         return [self.version] if self.version else []
 
-    def ingest(self, examples: list[IngestExample]) -> Receipt | None:
+    def ingest(self, examples: IngestExamples) -> Receipt | None:
         """Durable in the topic when it returns."""
         return self._writes.ingest(examples)

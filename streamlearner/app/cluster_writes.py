@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamlearner.app.labels import make_later
-from streamlearner.app.outside import push_record
+from streamlearner.app.outside import push_records
 from streamlearner.config.loading import Config
 from streamlearner.connectors.kafka.appender import KafkaAppender, TooLargeForTopic
+from streamlearner.connectors.push import PushRecord
 from streamlearner.decoding.codec import Example
+from streamlearner.decoding.rows import Rows
 from streamlearner.errors import SourceError, StateInUse
 from streamlearner.registry.sources import KafkaSection
 from streamlearner.serving import LabelsLater, Receipt, TooLarge, Unavailable
@@ -33,10 +35,10 @@ class TopicWrites:
     def __init__(self, appender: KafkaAppender) -> None:
         self._appender = appender
 
-    def ingest(self, examples: Sequence[Example]) -> Receipt:
+    def ingest(self, examples: Sequence[Example] | Rows) -> Receipt:
         """In the default wire format; those with an id in the partition that belongs to it, so that one sent
         again is a duplicate there. Raises TooLarge, Unavailable."""
-        ends = append(self._appender, [_message(example) for example in examples])
+        ends = append(self._appender, [_message(record) for record in push_records(examples)])
         places = {str(number): {"offset": end} for number, end in sorted(ends.items())}
         position = {"topic": self._appender.topic, "partitions": places}
         return Receipt(accepted=len(examples), duplicates=0, position=position)
@@ -110,7 +112,8 @@ def _appender(config: Config, topic: str, opened: ExitStack) -> KafkaAppender:
     return opened.enter_context(closing(made))
 
 
-def _message(example: Example) -> Message:
-    record = push_record(example)
-    key = None if example.id is None else example.id.encode()
-    return Message(record.value, "", 0, 0, key=key, headers=record.headers, timestamp_ms=record.timestamp_ms)
+def _message(record: PushRecord) -> Message:
+    key, headers = None if record.id is None else record.id.encode(), record.headers
+    if key is not None and not any(name == "id" for name, _ in headers):
+        headers = (*headers, ("id", key))
+    return Message(record.value, "", 0, 0, key=key, headers=headers, timestamp_ms=record.timestamp_ms)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from streamlearner.app.assembly import make_checkpoints, make_schedule
-from streamlearner.app.intake import most_names
+from streamlearner.app.intake import batch_sizes, most_names
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
 from streamlearner.config.loading import Config
@@ -89,7 +89,7 @@ class EmbeddedState:
         """In batches, in order. An error of one has a note that names its rows and ids. Raises `InvalidInput`
         before the first where one would be a class or a task too many."""
         self._refuse_beyond(examples)
-        count, size = len(examples), self.config.daemon.batch_size
+        count, size = len(examples), batch_sizes(self.config)[0]
         for start in range(0, count, size):
             rows = list(range(start, min(start + size, count)))
             try:

@@ -6,11 +6,13 @@ from contextlib import ExitStack, closing
 
 from streamlearner.app.machine import Machine
 from streamlearner.config.loading import Config
+from streamlearner.daemon.batch_growth import BatchGrowth, steps_between
 from streamlearner.daemon.intake import Intake, RejectWriter
 from streamlearner.daemon.learning_failures import LearningFailures
 from streamlearner.daemon.name_ceiling import Most
 from streamlearner.decoding.codec import Codec
 from streamlearner.state.batch_ends import BatchEnds
+from streamlearner.state.batch_paces import BatchPaces
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
 from streamlearner.stream import Source
 
@@ -50,10 +52,28 @@ def make_intake(
         dead_letters=dead_letters,
         failures=failures,
         ends=resources.enter_context(closing(ends)),
-        batch_size=config.daemon.batch_size,
+        batch_size=batch_sizes(config)[0],
         linger_s=config.daemon.linger_s,
         remembered_ids=config.codec.remembered_ids,
         erased_ids=config.codec.erased_ids,
         most=most_names(config),
         clock=machine.clock,
+        growth=_growth(config, resources=resources, machine=machine),
     )
+
+
+def batch_sizes(config: Config) -> tuple[int, int]:
+    """Messages of the smallest batch, and of the largest one."""
+    section = config.daemon
+    if section.batch_size == "auto":
+        return section.smallest_batch, section.largest_batch
+    return section.batch_size, section.batch_size
+
+
+def _growth(config: Config, *, resources: ExitStack, machine: Machine) -> BatchGrowth | None:
+    """None where all batches are of one size, and all examples are learned alike."""
+    paces = steps_between(*batch_sizes(config), thins=config.daemon.when_behind == "thin")
+    if len(paces) == 1:
+        return None
+    noted = BatchPaces(config.state_dir / "batch_paces", disk=machine.disk)
+    return BatchGrowth(paces, noted=resources.enter_context(closing(noted)))

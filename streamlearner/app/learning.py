@@ -76,6 +76,7 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
         uses_tasks=config.codec.tasks == "use",
         eye=eye,
         missing=_imputation(config, shape=shape),
+        usual_batch=config.daemon.smallest_batch if config.daemon.batch_size == "auto" else None,
     )
 
 
@@ -116,4 +117,10 @@ def make_method(
 
 def check_method(config: Config) -> None:
     """Raises ConfigError where the configured method could not be made, whatever the inputs."""
-    METHODS.find(config.method.name).load().check(config.method.settings_of())
+    kind: type[DualMemory] = METHODS.find(config.method.name).load()
+    if config.daemon.when_behind == "thin" and not kind.thins:
+        raise ConfigError(
+            f"daemon.when_behind: thin is for methods that can leave steps out; {config.method.name} learns "
+            "each example by what else it keeps: set daemon.when_behind to wait"
+        )
+    kind.check(config.method.settings_of())

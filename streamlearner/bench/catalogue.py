@@ -168,6 +168,11 @@ REGISTRY.register(
     "two learners over one, each held to one core, and what consolidating costs them",
 )
 REGISTRY.register(
+    "ingest",
+    "streamlearner.bench.experiments.ingest:INGEST",
+    "what it costs to get examples into the daemon, by HTTP bodies and from files",
+)
+REGISTRY.register(
     "throughput",
     "streamlearner.bench.experiments.throughput:THROUGHPUT",
     "the daemon's examples a second against a bare loop",

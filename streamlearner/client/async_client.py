@@ -64,6 +64,19 @@ class AsyncClient:
         one has an id, or `repeatable` says that learning one twice does no harm."""
         return await self.send(calls.push(examples, repeatable=repeatable))
 
+    async def push_rows(
+        self,
+        inputs: Any,
+        labels: Sequence[Label],
+        *,
+        tasks: Sequence[str | int | None] | None = None,
+        ids: Sequence[str | int | None] | None = None,
+        repeatable: bool | None = None,
+    ) -> models.Accepted:
+        """As `push`, of many examples of one shape: an array [n, d], [n, H, W] or [n, H, W, C] with a label
+        for each. The daemon takes many times as many a second so."""
+        return await self.send(calls.push_rows(inputs, labels, tasks=tasks, ids=ids, repeatable=repeatable))
+
     async def label(self, prediction_id: str, label: Label) -> models.Labelled:
         """The label of an input that was predicted under this id."""
         return await self.send(calls.label(prediction_id, label))

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from streamlearner import answer_models as models
 from streamlearner.client.inputs import as_input
+from streamlearner.client.rows import ROWS_MEDIA, as_rows
 
 Answer = TypeVar("Answer")
 Label = str | int | Mapping[str, str | int]
@@ -32,7 +33,7 @@ class Example(TypedDict):
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Answer]):
     """One request and how its answer is read. `repeatable`: sent twice it does no more than once. `also` are
-    statuses that are no success and yet an answer."""
+    statuses that are no success and yet an answer. A body of another `media` than JSON is bytes."""
 
     method: str
     path: str
@@ -41,6 +42,7 @@ class Call(Generic[Answer]):
     body: Any = None
     repeatable: bool = False
     also: tuple[int, ...] = ()
+    media: str = "application/json"
 
 
 def _json(answer: httpx.Response) -> Any:
@@ -80,6 +82,20 @@ def push(examples: Sequence[Example], *, repeatable: bool | None) -> Call[models
         repeatable = all(example.get("id") is not None for example in examples)
     sent = [{**example, "input": as_input(example["input"])} for example in examples]
     return post("/v1/examples", {"examples": sent}, repeatable=repeatable)
+
+
+def push_rows(
+    inputs: Any,
+    labels: Sequence[Label],
+    *,
+    tasks: Sequence[str | int | None] | None,
+    ids: Sequence[str | int | None] | None,
+    repeatable: bool | None,
+) -> Call[models.Accepted]:
+    if repeatable is None:
+        repeatable = ids is not None and None not in ids
+    body = as_rows(inputs, labels, tasks=tasks, ids=ids)
+    return Call("POST", "/v1/examples", _json, body=body, repeatable=repeatable, media=ROWS_MEDIA)
 
 
 def label(prediction_id: str, label: Label) -> Call[models.Labelled]:

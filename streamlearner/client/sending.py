@@ -20,8 +20,8 @@ def arguments(call: Call[Any]) -> dict[str, Any]:
     if call.params:
         found["params"] = dict(call.params)
     if call.body is not None:
-        found["content"] = _written(call.body)
-        found["headers"] = {"content-type": "application/json"}
+        found["content"] = call.body if isinstance(call.body, bytes) else _written(call.body)
+        found["headers"] = {"content-type": call.media}
     return found
 
 

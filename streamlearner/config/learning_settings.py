@@ -28,8 +28,18 @@ def _cron(text: str) -> str:
 class DaemonSection(Section):
     """The loop that wakes, learns and sleeps."""
 
-    batch_size: Count = 10
-    """messages learned in one step; batches are cut by count, so that a run can be repeated bit for bit"""
+    batch_size: Count | Literal["auto"] = 10
+    """messages learned in one step; batches are cut by count, so that a run can be repeated bit for bit.
+    auto: smallest_batch, and up to largest_batch the more messages wait; a restart repeats what was cut"""
+    smallest_batch: Count = 10
+    """of batch_size auto: messages of a batch while few wait"""
+    largest_batch: Count = 160
+    """of batch_size auto: messages of a batch while many wait, at most a hundredth of those before it. The
+    step size grows less than the batch, the number of recollections with its square root"""
+    when_behind: Literal["wait", "thin"] = "wait"
+    """where batches are as large as they get and ever more messages wait. wait: each is learned in full,
+    however late; thin: one example in 2, up to 16, of each batch, drawn evenly, gets optimiser steps, while
+    memory, statistics and counters take all of them"""
     linger_s: float = Field(default=2.0, ge=0)
     """seconds after which fewer messages are learned, once the source has no more for now"""
     poll_timeout_s: Seconds = 0.2
@@ -39,6 +49,14 @@ class DaemonSection(Section):
     on_learning_failure: Literal["dead_letter", "stop"] = "dead_letter"
     """messages at which learning failed twice, with a restart between: dead_letter sets them aside (reason
     learning_failed) and goes on; stop fails there at each start"""
+
+    @pydantic.model_validator(mode="after")
+    def _in_order(self) -> DaemonSection:
+        if self.largest_batch < self.smallest_batch:
+            raise ValueError(
+                f"largest_batch {self.largest_batch} is less than smallest_batch {self.smallest_batch}"
+            )
+        return self
 
 
 @with_sections

@@ -11,6 +11,7 @@ from typing import Any
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.marks import MarkWriter, no_mark
 from streamlearner.daemon.name_ceiling import BEYOND
+from streamlearner.daemon.thinning import Thinning
 from streamlearner.daemon.tracing import tell_traced
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.learning.erasing import Erased
@@ -41,7 +42,7 @@ class Events:
         wall_clock: Callable[[], float],
         mark: MarkWriter = no_mark,
     ) -> None:
-        self.metrics, self.mark = metrics, mark
+        self.metrics, self.mark, self.thinning = metrics, mark, Thinning(metrics)
         self.clock = clock
         self.wall_clock = wall_clock
         self._asleep_since_s = clock()
@@ -78,6 +79,7 @@ class Events:
         self._rejected(taken.rejects)
         tell_traced(taken.refused)
         self._refusing.append(self._count_refused_steps() > 0)
+        self.thinning.batch_taken(one_in=taken.one_in, without_steps=result.without_steps if result else 0)
         observation = result.observation if result else None
         if observation and observation.changed:
             self.metrics.count_change(of="labels")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from streamlearner.daemon.batch_growth import BatchGrowth
 from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.daemon.name_ceiling import NOTHING, Known, Most, NameCeiling
 from streamlearner.daemon.taken import TakenBatch as TakenBatch
@@ -17,6 +18,7 @@ from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.headers import is_gone, is_tombstone
+from streamlearner.state.batch_paces import Pace
 from streamlearner.stream import Message, Reject, Source
 
 
@@ -47,8 +49,8 @@ class Intake:
 
     A batch is `batch_size` messages, counted before they are decoded, so that where one ends depends on the
     stream alone and a replay after a crash gives the same batches. It is smaller only where the source has
-    had nothing more for `linger_s`, and where a replay comes to such an end. `taken` messages were cut so
-    far, those before a restart included.
+    had nothing more for `linger_s`, and where a replay comes to such an end; larger only by a `growth`.
+    `taken` messages were cut so far, those before a restart included.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Intake:
         erased_ids: int,
         most: Most,
         clock: Callable[[], float],
+        growth: BatchGrowth | None = None,
     ) -> None:
         self.source = source
         self.codec = codec
@@ -77,14 +80,15 @@ class Intake:
         self.erased = ErasedIds(window=erased_ids)
         self._clock = clock
         self._ends = ends
+        self.growth = growth
         self._pending: list[Message] = []
-        self.taken = 0
+        self.taken = self._last_size = 0
         self._arrived_s = clock()
 
     def ready(self, *, timeout_s: float) -> bool:
         """Whether there is enough for a batch, and it can be decoded; waits up to `timeout_s` for more
         messages, or for that."""
-        full = self._full
+        full = self.full
         if (missing := full - len(self._pending)) > 0:
             if arrived := self.source.poll(missing, timeout_s):
                 self._arrived_s = self._clock()
@@ -94,10 +98,19 @@ class Intake:
         return self.codec.ready(self._pending, timeout_s=timeout_s)
 
     @property
-    def _full(self) -> int:
+    def full(self) -> int:
         """Messages of the next batch, unless the source has no more."""
-        end = self._ends.after(self.taken)
-        return self.batch_size if end is None else min(self.batch_size, end - self.taken)
+        end, size = self._ends.after(self.taken), self._size
+        return size if end is None else min(size, end - self.taken)
+
+    @property
+    def _size(self) -> int:
+        """Of the next batch, unless it ends sooner."""
+        if (growth := self.growth) is None:
+            return self.batch_size
+        if not growth.is_decided(self.taken):
+            growth.decide(self.taken, waiting=len(self._pending) + sum(self.source.lag().values()))
+        return growth.size(self.taken)
 
     @property
     def connected(self) -> bool:
@@ -109,20 +122,31 @@ class Intake:
         `cut`."""
         return self.cut(known=known) if self.ready(timeout_s=timeout_s) else None
 
+    @property
+    def pace(self) -> Pace:
+        """Of the next batch, as far as that is decided."""
+        return self.growth.pace if self.growth else Pace(self.batch_size)
+
+    @property
+    def usual_batches(self) -> int:
+        """Of how many batches of the usual size the last one was made."""
+        return max(1, self._last_size // self.batch_size)
+
     def cut(self, *, known: Known = NOTHING) -> TakenBatch:
         """The batch that is `ready`. To what is `known` so far it may add until there is
         `most`."""
-        messages, self._pending = self._pending, []
-        self.taken += len(messages)
-        if len(messages) < self.batch_size and self._ends.after(self.taken - 1) != self.taken:
+        messages, self._pending, size = self._pending, [], self._size
+        one_in = self.pace.one_in
+        self.taken, self._last_size = self.taken + len(messages), len(messages)
+        if len(messages) < size and self._ends.after(self.taken - 1) != self.taken:
             self._ends.add(self.taken)
-        return self._decode(messages, known)
+        return self._decode(messages, known, one_in)
 
     @property
     def idle(self) -> bool:
         """True when the source has had nothing for `linger_s` and says that no message waits (a source that
         lost its broker cannot know), and not a whole batch here: one may wait for a sleep."""
-        if len(self._pending) >= self._full:
+        if len(self._pending) >= self.full:
             return False
         if self.source.exhausted:
             return True
@@ -134,7 +158,7 @@ class Intake:
         """True when a finite source has been read to its end."""
         return self.source.exhausted and not self._pending
 
-    def _decode(self, messages: list[Message], known: Known) -> TakenBatch:
+    def _decode(self, messages: list[Message], known: Known, one_in: int) -> TakenBatch:
         sound, aside = self.failures.begin(messages)
         batch, rejects = self.codec.decode(sound)
         sorted_out = self._sort(batch, NameCeiling(known, most=self.most))
@@ -154,6 +178,7 @@ class Intake:
             position=self.source.position,
             erased=sorted_out.erased + sum(map(is_gone, sound)),
             erasures=tuple(sorted_out.erasures),
+            one_in=one_in,
         )
 
     def _sort(self, batch: Batch, ceiling: NameCeiling) -> _Sorted:

@@ -119,7 +119,7 @@ class Daemon:
         with state.failures.watched():
             if not state.intake.ready(timeout_s=timeout_s):
                 self.stopping |= self.stop_at_end and state.intake.finished and not state.asleep
-            elif self.learner and not self.learner.has_room(state.intake.batch_size):
+            elif self.learner and not self.learner.has_room(state.intake.full):
                 self.learner.teach_ahead(IDLE_SLEEP_STEPS)  # the sleep needs what the batch would replace
             else:
                 taken = state.cut()
@@ -134,7 +134,7 @@ class Daemon:
         if len(taken.batch):
             state.learner = learner = state.learner or state.make_learner()
             evaluations = learner.progress.learned // self.evaluate_every_examples
-            result = learner.learn(taken.batch)
+            result = learner.learn(taken.batch, one_in=taken.one_in)
             if learner.progress.learned // self.evaluate_every_examples > evaluations:
                 learner.evaluate()
         accuracy = state.learner.prequential.accuracy if state.learner else None

@@ -70,6 +70,11 @@ def status_document(
         "asleep": state.asleep,
         "owed_steps": state.owed_steps,
         "refused_steps": state.events.refused_steps,
+        "pace": {
+            "batch_size": state.intake.pace.size,
+            "one_in": state.intake.pace.one_in,
+            "without_steps": progress.without_steps if progress else 0,
+        },
         "sleeps": {
             "adopted": progress.adopted if progress else 0,
             "refused": progress.refused if progress else 0,
@@ -167,6 +172,7 @@ def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     state.events.doubted(status["doubts"])
     state.events.source_heard(source.connected)
     metrics.publish_source(connected=state.intake.connected, lag=source.lag(), held_back=source.held_back())
+    metrics.publish_pace(size=status["pace"]["batch_size"], one_in=status["pace"]["one_in"])
     state.events.messages_lost(source.gaps)
     metrics.publish_erased_ids(len(state.erased))
     if (answered := status["answered"]) is not None:

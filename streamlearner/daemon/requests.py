@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ class Requests:
     def __init__(
         self,
         *,
-        ingest: Callable[[Sequence[Any]], Any] | None,
+        ingest: Callable[[Any], Any] | None,
         log_erasure: Callable[[Erasure], tuple[str, int]] | None = None,
         request_sleep: Callable[[], None],
         kept_versions: Callable[[], list[int]],
@@ -161,7 +161,7 @@ class Requests:
             lambda thread: exam_sample(thread.learner, label=label, most=most), timeout_s, left
         )
 
-    def ingest(self, examples: Sequence[Any]) -> Any:
+    def ingest(self, examples: Any) -> Any:
         """Durable in the local log when it returns; None where the source is not push."""
         return self._ingest(examples) if self._ingest else None
 

@@ -82,7 +82,7 @@ class DaemonState:
     def sleep_steps(self, steps_per_batch: int, *, took_batch: bool) -> int:
         """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
         if steps_per_batch and took_batch:
-            return steps_per_batch
+            return steps_per_batch * self.intake.usual_batches
         return IDLE_SLEEP_STEPS if not steps_per_batch or self.intake.idle else 0
 
     def make_learner(self) -> Learner:

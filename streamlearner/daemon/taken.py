@@ -23,7 +23,8 @@ class TakenErasure:
 class TakenBatch:
     """So many messages of the stream, and the position after them. `batch` holds those that are new and
     valid, and that no erasure among them covers; `erased` counts those that one does, or did. The `erasures`
-    come first: what is left of the batch is learned after them."""
+    come first: what is left of the batch is learned after them. `one_in`: of so many examples one gets
+    optimiser steps."""
 
     messages: int
     batch: Batch
@@ -34,6 +35,7 @@ class TakenBatch:
     erased: int = 0
     erasures: tuple[TakenErasure, ...] = ()
     refused: tuple[Reject, ...] = ()
+    one_in: int = 1
 
     @property
     def pure_erasures(self) -> int:

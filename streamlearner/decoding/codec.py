@@ -35,6 +35,7 @@ from streamlearner.decoding.inputs import Schema as Schema
 from streamlearner.decoding.reading import Corrected, ExampleReader, Gone
 from streamlearner.decoding.reasons import REASONS as REASONS
 from streamlearner.decoding.registered import Registry
+from streamlearner.decoding.rows import Rows, read_rows
 from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label, Message, Reject
@@ -175,6 +176,10 @@ class Codec:
         array, label, task, identity = self._reader.read_map(body, "json", {}, schema=self.schema)
         self._check(array)
         return Example(torch.from_numpy(np.array(array, order="C")), label, task, identity)
+
+    def decode_rows(self, body: bytes, *, most: int) -> Rows:
+        """The labelled examples of a body in MessagePack, at most so many (`rows`). Raises `InvalidInput`."""
+        return read_rows(body, most=most, limits=self._reader.limits, schema=self.schema)
 
     def _erasure(self, message: Message) -> Erasure | None:
         within = len(message.value or b"") <= self._reader.limits.message_bytes

@@ -16,25 +16,26 @@ from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.consolidation import Consolidation
-from streamlearner.learning.examined import Examined
+from streamlearner.learning.observing import Observing
 from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.results import SIGNIFICANCE, ConsolidationResult, LearningResult, judged
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.learning.shards import joined
 from streamlearner.learning.targets import expand
-from streamlearner.methods.base import DualMemory, Experience
+from streamlearner.methods.base import DualMemory
 from streamlearner.networks.imputation import MeanImputation
 from streamlearner.state.versions import Version
 
 
-class Learner(Examined):
+class Learner(Observing):
     """The method and all that must agree with it: label spaces, exam, prequential window, R, versions, and
     the consolidation under way.
 
     `make_method` builds a fresh method, the same each time, with a network by name; `make_network` the
     network alone (ValueError where it cannot be). `network` is the one configured: a checkpoint may have
-    another. `seed` is that of the transplants. All of it runs on the one learning thread.
+    another. `seed` is that of the transplants; `usual_batch` see `Observing`. All of it runs on the one
+    learning thread.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class Learner(Examined):
         uses_tasks: bool,
         eye: Eye | None = None,
         missing: MeanImputation | None = None,
+        usual_batch: int | None = None,
     ) -> None:
         self._make_method, self._make_network = make_method, make_network
-        self.eye, self.missing = eye, missing
+        self.eye, self.missing, self.usual_batch = eye, missing, usual_batch
         self.network = self.configured_network = network
         self.seed, self.measures_readout = seed, measures_readout
         self.method = make_method(network)
@@ -68,8 +70,9 @@ class Learner(Examined):
 
     # wake
 
-    def learn(self, batch: Batch) -> LearningResult:
-        """Withholds some of the batch for the exam; predicts, then learns, each of the others."""
+    def learn(self, batch: Batch, *, one_in: int = 1) -> LearningResult:
+        """Withholds some of the batch for the exam; predicts, then learns, each of the others: of so many
+        one by optimiser steps, all by what else is learned."""
         self.rerun(self.owed_steps)
         (batch, filled), given = self.seen(batch), batch.inputs
         targets = expand(batch, labels=self.labels, tasks=self.tasks, uses_tasks=self.uses_tasks)
@@ -86,17 +89,12 @@ class Learner(Examined):
         inputs = batch.inputs if len(targets.labels) == len(batch) else batch.inputs[targets.examples]
         if not self.has_room(len(targets.labels)):
             self.teach_ahead()
-        changing = self.served.fell_lately(self.progress.learned)
-        experience = Experience(inputs, targets.labels, targets.tasks, changing, targets.ids)
-        known, before = self.method.classes, self.progress.learned
-        observation = self.method.observe(experience)
-        answered_right = (observation.predicted == targets.labels) & (targets.labels < known)
-        hits = answered_right.tolist()
-        self.prequential.update(hits)
-        falls = self.served.update(hits, targets.labels.tolist(), name=self.labels.label, learned=before)
+        before = self.progress.learned
+        observation, falls, without_steps = self.observe(inputs, targets, one_in=one_in)
         self.progress.learned += learned
+        self.progress.without_steps += without_steps
         code = self._choose_anew(before, asked.labels[withheld])
-        return LearningResult(len(withheld), learned, observation, falls, filled, code)
+        return LearningResult(len(withheld), learned, observation, falls, filled, code, without_steps)
 
     # sleep
 

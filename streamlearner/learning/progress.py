@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass, replace
 
 from streamlearner.learning.results import ConsolidationResult
 
+_ADDED = ("rollbacks", "without_steps")
+
 
 @dataclass(slots=True)
 class Progress:
     """Counters that a restart must not lose. `version` is the adopted one, `newest` the highest ever;
-    `rollbacks` are those to a version or to a checkpoint."""
+    `rollbacks` are those to a version or to a checkpoint; `without_steps` examples were learned in thinned
+    batches without an optimiser step."""
 
     learned: int = 0
     withheld: int = 0
@@ -20,11 +23,11 @@ class Progress:
     adopted: int = 0
     refused: int = 0
     rollbacks: int = 0
+    without_steps: int = 0
 
     def state(self) -> dict[str, int]:
         """As JSON. What 0.1.0 did not count is left out while it is 0."""
-        counters = asdict(self)
-        return counters if self.rollbacks else {n: c for n, c in counters.items() if n != "rollbacks"}
+        return {name: count for name, count in asdict(self).items() if count or name not in _ADDED}
 
     def follow(self, *, newest: int, rollbacks: int) -> None:
         """So much was used up already, perhaps in a future that was abandoned."""

@@ -16,8 +16,8 @@ from streamlearner.methods.code_choice import CodeChoice
 @dataclass(frozen=True, slots=True)
 class LearningResult:
     """What became of one batch: how many examples were withheld for the exam, how many learned, what the
-    method returned, where served accuracy fell, how many missing numbers were filled, and which `code` was
-    chosen in place of one that was refused."""
+    method returned, where served accuracy fell, how many missing numbers were filled, which `code` was
+    chosen in place of one that was refused, and how many of the learned got no optimiser step."""
 
     withheld: int
     learned: int
@@ -25,6 +25,7 @@ class LearningResult:
     falls: Sequence[Fall] = ()
     filled: int = 0
     code: CodeChoice | None = None
+    without_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Targets(NamedTuple):
     tasks: Tensor | None
     ids: Tensor | None
 
-    def select(self, chosen: Tensor) -> Targets:
+    def select(self, chosen: Tensor | slice) -> Targets:
         """Those at these places, or where this is True."""
         tasks = None if self.tasks is None else self.tasks[chosen]
         ids = None if self.ids is None else self.ids[chosen]

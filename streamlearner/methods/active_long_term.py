@@ -16,6 +16,7 @@ from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
 from streamlearner.methods.components import Components, Sleep
+from streamlearner.methods.growth import larger_rate
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.augmentation import Augmentation
@@ -104,7 +105,8 @@ class ActiveLongTerm(OneNetwork, Remembering):
             loss = loss + self.distillation_weight * self._drift(new, old, logits, distilled_classes)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        sgd_step(self.hippocampus, learning_rate=self.learning_rate, loss=value)
+        rate = larger_rate(self.learning_rate, experience.growth)
+        sgd_step(self.hippocampus, learning_rate=rate, loss=value)
         self._remember(new, symbols, experience, old)
         predicted = answers.detach().argmax(1) if before is None else before
         return Observation(predicted=predicted, loss=value)

@@ -65,6 +65,8 @@ class DualMemory(nn.Module, ABC):
     """Submodules, by dotted name, that a `candidate` does not copy: recollection memories, which it reads as
     they were when it was made, but no longer when it is adopted; and others, which change with those of the
     method: `consolidate` may not read these."""
+    thins: ClassVar[bool] = False
+    """Whether `observe` heeds `Experience.trained`; it remembers and counts the others all the same."""
     can_transplant: ClassVar[bool] = False
     """Whether `transplant` and `switch` work: the method can train another network from recollections."""
 
@@ -233,8 +235,7 @@ class DualMemory(nn.Module, ABC):
 
     def candidate(self) -> Self:
         """Who is taught in a sleep: a copy that shares with this one what is `lent`."""
-        modules = dict(self.named_modules())
-        found = [modules[name] for name in self.lent if name in modules]
+        found = [module for name, module in self.named_modules() if name in self.lent]
         lent = {id(it): it.lend() if isinstance(it, RecollectionMemory) else it for it in found}
         return copy.deepcopy(self, lent)
 

@@ -59,17 +59,19 @@ class ChoosesAnswerer(Remembering, Mergeable):
         return {name: scores.exp() for name, scores in found.items()}
 
     @torch.no_grad()
-    def answers_before(self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None) -> dict[str, Tensor]:
+    def answers_before(
+        self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None, *, thinned: bool = False
+    ) -> dict[str, Tensor]:
         """Log-probabilities [n, classes] before a batch is learned, by answerer: of all where they are
         compared, else at least of who answers (of statistics alone: scores of the same order). LIVE is left
-        out where its first step tells the same."""
+        out where its first step tells the same, of all in a batch that is not `thinned`."""
         compares, answering = self.answering.compares, self.answering
         if not compares and answering.who == STATISTICS and answering.statistics and numbers is not None:
             scores = answering.statistics.comparable(numbers)
             return {STATISTICS: self.seen_classes.restricted(scores, tasks)}
         asked = numbers if compares or answering.asks_statistics else None
         networks = (AVERAGED, LIVE) if compares else answering.networks_asked
-        if self.hippocampus.network.answers_as_it_trains:
+        if self.hippocampus.network.answers_as_it_trains and not thinned:
             networks = tuple(name for name in networks if name != LIVE)
         return self._log_probabilities(new, asked, tasks, networks=networks)
 

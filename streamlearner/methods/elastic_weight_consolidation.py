@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.components import Components
+from streamlearner.methods.growth import larger_rate
 from streamlearner.networks.base import Network, sgd_step
 from streamlearner.registry.methods import ElasticWeightConsolidationSection
 
@@ -72,7 +73,8 @@ class ElasticWeightConsolidation(Baseline):
         loss.backward()  # type: ignore[no-untyped-call]
         self._accumulate_fisher(len(experience.labels))
         self._add_penalty_gradient()
-        sgd_step(network, learning_rate=self.learning_rate, loss=(value := float(loss.detach())))
+        rate = larger_rate(self.learning_rate, experience.growth)
+        sgd_step(network, learning_rate=rate, loss=(value := float(loss.detach())))
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,7 +16,9 @@ class Experience:
     has the next free index); `tasks` [n] int64 task indices, -1 where a message names none, or None where no
     message of the stream does; `changing`: served accuracy fell a short while ago, so that it may be worth
     learning faster; `ids` [n] int64 digests of the examples' ids, 0 where a message names none, or None where
-    no message of the batch does: a recollection that knows its id can be erased by it.
+    no message of the batch does: a recollection that knows its id can be erased by it; `growth`: of how many
+    batches of the usual size those are made that get optimiser steps, 1 or more, so that the steps may be as
+    much larger; `trained` [n] bool: which these are, at least one, or None for all (`DualMemory.thins`).
     """
 
     inputs: Tensor
@@ -24,6 +26,26 @@ class Experience:
     tasks: Tensor | None = None
     changing: bool = False
     ids: Tensor | None = None
+    growth: float = 1.0
+    trained: Tensor | None = None
+
+    @property
+    def thinned(self) -> bool:
+        """Whether some get no optimiser steps."""
+        return self.trained is not None
+
+    def of_taught(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Of tensors [n, ...] the rows of those that get optimiser steps."""
+        return tensors if self.trained is None else tuple(each[self.trained] for each in tensors)
+
+    @property
+    def taught(self) -> Experience:
+        """Those of it that get optimiser steps."""
+        if (chosen := self.trained) is None:
+            return self
+        inputs, labels = self.of_taught(self.inputs, self.labels)
+        tasks, ids = (None if one is None else one[chosen] for one in (self.tasks, self.ids))
+        return replace(self, inputs=inputs, labels=labels, tasks=tasks, ids=ids, trained=None)
 
 
 @dataclass(frozen=True, slots=True)

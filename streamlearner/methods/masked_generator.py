@@ -19,6 +19,7 @@ from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, Rng, raw, unit_interval
 from streamlearner.methods.components import Components, Sleep
+from streamlearner.methods.growth import larger_rate
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
@@ -119,7 +120,8 @@ class MaskedGenerator(OneNetwork, Remembering):
         loss = asymmetric_cross_entropy(logits, experience, old, seen_classes=self.seen_classes, targets=None)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        sgd_step(self.hippocampus, learning_rate=self.learning_rate, loss=value)
+        rate = larger_rate(self.learning_rate, experience.growth)
+        sgd_step(self.hippocampus, learning_rate=rate, loss=value)
         self._store_unknown(new, symbols, experience, old)
         answers = self.seen_classes.restricted(logits[:n].detach(), experience.tasks)
         predicted = answers.argmax(1) if before is None else before

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
+from streamlearner.methods.growth import more_items
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
 
@@ -50,8 +51,9 @@ class Recall:
         seen_classes: SeenClasses,
     ) -> Recalled:
         """`symbols` [n, c] are the codes of the new inputs."""
-        remembered = memory.sample(self.recollections * self.candidates)
-        views = symbols[: self.views]
+        recollections = more_items(self.recollections, experience.growth)
+        remembered = memory.sample(recollections * self.candidates)
+        views = symbols[: more_items(self.views, experience.growth)]
         of_views = experience.labels.new_full((len(views),), -1)
         if experience.tasks is not None:
             of_views = experience.tasks[: len(views)]
@@ -59,7 +61,7 @@ class Recall:
         held = len(remembered.labels)
         old = Recalled(decoded[:held], remembered.labels, remembered.tasks, held)
         if self.candidates > 1 and held:
-            old = self._hardest(old, student, seen_classes)
+            old = self._hardest(old, student, seen_classes, groups=recollections)
             decoded = torch.cat([old.inputs, decoded[held:]])
         return Recalled(
             inputs=decoded,
@@ -69,13 +71,15 @@ class Recall:
         )
 
     @torch.no_grad()
-    def _hardest(self, old: Recalled, student: Network, seen_classes: SeenClasses) -> Recalled:
+    def _hardest(
+        self, old: Recalled, student: Network, seen_classes: SeenClasses, *, groups: int
+    ) -> Recalled:
         """In each group of k the one with the largest loss. (A small memory gives smaller groups.)"""
         logits = student.eval()(old.inputs)[:, : seen_classes.classes]
         student.train()
         losses = F.cross_entropy(seen_classes.restricted(logits, old.tasks), old.labels, reduction="none")
-        groups = torch.arange(len(losses)).chunk(self.recollections)
-        chosen = torch.stack([group[losses[group].argmax()] for group in groups])
+        groups_of = torch.arange(len(losses)).chunk(groups)
+        chosen = torch.stack([group[losses[group].argmax()] for group in groups_of])
         return Recalled(old.inputs[chosen], old.labels[chosen], old.tasks[chosen], len(chosen))
 
 

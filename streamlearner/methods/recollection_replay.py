@@ -20,6 +20,7 @@ from streamlearner.methods.answering import LIVE, STATISTICS, Answering
 from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
+from streamlearner.methods.growth import larger_rate
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.augmentation import Augmentation
@@ -32,7 +33,7 @@ DISTORTION_EVERY_STEPS = 20
 
 
 class Step(NamedTuple):
-    """One optimiser step: logits [n, classes] for the new inputs and the loss, both from before it, and the
+    """Logits [n, classes] for the new inputs and the loss, both from before one optimiser step; and the
     decoded inputs [m, *input_shape] that were learned with them."""
 
     logits: Tensor
@@ -55,6 +56,7 @@ class RecollectionReplay(ChoosesAnswerer):
     answers, or whoever does better; a task named restricts the competition to its classes (as for GEM).
     """
 
+    thins = True
     neocortex: Network
     augmentation: Augmentation
 
@@ -125,21 +127,23 @@ class RecollectionReplay(ChoosesAnswerer):
         )
 
     def observe(self, experience: Experience) -> Observation:
-        self._register(experience)
+        if self.seen_classes.register(experience.labels, experience.tasks):
+            self._grow()
         new = unit_interval(experience.inputs)
         self.hippocampus.network.update_input_statistics(new)
         numbers = self.answering.meet(experience.inputs)
-        answers = self.answers_before(new, numbers, experience.tasks)
+        answers = self.answers_before(new, numbers, experience.tasks, thinned=experience.thinned)
         symbols = self.association.encode(new)
+        taught, (shown, codes) = experience.taught, experience.of_taught(new, symbols)
         if experience.changing:
             self.hippocampus.hasten()
-        first = step = self._learn(new, symbols, experience)
+        first = step = self._learn(shown, codes, taught)
         for _ in range(self.steps + experience.changing - 1):
-            step = self._learn(self._augmented(new), symbols, experience)
+            step = self._learn(self._augmented(shown), codes, taught)
         measured = self.hippocampus.steps % DISTORTION_EVERY_STEPS == 0
         distortion = float((self.association.decode(symbols) - new).abs().mean()) if measured else None
         self._remember(new, symbols, experience, step.recollected)
-        if LIVE not in answers and self.answering.needs_live(answers):
+        if LIVE not in answers and not experience.thinned and self.answering.needs_live(answers):
             live = self.seen_classes.restricted(first.logits, experience.tasks).log_softmax(1)
             answers[LIVE] = self.answering.with_young(live, answers.get(STATISTICS))
         predicted = {name: scores.argmax(1) for name, scores in answers.items()}
@@ -147,10 +151,6 @@ class RecollectionReplay(ChoosesAnswerer):
         changed = self.answering.learn(numbers, experience.labels, predicted)
         self.share_budget()
         return Observation(answered, loss=step.loss, distortion_l1=distortion, changed=changed)
-
-    def _register(self, experience: Experience) -> None:
-        if self.seen_classes.register(experience.labels, experience.tasks):
-            self._grow()
 
     def _grow(self) -> None:
         for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
@@ -174,8 +174,8 @@ class RecollectionReplay(ChoosesAnswerer):
         loss = self._loss(logits, inputs, experience, old)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        sgd_step(network, learning_rate=self.learning_rate, loss=value)
-        self.hippocampus.update_average(decay=self.ema_decay)
+        sgd_step(network, learning_rate=larger_rate(self.learning_rate, experience.growth), loss=value)
+        self.hippocampus.update_average(decay=self.ema_decay, growth=experience.growth)
         return Step(logits[:n].detach(), value, old.inputs)
 
     def _loss(self, logits: Tensor, inputs: Tensor, experience: Experience, old: Recalled) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName
 from streamlearner.replicas.following import Followed, Follower
-from streamlearner.serving import Conflict, IngestExample, Receipt
+from streamlearner.serving import Conflict, IngestExamples, Receipt
 from streamlearner.serving.daemon_port import ExamSample
 
 NOTHING: dict[str, Any] = {
@@ -26,6 +26,7 @@ NOTHING: dict[str, Any] = {
     "asleep": False,
     "owed_steps": 0,
     "refused_steps": 0,
+    "pace": {"batch_size": 0, "one_in": 1, "without_steps": 0},
     "sleeps": {"adopted": 0, "refused": 0},
     "last_sleep": None,
     "network": None,
@@ -107,7 +108,7 @@ class ReplicaPort:
     ) -> list[tuple[ClassName, Tensor]]:
         self._refuse()
 
-    def ingest(self, examples: list[IngestExample]) -> Receipt | None:
+    def ingest(self, examples: IngestExamples) -> Receipt | None:
         self._refuse()
 
     def erase(

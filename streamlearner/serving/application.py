@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from streamlearner import answer_models as models
 from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.rows import MEDIA
 from streamlearner.serving.access import Access
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
@@ -21,7 +22,7 @@ from streamlearner.serving.bodies import (
     RollbackBody,
     TransplantBody,
 )
-from streamlearner.serving.body_schemas import RAW_INPUT, StreamSchemas
+from streamlearner.serving.body_schemas import RAW_INPUT, ROWS, StreamSchemas
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.dashboard.page import Page
 from streamlearner.serving.erasing import Erasing
@@ -126,9 +127,10 @@ def _add_predictions(routes: Routes, predictions: Predictions) -> None:
 
 
 def _add_teaching(routes: Routes, examples: Examples, labels: Labels) -> None:
+    rows = {MEDIA[0]: {"schema": dict(ROWS)}}
     routes.post(
         "/v1/examples", examples.push, ExamplesBody, role=Role.TEACH, answer=models.Accepted,
-        errors=(409, 503),
+        more=rows, errors=(409, 503),
     )  # fmt: skip
     routes.post(
         "/v1/labels", labels.label, LabelBody, role=Role.TEACH, answer=models.Labelled, also=200,

@@ -74,6 +74,17 @@ INPUTS: JsonSchema = {"type": "array", "minItems": 1, "items": INPUT, MARK: "bat
 RAW_INPUT: JsonSchema = {"type": "string", "format": "binary", MARK: "raw"}
 
 
+ROWS: JsonSchema = {
+    "type": "string",
+    "format": "binary",
+    "description": "MessagePack of a map: `inputs`, the bytes of all inputs in row-major order; `shape`, "
+    "their number and the shape of one, such as [500, 64]; `dtype`: uint8 (or none), float32 or float64, "
+    "little-endian; `labels`, a list of one for each; `tasks` and `ids`, lists of as many with nil for none, "
+    "or neither",
+}
+"""Many examples of one shape in one body."""
+
+
 class StreamSchemas:
     """Fills in what depends on this daemon: the shape of its inputs, and how many a request may hold."""
 

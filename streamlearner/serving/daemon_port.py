@@ -11,11 +11,14 @@ from torch import Tensor
 from streamlearner.decoding.codec import Example
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName
+from streamlearner.decoding.rows import Rows
 from streamlearner.errors import StreamlearnerError
 from streamlearner.stream import Position
 
 IngestExample: TypeAlias = Example
 """`input` [C, H, W] uint8 or [d] float32, `label`, `task`, `id`: decoded and validated."""
+IngestExamples: TypeAlias = list[Example] | Rows
+"""Those of one body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class DaemonPort(Protocol):
     def kept_versions(self) -> list[int]:
         """Model versions that a rollback can go to, oldest first. Reads the disk; raises `Unavailable`."""
 
-    def ingest(self, examples: list[IngestExample]) -> Receipt | None:
+    def ingest(self, examples: IngestExamples) -> Receipt | None:
         """Makes pushed examples durable before it returns; None where the source is not push.
 
         Raises `BacklogFull`, `TooLarge`, `Unavailable`.

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from streamlearner.decoding.codec import Codec
+from streamlearner.decoding.rows import MEDIA
 from streamlearner.decoding.shapes import written
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.bodies import (
@@ -14,12 +15,12 @@ from streamlearner.serving.bodies import (
     ExampleBody,
     ExamplesBody,
     check,
+    media_type,
     parse,
-    require_json,
     whole,
     whole_label,
 )
-from streamlearner.serving.daemon_port import DaemonPort, IngestExample
+from streamlearner.serving.daemon_port import DaemonPort, IngestExample, IngestExamples
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 from streamlearner.telemetry.metrics import Metrics
@@ -52,12 +53,15 @@ class Examples:
 
     async def push(self, request: Request) -> Json:
         """202 once every example of the body is in the local log."""
-        require_json(request)
+        if (media := media_type(request)) not in ("application/json", *MEDIA):
+            text = f"content-type is {media[:80]!r}; expected application/json or {MEDIA[0]}"
+            raise Problem(415, text)
+        decode = self._decode_rows if media in MEDIA else self._decode
         body = await self._bodies.read(request)
-        return await self._workers.run(lambda _: self._ingest(body), client=request)
+        return await self._workers.run(lambda _: self._ingest(decode(body)), client=request)
 
-    def _ingest(self, body: bytes) -> Json:
-        receipt = self._daemon.ingest(self._decode(body))
+    def _ingest(self, examples: IngestExamples) -> Json:
+        receipt = self._daemon.ingest(examples)
         if receipt is None:
             raise Problem(409, NOT_PUSH, kind="source-not-push")
         self._metrics.count_pushed(accepted=receipt.accepted, duplicates=receipt.duplicates)
@@ -68,7 +72,10 @@ class Examples:
         }
         return Json(content, status_code=202)
 
-    def _decode(self, body: bytes) -> list[IngestExample]:
+    def _decode_rows(self, body: bytes) -> IngestExamples:
+        return self._codec.decode_rows(body, most=self._max_batch)
+
+    def _decode(self, body: bytes) -> IngestExamples:
         found = parse(ExamplesBody, body).examples
         if not 1 <= len(found) <= self._max_batch:
             text = f"{len(found)} examples; expected 1 to {self._max_batch} (serving.max_batch)"

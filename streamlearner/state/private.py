@@ -11,8 +11,8 @@ from pathlib import Path
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 OURS = (
     "checkpoints", "versions", "dead-letters", "push.sqlite", "pretrained", "lock", "token", "tmp-token",
-    "learning", "failures.json", "tmp-failures.json", "fatal_signal.txt", "batch_ends", "predictions.sqlite",
-    "labels-taken.jsonl", "labels-topic.json", "history.sqlite",
+    "learning", "failures.json", "tmp-failures.json", "fatal_signal.txt", "batch_ends", "batch_paces",
+    "predictions.sqlite", "labels-taken.jsonl", "labels-topic.json", "history.sqlite",
 )  # fmt: skip
 """How the names begin of what a daemon keeps in its state folder. Others may lie there, where it is a folder
 of the user's: they stay as they are."""

@@ -15,13 +15,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from streamlearner.decoding.labels import ClassName
+from streamlearner.telemetry.pace_metrics import PaceMetrics
 from streamlearner.telemetry.series import Samples, Series
 from streamlearner.telemetry.serving_metrics import ServingMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 
-class Metrics(ServingMetrics):
+class Metrics(ServingMetrics, PaceMetrics):
     """Every series on `registry`. Any thread may call any method."""
 
     def __init__(

@@ -75,6 +75,10 @@ class Series:
         self.learn_seconds = histogram("learn_seconds", "Time to learn one batch.", buckets=_STEP_SECONDS)
         refused = "Steps not taken, as a loss, a gradient or weights would not be finite."
         self.refused_steps = counter("learn_steps_refused", refused)
+        left_out = "Examples learned without an optimiser step, as the stream was faster than learning."
+        self.without_steps = counter("examples_without_steps", left_out)
+        self.batch_messages = gauge("batch_messages", "Messages of a batch at the pace of now.")
+        self.trained_share = gauge("trained_ratio", "Share of the examples that get optimiser steps now.")
         filled = counter("missing_values", "Missing numbers of feature vectors that were filled.", ["of"])
         self.missing = {name: filled.labels(name) for name in ("example", "prediction")}
         self.loss = unknown(gauge("learn_loss", "Mean loss of the last batch."))

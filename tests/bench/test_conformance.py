@@ -11,4 +11,5 @@ TestMnistSplit = ExperimentConformance.of("mnist-split", load_dataset=dataset)
 TestThroughput = ExperimentConformance.of(
     "throughput", arm="mlp", timed=("ratio_to_bare", "ratio_to_observe", "ratio_to_er_ace")
 )
+TestIngest = ExperimentConformance.of("ingest", arm="rows", timed=("ratio_to_memory",))
 TestStart = ExperimentConformance.of("start", arm="help", timed=("help_cpu_s",))

@@ -9,6 +9,7 @@ import base64
 import io
 import os
 
+import msgpack
 import numpy as np
 import schemathesis
 from hypothesis import strategies as st
@@ -28,6 +29,14 @@ def pictures(kind: str) -> st.SearchStrategy[bytes]:
     return st.integers(0, 255).map(lambda level: encoded(level, kind))
 
 
+def rows(count: int) -> bytes:
+    """So many examples in one body."""
+    inputs = bytes(count * SIDE**2)
+    body = {"inputs": inputs, "shape": [count, SIDE, SIDE], "dtype": "uint8", "labels": [0] * count}
+    packed: bytes = msgpack.packb(body)
+    return packed
+
+
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
     """What is more than OpenAPI can demand: one of two parameters, and not both; of two times one before the
@@ -45,4 +54,5 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
 for media, kind in (("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF")):
     schemathesis.openapi.media_type(f"image/{media}", pictures(kind))
 schemathesis.openapi.media_type("application/octet-stream", st.binary(min_size=SIDE**2, max_size=SIDE**2))
+schemathesis.openapi.media_type("application/vnd.msgpack", st.integers(1, 9).map(rows))
 schemathesis.openapi.format("picture", pictures("PNG").map(lambda data: base64.b64encode(data).decode()))

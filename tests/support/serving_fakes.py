@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.decoding.erasures import Erasure
+from streamlearner.decoding.inputs import read_array
 from streamlearner.decoding.labels import ClassName, LabelSpace
+from streamlearner.decoding.rows import Rows
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import ModelVersion, Predictor
 from streamlearner.methods.base import DualMemory, Experience, Observation
@@ -23,6 +25,7 @@ from streamlearner.serving import (
     Conflict,
     ExamSample,
     IngestExample,
+    IngestExamples,
     Receipt,
     Serving,
     Unavailable,
@@ -102,6 +105,15 @@ def exam_of(*examples: tuple[int, ClassName]) -> ExamSample:
     return ExamSample(inputs, [label for _, label in examples], tasks, [0] * len(examples))
 
 
+def in_full(rows: Rows) -> list[IngestExample]:
+    """Each as an example of its own."""
+    named = zip(rows.inputs, rows.labels, rows.tasks, rows.ids, strict=True)
+    return [
+        IngestExample(torch.from_numpy(read_array(one).copy()), label, task, id)
+        for one, label, task, id in named
+    ]
+
+
 @dataclass
 class FakeDaemon:
     """A `DaemonPort` whose answers a test sets; `asked` is what it was told to do."""
@@ -154,13 +166,14 @@ class FakeDaemon:
     def kept_versions(self) -> list[int]:
         return [int(version) for version in self.versions]
 
-    def ingest(self, examples: list[IngestExample]) -> Receipt | None:
+    def ingest(self, examples: IngestExamples) -> Receipt | None:
         if not self.push:
             return None
         if self.full:
             raise BacklogFull("1000 examples wait to be learned", retry_after_s=2.5)
         if self.broken:
             raise Unavailable("the log cannot be written: no space left on device")
+        examples = in_full(examples) if isinstance(examples, Rows) else examples
         fresh = [example for example in examples if example.id is None or example.id not in self.known_ids]
         self.known_ids |= {example.id for example in fresh if example.id is not None}
         self.log += fresh

@@ -20,6 +20,7 @@ from torch import Tensor
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
+from streamlearner.bench.peers.behind import ratios_when_behind
 from streamlearner.bench.peers.loops import (
     BATCH,
     BareErAce,
@@ -58,6 +59,10 @@ STREAMS = {
     "mlp": Stream("mlp", MOST_SEEN, images=False),
     "resnet": Stream("resnet18_reduced", 200),
 }
+BEHIND = {
+    "behind": Stream("lenet", MOST_SEEN),
+    "mlp_behind": Stream("mlp", MOST_SEEN, images=False),
+}
 AS_TAKEN = ("bare", "observe")
 """Loops that learn batches of the sizes that the daemon learned, in as many steps; the others have theirs."""
 GROWTH = "growth"
@@ -78,12 +83,14 @@ class Throughput:
         "and answers nothing, (observe) a loop of the method's own observe, in as many steps, (er_ace) a "
         "bare ER-ACE loop of the same network with 12 raw "
         "items of a reservoir of 600, which neither augments nor averages. growth: observe with 10 and 100 "
-        "times the codes and classes over observe with few. Values are medians of ratios of examples a "
-        "second of CPU, or of CPU seconds (growth), taken in turns."
+        "times the codes and classes over observe with few. behind, mlp_behind: the daemon with "
+        "daemon.batch_size auto (thin: daemon.when_behind thin, too) while many messages wait, over the same "
+        "daemon with batches of ten. Values are medians of ratios of examples a second of CPU, or of CPU "
+        "seconds (growth), taken in turns."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        arms = [arm for arm in (*STREAMS, GROWTH) if arm != "kafka" or scope.kafka]
+        arms = [arm for arm in (*STREAMS, *BEHIND, GROWTH) if arm != "kafka" or scope.kafka]
         return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in arms]
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
@@ -93,12 +100,15 @@ class Throughput:
             dataset = mnist(fixture, turns * examples, seed=trial.seed)
             measured, speed = growth_ratios(dataset, fixture, turns=turns, seed=trial.seed)
         else:
-            stream = STREAMS[trial.arm]
+            stream = (STREAMS | BEHIND)[trial.arm]
             count = turns * (min(stream.turn, 100) if scope.quick else stream.turn)
             dataset = mnist(fixture, count, seed=trial.seed) if stream.images else clusters(count, trial.seed)
             kafka = scope.kafka if trial.arm == "kafka" else None
             settings = {**SETTINGS, "network.name": stream.network, "seed": trial.seed}
-            measured, speed = daemon_ratios(dataset, fixture, settings, turns=turns, kafka=kafka)
+            if trial.arm in BEHIND:
+                measured, speed = ratios_when_behind(dataset, fixture, settings, turns=turns)
+            else:
+                measured, speed = daemon_ratios(dataset, fixture, settings, turns=turns, kafka=kafka)
         seconds = round(time.perf_counter() - started, 2)
         for metric, value in measured.items():
             yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, round(speed, 1))

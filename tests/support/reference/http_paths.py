@@ -76,6 +76,8 @@ def described(name: str, operation: Document) -> Iterator[str]:
 
 
 def as_it_is(name: str) -> str:
+    if name.endswith("/v1/examples"):
+        return "[many examples at once](#many-examples-at-once)"
     return "JSON with raw bytes behind it" if "/v2/" in name else "one input as it is"
 
 
