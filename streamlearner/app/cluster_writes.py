@@ -19,12 +19,17 @@ from streamlearner.decoding.codec import Example
 from streamlearner.decoding.rows import Rows
 from streamlearner.errors import SourceError, StateInUse
 from streamlearner.registry.sources import KafkaSection
-from streamlearner.serving import LabelsLater, Receipt, TooLarge, Unavailable
+from streamlearner.serving import Conflict, LabelsLater, Receipt, TooLarge, Unavailable
 from streamlearner.state.lock import StateLock
 from streamlearner.stream import Factors, Label, Message
 
 log = logging.getLogger(__name__)
 
+NO_TOPIC = (
+    "another replica gave this answer, and labels find the way to it by a topic alone: set "
+    "source.kafka.labels_topic for all of them"
+)
+FOR_EVER_S = 1e9
 MOST_REPLICAS = 1_000
 """Of one machine: folders that are looked at for a free one."""
 
@@ -45,16 +50,19 @@ class TopicWrites:
 
 
 class LabelsForOthers:
-    """Labels of predictions that another replica keeps go to the topic of labels, which all replicas read."""
+    """Labels of predictions that another replica keeps go to the topic of labels, which all replicas read;
+    None where there is none."""
 
-    def __init__(self, appender: KafkaAppender, *, is_known: Callable[[str], bool]) -> None:
+    def __init__(self, appender: KafkaAppender | None, *, is_known: Callable[[str], bool]) -> None:
         self._appender, self._is_known = appender, is_known
 
     def send_on(self, name: str, label: Label | Factors) -> bool:
-        """True once it is durable there; False where no replica has ever given such an id. Raises TooLarge,
-        Unavailable."""
+        """True once it is durable there; False where no replica has ever given such an id. Raises Conflict
+        without a topic, TooLarge, Unavailable."""
         if not self._is_known(name.rpartition("-")[0]):
             return False
+        if self._appender is None:
+            raise Conflict(NO_TOPIC)
         value = json.dumps({"prediction_id": name, "label": label}).encode()
         message = Message(
             value, self._appender.topic, 0, 0, key=name.encode(), timestamp_ms=int(time.time() * 1000)
@@ -84,13 +92,14 @@ def make_replica_labels(
     takes over. None where none are kept."""
     if not config.labels.budget_bits:
         return None
-    own = config.model_copy(update={"state_dir": free_folder(config.state_dir / "replicas", opened=opened)})
-    later = make_later(own, writes.ingest, opened=opened)
+    folder = free_folder(config.state_dir / "replicas", opened=opened)
     kafka: KafkaSection = config.source.settings_of("kafka")
-    if kafka.labels_topic is None:
-        return later
-    others = LabelsForOthers(_appender(config, kafka.labels_topic, opened), is_known=is_known)
-    return replace(later, others=others.send_on)
+    patient = kafka.model_copy(update={"start_timeout_s": FOR_EVER_S})  # it answers without a broker, too
+    source = config.source.model_copy(update={"kafka": patient})
+    own = config.model_copy(update={"state_dir": folder, "source": source})
+    later = make_later(own, writes.ingest, opened=opened)
+    topic = None if kafka.labels_topic is None else _appender(config, kafka.labels_topic, opened)
+    return replace(later, others=LabelsForOthers(topic, is_known=is_known).send_on)
 
 
 def free_folder(folder: Path, *, opened: ExitStack) -> Path:

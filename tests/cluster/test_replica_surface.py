@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from kafka import KafkaConsumer
 from sklearn.datasets import load_digits
 
 from streamlearner import Learner
@@ -148,6 +149,14 @@ def test_a_label_for_another_replica_goes_to_the_topic_of_labels(
     assert other.post("/v1/labels", json={"prediction_id": name, "label": 3}).status_code == 503
 
 
+def test_without_a_topic_of_labels_it_says_what_to_set(replica: Callable[..., httpx.Client]) -> None:
+    one, other = (replica(**{"source.kafka.labels_topic": None}) for _ in range(2))
+    name = one.post("/v1/predict", json={"inputs": [DIGIT]}).json()["predictions"][0]["prediction_id"]
+    answer = other.post("/v1/labels", json={"prediction_id": name, "label": 3})
+    assert (answer.status_code, "source.kafka.labels_topic" in answer.json()["error"]) == (409, True)
+    assert one.post("/v1/labels", json={"prediction_id": name, "label": 3}).status_code == 202
+
+
 def test_a_replica_goes_on_with_the_predictions_of_one_that_ended(version: Path, tmp_path: Path) -> None:
     config = load(path=None, settings=SETTINGS | KAFKA | {"state_dir": tmp_path}, environ={})
     with ExitStack() as first, ExitStack() as second:
@@ -164,3 +173,33 @@ def test_operating_is_refused_with_where_to_ask(replica: Callable[..., httpx.Cli
         assert refused(answer) == (409, "read-only")
         assert "streamlearner cluster run" in answer.json()["error"]
     assert client.delete("/v1/examples/one").status_code == 409
+
+
+@pytest.mark.broker
+def test_on_a_real_broker_a_label_finds_the_replica_that_answered_and_the_example_is_in_the_topic(
+    broker: Any, topic: Callable[..., str], version: Path, tmp_path: Path
+) -> None:
+    examples, labels = topic(partitions=2, name="posted"), topic(name="labels-of-posted")
+    kafka = {"source.kafka.bootstrap_servers": broker.address, "source.kafka.topic": examples}
+    settings = SETTINGS | KAFKA | kafka | {"source.kafka.labels_topic": labels, "state_dir": tmp_path}
+    config, prefixes = load(path=None, settings=settings, environ={}), set[str]()
+    with ExitStack() as opened:
+        clients = []
+        for _ in range(2):
+            one = Replica(config, register=prefixes.add, is_known=prefixes.__contains__)
+            opened.callback(one.close)
+            one.look(1, version)
+            clients.append(opened.enter_context(on_a_port(one.application)))
+        asked, told = clients
+        body = {"examples": [{"input": DIGIT, "label": 3, "id": "one"}]}
+        assert asked.post("/v1/examples", json=body).status_code == 202
+        assert asked.post("/v1/examples", json=body).status_code == 202
+        name = asked.post("/v1/predict", json={"inputs": [DIGIT]}).json()["predictions"][0]["prediction_id"]
+        assert told.post("/v1/labels", json={"prediction_id": name, "label": 4}).status_code == 202
+        end = {"auto_offset_reset": "earliest", "consumer_timeout_ms": 120_000}
+        reader = opened.enter_context(
+            closing(KafkaConsumer(examples, bootstrap_servers=broker.address, **end))
+        )
+        found = [next(reader) for _ in range(3)]
+    assert sorted(record.key or b"" for record in found) == sorted([b"one", b"one", name.encode()])
+    assert len({record.partition for record in found if record.key == b"one"}) == 1
