@@ -27,8 +27,11 @@ def a_broker(script: Path, folder: Path) -> Iterator[Any]:
         )
         return done.stdout.splitlines()
 
-    yield SimpleNamespace(address=told("start", str(folder))[0].split()[-1])
-    told("stop", str(folder), "--kill")
+    started = told("start", str(folder))
+    try:
+        yield SimpleNamespace(address=started[0].split()[-1])
+    finally:
+        told("stop", str(folder), "--kill")
 
 
 def main() -> int:

@@ -15,11 +15,16 @@ from typing import Any
 from streamlearner.cluster.layout import LEARNERS, LEASE, REPLICAS, WANTED
 from streamlearner.cluster.status import status_document
 from streamlearner.cluster.store import Store
+from tests.support.daemon_process import free_port
 
 CPUS = 8
 """Of a node: two nodes must hold all that runs, while a third is down."""
 CONNECTED_S, END_S = 90.0, 300.0
-UNHURRIED = {"RAY_raylet_start_wait_time_s": "180", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90"}
+UNHURRIED = {
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90",
+}
 """Ray gives a node, and a proxy, few seconds to start: too few beside other tests."""
 
 
@@ -28,11 +33,11 @@ class Nodes:
     are found by the store, and ended only if they are children of these nodes."""
 
     def __init__(self, config: Path, store: Store, log: Path, *, count: int) -> None:
+        os.environ.update(UNHURRIED)  # before Ray is imported, which reads them once
         from ray.cluster_utils import Cluster
 
-        os.environ.update(UNHURRIED)
         self.store, self._log = store, log
-        head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
+        head = {"num_cpus": 0, "include_dashboard": False, **_ports()}
         self._ray: Any = Cluster(
             initialize_head=True, head_node_args=head | {"_system_config": {"worker_niceness": 0}}
         )
@@ -47,7 +52,7 @@ class Nodes:
             self._add()
 
     def _add(self) -> None:
-        self._ray.add_node(num_cpus=CPUS, node_ip_address="127.0.0.1")
+        self._ray.add_node(num_cpus=CPUS, **_ports())
 
     def status(self) -> dict[str, Any]:
         return status_document(self.store)
@@ -93,6 +98,13 @@ class Nodes:
     def words(self) -> str:
         """The end of what the command said."""
         return self._log.read_text()[-3_000:]
+
+
+def _ports() -> dict[str, Any]:
+    """Of a node and its agents: where they are left open, a raylet waits 15 s for its agent to write its own,
+    and dies of it beside other tests."""
+    agents = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+    return {"node_ip_address": "127.0.0.1"} | {name: free_port() for name in agents}
 
 
 def until(what: Callable[[], bool], *, limit_s: float, each_s: float = 1.0) -> None:

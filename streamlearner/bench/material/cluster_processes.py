@@ -68,7 +68,7 @@ class Processes:
         if not all(it["lag"] for told in after for it in told["partitions"].values()):
             raise StreamlearnerError("the topic ran dry while learners were timed: make it longer")
         pairs = zip(before, after, strict=True)
-        return sum((sum(_messages(b)) - sum(_messages(a))) / (b["at_s"] - a["at_s"]) for a, b in pairs)
+        return sum((sum(_messages(b)) - sum(_messages(a))) / float(b["at_s"] - a["at_s"]) for a, b in pairs)
 
     def consolidation(self) -> dict[str, Any]:
         """The report of the last one; empty before the first."""

@@ -100,17 +100,23 @@ class Cluster:
 
     def _consolidate(self) -> None:
         """One at a time; learners do not wait for it."""
-        if self._left_s <= 0 and self._since >= self.plan.consolidate_every_examples:
-            self._left_s, self._began = self.consolidation_s, self._now_s
-            self._since %= self.plan.consolidate_every_examples
-        if self._left_s > 0:
-            if self._draw.random() < self.plan.process_failures_per_hour * STEP_S / HOUR_S:
-                self._left_s = self.consolidation_s + self.plan.restart_s
-            self._busy_s += min(STEP_S, self._left_s)
-            self._left_s -= STEP_S
+        if self._left_s > 0 and self._draw.random() < self.plan.process_failures_per_hour * STEP_S / HOUR_S:
+            self._left_s = self.consolidation_s + self.plan.restart_s
+        free_s = STEP_S
+        while free_s > 0 and (self._left_s > 0 or self._begins(self._now_s - free_s)):
+            took = min(free_s, self._left_s)
+            free_s, self._left_s, self._busy_s = free_s - took, self._left_s - took, self._busy_s + took
             if self._left_s <= 0:
                 self.versions += 1
                 self._version_of_s = self._began - self.plan.checkpoint_every_s / 2
+
+    def _begins(self, now_s: float) -> bool:
+        """Where enough was learned: what came meanwhile, however much, is one consolidation."""
+        if self._since < self.plan.consolidate_every_examples:
+            return False
+        self._left_s, self._began = self.consolidation_s, now_s
+        self._since %= self.plan.consolidate_every_examples
+        return True
 
     def _measured(self) -> dict[str, float]:
         plan, costs = self.plan, self.costs
