@@ -48,6 +48,17 @@ class BitBuffer:
         window ^= (((window >> shift) & ((1 << width) - 1)) ^ value) << shift
         self.content[first:last] = np.frombuffer(window.to_bytes(last - first, "little"), np.uint8)
 
+    def write_run(self, start: int, width: int, values: Words) -> None:
+        """Puts the `width` lowest bits of each of `values` [n, 64-bit words], n > 0, side by side from bit
+        `start` on; no other bit changes."""
+        rows = values.astype("<u8", copy=False).view(np.uint8)
+        run = np.unpackbits(rows, axis=1, count=width, bitorder="little").reshape(-1)
+        end = start + run.size
+        first, last = start >> 3, (end + 7) >> 3
+        edges = np.unpackbits(self.content[[first, last - 1]], bitorder="little")
+        before, after = edges[: start & 7], edges[16 - (-end & 7) :]
+        self.content[first:last] = np.packbits(np.concatenate([before, run, after]), bitorder="little")
+
     def gather(self, starts: Ints, width: int) -> Words:
         """The `width` bits from each of `starts` [n] on, as [n, 64-bit words]; bits past `width` are
         undefined.

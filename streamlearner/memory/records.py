@@ -20,6 +20,8 @@ from streamlearner.memory.bit_buffer import BitBuffer
 from streamlearner.memory.fields import ID, LABEL
 from streamlearner.memory.packing import CodeError, Ints, Packing, Words
 
+RUN = 16
+"""Records side by side from which on they are written as one run of bits."""
 CHUNK = 256
 """Records re-packed at a time: the only ones that are ever held twice, and then for one step."""
 
@@ -132,6 +134,8 @@ class Records:
 
     def _put(self, places: Sequence[int], records: Words, width: int) -> None:
         self.bits.resize(self.held * width, spare=True)
+        if isinstance(places, range) and places.step == 1 and len(places) >= RUN:
+            return self.bits.write_run(places.start * width, width, records)
         size, data = records.shape[1] * 8, records.astype("<u8", copy=False).tobytes()
         for row, place in enumerate(places):
             self.bits.write(
