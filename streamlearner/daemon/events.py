@@ -43,12 +43,10 @@ class Events:
         mark: MarkWriter = no_mark,
     ) -> None:
         self.metrics, self.mark, self.thinning = metrics, mark, Thinning(metrics)
-        self.clock = clock
-        self.wall_clock = wall_clock
+        self.clock, self.wall_clock = clock, wall_clock
         self._asleep_since_s = clock()
         self._is_transplant, self._reason = False, ""  # False: a sleep
-        self._gaps = 0
-        self.refused_steps = 0
+        self._gaps = self.refused_steps = 0
         self._refused_before = REFUSED.count
         self._refusing: deque[bool] = deque(maxlen=REFUSING_BATCHES)
         self._unsaved_rejects = 0
@@ -88,8 +86,7 @@ class Events:
         if result and result.code:
             self.metrics.count_change(of="codes")
             log.warning("%s", result.code)
-        if result and result.filled:
-            self.metrics.count_missing(result.filled, of="example")
+        self.metrics.count_missing(result.filled if result else 0, of="example")
         for fall in result.falls if result else ():
             self._accuracy_fell(fall)
         self.metrics.observe_batch(
