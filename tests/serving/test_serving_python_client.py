@@ -35,6 +35,10 @@ from tests.support.serving_fakes import FakeDaemon, InProcess, exam_of, picture
 CALLS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "predict": (([picture(1), np.ones((4, 4), np.uint8)],), {"probabilities": True}),
     "push": (([{"input": np.ones((4, 4), np.uint8), "label": "one", "id": "a"}],), {}),
+    "push_rows": (
+        (np.ones((2, 4, 4), np.uint8), ["one", np.int64(2)]),
+        {"ids": ["b", None], "tasks": [None, 3]},
+    ),
     "status": ((), {}),
     "retention": ((), {}),
     "memory": ((), {}),
@@ -111,6 +115,9 @@ def test_what_was_asked_arrives(asked: Client, daemon: FakeDaemon) -> None:
     assert (daemon.asked[3].id, daemon.asked[3].input_label) == ("camera\nphoto/17", "one")
     assert asked.push([{"input": picture(1), "label": {"shape": "round"}}])["accepted"] == 1
     assert daemon.log[0].label == {"shape": "round"}
+    assert asked.push_rows(np.full((2, 4, 4), 3, np.uint8), [{"shape": "flat"}, 4])["accepted"] == 2
+    assert [example.label for example in daemon.log[1:]] == [{"shape": "flat"}, 4]
+    assert torch.equal(daemon.log[2].input, torch.full((1, 4, 4), 3, dtype=torch.uint8))
 
 
 def test_the_exam_and_the_rejects_are_those_of_the_daemon(asked: Client) -> None:
