@@ -35,7 +35,7 @@ class DaemonSection(Section):
     """of batch_size auto: messages of a batch while few wait"""
     largest_batch: Count = 160
     """of batch_size auto: messages of a batch while many wait, at most a hundredth of those before it. The
-    step size grows less than the batch, the number of recollections with its square root"""
+    step size and the number of recollections grow with its square root"""
     when_behind: Literal["wait", "thin"] = "wait"
     """where batches are as large as they get and ever more messages wait. wait: each is learned in full,
     however late; thin: one example in 2, up to 16, of each batch, drawn evenly, gets optimiser steps, while

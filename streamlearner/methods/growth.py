@@ -1,22 +1,21 @@
 """How a step of learning follows a batch that was grown, as the stream is ahead (`Experience.growth`).
 
-A step in proportion would go as far as so many usual ones, and one by the square root would be about as noisy
-(Krizhevsky, 2014, "One weird trick", section 5.1): the step size grows by a power between them. Recollections
-grow by the square root, so that a batch costs less than as many usual ones.
+By the square root, the noise of a step stays about what it is in batches of the usual size (Krizhevsky, 2014,
+"One weird trick", section 5.1), and so many recollections do that a batch costs less than as many usual ones.
+(6,000 of Split-MNIST, LeNet, one seed, no sleep: 93.5 % at the end, 92.9 with step sizes by the power 0.75,
+88.9 in proportion; 95.1 in batches of ten.)
 """
 
 from __future__ import annotations
 
 import math
 
-RATE_POWER, ITEM_POWER = 0.75, 0.5
-
 
 def larger_rate(learning_rate: float, growth: float) -> float:
     """The step size for a batch of `growth` times the usual size."""
-    return learning_rate * math.pow(growth, RATE_POWER)
+    return learning_rate * math.sqrt(growth)
 
 
 def more_items(items: int, growth: float) -> int:
     """Of what is learned beside such a batch."""
-    return round(items * math.pow(growth, ITEM_POWER))
+    return round(items * math.sqrt(growth))

@@ -135,9 +135,9 @@ def test_without_thinning_nothing_new_is_saved(tmp_path: Path) -> None:
     assert "without_steps" not in learner.facts()["progress"]
 
 
-def test_a_step_grows_less_than_its_batch_and_recollections_by_its_square_root() -> None:
+def test_steps_and_recollections_grow_by_the_square_root_of_the_batch() -> None:
     assert larger_rate(0.1, 1.0) == 0.1
-    assert larger_rate(0.1, 16.0) == pytest.approx(0.8)
+    assert larger_rate(0.1, 16.0) == pytest.approx(0.4)
     assert [more_items(10, growth) for growth in (1.0, 4.0, 16.0)] == [10, 20, 40]
 
 
