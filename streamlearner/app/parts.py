@@ -119,6 +119,7 @@ def make_augmentation(config: Config, *, input_shape: tuple[int, ...]) -> Augmen
         else method.rotation_degrees,
         scaling=(0.0 if colour else 0.1) if method.scaling is None else method.scaling,
         flip=colour if method.flip is None else method.flip,
+        flip_is_open=method.flip is None,
     )
 
 

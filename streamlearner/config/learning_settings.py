@@ -162,7 +162,8 @@ class MethodSection(PartSection):
     scaling: float | None = Field(default=None, ge=0, lt=1, examples=[0.1])
     """random scaling of images, a fraction either way; null: 0.1 for one channel, 0 for colour"""
     flip: bool | None = Field(default=None, examples=[True])
-    """random mirror images; null: for colour images only"""
+    """random mirror images; null: for colour images only, until mirrored ones turn out to look like other
+    classes"""
 
 
 class SleepSection(Section):

@@ -13,8 +13,9 @@ from streamlearner.merging.shards import Codes, Indices, Recoded
 from streamlearner.methods.answering import AVERAGED, BLEND, LIVE, STATISTICS, Answering
 from streamlearner.methods.base import DualMemory, unit_interval
 from streamlearner.methods.erased_statistics import erased
-from streamlearner.methods.experience import Removed, Selection
+from streamlearner.methods.experience import Experience, Removed, Selection
 from streamlearner.methods.graphs import BothAnswer, NetworkAnswers, StatisticsAnswers
+from streamlearner.methods.mirrors import Mirrors
 from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import Network, in_mode
@@ -29,6 +30,8 @@ class ChoosesAnswerer(Remembering, Mergeable):
     hippocampus: AveragedNetwork
     neocortex: Network
     answering: Answering
+    mirrors: Mirrors | None
+    """None where images are not mirrored to be learned, or it was configured."""
     stores = (*DualMemory.stores, "answering.statistics")
     lent = (*DualMemory.lent, "answering.statistics")
     not_merged = (*Mergeable.not_merged, "hippocampus")
@@ -84,6 +87,24 @@ class ChoosesAnswerer(Remembering, Mergeable):
         return self.answering.answers(
             numbers, logits, lambda scores: self.seen_classes.restricted(scores, tasks)
         )
+
+    def learn_answering(
+        self, experience: Experience, numbers: Tensor | None, predicted: Mapping[str, Tensor]
+    ) -> bool:
+        """What `Answering.learn` does, with the answers `predicted` [n] by answerer; and whether a mirrored
+        image is still of its class."""
+        statistics, mirrors = self.answering.statistics, self.mirrors
+        if mirrors is not None and statistics and self.answering.compares and not mirrors.refused:
+            mirrors.compare(statistics, experience.inputs, experience.labels)
+            self._mirror_as_before()
+        changed = self.answering.learn(numbers, experience.labels, predicted)
+        self.share_budget()
+        return changed
+
+    def _mirror_as_before(self) -> None:
+        """Once mirror images were refused there are none."""
+        if self.mirrors is not None and self.mirrors.refused and self.augmentation is not None:
+            self.augmentation = self.augmentation.without_mirrors()
 
     def choose_answerer(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
         self.answering.weigh(exam_hits, labels)
@@ -176,6 +197,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         found = super().load_state_dict(*args, **kwargs)
         self.answering.fit()
+        self._mirror_as_before()
         return found
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:

@@ -21,6 +21,7 @@ from streamlearner.methods.base import Experience, Observation, Rng, unit_interv
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.growth import larger_rate
+from streamlearner.methods.mirrors import Mirrors
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.augmentation import Augmentation
@@ -87,6 +88,7 @@ class RecollectionReplay(ChoosesAnswerer):
         self.share_budget()
         self.seen_classes = SeenClasses()
         self.augmentation = augmentation
+        self.mirrors = Mirrors() if augmentation.flip and augmentation.flip_is_open else None
         self.learning_rate = learning_rate
         self.recall = recall
         self.steps = steps
@@ -148,8 +150,7 @@ class RecollectionReplay(ChoosesAnswerer):
             answers[LIVE] = self.answering.with_young(live, answers.get(STATISTICS))
         predicted = {name: scores.argmax(1) for name, scores in answers.items()}
         answered = predicted[self.answering.who]
-        changed = self.answering.learn(numbers, experience.labels, predicted)
-        self.share_budget()
+        changed = self.learn_answering(experience, numbers, predicted)
         return Observation(answered, loss=step.loss, distortion_l1=distortion, changed=changed)
 
     def _grow(self) -> None:

@@ -14,15 +14,34 @@ class Augmentation:
 
     `shift_pixels`, `rotation_degrees` and `scaling` (a fraction of the size) are the largest changes in
     either direction, drawn uniformly. Where rotation or scaling is above 0, images are resampled bilinearly;
-    else they are shifted by whole pixels. With `flip` half of the images are mirrored. The border is filled
-    with zeros.
+    else they are shifted by whole pixels. With `flip` half of the images are mirrored. What comes in
+    is as the edge is: zeros would be new where the ground is not black.
     """
 
-    def __init__(self, *, shift_pixels: int, rotation_degrees: float, scaling: float, flip: bool) -> None:
+    def __init__(
+        self,
+        *,
+        shift_pixels: int,
+        rotation_degrees: float,
+        scaling: float,
+        flip: bool,
+        flip_is_open: bool = False,
+    ) -> None:
+        """`flip_is_open`: nobody asked for mirror images, so they may be dropped where they do harm."""
         self.shift_pixels = shift_pixels
         self.rotation_degrees = rotation_degrees
         self.scaling = scaling
         self.flip = flip
+        self.flip_is_open = flip_is_open
+
+    def without_mirrors(self) -> Augmentation:
+        """The same, but that nothing is mirrored."""
+        return Augmentation(
+            shift_pixels=self.shift_pixels,
+            rotation_degrees=self.rotation_degrees,
+            scaling=self.scaling,
+            flip=False,
+        )
 
     def __call__(self, inputs: Tensor, *, generator: torch.Generator) -> Tensor:
         """Images [n, C, H, W], changed by draws from `generator`, of the same shape; features [n, d] as they
@@ -46,7 +65,7 @@ class Augmentation:
             torch.stack([sine * mirror, cosine, down], 1),
         )
         grid = F.affine_grid(torch.stack([first, second], 1), list(inputs.shape), align_corners=False)
-        return F.grid_sample(inputs, grid.to(inputs.device), align_corners=False)
+        return F.grid_sample(inputs, grid.to(inputs.device), padding_mode="border", align_corners=False)
 
     def _shifted(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         n, depth, height, width = inputs.shape
@@ -56,7 +75,7 @@ class Augmentation:
         if self.flip:
             mirrored = torch.rand(n, 1, generator=generator) < 0.5
             columns = torch.where(mirrored, columns.flip(1), columns)
-        padded = F.pad(inputs, (shift,) * 4)
+        padded = F.pad(inputs, (shift,) * 4, mode="replicate")
         places = (rows[:, :, None] * (width + 2 * shift) + columns[:, None, :]).reshape(n, 1, height * width)
         flat = padded.reshape(n, depth, (height + 2 * shift) * (width + 2 * shift))
         return flat.gather(2, places.to(inputs.device).expand(-1, depth, -1)).reshape(inputs.shape)

@@ -29,15 +29,10 @@ def images(count: int = 40, *, depth: int = 3, side: int = 9, margin: int = 0) -
 
 
 def moved(image: Tensor, down: int, across: int) -> Tensor:
-    """With zeros where nothing comes in."""
-    side, out = image.shape[-1], torch.zeros_like(image)
-    to_row, to_column = slice(max(down, 0), side + min(down, 0)), slice(max(across, 0), side + min(across, 0))
-    from_row, from_column = (
-        slice(max(-down, 0), side + min(-down, 0)),
-        slice(max(-across, 0), side + min(-across, 0)),
-    )
-    out[..., to_row, to_column] = image[..., from_row, from_column]
-    return out
+    """With the edge where nothing comes in."""
+    rows, columns = (torch.arange(side) for side in image.shape[-2:])
+    from_rows = (rows - down).clamp(0, len(rows) - 1)
+    return image[..., from_rows, :][..., (columns - across).clamp(0, len(columns) - 1)]
 
 
 @pytest.mark.parametrize(
@@ -119,3 +114,14 @@ def test_only_the_generator_given_is_drawn_from(every: Augmentation) -> None:
     assert torch.equal(one, other)
     assert not torch.equal(one, third)
     assert torch.equal(shown, images())
+
+
+@pytest.mark.parametrize(
+    "every", [augmentation(shift_pixels=3, flip=True), augmentation(scaling=0.2, rotation_degrees=15)]
+)
+def test_a_ground_that_is_not_black_has_no_black_edge(every: Augmentation) -> None:
+    shown = torch.full((40, 3, 12, 12), 0.9)
+    shown[..., 4:8, 4:8] = 0.2
+    changed = every(shown, generator=rng())
+    assert float(changed.min()) >= 0.2 - 1e-6
+    assert torch.allclose(changed[..., 0, :], torch.tensor(0.9))
