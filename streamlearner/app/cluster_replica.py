@@ -69,13 +69,14 @@ class Replica:
         """That answers; 0 before the first."""
         return self._port.version
 
-    def look(self, newest: int, folder: Path) -> None:
-        """Version `newest` answers from now on, if it is another one; where it cannot be had, that before."""
+    def look(self, newest: int, fetch: Callable[[int], Path]) -> None:
+        """Version `newest` answers from now on, if it is another one; where it cannot be had, that before,
+        and the next look tries again."""
         try:
-            if newest > self.version and (state := self._work.read(folder)) is not None:
+            if newest > self.version and (state := self._work.read(fetch(newest))) is not None:
                 self._take(newest, state)
-        except StreamlearnerError as error:
-            return self._failed(str(error))
+        except (StreamlearnerError, OSError) as error:
+            return self._failed(f"{type(error).__name__}: {error}")
         self._metrics.see_followed()
         self._port.seen_s, self._port.failure = time.monotonic(), None
 

@@ -37,7 +37,7 @@ def replica_application(setup: Setup) -> Any:
     def follow() -> None:
         while True:
             try:
-                replica.look(newest := versions.newest, versions.folder(newest))
+                replica.look(versions.newest, versions.folder)
                 told = {"name": name, "version": replica.version, "at_s": time.time()}
                 store.replace(f"{REPLICAS}/{name}.json", told)
             except Exception:  # it answers with the version that it has

@@ -83,7 +83,7 @@ def replica(version: Path, topics: Topics, tmp_path: Path) -> Iterator[Callable[
         config = load(path=None, settings=chosen, environ={})
         one = Replica(config, register=prefixes.add, is_known=prefixes.__contains__)
         opened.callback(one.close)
-        one.look(1, version)
+        one.look(1, lambda _: version)
         return opened.enter_context(on_a_port(one.application))
 
     with ExitStack() as opened:
@@ -149,6 +149,28 @@ def test_a_label_for_another_replica_goes_to_the_topic_of_labels(
     assert other.post("/v1/labels", json={"prediction_id": name, "label": 3}).status_code == 503
 
 
+def test_a_version_that_cannot_be_had_is_told_of_and_the_one_before_answers(
+    version: Path, topics: Topics, tmp_path: Path
+) -> None:
+    def away(number: int) -> Path:
+        raise FileNotFoundError(f"no version {number}")
+
+    config = load(path=None, settings=SETTINGS | KAFKA | {"state_dir": tmp_path}, environ={})
+    with ExitStack() as opened:
+        one = Replica(config, register=lambda _: None, is_known=lambda _: False)
+        opened.callback(one.close)
+        client = opened.enter_context(on_a_port(one.application))
+        one.look(0, away)
+        assert (one.version, client.get("/readyz").status_code) == (0, 503)
+        one.look(3, lambda _: version)
+        one.look(4, away)
+        assert one.version == 3
+        assert client.post("/v1/predict", json={"inputs": [DIGIT]}).status_code == 200
+        assert "no version 4" in client.get("/v1/status").json()["replica"]["failure"]
+        failed = 'streamlearner_follows_total{outcome="failed"} 1.0'
+        assert failed in client.get("/metrics").text
+
+
 def test_without_a_topic_of_labels_it_says_what_to_set(replica: Callable[..., httpx.Client]) -> None:
     one, other = (replica(**{"source.kafka.labels_topic": None}) for _ in range(2))
     name = one.post("/v1/predict", json={"inputs": [DIGIT]}).json()["predictions"][0]["prediction_id"]
@@ -188,7 +210,7 @@ def test_on_a_real_broker_a_label_finds_the_replica_that_answered_and_the_exampl
         for _ in range(2):
             one = Replica(config, register=prefixes.add, is_known=prefixes.__contains__)
             opened.callback(one.close)
-            one.look(1, version)
+            one.look(1, lambda _: version)
             clients.append(opened.enter_context(on_a_port(one.application)))
         asked, told = clients
         body = {"examples": [{"input": DIGIT, "label": 3, "id": "one"}]}
