@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.chaos_cluster.rounds import a_round
+from tests.chaos_cluster.rounds import NODES, a_round
 
 HERE = Path(__file__).parents[2]
 
@@ -38,10 +39,12 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="python -m tests.chaos_cluster")
     asked.add_argument("--events", type=int, default=130, help="kills, changes and frozen learners, in all")
     asked.add_argument("--round", type=int, default=10, help="events of one cluster")
+    asked.add_argument("--nodes", type=int, default=NODES, help="of Ray, beside the head")
     asked.add_argument("--log", type=Path, default=HERE / ".cache" / "chaos-cluster.jsonl")
     asked.add_argument("--broker", type=Path, default=HERE.parent / "shared" / "kafka" / "broker")
     asked.add_argument("--patience-s", type=float, default=900.0, help="to begin, and to end, a round")
     given = asked.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the broker and the nodes end, too
     given.log.parent.mkdir(parents=True, exist_ok=True)
     rounds = [json.loads(line) for line in given.log.read_text().splitlines()] if given.log.exists() else []
     while (left := given.events - sum(sum(it["events"].values()) for it in rounds)) > 0:
@@ -54,6 +57,7 @@ def main() -> int:
                 Path(name),
                 events=min(left, given.round),
                 seed=len(rounds),
+                nodes=given.nodes,
                 begin_s=given.patience_s,
                 end_s=given.patience_s,
             )

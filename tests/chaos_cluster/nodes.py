@@ -23,9 +23,16 @@ CONNECTED_S, END_S = 90.0, 300.0
 UNHURRIED = {
     "RAY_raylet_start_wait_time_s": "300",
     "RAY_agent_register_timeout_ms": "300000",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_health_check_timeout_ms": "60000",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90",
 }
 """Ray gives a node, and a proxy, few seconds to start: too few beside other tests."""
+
+
+AGENT_PORTS = (
+    "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port",
+)  # fmt: skip
 
 
 class Nodes:
@@ -103,8 +110,7 @@ class Nodes:
 def _ports() -> dict[str, Any]:
     """Of a node and its agents: where they are left open, a raylet waits 15 s for its agent to write its own,
     and dies of it beside other tests."""
-    agents = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
-    return {"node_ip_address": "127.0.0.1"} | {name: free_port() for name in agents}
+    return {"node_ip_address": "127.0.0.1"} | {name: free_port() for name in AGENT_PORTS}
 
 
 def until(what: Callable[[], bool], *, limit_s: float, each_s: float = 1.0) -> None:

@@ -24,7 +24,7 @@ TRIES = 20
 
 
 def a_round(
-    broker: Any, folder: Path, *, events: int, seed: int, begin_s: float, end_s: float
+    broker: Any, folder: Path, *, events: int, seed: int, begin_s: float, end_s: float, nodes: int = NODES
 ) -> dict[str, Any]:
     """Facts as JSON. Raises AssertionError where an example was lost, or counted twice, or a prediction was
     not answered though nothing that answers was killed just then."""
@@ -33,10 +33,11 @@ def a_round(
     sent = produce_digits(broker, topic, 10 * AT_ONCE, partitions=PARTITIONS)
     config = folder / "cluster.yaml"
     config.write_text(yaml.safe_dump(settings(broker, topic, store, port)))
-    nodes, asking, began_s = Nodes(config, store, folder / "log", count=NODES), Asking(port), time.monotonic()
+    ours, asking = Nodes(config, store, folder / "log", count=nodes), Asking(port)
+    began_s = time.monotonic()
     try:
-        until(lambda: nodes.status()["version"] > 0 and asking.began.is_set(), limit_s=begin_s)
-        fate = Fate(nodes, seed)
+        until(lambda: ours.status()["version"] > 0 and asking.began.is_set(), limit_s=begin_s)
+        fate = Fate(ours, seed)
         for nth in range(TRIES * events):
             if fate.events == events:
                 break
@@ -45,14 +46,14 @@ def a_round(
             fate.strike()
             time.sleep(fate.draw.uniform(*PAUSE_S))
         fate.thaw(all_of_them=True)
-        until(lambda: nodes.status()["examples"] == sum(sent), limit_s=end_s)
+        until(lambda: ours.status()["examples"] == sum(sent), limit_s=end_s)
         asking.stop()
-        assert nodes.drain() == 0, nodes.words()
+        assert ours.drain() == 0, ours.words()
     except BaseException as error:
-        error.add_note(nodes.words())
+        error.add_note(ours.words())
         raise
     finally:
-        nodes.close()
+        ours.close()
     unexplained = asking.unexplained(fate.kills_of_answering_s)
     found = counted(store, PARTITIONS)
     assert [found[number]["offset"] for number in range(PARTITIONS)] == sent, (found, sent)

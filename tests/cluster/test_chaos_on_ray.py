@@ -21,7 +21,7 @@ def test_each_example_counts_once_and_predictions_are_answered_whatever_is_kille
     broker: Any, tmp_path: Path
 ) -> None:
     pytest.importorskip("ray", reason="ray is not installed (the extra `cluster`)")
-    told = a_round(broker, tmp_path, events=EVENTS, seed=1, begin_s=PATIENCE_S, end_s=PATIENCE_S)
+    told = a_round(broker, tmp_path, events=EVENTS, seed=1, nodes=2, begin_s=PATIENCE_S, end_s=PATIENCE_S)
     assert sum(told["events"].values()) == EVENTS
     assert told["predictions"]["answered"] > 10 and told["versions"] > 0
 
