@@ -19,7 +19,7 @@ from tests.support.daemon_process import free_port
 
 CPUS = 8
 """Of a node: two nodes must hold all that runs, while a third is down."""
-CONNECTED_S, END_S = 90.0, 300.0
+END_S = 300.0
 UNHURRIED = {
     "RAY_raylet_start_wait_time_s": "300",
     "RAY_agent_register_timeout_ms": "300000",
@@ -39,7 +39,7 @@ class Nodes:
     """A head, on which only the command and the port of the replicas are, and nodes for all else. Processes
     are found by the store, and ended only if they are children of these nodes."""
 
-    def __init__(self, config: Path, store: Store, log: Path, *, count: int) -> None:
+    def __init__(self, config: Path, store: Store, log: Path) -> None:
         os.environ.update(UNHURRIED)  # before Ray is imported, which reads them once
         from ray.cluster_utils import Cluster
 
@@ -53,8 +53,11 @@ class Nodes:
             self.command = subprocess.Popen(
                 command, stdout=words, stderr=words, env=os.environ | {"RAY_ADDRESS": self._ray.address}
             )
-        # while there is no other node: the command ends with the node that it is connected to
-        until(lambda: "Connected to Ray cluster" in log.read_text(), limit_s=CONNECTED_S)
+
+    def add(self, count: int, *, limit_s: float) -> None:
+        """Nodes, once the command is connected: it ends with the node that it is connected to, so that must
+        be the head."""
+        until(lambda: "Connected to Ray cluster" in self._log.read_text(), limit_s=limit_s)
         for _ in range(count):
             self._add()
 

@@ -33,9 +33,9 @@ def a_round(
     sent = produce_digits(broker, topic, 10 * AT_ONCE, partitions=PARTITIONS)
     config = folder / "cluster.yaml"
     config.write_text(yaml.safe_dump(settings(broker, topic, store, port)))
-    ours, asking = Nodes(config, store, folder / "log", count=nodes), Asking(port)
-    began_s = time.monotonic()
+    ours, asking, began_s = Nodes(config, store, folder / "log"), Asking(port), time.monotonic()
     try:
+        ours.add(nodes, limit_s=begin_s)
         until(lambda: ours.status()["version"] > 0 and asking.began.is_set(), limit_s=begin_s)
         fate = Fate(ours, seed)
         for nth in range(TRIES * events):
