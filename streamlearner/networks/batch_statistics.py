@@ -33,14 +33,12 @@ class BatchStatistics:
             return True
         return bool(torch.stack(torch._foreach_norm(self._floats)).isfinite().all())
 
-    @torch.no_grad()
     def begin(self) -> None:
         """Before each forward pass in training: the first of a step counts."""
         if self._buffers and not self._begun:
             _copy(self._before, self._buffers)
             self._begun = True
 
-    @torch.no_grad()
     def end(self, *, taken: bool) -> None:
         """The step is taken or refused: then they are what they were."""
         if self._begun and not taken:
@@ -83,5 +81,6 @@ def statistics_of(module: nn.Module) -> list[Tensor]:
     return [buffer for part in normalising for buffer in part.buffers()]
 
 
+@torch.no_grad()
 def _copy(targets: list[Tensor], sources: list[Tensor]) -> None:
     torch._foreach_copy_(targets, sources)

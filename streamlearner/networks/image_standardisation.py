@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from streamlearner.networks.standardisation import share_of
+
 LEAST_DEVIATION = 0.3
 """Of values from 0 to 1 (MNIST: 0.31): fainter images are enlarged no more, or a step size that suited them
 would be too large (a LeNet at 0.3 on faint images: 25 % right of four classes, where it had nearly all)."""
@@ -33,13 +35,14 @@ class ImageStandardisation(nn.Module):
     def update(self, images: Tensor) -> None:
         """Adds images [n, C, H, W] to the running means and variance (pooled as in Chan et al., 1983)."""
         images = images.to(self.mean.device)
-        weight = len(images) / (self.count + len(images))
+        count, own = self.count, self.mean
+        weight, rest = share_of(len(images), seen=int(count))
         mean = images.mean((0, 2, 3))
-        shift = mean - self.mean
-        spread = (images - mean[:, None, None]).square().mean() + (1 - weight) * shift.square().mean()
-        self.variance.lerp_(spread, weight)
-        self.mean.add_(weight * shift)
-        self.count.add_(len(images))
+        shift = mean - own
+        away = (images - mean[:, None, None]).square_()
+        self.variance.lerp_(away.mean() + shift.square().mean().mul_(rest), weight)
+        own.add_(shift.mul_(weight))
+        count.add_(len(images))
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean[:, None, None]) / self.variance.sqrt().clamp_min(LEAST_DEVIATION)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from streamlearner.networks.outliers import REACH, is_sound, outgrown, without_outliers
+
+
+def share_of(new: int, *, seen: int) -> tuple[float, float]:
+    """The weight of so many new inputs beside those seen, and of the latter: in float32, as tensors have it
+    (a number over a tensor is its reciprocal times the number), without a tensor's time."""
+    weight = np.float32(new) * (np.float32(1) / (np.float32(seen) + np.float32(new)))
+    return float(weight), float(np.float32(1) - weight)
 
 
 class Standardisation(nn.Module):
@@ -35,12 +43,12 @@ class Standardisation(nn.Module):
         if not is_sound(mean=mean, variance=variance, seen=seen):
             self._begin_again(inputs, seen)
         inputs = without_outliers(inputs, mean=mean, variance=variance, seen=seen)
-        weight = len(inputs) / (count + len(inputs))
+        weight, rest = share_of(len(inputs), seen=seen)
         shift = inputs.mean(0) - mean
-        spread = inputs.var(0, correction=0) + (1 - weight) * shift.square()
+        spread = inputs.var(0, correction=0) + shift.square().mul_(rest)
         variance.lerp_(spread, weight)
-        mean.add_(weight * shift)
-        count += len(inputs)
+        mean.add_(shift.mul_(weight))
+        count.add_(len(inputs))
 
     def _begin_again(self, inputs: Tensor, seen: int) -> None:
         """Where the statistics of a column come of an absurd beginning."""
