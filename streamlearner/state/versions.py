@@ -4,12 +4,14 @@
 5/                               the same as files for other programs, where that is asked for (`published`)
 rolled-back/000007.safetensors   of a future that a rollback to a checkpoint has abandoned: never loaded again
 lineage.json                     the numbers that such futures had: none of them is used again
+lineage.json.unreadable-1        what is left of one that was damaged beyond reading
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,8 +30,13 @@ from streamlearner.state.numbered_folder import ROLLED_BACK
 from streamlearner.state.published import delete_exported, exported_in, set_exported_aside
 from streamlearner.state.tensor_files import SUFFIX, metadata_of
 
+log = logging.getLogger(__name__)
+
 ASIDE = ".tmp-"
 LINEAGE = "lineage.json"
+UNREADABLE = f"{LINEAGE}.unreadable-"
+SKIPPED = 1_000
+"""Rollbacks, for each such file: more than anyone makes between two of them."""
 DESCRIPTION = "description"
 """Key of a file's metadata: JSON with `format`, `network` and `sha256`, which the first files did not have.
 Format 1 had at most the key `network`."""
@@ -59,7 +66,7 @@ class Versions:
     def numbers(self) -> list[int]:
         """The versions kept, oldest first."""
         with explained("the model versions cannot be listed", self.folder, disk=self._disk):
-            return [int(name.removesuffix(SUFFIX)) for name in self._kept(self.folder)]
+            return [_number(name) for name in self._kept(self.folder)]
 
     def save(self, version: Version) -> None:
         """Durable when it returns; then forgets the oldest beyond `keep`."""
@@ -83,18 +90,40 @@ class Versions:
                 delete_exported(folder, number, disk=self._disk)
 
     def lineage(self) -> Lineage:
-        """What was used up, as far as rollbacks to checkpoints are concerned."""
+        """What was used up, as far as rollbacks to checkpoints are concerned. Where the file of it is damaged
+        beyond reading, more than that: the next rollbacks have numbers that no one before can have had."""
+        path = self.folder / LINEAGE
         try:
-            return Lineage.from_bytes(self._disk.read(self.folder / LINEAGE))
+            return Lineage.from_bytes(self._disk.read(path))
         except FileNotFoundError:
             return Lineage()
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{self.folder / LINEAGE} cannot be read: {error}") from error
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read: {error}") from error
+        except ValueError as error:
+            rollbacks = SKIPPED * (1 + len(self._unreadable()))
+            log.error("%s is damaged (%s): rollbacks are counted from %d on", path, error, rollbacks)
+            there = (*self.numbers(), *map(_number, self._kept(self.folder / ROLLED_BACK)))
+            return Lineage(max(there, default=0), rollbacks)
+
+    def _unreadable(self) -> list[str]:
+        return [name for name in self._disk.names(self.folder) if name.startswith(UNREADABLE)]
 
     def use_up(self, lineage: Lineage) -> None:
         """Durable when it returns: what `lineage` names is never used again."""
         with self._writing("the rollback did not happen in"):
+            if self._is_unreadable():
+                aside = f"{UNREADABLE}{len(self._unreadable()) + 1}"
+                self._disk.rename(self.folder / LINEAGE, self.folder / aside)
             self._replace(self.folder / LINEAGE, lineage.to_bytes())
+
+    def _is_unreadable(self) -> bool:
+        try:
+            Lineage.from_bytes(self._disk.read(self.folder / LINEAGE))
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            return True
+        return False
 
     def forget_before(self, number: int) -> None:
         """Deletes earlier versions, those set aside among them."""
@@ -180,6 +209,10 @@ class Versions:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}{SUFFIX}"
+
+
+def _number(name: str) -> int:
+    return int(name.removesuffix(SUFFIX))
 
 
 def _seal(tensors: Mapping[str, Tensor], network: str | None) -> str:

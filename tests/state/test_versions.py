@@ -132,11 +132,27 @@ def test_no_single_bit_takes_what_was_used_up(tmp_path: Path) -> None:
         assert versions.lineage() == Lineage(newest=12, rollbacks=3), f"bit {place}"
 
 
-def test_what_was_used_up_is_read_as_it_was_written_at_first_and_never_guessed(tmp_path: Path) -> None:
-    versions, path = Versions(tmp_path, keep=1), tmp_path / "lineage.json"
-    path.write_text('{"newest": 4, "rollbacks": 1}')
-    assert versions.lineage() == Lineage(newest=4, rollbacks=1)
-    for damaged in ("", "{", '{"newest": 4, "rollbacks": 1, "sha256": "0"}', "[1, 2]", '{"newest": 4}\n{}'):
+def test_what_was_used_up_is_read_as_it_was_written_at_first(tmp_path: Path) -> None:
+    (tmp_path / "lineage.json").write_text('{"newest": 4, "rollbacks": 1}')
+    assert Versions(tmp_path, keep=1).lineage() == Lineage(newest=4, rollbacks=1)
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "{", '{"newest": 4, "rollbacks": 1, "sha256": "0"}', "[1, 2]", '{"newest": 4}\n{}']
+)
+def test_where_it_cannot_be_read_no_number_is_used_again(tmp_path: Path, damaged: str) -> None:
+    """Rollbacks are counted from where none has been, and each further time from there."""
+    versions, path = Versions(tmp_path, keep=2), tmp_path / "lineage.json"
+    versions.save(a_version(7, 1.0))
+    for time in (1, 2, 3):
         path.write_text(damaged)
-        with pytest.raises(CheckpointError, match=r"lineage\.json cannot be read"):
-            versions.lineage()
+        assert versions.lineage() == versions.lineage() == Lineage(newest=7, rollbacks=1_000 * time)
+        versions.use_up(Lineage(newest=7, rollbacks=1_000 * time + 1))
+        assert versions.lineage() == Lineage(newest=7, rollbacks=1_000 * time + 1)
+        assert (tmp_path / f"lineage.json.unreadable-{time}").read_text() == damaged
+
+
+def test_a_disk_that_does_not_give_it_is_an_error_and_no_guess(tmp_path: Path) -> None:
+    (tmp_path / "lineage.json").mkdir()
+    with pytest.raises(CheckpointError, match=r"lineage\.json cannot be read"):
+        Versions(tmp_path, keep=1).lineage()
