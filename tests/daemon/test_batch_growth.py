@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,15 @@ def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, torn: str) -> None:
 def test_bounds_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="largest_batch 5 is less than smallest_batch 10"):
         settings(tmp_path, daemon__batch_size="auto", daemon__smallest_batch=10, daemon__largest_batch=5)
+
+
+@pytest.mark.usefixtures("grows_at_once")
+def test_a_sleep_takes_as_many_steps_for_each_message_in_a_grown_batch(tmp_path: Path) -> None:
+    source = MemorySource([example(n) for n in range(200)])
+    with closing(build(settings(tmp_path, **AUTO), source=source)) as daemon:
+        source.open(None)
+        steps = {}
+        while daemon.state.intake.ready(timeout_s=0.0):
+            size = daemon.state.cut().messages
+            steps[size] = daemon.state.sleep_steps(3, took_batch=True)
+    assert steps == {5: 3, 10: 6, 20: 12}
