@@ -56,3 +56,17 @@ def _from_array(value: Any) -> dict[str, Any]:
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     data = base64.b64encode(array.tobytes()).decode()
     return {"b64": data, "shape": list(array.shape), "dtype": array.dtype.name}
+
+
+def as_stretch(value: Any) -> tuple[bytes, list[int], str]:
+    """The bytes of many inputs of one shape, that shape with their number before it, and the dtype. Who has
+    an array has numpy."""
+    import numpy as np
+
+    array = np.asarray(value)
+    if array.dtype != np.uint8:
+        if array.dtype.kind != "f" and array.ndim != 2:
+            raise StreamlearnerError(f"images of {array.dtype}; expected uint8, or floats from 0 to 1")
+        array = array.astype(np.float32, copy=False)
+    data = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    return data, list(array.shape), array.dtype.name

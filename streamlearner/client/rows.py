@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streamlearner.errors import StreamlearnerError
+from streamlearner.client.inputs import as_stretch
 
 ROWS_MEDIA = "application/vnd.msgpack"
 
@@ -17,22 +17,11 @@ def as_rows(
     tasks: Sequence[str | int | None] | None,
     ids: Sequence[str | int | None] | None,
 ) -> bytes:
-    """`inputs`: an array [n, d], [n, H, W] or [n, H, W, C] of numpy, or of what numpy can read. Who has one
-    has numpy."""
+    """`inputs`: an array [n, d], [n, H, W] or [n, H, W, C] of numpy, or of what numpy can read."""
     import msgpack
-    import numpy as np
 
-    array = np.asarray(inputs)
-    if array.dtype != np.uint8:
-        if array.dtype.kind != "f" and array.ndim != 2:
-            raise StreamlearnerError(f"images of {array.dtype}; expected uint8, or floats from 0 to 1")
-        array = array.astype(np.float32, copy=False)
-    body = {
-        "inputs": np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes(),
-        "shape": list(array.shape),
-        "dtype": array.dtype.name,
-        "labels": [_plain(label) for label in labels],
-    }
+    data, shape, dtype = as_stretch(inputs)
+    body = {"inputs": data, "shape": shape, "dtype": dtype, "labels": [_plain(label) for label in labels]}
     named = {"tasks": tasks, "ids": ids}
     body |= {key: [_plain(value) for value in given] for key, given in named.items() if given is not None}
     packed: bytes = msgpack.packb(body)

@@ -16,7 +16,6 @@ from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
 from streamlearner.methods.components import Components, Sleep
-from streamlearner.methods.growth import larger_rate
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.augmentation import Augmentation
@@ -105,7 +104,7 @@ class ActiveLongTerm(OneNetwork, Remembering):
             loss = loss + self.distillation_weight * self._drift(new, old, logits, distilled_classes)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        rate = larger_rate(self.learning_rate, experience.growth)
+        rate = experience.rate(self.learning_rate)
         sgd_step(self.hippocampus, learning_rate=rate, loss=value)
         self._remember(new, symbols, experience, old)
         predicted = answers.detach().argmax(1) if before is None else before

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from streamlearner.methods.base import DualMemory, Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.components import Components
-from streamlearner.methods.growth import larger_rate
 from streamlearner.networks.base import Network, sgd_step
 from streamlearner.registry.methods import ElasticWeightConsolidationSection
 
@@ -73,7 +72,7 @@ class ElasticWeightConsolidation(Baseline):
         loss.backward()  # type: ignore[no-untyped-call]
         self._accumulate_fisher(len(experience.labels))
         self._add_penalty_gradient()
-        rate = larger_rate(self.learning_rate, experience.growth)
+        rate = experience.rate(self.learning_rate)
         sgd_step(network, learning_rate=rate, loss=(value := float(loss.detach())))
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 

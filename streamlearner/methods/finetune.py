@@ -6,7 +6,6 @@ from torch.nn import functional as F
 
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
-from streamlearner.methods.growth import larger_rate
 from streamlearner.networks.base import sgd_step
 
 
@@ -19,6 +18,6 @@ class Finetune(Baseline):
         logits = self.seen_classes.restricted(logits, experience.tasks)
         loss = F.cross_entropy(logits, experience.labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        rate = larger_rate(self.learning_rate, experience.growth)
+        rate = experience.rate(self.learning_rate)
         sgd_step(network, learning_rate=rate, loss=(value := float(loss.detach())))
         return Observation(predicted=logits.detach().argmax(1), loss=value)

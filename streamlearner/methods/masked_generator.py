@@ -19,7 +19,6 @@ from streamlearner.generative.masked_network import MaskedNetwork
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, Rng, raw, unit_interval
 from streamlearner.methods.components import Components, Sleep
-from streamlearner.methods.growth import larger_rate
 from streamlearner.methods.one_network import OneNetwork
 from streamlearner.methods.recalling import Recalled, asymmetric_cross_entropy
 from streamlearner.methods.remembering import Remembering
@@ -120,7 +119,7 @@ class MaskedGenerator(OneNetwork, Remembering):
         loss = asymmetric_cross_entropy(logits, experience, old, seen_classes=self.seen_classes, targets=None)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        rate = larger_rate(self.learning_rate, experience.growth)
+        rate = experience.rate(self.learning_rate)
         sgd_step(self.hippocampus, learning_rate=rate, loss=value)
         self._store_unknown(new, symbols, experience, old)
         answers = self.seen_classes.restricted(logits[:n].detach(), experience.tasks)

@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from streamlearner.methods.base import DualMemory, Experience, Observation, Rng, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.components import Components
-from streamlearner.methods.growth import larger_rate
 from streamlearner.networks.base import Network, Standardisation, sgd_step
 
 
@@ -64,7 +63,7 @@ class PseudopatternRehearsal(Baseline):
                 wanted = self.neocortex.eval()(old)[:, : self.classes].softmax(1)
             loss = loss + F.cross_entropy(logits[n:], wanted)
         loss.backward()  # type: ignore[no-untyped-call]
-        rate = larger_rate(self.learning_rate, experience.growth)
+        rate = experience.rate(self.learning_rate)
         sgd_step(self.hippocampus, learning_rate=rate, loss=(value := float(loss.detach())))
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
-from streamlearner.methods.growth import more_items
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
 
@@ -51,9 +50,9 @@ class Recall:
         seen_classes: SeenClasses,
     ) -> Recalled:
         """`symbols` [n, c] are the codes of the new inputs."""
-        recollections = more_items(self.recollections, experience.growth)
+        recollections = experience.items(self.recollections)
         remembered = memory.sample(recollections * self.candidates)
-        views = symbols[: more_items(self.views, experience.growth)]
+        views = symbols[: experience.items(self.views)]
         of_views = experience.labels.new_full((len(views),), -1)
         if experience.tasks is not None:
             of_views = experience.tasks[: len(views)]

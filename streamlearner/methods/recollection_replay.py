@@ -20,7 +20,6 @@ from streamlearner.methods.answering import LIVE, STATISTICS, Answering
 from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
-from streamlearner.methods.growth import larger_rate
 from streamlearner.methods.mirrors import Mirrors
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.seen_classes import SeenClasses
@@ -175,7 +174,7 @@ class RecollectionReplay(ChoosesAnswerer):
         loss = self._loss(logits, inputs, experience, old)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        sgd_step(network, learning_rate=larger_rate(self.learning_rate, experience.growth), loss=value)
+        sgd_step(network, learning_rate=experience.rate(self.learning_rate), loss=value)
         self.hippocampus.update_average(decay=self.ema_decay, growth=experience.growth)
         return Step(logits[:n].detach(), value, old.inputs)
 

@@ -19,7 +19,6 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.baseline import Baseline
 from streamlearner.methods.components import Components
-from streamlearner.methods.growth import larger_rate, more_items
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.base import Network, sgd_step
 
@@ -62,14 +61,14 @@ class Rehearsal(Remembering, Baseline):
 
     def _learn(self, experience: Experience) -> Observation:
         new, n = unit_interval(experience.inputs), len(experience.labels)
-        remembered = self.memory.sample(more_items(self.recollections_per_step, experience.growth))
+        remembered = self.memory.sample(experience.items(self.recollections_per_step))
         inputs = torch.cat([new, self.association.decode(remembered.symbols)])
         network = self.hippocampus.train()
         logits = self._restricted(network(inputs)[:, : self.classes], experience, remembered)
         loss = F.cross_entropy(logits, torch.cat([experience.labels, remembered.labels]))
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        rate = larger_rate(self.learning_rate, experience.growth)
+        rate = experience.rate(self.learning_rate)
         sgd_step(network, learning_rate=rate, loss=value)
         return Observation(predicted=logits[:n].detach().argmax(1), loss=value)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from streamlearner.app.learning import make_learner
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec, Schema
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import Experience
-from streamlearner.methods.growth import larger_rate, more_items
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.by_name import mlp
 from tests.support.daemon_runs import example, settings
@@ -136,9 +136,11 @@ def test_without_thinning_nothing_new_is_saved(tmp_path: Path) -> None:
 
 
 def test_steps_and_recollections_grow_by_the_square_root_of_the_batch() -> None:
-    assert larger_rate(0.1, 1.0) == 0.1
-    assert larger_rate(0.1, 16.0) == pytest.approx(0.4)
-    assert [more_items(10, growth) for growth in (1.0, 4.0, 16.0)] == [10, 20, 40]
+    nothing = torch.zeros(0)
+    usual, four, sixteen = (Experience(nothing, nothing, growth=growth) for growth in (1.0, 4.0, 16.0))
+    assert usual.rate(0.1) == 0.1
+    assert sixteen.rate(0.1) == pytest.approx(0.4)
+    assert [grown.items(10) for grown in (usual, four, sixteen)] == [10, 20, 40]
 
 
 def test_an_average_moves_as_far_in_one_grown_step_as_in_as_many_usual_ones() -> None:
