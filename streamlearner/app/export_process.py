@@ -19,9 +19,11 @@ import torch
 
 from streamlearner.app.exporting import export_learner, restored
 from streamlearner.app.publisher import make_publisher
+from streamlearner.config.export_settings import ExportSection
 from streamlearner.config.given import load_config
 from streamlearner.daemon.exports import Report
 from streamlearner.errors import StreamlearnerError
+from streamlearner.export.card import CARD, Card
 from streamlearner.state.disk import LOCAL_DISK
 from streamlearner.state.published import Published
 from streamlearner.state.versions import Versions
@@ -46,12 +48,18 @@ def main() -> None:
 
 
 def _done(job: dict[str, Any]) -> Generator[Report]:
-    started_s = time.monotonic()
     torch.set_num_threads(1)
-    folder, version = Path(job["state_dir"]), job["version"]
+    published = Published(Path(job["state_dir"]) / "versions")
     section = load_config({"export": job["export"]}).export
-    learner = restored(folder, config=job["settings"], version=version)
-    versions = Versions(folder / "versions", keep=job["keep_versions"])
+    if not job.get("is_exported"):
+        yield _exported(job, section, published)
+    yield from _publication(section, published.path(job["version"]))
+
+
+def _exported(job: dict[str, Any], section: ExportSection, published: Published) -> Report:
+    started_s, version = time.monotonic(), job["version"]
+    learner = restored(Path(job["state_dir"]), config=job["settings"], version=version)
+    versions = Versions(published.folder, keep=job["keep_versions"])
     made = export_learner(
         learner, formats=section.formats, version=version, versions=versions,
         method=job["settings"]["method"]["name"],
@@ -59,12 +67,16 @@ def _done(job: dict[str, Any]) -> Generator[Report]:
     with LOCAL_DISK.lock(versions.folder / ".exporting"):
         if version not in versions.numbers():
             raise LookupError(f"model version {version} is not kept any more")
-        path = Published(versions.folder).add(version, made.files)
-    yield {"exported": made.card.model_version, "seconds": time.monotonic() - started_s}
+        published.add(version, made.files)
+    return {"exported": made.card.model_version, "seconds": time.monotonic() - started_s}
+
+
+def _publication(section: ExportSection, path: Path) -> Generator[Report]:
     try:
         publisher = make_publisher(section)
         if publisher is not None:
-            publisher.publish(path, made.card)
+            card = Card.from_bytes((path / CARD).read_bytes(), where=str(path / CARD))
+            publisher.publish(path, card)
             yield {"published": section.publisher}
     except Exception as error:  # it is someone's code, or a server that does not answer
         yield {"unpublished": f"{section.publisher}: {type(error).__name__}: {error}"[:WORDS]}

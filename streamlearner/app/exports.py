@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from streamlearner.app.publisher import make_publisher
+from streamlearner.config.export_settings import NONE
 from streamlearner.config.loading import Config
 from streamlearner.daemon.exports import Exports, Report
 from streamlearner.export.formats import check_formats
@@ -35,7 +36,10 @@ def make_exports(config: Config, *, metrics: Metrics, resources: ExitStack) -> E
     check_formats(config.export.formats)
     make_publisher(config.export)
     published = Published(config.state_dir / "versions")
-    exports = Exports(published=published, exporting=ExportProcess(config), metrics=metrics)
+    publisher = None if config.export.publisher == NONE else config.export.publisher
+    exports = Exports(
+        published=published, exporting=ExportProcess(config), metrics=metrics, publisher=publisher
+    )
     resources.callback(exports.stop)
     return exports
 
@@ -56,7 +60,13 @@ class ExportProcess:
         if (running := self._running) is not None:
             running.kill()
 
-    def __call__(self, version: int) -> Generator[Report]:
+    def export(self, version: int) -> Generator[Report]:
+        return self._do({"version": version})
+
+    def publish(self, version: int) -> Generator[Report]:
+        return self._do({"version": version, "is_exported": True})
+
+    def _do(self, asked: dict[str, Any]) -> Generator[Report]:
         process = self._running = subprocess.Popen(
             [sys.executable, "-P", "-m", "streamlearner.app.export_process"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -68,7 +78,7 @@ class ExportProcess:
         try:
             listener.start()
             timer.start()
-            yield from _reports(process, self._job | {"version": version}, said, listener)
+            yield from _reports(process, self._job | asked, said, listener)
         finally:
             timer.cancel()
             process.kill()

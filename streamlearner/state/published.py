@@ -1,6 +1,7 @@
 """Exported versions: beside the weights of each, a folder of files that other programs run.
 
 versions/3/              what version 3 answered when it was adopted: complete, or absent
+versions/3/.publisher    to whom it was published, once it was
 versions/current.json    which version answers now: what replicas follow
 versions/.export-3       being written or deleted; after a crash a leftover, gone at the next write
 versions/rolled-back/3   of a future that a rollback to a checkpoint has abandoned
@@ -15,10 +16,10 @@ from pathlib import Path
 
 from streamlearner.errors import CheckpointError
 from streamlearner.state.disk import LOCAL_DISK, Disk
-from streamlearner.state.durable_files import explained, write_file
+from streamlearner.state.durable_files import explained, replace_file, write_file
 from streamlearner.state.numbered_folder import ROLLED_BACK
 
-CURRENT = "current.json"
+CURRENT, PUBLISHER = "current.json", ".publisher"
 ASIDE = ".export-"
 
 
@@ -74,6 +75,21 @@ class Published:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{self.folder / CURRENT} cannot be read: {error}") from error
+
+    def note_publisher(self, number: int, name: str) -> None:
+        """The publisher of this name knows this version."""
+        with explained(f"it was not noted that version {number} is published", self.folder, disk=self._disk):
+            replace_file(self.path(number) / PUBLISHER, name.encode(), disk=self._disk)
+
+    def unknown_to(self, name: str) -> list[int]:
+        """Complete versions that the publisher of this name was not told of, oldest first."""
+        return [number for number in self.numbers() if self._publisher(number) != name]
+
+    def _publisher(self, number: int) -> str | None:
+        try:
+            return self._disk.read(self.path(number) / PUBLISHER).decode(errors="replace")
+        except OSError:
+            return None
 
     def _clean(self) -> None:
         """Also makes the folder."""

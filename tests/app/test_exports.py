@@ -21,7 +21,7 @@ def test_what_lies_in_the_folder_that_the_daemon_runs_in_is_not_run(
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place])  # as of the command
     monkeypatch.chdir(tmp_path)
     config = load_config({"state_dir": str(tmp_path / "state"), "export": {"formats": ["torch"]}})
-    (report,) = ExportProcess(config)(1)
+    (report,) = ExportProcess(config).export(1)
     assert "stranger" not in report["failed"] and "state" in report["failed"]
 
 

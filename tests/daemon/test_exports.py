@@ -24,15 +24,24 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.published = Published(folder)
         self.asked: list[int] = []
+        self.told: list[int] = []
+        self.publication: Report = {"unpublished": "mlflow: ConnectionError: nobody"}
         self.reports: list[Report] = [DONE]
         self.may = threading.Event()
         self.ended = 0
 
-    def __call__(self, version: int) -> Generator[Report]:
+    def export(self, version: int) -> Generator[Report]:
         self.asked.append(version)
+        return self._do(version, self.reports)
+
+    def publish(self, version: int) -> Generator[Report]:
+        self.told.append(version)
+        return self._do(version, [self.publication])
+
+    def _do(self, version: int, reports: list[Report]) -> Generator[Report]:
         try:
             assert self.may.wait(30)
-            for report in self.reports:
+            for report in reports:
                 if "exported" in report:
                     self.published.add(version, FILES)
                 yield report
@@ -44,11 +53,15 @@ class Work:
 
 
 class Following:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, publisher: str | None = None) -> None:
         self.registry = CollectorRegistry()
         self.work = Work(folder)
         self.exports = Exports(
-            published=self.work.published, exporting=self.work, metrics=Metrics(self.registry)
+            published=self.work.published,
+            exporting=self.work,
+            metrics=Metrics(self.registry),
+            publisher=publisher,
+            retry_s=0.05,
         )
 
     def count(self, series: str, outcome: str) -> float | None:
@@ -124,6 +137,33 @@ def test_a_publisher_that_fails_is_counted_and_the_version_is_served_all_the_sam
     following.until(lambda: following.count("publications", "failed") == 1)
     assert following.work.published.current() == 1
     assert "was not published: mlflow: ConnectionError: nobody" in caplog.text
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_could_not_be_published_is_published_later_without_another_export(
+    tmp_path: Path, restarted: bool
+) -> None:
+    following = Following(tmp_path, publisher="mlflow")
+    following.work.may.set()
+    following.work.reports = [DONE, following.work.publication]
+    following.exports.follow(1)
+    following.until(lambda: following.work.told.count(1) >= 2)
+    if restarted:
+        following.exports.stop()
+        following = Following(tmp_path, publisher="mlflow")
+        following.work.may.set()
+    following.work.publication = {"published": "mlflow"}
+    following.exports.follow(1)
+    following.until(lambda: following.count("publications", "published") == 1)
+    following.until(lambda: following.work.published.unknown_to("mlflow") == [])
+    tried = len(following.work.told)
+    following.work.reports = [DONE, {"published": "mlflow"}]
+    following.exports.follow(2)
+    following.until(lambda: following.count("publications", "published") == 2)
+    following.exports.stop()
+    assert following.work.asked == [2] if restarted else [1, 2]
+    assert len(following.work.told) == tried, "what is published is not published again"
+    assert following.work.published.unknown_to("another") == [1, 2]
 
 
 def test_an_error_of_the_process_itself_ends_nothing_but_this_export(following: Following) -> None:
