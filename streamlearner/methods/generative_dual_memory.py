@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Literal, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.generative.generative_memory import (
@@ -23,6 +23,7 @@ from streamlearner.generative.generative_memory import (
 from streamlearner.generative.generative_replay import ReplayCounts, replay_counts, task_numbers
 from streamlearner.methods.base import DualMemory, Experience, Observation, Rng, raw, unit_interval
 from streamlearner.methods.components import Components, Sleep
+from streamlearner.methods.graphs import LEAST, MemoriesAnswer
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.by_name import mlp
 from streamlearner.registry.methods import GenerativeDualMemorySection
@@ -150,20 +151,16 @@ class GenerativeDualMemory(DualMemory):
         return {task: memory for task, memory in held.items() if task != latest}
 
     def consolidate(self, candidate: Self) -> Iterator[None]:
-        short, long = candidate._to_consolidate(), candidate.neocortex
-        if not short:
+        if not (short := candidate._to_consolidate()):
             return
-        former, replay = copy.deepcopy(long), candidate._replay_counts()
+        long, replay = candidate.neocortex, candidate._replay_counts()
+        former = copy.deepcopy(long)
         steps = self.sleep.steps_of(candidate)
         for step in range(steps):
             samples = candidate._replay_batch(former, replay)
             long.update_input_statistics(samples.inputs)
-            long.learn(
-                samples,
-                learning_rate=self.learning_rate,
-                rng=candidate.rng.generator,
-                rate_factor=1.0 - step / steps,
-            )
+            rng, factor = candidate.rng.generator, 1.0 - step / steps
+            long.learn(samples, learning_rate=self.learning_rate, rng=rng, rate_factor=factor)
             yield
         for task, memory in short.items():
             long.count_task(task, memory.tasks[task])
@@ -226,8 +223,11 @@ class GenerativeDualMemory(DualMemory):
         weights = (-errors / ERROR_TEMPERATURE).softmax(0)
         mixed = (weights[..., None] * answers).sum(0)
         allowed = self.seen_classes.allowed(tasks, len(shown))
-        mixed = (mixed + 1e-6) * allowed
+        mixed = (mixed + LEAST) * allowed
         return mixed / mixed.sum(1, keepdim=True)
+
+    def graph(self) -> nn.Module:
+        return MemoriesAnswer(self._memories(), self.seen_classes, temperature=ERROR_TEMPERATURE)
 
     def _memories(self) -> list[GenerativeMemory]:
         """The memories that answer: all short-term ones, and the LTM once it has learned, or where there is

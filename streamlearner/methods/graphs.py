@@ -8,12 +8,18 @@ predicted, which are young) is decided once, when the graph is made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
+from streamlearner.generative.generative_memory import GenerativeMemory
 from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
+
+LEAST = 1e-6
+"""Added to each probability of a mixture, so that the classes of a named task never have none."""
 
 
 class UnitInterval(nn.Module):
@@ -37,11 +43,13 @@ class Restriction(nn.Module):
 
     def allowed(self, tasks: Tensor | None) -> Tensor:
         """The classes that may be predicted, [n or 1, classes]; `tasks` [n], -1 for none."""
+        return self.table[-1:] if tasks is None else self.of_tasks(self.table, tasks)
+
+    def of_tasks(self, table: Tensor, tasks: Tensor) -> Tensor:
+        """The rows of a table [tasks + 1, ...] that belong to `tasks` [n]; the last for those not known."""
         none = len(self.table) - 1
-        if tasks is None:
-            return self.table[none:]
         known = (tasks >= 0) & (tasks < none)
-        return self.table.index_select(0, torch.where(known, tasks, none))
+        return table.index_select(0, torch.where(known, tasks, none))
 
     def forward(self, scores: Tensor, tasks: Tensor | None) -> Tensor:
         return scores.masked_fill(~self.allowed(tasks), -torch.inf) if self.restricts else scores
@@ -76,6 +84,45 @@ class Reconstructed(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.generator.reconstruct(inputs)
+
+
+class MemoriesAnswer(nn.Module):
+    """Of generative memories: the mixture of what their learners answer, by how well each reconstructs an
+    input (softmax of minus the error over `temperature`); for a task that some hold, of these alone."""
+
+    holds: Tensor
+
+    def __init__(
+        self, memories: Sequence[GenerativeMemory], seen: SeenClasses, *, temperature: float
+    ) -> None:
+        super().__init__()
+        self.memories = nn.ModuleList(_MemoryAnswers(memory, seen) for memory in memories)
+        self.restriction, self.temperature = Restriction(seen), temperature
+        held = [[2 * task in memory.tasks for memory in memories] for task in range(len(seen.seen) - 1)]
+        every = [True] * len(memories)
+        self.register_buffer("holds", torch.tensor([row if any(row) else every for row in [*held, every]]))
+
+    def forward(self, inputs: Tensor, tasks: Tensor | None = None) -> Tensor:
+        found = [memory(inputs) for memory in self.memories]
+        answers, errors = (torch.stack(column) for column in zip(*found, strict=True))
+        if tasks is not None:
+            errors = errors.masked_fill(~self.restriction.of_tasks(self.holds, tasks).T, torch.inf)
+        weights = (-errors / self.temperature).softmax(0)
+        mixed = ((weights[..., None] * answers).sum(0) + LEAST) * self.restriction.allowed(tasks)
+        probabilities: Tensor = mixed / mixed.sum(1, keepdim=True)
+        return probabilities
+
+
+class _MemoryAnswers(nn.Module):
+    """Of one: probabilities [n, classes], and the error of each reconstruction [n]."""
+
+    def __init__(self, memory: GenerativeMemory, seen: SeenClasses) -> None:
+        super().__init__()
+        self.scale, self.shown = UnitInterval(), Reconstructed(memory.generator)
+        self.answers = NetworkAnswers(memory.learner, seen, before=self.shown)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        return self.answers.logits(inputs).softmax(1), self.shown.generator.error(self.scale(inputs))
 
 
 class StatisticsAnswers(nn.Module):

@@ -137,6 +137,26 @@ def test_a_task_restricts_the_answer_to_its_classes(who: str) -> None:
     assert_alike(model.probabilities(inputs.numpy()), expected(learner.predictor(), inputs))
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["without tasks", "with tasks"])
+def test_memories_that_answer_together_are_one_graph_in_which_a_task_asks_those_that_hold_it(
+    named: bool,
+) -> None:
+    images, labels = digits(400)
+    tasks = [f"half {label // 5}" for label in labels] if named else None
+    settings = {"method.name": "generative_dual_memory", "method.generative_dual_memory.hidden": 32}
+    learner = learned(images, labels, tasks=tasks, settings=settings)
+    inputs = digits(MANY)[0]
+    found = exported(learner)
+    for task in (None, "half 1") if named else (None,):
+        wanted, place = expected(learner.predictor(), inputs, task), None
+        if task is not None:
+            assert (wanted == 0).any(), "the task restricts nothing"
+            place = found.card.tasks.index(task)
+        sent = as_sent(inputs)
+        assert_alike(OnnxModel(found.files["model.onnx"]).probabilities(sent.numpy(), place), wanted)
+        assert_alike(torch_probabilities(found.files["model.pt2"], sent, place), wanted)
+
+
 @pytest.mark.parametrize(
     "method", ["finetune", "streaming_statistics", "rehearsal", "active_long_term", "deep_generative_replay"]
 )
