@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
 
 import torch
 from joblib import cpu_count
@@ -27,13 +26,13 @@ from streamlearner.app.outside import (
     push_log,
 )
 from streamlearner.app.parts import check_device, check_network, make_eye
+from streamlearner.app.persistence import make_persistence
 from streamlearner.app.serving import make_history, make_serving
 from streamlearner.config.given import Settings, load_config
 from streamlearner.config.loading import Config
 from streamlearner.connectors.dead_letters import DeadLetters
 from streamlearner.connectors.push import PushLog
 from streamlearner.daemon.events import Events
-from streamlearner.daemon.exports import Exports
 from streamlearner.daemon.last_rejects import LastRejects
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.marks import MarkWriter, no_mark
@@ -41,14 +40,12 @@ from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import Requests
 from streamlearner.daemon.sleep_schedule import SleepSchedule
 from streamlearner.daemon.state import DaemonState
-from streamlearner.decoding.codec import REASONS
+from streamlearner.decoding.codec import REASONS, Codec
 from streamlearner.errors import ConfigError
 from streamlearner.eyes.eye import Eye
 from streamlearner.serving import Serving
-from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.lock import StateLock
 from streamlearner.state.private import make_private, private_files
-from streamlearner.state.versions import Versions
 from streamlearner.stream import Source
 from streamlearner.telemetry.metrics import Metrics
 from streamlearner.version import __version__
@@ -139,41 +136,18 @@ def assemble(
     `serve` in place of `make_serving`."""
     codec = make_codec(config, machine=machine)
     metrics = metrics or Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
-    failures = make_failures(config, resources=resources, machine=machine)
-    last_rejects = LastRejects(dead_letters, now_s=machine.wall_clock)
-    intake = make_intake(
-        config,
-        source=source,
-        codec=codec,
-        dead_letters=last_rejects,
-        failures=failures,
+    events = Events(metrics=metrics, clock=machine.clock, wall_clock=machine.wall_clock, mark=mark)
+    rejects = LastRejects(dead_letters, now_s=machine.wall_clock)
+    state = _make_state(
+        config, source=source, codec=codec, rejects=rejects, events=events, eye=eye, machine=machine,
         resources=resources,
-        machine=machine,
-    )
-    state = DaemonState(
-        intake=intake,
-        failures=failures,
-        schedule=make_schedule(config, machine=machine),
-        events=Events(metrics=metrics, clock=machine.clock, wall_clock=machine.wall_clock, mark=mark),
-        learner_factory=lambda schema: make_learner(config, schema=schema, eye=eye),
-    )
+    )  # fmt: skip
     persistence = make_persistence(
-        config,
-        source=source,
-        dead_letters=dead_letters,
-        metrics=metrics,
-        machine=machine,
+        config, source=source, dead_letters=dead_letters, metrics=metrics, machine=machine,
         exports=make_exports(config, metrics=metrics, resources=resources),
-    )
+    )  # fmt: skip
     resources.callback(persistence.close)
-    requests = Requests(
-        ingest=(lambda examples: ingest(log, examples)) if log else None,
-        log_erasure=(lambda erasure: log_erasure(log, erasure)) if log else None,
-        request_sleep=state.schedule.request,
-        kept_versions=persistence.versions.numbers,
-        last_rejects=last_rejects.document,
-        clock=machine.clock,
-    )
+    requests = _make_requests(state, persistence, log=log, rejects=rejects, machine=machine)
     return Daemon(
         state=state,
         persistence=persistence,
@@ -190,42 +164,48 @@ def assemble(
     )
 
 
-def make_checkpoints(config: Config, *, folder: Path, machine: Machine = THIS_MACHINE) -> CheckpointStore:
-    """Those of the state folder `folder`."""
-    return CheckpointStore(
-        folder / "checkpoints",
-        keep=config.checkpoint.keep,
-        clock=machine.wall_clock,
-        code_version=__version__,
-        disk=machine.disk,
-    )
-
-
-def make_persistence(
+def _make_state(
     config: Config,
     *,
     source: Source,
-    dead_letters: DeadLetters,
-    metrics: Metrics,
+    codec: Codec,
+    rejects: LastRejects,
+    events: Events,
+    eye: Eye | None,
     machine: Machine,
-    exports: Exports | None,
-) -> Persistence:
-    section = config.checkpoint
-    return Persistence(
-        checkpoints=make_checkpoints(config, folder=config.state_dir, machine=machine),
-        versions=Versions(config.state_dir / "versions", keep=section.keep_versions, disk=machine.disk),
-        dead_letters=dead_letters,
-        source=source,
-        metrics=metrics,
-        method=config.method.name,
-        config_digest=config.digest(),
-        settings=config.learning(),
-        every_examples=section.every_examples,
-        every_s=section.every_s,
-        retry_s=section.retry_s,
+    resources: ExitStack,
+) -> DaemonState:
+    """What the loop works on, from the source to the learner, which the first valid example makes."""
+    failures = make_failures(config, resources=resources, machine=machine)
+    intake = make_intake(
+        config, source=source, codec=codec, dead_letters=rejects, failures=failures, resources=resources,
+        machine=machine,
+    )  # fmt: skip
+    return DaemonState(
+        intake=intake,
+        failures=failures,
+        schedule=make_schedule(config, machine=machine),
+        events=events,
+        learner_factory=lambda schema: make_learner(config, schema=schema, eye=eye),
+    )
+
+
+def _make_requests(
+    state: DaemonState,
+    persistence: Persistence,
+    *,
+    log: PushLog | None,
+    rejects: LastRejects,
+    machine: Machine,
+) -> Requests:
+    """What other threads ask of the learning thread; what is pushed goes to `log`."""
+    return Requests(
+        ingest=(lambda examples: ingest(log, examples)) if log else None,
+        log_erasure=(lambda erasure: log_erasure(log, erasure)) if log else None,
+        request_sleep=state.schedule.request,
+        kept_versions=persistence.versions.numbers,
+        last_rejects=rejects.document,
         clock=machine.clock,
-        wall_clock=machine.wall_clock,
-        exports=exports,
     )
 
 

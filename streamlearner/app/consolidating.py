@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from streamlearner.app.assembly import make_checkpoints
 from streamlearner.app.embedded_state import EmbeddedState
 from streamlearner.app.parts import seed_of
+from streamlearner.app.persistence import make_checkpoints
 from streamlearner.config.loading import Config
 from streamlearner.daemon.intake import Tally
 from streamlearner.daemon.snapshot import tally_of

@@ -12,10 +12,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from streamlearner.app.assembly import make_checkpoints, make_schedule
+from streamlearner.app.assembly import make_schedule
 from streamlearner.app.intake import batch_sizes, most_names
 from streamlearner.app.learning import check_method, make_learner
 from streamlearner.app.parts import check_device, check_network, make_eye, make_limits
+from streamlearner.app.persistence import make_checkpoints
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
 from streamlearner.daemon.intake import Tally

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor
 
-from streamlearner.app.assembly import make_checkpoints
 from streamlearner.app.embedded_settings import settings_of_checkpoint
 from streamlearner.app.embedded_state import EmbeddedState, read_checkpoint
+from streamlearner.app.persistence import make_checkpoints
 from streamlearner.config.given import Settings
 from streamlearner.config.loading import Config
 from streamlearner.daemon import snapshot
