@@ -148,20 +148,15 @@ def assemble(
     )  # fmt: skip
     resources.callback(persistence.close)
     requests = _make_requests(state, persistence, log=log, rejects=rejects, machine=machine)
+    serving = (serve or make_serving)(config, requests=requests, metrics=metrics, codec=codec)
     return Daemon(
-        state=state,
-        persistence=persistence,
-        serving=(serve or make_serving)(config, requests=requests, metrics=metrics, codec=codec),
-        requests=requests,
+        state=state, persistence=persistence, serving=serving, requests=requests,
         steps_per_batch=config.sleep.steps_per_batch,
         evaluate_every_examples=config.evaluation.every_examples,
-        budget_bits=config.memory.budget_bits,
-        poll_timeout_s=config.daemon.poll_timeout_s,
-        stop_at_end=config.daemon.at_end == "exit",
-        clock=machine.clock,
-        sleep=machine.sleep,
+        budget_bits=config.memory.budget_bits, poll_timeout_s=config.daemon.poll_timeout_s,
+        stop_at_end=config.daemon.at_end == "exit", clock=machine.clock, sleep=machine.sleep,
         resources=resources.pop_all(),
-    )
+    )  # fmt: skip
 
 
 def _make_state(

@@ -8,10 +8,17 @@ from streamlearner.app.access import make_access, make_tls
 from streamlearner.app.machine import THIS_MACHINE
 from streamlearner.config.loading import Config
 from streamlearner.decoding.codec import Codec
-from streamlearner.serving import Access, ConnectionLimits, DaemonPort, LabelsLater, Serving
+from streamlearner.serving import (
+    Access,
+    ConnectionLimits,
+    DaemonPort,
+    LabelsLater,
+    Ports,
+    RequestLimits,
+    Serving,
+)  # fmt: skip
 from streamlearner.state.history import History
 from streamlearner.telemetry.metrics import Metrics
-from streamlearner.version import __version__
 
 HISTORY = "history.sqlite"
 
@@ -38,26 +45,28 @@ def make_serving(
     id_prefix: str | None = None,
 ) -> Serving:
     section = config.serving
+    connections = ConnectionLimits(
+        most=section.max_connections, per_client=section.max_connections_per_client
+    )
     return Serving(
-        host=section.host,
-        port=section.port,
+        ports=Ports(
+            host=section.host,
+            port=section.port,
+            grpc_port=section.grpc_port,
+            tls=make_tls(config),
+            gateway=section.gateway,
+        ),
+        limits=RequestLimits(
+            max_body_bytes=section.max_body_bytes, max_batch=section.max_batch, connections=connections
+        ),
         daemon=requests,
         metrics=metrics,
         codec=codec,
-        version=__version__,
         access=access or make_access(config),
-        tls=make_tls(config),
         model_name=section.model_name,
         later=later,
         id_prefix=id_prefix,
         history=history,
         history_every_s=config.history.every_s,
-        grpc_port=section.grpc_port,
-        gateway=section.gateway,
-        max_body_bytes=section.max_body_bytes,
-        max_batch=section.max_batch,
-        connections=ConnectionLimits(
-            most=section.max_connections, per_client=section.max_connections_per_client
-        ),
         refresh_every_examples=section.refresh_every_examples,
     )

@@ -3,6 +3,7 @@
 Read server.py first.
 
 server.py        Serving: what the daemon starts, refreshes and stops
+parts.py         what it is told, and what its ports answer with
 application.py   which path is answered by which class
 predictions.py examples.py labels.py status.py recollections.py (sheet.py) admin.py health.py page.py
                  those classes
@@ -42,6 +43,7 @@ from streamlearner.serving.daemon_port import (
     Unavailable,
 )
 from streamlearner.serving.labels import LabelsLater
+from streamlearner.serving.parts import Ports, RequestLimits
 from streamlearner.serving.read_only import ReadOnlyAccess
 from streamlearner.serving.server import Serving
 from streamlearner.serving.tls import Tls
@@ -57,8 +59,10 @@ __all__ = [
     "IngestExample",
     "IngestExamples",
     "LabelsLater",
+    "Ports",
     "ReadOnlyAccess",
     "Receipt",
+    "RequestLimits",
     "Role",
     "Serving",
     "Tls",

@@ -5,15 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from streamlearner import answer_models as models
-from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.rows import MEDIA
 from streamlearner.serving.access import Access
 from streamlearner.serving.accounting import Accounting
 from streamlearner.serving.admin import Admin
-from streamlearner.serving.answers import Answers
-from streamlearner.serving.asking import Asking
 from streamlearner.serving.bodies import (
-    Bodies,
     ExamplesBody,
     LabelBody,
     NoBody,
@@ -23,21 +19,17 @@ from streamlearner.serving.bodies import (
     TransplantBody,
 )
 from streamlearner.serving.body_schemas import RAW_INPUT, ROWS, StreamSchemas
-from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.dashboard.page import Page
 from streamlearner.serving.erasing import Erasing
 from streamlearner.serving.exam import ExamView
 from streamlearner.serving.examples import Examples
-from streamlearner.serving.guard import Guard
-from streamlearner.serving.health import Health
-from streamlearner.serving.history.route import Remembered
 from streamlearner.serving.label_studio import LabelStudio
 from streamlearner.serving.label_studio_events import Event
-from streamlearner.serving.labels import Joining, Labels
+from streamlearner.serving.labels import Labels
 from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
-from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rest import OpenInference
 from streamlearner.serving.openapi import Application, Description
+from streamlearner.serving.parts import Parts
 from streamlearner.serving.predictions import IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.question_page import QuestionPage
@@ -47,77 +39,34 @@ from streamlearner.serving.rejects import Rejects
 from streamlearner.serving.routes import OPEN, Routes, check_declared
 from streamlearner.serving.status import Status
 from streamlearner.serving.tokens import Role
-from streamlearner.serving.workers import Pools
-from streamlearner.telemetry.metrics import Metrics
 
 
-def assemble(
-    *,
-    answers: Answers,
-    health: Health,
-    model: ServedByProtocol,
-    joining: Joining | None,
-    asking: Asking | None,
-    daemon: DaemonPort,
-    remembered: Remembered,
-    metrics: Metrics,
-    codec: Codec,
-    bodies: Bodies,
-    access: Access,
-    guard: Guard,
-    bound: str,
-    pools: Pools,
-    max_batch: int,
-    requests_timeout_s: float,
-    version: str,
-) -> FastAPI:
+def assemble(parts: Parts, *, access: Access, bound: str) -> FastAPI:
     """The application, as it answers on the address `bound`."""
     app = Application(
-        stream=StreamSchemas(codec=codec, max_batch=max_batch),
+        stream=StreamSchemas(codec=parts.codec, max_batch=parts.limits.max_batch),
         title="streamlearner",
-        version=version,
+        version=parts.version,
         handlers=HANDLERS,
     )
     access.put_before(app, bound=bound)
-    app.add_middleware(Accounting, metrics=metrics)  # the last is the first to see a request
-    routes, timeout_s = Routes(app, guard=guard), requests_timeout_s
-    _add_predictions(
-        routes,
-        Predictions(
-            answers=answers, codec=codec, bodies=bodies, workers=pools.predictions, max_batch=max_batch
-        ),
-    )
-    examples = Examples(
-        daemon=daemon, codec=codec, bodies=bodies, workers=pools.examples, metrics=metrics,
-        max_batch=max_batch,
-    )  # fmt: skip
-    _add_teaching(routes, examples, Labels(joining=joining, bodies=bodies, workers=pools.examples))
-    _add_questions(
-        routes,
-        QuestionQueue(asking=asking, workers=pools.questions),
-        LabelStudio(joining=joining, bodies=bodies, workers=pools.examples),
-    )
-    _add_admin(routes, Admin(daemon=daemon, bodies=bodies, workers=pools.transplants, timeout_s=timeout_s))
-    erasing = Erasing(
-        daemon=daemon, codec=codec, bodies=bodies, workers=pools.erasures, joining=joining,
-        timeout_s=timeout_s,
-    )  # fmt: skip
-    _add_erasing(routes, erasing)
-    recollections = Recollections(daemon=daemon, workers=pools.recollections, timeout_s=timeout_s)
-    _add_status(routes, Status(daemon=daemon), recollections)
-    exam = ExamView(daemon=daemon, answers=answers, workers=pools.recollections, timeout_s=timeout_s)
-    _add_seen(routes, remembered, exam, Rejects(daemon=daemon))
-    _add_health(routes, health)
-    _add_open_inference(
-        routes,
-        OpenInference(model=model, health=health, bodies=bodies, workers=pools.predictions, version=version),
-    )
+    app.add_middleware(Accounting, metrics=parts.metrics)  # the last is the first to see a request
+    routes = Routes(app, guard=parts.guard)
+    for add in (
+        _add_predictions, _add_teaching, _add_questions, _add_admin, _add_erasing, _add_status, _add_seen,
+        _add_health, _add_open_inference,
+    ):  # fmt: skip
+        add(routes, parts)
     _add_pages(routes, Page(), Description(app))
     check_declared(app)
     return app
 
 
-def _add_predictions(routes: Routes, predictions: Predictions) -> None:
+def _add_predictions(routes: Routes, parts: Parts) -> None:
+    predictions = Predictions(
+        answers=parts.answers, codec=parts.codec, bodies=parts.bodies, workers=parts.pools.predictions,
+        max_batch=parts.limits.max_batch,
+    )  # fmt: skip
     images = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGES}
     raw = {RAW: {"schema": dict(RAW_INPUT)}}
     routes.post(
@@ -126,7 +75,12 @@ def _add_predictions(routes: Routes, predictions: Predictions) -> None:
     )  # fmt: skip
 
 
-def _add_teaching(routes: Routes, examples: Examples, labels: Labels) -> None:
+def _add_teaching(routes: Routes, parts: Parts) -> None:
+    examples = Examples(
+        daemon=parts.daemon, codec=parts.codec, bodies=parts.bodies, workers=parts.pools.examples,
+        metrics=parts.metrics, max_batch=parts.limits.max_batch,
+    )  # fmt: skip
+    labels = Labels(joining=parts.joining, bodies=parts.bodies, workers=parts.pools.examples)
     rows = {MEDIA[0]: {"schema": dict(ROWS)}}
     routes.post(
         "/v1/examples", examples.push, ExamplesBody, role=Role.TEACH, answer=models.Accepted,
@@ -138,7 +92,11 @@ def _add_teaching(routes: Routes, examples: Examples, labels: Labels) -> None:
     )  # fmt: skip
 
 
-def _add_erasing(routes: Routes, erasing: Erasing) -> None:
+def _add_erasing(routes: Routes, parts: Parts) -> None:
+    erasing = Erasing(
+        daemon=parts.daemon, codec=parts.codec, bodies=parts.bodies, workers=parts.pools.erasures,
+        joining=parts.joining, timeout_s=parts.limits.requests_timeout_s,
+    )  # fmt: skip
     for path, erase in (("/v1/examples/{id:path}", erasing.by_id), ("/v1/examples", erasing.by_kind)):
         routes.add(
             "DELETE", path, erase, role=Role.OPERATE, answer=models.Erased, also=202, errors=(400, 409, 503)
@@ -151,7 +109,11 @@ def _add_pages(routes: Routes, page: Page, description: Description) -> None:
     routes.get("/openapi.json", description.show, role=OPEN, in_schema=False)
 
 
-def _add_admin(routes: Routes, admin: Admin) -> None:
+def _add_admin(routes: Routes, parts: Parts) -> None:
+    timeout_s = parts.limits.requests_timeout_s
+    admin = Admin(
+        daemon=parts.daemon, bodies=parts.bodies, workers=parts.pools.transplants, timeout_s=timeout_s
+    )
     routes.post("/v1/sleep", admin.sleep, NoBody, role=Role.OPERATE, answer=models.Requested)
     routes.post("/v1/checkpoint", admin.checkpoint, NoBody, role=Role.OPERATE, answer=models.Requested)
     role, answer = Role.OPERATE, models.Requested
@@ -163,8 +125,10 @@ def _add_admin(routes: Routes, admin: Admin) -> None:
         routes.post(path, begin, body, role=role, answer=answer, errors=(409, 503))
 
 
-def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStudio) -> None:
+def _add_questions(routes: Routes, parts: Parts) -> None:
     """Who labels sees what others sent."""
+    queue = QuestionQueue(asking=parts.asking, workers=parts.pools.questions)
+    label_studio = LabelStudio(joining=parts.joining, bodies=parts.bodies, workers=parts.pools.examples)
     shown = models.QuestionsDocument | list[models.LabelStudioTask]
     routes.get("/v1/questions", queue.show, role=Role.TEACH, answer=shown, errors=(400, 409, 503))
     routes.post(
@@ -179,7 +143,9 @@ def _add_questions(routes: Routes, queue: QuestionQueue, label_studio: LabelStud
     routes.get("/questions", QuestionPage().show, role=OPEN, answer="text/html")
 
 
-def _add_status(routes: Routes, status: Status, recollections: Recollections) -> None:
+def _add_status(routes: Routes, parts: Parts) -> None:
+    status, timeout_s = Status(daemon=parts.daemon), parts.limits.requests_timeout_s
+    recollections = Recollections(daemon=parts.daemon, workers=parts.pools.recollections, timeout_s=timeout_s)
     routes.get("/v1/status", status.status, role=Role.READ, answer=models.StatusDocument)
     routes.get("/v1/retention", status.retention, role=Role.READ, answer=models.RetentionDocument)
     routes.get("/v1/memory", status.memory, role=Role.READ, answer=models.MemoryDocument)
@@ -188,8 +154,13 @@ def _add_status(routes: Routes, status: Status, recollections: Recollections) ->
     routes.get("/v1/recollections", recollections.show, role=Role.READ, answer=shown, errors=errors)
 
 
-def _add_seen(routes: Routes, remembered: Remembered, exam: ExamView, rejects: Rejects) -> None:
+def _add_seen(routes: Routes, parts: Parts) -> None:
     """What the dashboard shows beside the present figures."""
+    remembered, rejects = parts.remembered, Rejects(daemon=parts.daemon)
+    exam = ExamView(
+        daemon=parts.daemon, answers=parts.answers, workers=parts.pools.recollections,
+        timeout_s=parts.limits.requests_timeout_s,
+    )  # fmt: skip
     for path, endpoint, answer, errors in (
         ("/v1/history", remembered.curves, models.HistoryDocument, (400, 409, 503)),
         ("/v1/versions", remembered.versions, models.VersionsDocument, (503,)),
@@ -200,16 +171,21 @@ def _add_seen(routes: Routes, remembered: Remembered, exam: ExamView, rejects: R
         routes.get(path, endpoint, role=Role.READ, answer=answer, errors=errors)
 
 
-def _add_health(routes: Routes, health: Health) -> None:
+def _add_health(routes: Routes, parts: Parts) -> None:
     """Who asks for health cannot hold a token; the series tell which classes there are and how well each is
     known."""
+    health = parts.health
     routes.get("/livez", health.live, role=OPEN, answer=models.Live)
     routes.get("/readyz", health.ready, role=OPEN, answer=models.Ready, errors=(400, 503))
     routes.get("/metrics", health.metrics, role=Role.READ, answer="text/plain")
 
 
-def _add_open_inference(routes: Routes, protocol: OpenInference) -> None:
+def _add_open_inference(routes: Routes, parts: Parts) -> None:
     """Health is open, that of the model included: it says nothing more. Metadata name the classes."""
+    protocol = OpenInference(
+        model=parts.model, health=parts.health, bodies=parts.bodies, workers=parts.pools.predictions,
+        version=parts.version,
+    )  # fmt: skip
     model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
     raw = {RAW: {"schema": {"type": "string", "format": "binary"}}}
     routes.get("/v2", protocol.server, role=Role.READ, answer=models.ServerMetadata)

@@ -10,13 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from streamlearner.decoding.codec import Codec, Schema
-from streamlearner.serving import Access, Serving
+from streamlearner.serving import Access, Ports, RequestLimits, Serving
 from streamlearner.telemetry.metrics import Metrics
 from tests.support.lent_connections import Connect
 from tests.support.serving_fakes import SHAPE, FakeDaemon, InProcess, tiny_predictor
 
 MakeServing = Callable[..., Serving]
-ACCESS = {field.name for field in fields(Access)}
+ACCESS, PORTS, LIMITS = ({field.name for field in fields(kind)} for kind in (Access, Ports, RequestLimits))
 
 
 @pytest.fixture
@@ -38,8 +38,12 @@ def make_serving(daemon: FakeDaemon, metrics: Metrics) -> Iterator[MakeServing]:
         given = {name: settings.pop(name) for name in ACCESS & settings.keys()}
         access = Access(**({"allowed_hosts": ["testserver", "x"]} | given))
         settings = {"codec": Codec(schema=Schema(SHAPE, "uint8")), "id_prefix": "run"} | settings
-        settings = {"host": "127.0.0.1"} | settings
-        serving = Serving(port=0, daemon=daemon, metrics=metrics, access=access, **settings)
+        ports = {"host": "127.0.0.1"} | {name: settings.pop(name) for name in PORTS & settings.keys()}
+        limits = {name: settings.pop(name) for name in LIMITS & settings.keys()}
+        serving = Serving(
+            ports=Ports(port=0, **ports), limits=RequestLimits(**limits), daemon=daemon, metrics=metrics,
+            access=access, **settings,
+        )  # fmt: skip
         made.append(serving)
         return made[-1]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from streamlearner.decoding.codec import Codec, Schema
-from streamlearner.serving import Access, Serving
+from streamlearner.serving import Access, Ports, Serving
 from streamlearner.telemetry.metrics import Metrics
 from tests.support.serving_fakes import SHAPE, FakeDaemon, InProcess, picture, tiny_predictor
 
@@ -60,8 +60,7 @@ MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(Heal
 def anyone(request: pytest.FixtureRequest) -> Iterator[InProcess]:
     codec = Codec(schema=Schema(SHAPE, "uint8")) if request.param == "with a schema" else Codec()
     serving = Serving(
-        host="127.0.0.1",
-        port=0,
+        ports=Ports(host="127.0.0.1", port=0),
         daemon=FakeDaemon(),
         metrics=Metrics(CollectorRegistry()),
         codec=codec,

@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from streamlearner.decoding.codec import Codec
-from streamlearner.serving import Serving
+from streamlearner.serving import Ports, Serving
 from streamlearner.telemetry.metrics import Metrics
 from tests.support.reference.markdown import code, table
 from tests.support.serving_fakes import FakeDaemon
@@ -21,7 +21,10 @@ Document = dict[str, Any]
 def document() -> Document:
     """What GET /openapi.json answers."""
     serving = Serving(
-        host="127.0.0.1", port=0, daemon=FakeDaemon(), metrics=Metrics(CollectorRegistry()), codec=Codec()
+        ports=Ports(host="127.0.0.1", port=0),
+        daemon=FakeDaemon(),
+        metrics=Metrics(CollectorRegistry()),
+        codec=Codec(),
     )
     try:
         found: Document = serving.application.openapi()
