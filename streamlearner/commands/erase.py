@@ -78,7 +78,7 @@ def told(answer: Erased) -> str:
         lines.append(f"not looked at: {unnamed} recollections of examples without an id")
     if not answer["checkpoints_renewed"]:
         lines.append("older checkpoints that still hold it are being replaced")
-    if removed["weights"]:
+    if removed["weights"] and answer["known"]:
         kept = ", ".join(map(str, answer["kept_versions"])) or "none"
         lines.append(
             f"weights may still bear its trace: {', '.join(removed['weights'])}; versions kept: {kept}"

@@ -86,8 +86,10 @@ def as_of(kept: Mapping[str, Any]) -> str:
 
 def ages(by_age: Mapping[str, float]) -> str:
     """Of classes by when they were last seen, in examples ago."""
-    named = (f"{percent(one)} {f'{int(age):,}' if age.isdigit() else age}" for age, one in by_age.items())
-    return "of classes last seen within so many examples: " + ", ".join(named)
+    when = {age: f"within {int(age):,} examples" if age.isdigit() else "longer ago" for age in by_age}
+    return "by when a class was last seen: " + ", ".join(
+        f"{percent(by_age[age])} {when[age]}" for age in when
+    )
 
 
 def transplant(last: Mapping[str, Any]) -> str:

@@ -89,7 +89,7 @@ def test_status_says_when_retention_was_measured_and_what_is_left_of_what_came_l
     kept = RETENTION | {"as_of": 12000, "by_age": {"1000": 0.95, "older": 0.4}}
     out = " ".join(status_of(ended, retention=kept)[1].replace("│", "").split())
     assert "90.0% of 20 exam examples, after 12,000 were learned" in out
-    assert "of classes last seen within so many examples: 95.0% 1,000, 40.0% older" in out
+    assert "by when a class was last seen: 95.0% within 1,000 examples, 40.0% longer ago" in out
 
 
 def test_status_of_many_classes_shows_the_worst(ended: Callable[..., Any]) -> None:
