@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from streamlearner.connectors.durable import sync_folder
 from streamlearner.connectors.letter_files import FILE_NAME as FILE_NAME
 from streamlearner.connectors.letter_files import rotate, tail
 from streamlearner.errors import StreamlearnerError
@@ -240,11 +241,3 @@ def write_all(file: int, block: bytes, at: int) -> None:
     while view:
         written = os.pwrite(file, view, at)
         view, at = view[written:], at + written
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

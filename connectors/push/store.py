@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from streamlearner.connectors.durable import sync_folder
 from streamlearner.errors import SourceError, StateInUse
 
 
@@ -76,7 +77,7 @@ class PushStore:
                 meta = (("format", _FORMAT), ("log", uuid.uuid4().hex))
                 writer.executemany("INSERT INTO meta VALUES (?, ?)", meta)
             writer.execute(_COUNT_START)
-        _fsync_folder(self.path.parent)
+        sync_folder(self.path.parent)
         problem = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise sqlite3.DatabaseError(problem)
@@ -211,11 +212,3 @@ def _lock(path: Path) -> int:
             "another path"
         ) from error
     return descriptor
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
