@@ -148,7 +148,7 @@ def test_memories_that_answer_together_are_one_graph_in_which_a_task_asks_those_
     inputs = digits(MANY)[0]
     found = exported(learner)
     for task in (None, "half 1") if named else (None,):
-        wanted, place = expected(learner.predictor(), inputs, task), None
+        wanted, place = expected(learner.predictor(), inputs, task), -1 if named else None
         if task is not None:
             assert (wanted == 0).any(), "the task restricts nothing"
             place = found.card.tasks.index(task)
