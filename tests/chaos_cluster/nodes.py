@@ -20,16 +20,16 @@ from tests.support.daemon_process import free_port
 CPUS = 8
 """Of a node: two nodes must hold all that runs, while a third is down."""
 END_S = 300.0
-UNHURRIED = {
+ENVIRONMENT = {
     "RAY_raylet_start_wait_time_s": "300",
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_health_check_timeout_ms": "60000",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
-"""Ray gives a node, and a proxy, few seconds to start: too few beside other tests."""
-
-
+"""Ray gives a node, and a proxy, few seconds to start: too few beside other tests. The last one: it looks for
+127.0.0.1 at the machine's address otherwise, where these nodes do not listen."""
 AGENT_PORTS = (
     "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port",
 )  # fmt: skip
@@ -40,7 +40,7 @@ class Nodes:
     are found by the store, and ended only if they are children of these nodes."""
 
     def __init__(self, config: Path, store: Store, log: Path) -> None:
-        os.environ.update(UNHURRIED)  # before Ray is imported, which reads them once
+        os.environ.update(ENVIRONMENT)  # before Ray is imported, which reads them once
         from ray.cluster_utils import Cluster
 
         self.store, self._log = store, log
