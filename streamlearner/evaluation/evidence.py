@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ ENOUGH = 0.5
 """Share of the classes of which there must be evidence."""
 DOUBT = 1.0
 """Standard errors by which another must be better than who answers now."""
+DOUBT_OF_KIN = 0.25
+"""The same between two who answer alike but for a few inputs: their errors are mostly the same."""
 
 
 class Evidence(nn.Module):
@@ -80,9 +82,17 @@ class Evidence(nn.Module):
         self.weights.zero_()
         self.changed.copy_(self.seen)
 
-    def best(self, now: str, exam_hits: Mapping[str, Tensor], labels: Tensor) -> str:
+    def best(
+        self,
+        now: str,
+        exam_hits: Mapping[str, Tensor],
+        labels: Tensor,
+        *,
+        akin: Collection[str] = (),
+    ) -> str:
         """Who of those in `exam_hits` should answer: `now`, who does, unless another is better beyond doubt.
-        `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples."""
+        `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples. Between two who are
+        `akin` there is less doubt."""
         rates, variances, judged = self._by_class(exam_hits, labels)
         if judged.float().mean() < ENOUGH:
             return now
@@ -91,7 +101,8 @@ class Evidence(nn.Module):
         absent = torch.tensor([name not in exam_hits for name in self.answerers])
         means, current = means.masked_fill(absent, -1.0), self.answerers.index(now)
         best = int(means.argmax())
-        margin = DOUBT * (variance[best] + variance[current]).sqrt()
+        doubt = DOUBT_OF_KIN if {now, self.answerers[best]} <= {*akin} else DOUBT
+        margin = doubt * (variance[best] + variance[current]).sqrt()
         return self.answerers[best] if means[best] - means[current] > margin else now
 
     def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -180,10 +180,10 @@ class Answering(nn.Module):
         make room: give `bits_for_recollections` to the memory afterwards."""
         # the live network must be better each time anew: by chance it often looks as good as its average
         now = AVERAGED if self.who == LIVE else self.who
-        who = self.evidence.best(now, {name: exam_hits[name] for name in self.names}, labels)
-        by_network = who in (AVERAGED, LIVE)
-        self.choice[0] = ANSWERERS.index(who)
-        self.choice[1] = self.choice[1] + 1 if by_network else 0
+        hits, akin = {name: exam_hits[name] for name in self.names}, (STATISTICS, BLEND)
+        who = self.evidence.best(now, hits, labels, akin=akin)
+        in_a_row = int(self.choice[1]) + 1 if who in (AVERAGED, LIVE) else 0
+        self.choice[:2] = torch.tensor([ANSWERERS.index(who), in_a_row])
         if int(self.choice[1]) >= SETTLED_AFTER and not self.choice[2]:
             self.settle()
 

@@ -58,6 +58,14 @@ def test_a_difference_that_may_be_chance_changes_nothing() -> None:
     assert made.best(CAREFUL, *exam((0.80, 0.99), (0.80, 0.99), of_each=25)) == HASTY
 
 
+def test_less_tells_of_two_who_are_akin() -> None:
+    shown = exam((0.80, 0.84), (0.80, 0.84), of_each=25)
+    assert evidence().best(CAREFUL, *shown, akin=(CAREFUL, HASTY)) == HASTY
+    assert evidence().best(CAREFUL, *shown, akin=(CAREFUL, "another")) == CAREFUL
+    same = exam((0.80, 0.80), (0.80, 0.80), of_each=25)
+    assert evidence().best(CAREFUL, *same, akin=(CAREFUL, HASTY)) == CAREFUL
+
+
 def test_after_a_change_of_meaning_the_exam_says_nothing_for_a_while() -> None:
     made = evidence()
     came(made, 0, careful=0.9, hasty=0.9)
