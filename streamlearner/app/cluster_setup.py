@@ -119,7 +119,7 @@ def check_cluster(config: Config) -> None:
     if config.cluster.store.startswith("memory:"):
         raise ConfigError("cluster.store: memory:// is seen by one process alone: take a folder or s3://")
     kind = METHODS.find(config.method.name).load()
-    if not issubclass(kind, Mergeable):
+    if not issubclass(kind, Mergeable) or not kind.can_merge:
         raise ConfigError(
             f"method.name: {config.method.name} remembers nothing that could be merged exactly: for a "
             "cluster choose recollection_replay or streaming_statistics"

@@ -14,6 +14,8 @@ from streamlearner.merging.shards import Indices, Recoded
 class Mergeable:
     """A method that remembers what can be merged exactly."""
 
+    can_merge: ClassVar[bool] = True
+    """False for one that is like another that can: a cluster refuses it at its start."""
     not_merged: ClassVar[tuple[str, ...]] = ("rng", "neocortex")
     """Submodules of shards, by dotted name, whose state `merge` does not read: a shard that was read for it
     alone has fresh ones."""

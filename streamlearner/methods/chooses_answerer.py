@@ -43,6 +43,10 @@ class ChoosesAnswerer(Remembering, Mergeable):
         networks = self.answering.networks_asked
         return self._log_probabilities(unit_interval(inputs), numbers, tasks, networks=networks)[who].exp()
 
+    def _as_learned(self, inputs: Tensor) -> Tensor:
+        """Raw inputs as they are learned, and remembered."""
+        return unit_interval(inputs)
+
     def graph(self) -> nn.Module:
         who, answering = self.answering.who, self.answering
         statistics = StatisticsGraph(answering.statistics) if answering.statistics else None

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.answering import LIVE, STATISTICS, Answering
-from streamlearner.methods.base import Experience, Observation, Rng, unit_interval
+from streamlearner.methods.base import Experience, Observation, Rng
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
 from streamlearner.methods.mirrors import Mirrors
@@ -130,7 +130,7 @@ class RecollectionReplay(ChoosesAnswerer):
     def observe(self, experience: Experience) -> Observation:
         if self.seen_classes.register(experience.labels, experience.tasks):
             self._grow()
-        new = unit_interval(experience.inputs)
+        new = self._as_learned(experience.inputs)
         self.hippocampus.network.update_input_statistics(new)
         numbers = self.answering.meet(experience.inputs)
         answers = self.answers_before(new, numbers, experience.tasks, thinned=experience.thinned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,7 @@ class Network(nn.Module):
         self._batch_statistics: BatchStatistics | None = None
         self.refused_last = False
         self._answers_as_it_trains: bool | None = None
+        self.cut, self._shape_at_cut = 0, torch.Size()
 
     @property
     def answers_as_it_trains(self) -> bool:
@@ -84,7 +85,9 @@ class Network(nn.Module):
 
     def update_input_statistics(self, inputs: Tensor) -> None:
         """Updates the running mean and variance of feature vectors [n, d], or of images where these are
-        standardised; call it before they are learned."""
+        standardised; call it before they are learned. Once the network is cut it changes nothing."""
+        if self.cut:
+            return
         if self.image_standardisation is not None:
             self.image_standardisation.update(inputs)
         first = self.body[0] if isinstance(self.body, nn.Sequential) else None
@@ -112,6 +115,36 @@ class Network(nn.Module):
         if self.refused_last is taken:  # modules take long to set anything
             self.refused_last = not taken
 
+    @torch.no_grad()
+    def cut_at(self, place: int, input_shape: tuple[int, ...]) -> None:
+        """Freezes the first modules of a body that is a row of them. From then on what `below` gives may
+        stand for images [n, *input_shape]."""
+        self.cut = place
+        self.train(self.training)
+        shown = torch.zeros(1, *input_shape, device=self.head.weight.device)
+        self._shape_at_cut = self._computed(shown, slice(place)).shape[1:]
+
+    @property
+    def features_at_cut(self) -> int:
+        return self._shape_at_cut.numel()
+
+    @torch.no_grad()
+    def below(self, images: Tensor) -> Tensor:
+        """What the frozen modules make of images [n, C, H, W], flat [n, features_at_cut]."""
+        return self._computed(self._standardised(images), slice(self.cut)).flatten(1).to(images.device)
+
+    def state_below(self) -> dict[str, Tensor]:
+        """Copies of all that is frozen, by name in the state dict."""
+        frozen = (*(f"body.{place}." for place in range(self.cut)), "image_standardisation.")
+        state = self.state_dict() if self.cut else {}
+        return {name: tensor.clone() for name, tensor in state.items() if name.startswith(frozen)}
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for place in range(self.cut):
+            self.body[place].eval()  # type: ignore[index]
+        return self
+
     def features(self, inputs: Tensor) -> Tensor:
         """The representation [n, f] of inputs [n, *input_shape]: the input of the head, and of a linear
         readout."""
@@ -126,20 +159,28 @@ class Network(nn.Module):
             if self._batch_statistics is None:
                 self._batch_statistics = BatchStatistics(self.body)
             self._batch_statistics.begin()
+        above = self.cut > 0 and inputs.ndim == 2
+        if above:
+            inputs = inputs.to(self.head.weight.device).reshape(len(inputs), *self._shape_at_cut)
+        else:
+            inputs = self._standardised(inputs)
+        alone = self.training and len(inputs) == 1 and not self.answers_as_it_trains
+        with of_one_example(self.body) if alone else nullcontext():
+            return self._computed(inputs, slice(self.cut, None) if above else None)
+
+    def _standardised(self, inputs: Tensor) -> Tensor:
         inputs = inputs.to(self.head.weight.device)
         if self.image_standardisation is not None:
             inputs = self.image_standardisation(inputs)
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        alone = self.training and len(inputs) == 1 and not self.answers_as_it_trains
-        with of_one_example(self.body) if alone else nullcontext():
-            return self._computed(inputs)
+        return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
 
-    def _computed(self, inputs: Tensor) -> Tensor:
+    def _computed(self, inputs: Tensor, part: slice | None = None) -> Tensor:
+        """Through the body, or `part` of its modules."""
+        body = self.body if part is None else self.body[part]  # type: ignore[index]
         if not self.half_precision:
-            return self.body(inputs)  # type: ignore[no-any-return]
+            return body(inputs)  # type: ignore[no-any-return]
         with torch.autocast(inputs.device.type, torch.bfloat16):
-            return self.body(inputs).float()  # type: ignore[no-any-return]
+            return body(inputs).float()  # type: ignore[no-any-return]
 
     def standardise_images(self) -> None:
         """Before any image is learned: from now on they are standardised by all that are met. Does nothing

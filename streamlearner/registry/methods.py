@@ -31,6 +31,14 @@ class RecollectionReplaySection(Section):
     """weight of staying near the averaged weights' answers for recollections"""
 
 
+class LateFreezeSection(RecollectionReplaySection):
+    """As recollection_replay's, and when it freezes."""
+
+    freeze_after: Count = 10_000
+    """examples of images after which the lower half of the network is frozen, and the memory recoded through
+    it"""
+
+
 class ElasticWeightConsolidationSection(Section):
     """Of elastic_weight_consolidation alone; they stand beside `method.name`."""
 
@@ -133,6 +141,12 @@ METHODS.register(
     "replays decoded codes",
     settings=RecollectionReplaySection,
     under="",
+)
+METHODS.register(
+    "late_freeze",
+    "streamlearner.methods.late_freeze:LateFreeze",
+    "recollection_replay that freezes its own lower half after a while",
+    settings=LateFreezeSection,
 )
 METHODS.register(
     "streaming_statistics",
