@@ -15,12 +15,12 @@ from streamlearner.methods.base import DualMemory, unit_interval
 from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Experience, Removed, Selection
 from streamlearner.methods.graphs import BothAnswer, NetworkAnswers, StatisticsAnswers
-from streamlearner.methods.mirrors import Mirrors
 from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import Network, in_mode
 from streamlearner.networks.head_rows import state_with_rows_at
 from streamlearner.statistics.graph import StatisticsGraph
+from streamlearner.statistics.mirrors import Mirrors
 
 
 class ChoosesAnswerer(Remembering, Mergeable):

@@ -20,13 +20,13 @@ from streamlearner.methods.answering import LIVE, STATISTICS, Answering
 from streamlearner.methods.base import Experience, Observation, Rng
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
-from streamlearner.methods.mirrors import Mirrors
 from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import Network, in_mode, sgd_step
 from streamlearner.registry.methods import RecollectionReplaySection
+from streamlearner.statistics.mirrors import Mirrors
 
 DISTORTION_EVERY_STEPS = 20
 """Steps between two measurements, as each costs as much as encoding a batch."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from streamlearner.app.learning import make_method
 from streamlearner.config.loading import load
 from streamlearner.methods.base import Experience
-from streamlearner.methods.mirrors import Mirrors
 from streamlearner.methods.recollection_replay import RecollectionReplay
+from streamlearner.statistics.mirrors import Mirrors
 from streamlearner.testing.states import differing
 
 SHAPE = (3, 8, 8)
