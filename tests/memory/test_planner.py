@@ -14,7 +14,7 @@ from streamlearner.associations.contract import Association
 from streamlearner.associations.gumbel import GumbelAssociation, parameter_bits
 from streamlearner.config.loading import Config, load
 from streamlearner.errors import ConfigError
-from streamlearner.memory.code_size import COLOUR_BITS, association_for, code_bits_for, feature_bits_for
+from streamlearner.memory.code_size import COLOUR_BITS, association_for, code_bits_for
 from streamlearner.memory.plan import Coding, Measured, Plan
 from streamlearner.memory.planner import Planner
 from streamlearner.memory.reservoir import RecollectionMemory
@@ -188,33 +188,6 @@ def test_what_was_measured_is_what_the_budget_alone_gives() -> None:
     for budget_bits, bits in ((62_720, 100), (313_600, 140)):
         assert code_bits_for("thumbnail", input_shape=DIGITS, budget_bits=budget_bits) == bits
     assert code_bits_for("transform", input_shape=FEATURES, budget_bits=62_720) == 128
-
-
-@pytest.mark.parametrize(
-    ("room_bits", "classes", "least", "most"),
-    [(15_360, 100, 32, 64), (245_760, 100, 96, 192), (15_360, 10, 48, 96), (245_760, 10, 192, 384)],
-)
-def test_codes_of_an_eyes_features_are_as_long_as_retained_most(
-    room_bits: int, classes: int, least: int, most: int
-) -> None:
-    """The best of 32, 64, 128, 256 and 512 bits, and what lies next to it on the side of the second best."""
-    assert least <= feature_bits_for(values=1_280, room_bits=room_bits, classes=classes) <= most
-    plan = planner((1_280,), room_bits, classes=classes).plan()
-    room = room_bits - plan.statistics_bits
-    assert plan.code_bits <= feature_bits_for(values=1_280, room_bits=room, classes=classes)
-
-
-def test_no_code_of_a_vector_is_longer_than_two_bits_a_value_nor_shorter_than_sixteen() -> None:
-    assert feature_bits_for(values=20, room_bits=10**7, classes=2) == 40
-    assert feature_bits_for(values=2_000, room_bits=64, classes=1_000) == 16
-    assert feature_bits_for(values=4, room_bits=0, classes=0) == 8
-
-
-def test_of_a_short_stream_of_vectors_each_example_has_the_bits_that_there_are() -> None:
-    asked = planner((1_280,), 60_000, classes=100)
-    assert asked.plan(examples=100_000).code_bits == asked.plan().code_bits < 64
-    assert asked.plan(examples=300).code_bits > 100
-    assert asked.plan(examples=300).recollections >= 300
 
 
 def test_a_larger_budget_never_keeps_fewer_recollections() -> None:
