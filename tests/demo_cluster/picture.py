@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 
-COLUMNS = 60
+COLUMNS = 54
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -54,7 +54,7 @@ def timeline(moments: Sequence[Moment], *, killed_s: float | None, asked: int, f
     table.add_row("[dim]predictions[/]", f"[blue]{spark([it.asked - it.failed for it in at])}[/]")
     words = f"{span_s:.0f} s from left to right; {asked} predictions asked, {failed} failed"
     return Panel(
-        Group(table, "", f"[dim]{words}[/]"), title="what was learned, published, answered", width=84
+        Group(table, "", f"[dim]{words}[/]"), title="what was learned, published, answered", width=80
     )
 
 
