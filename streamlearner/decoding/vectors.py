@@ -37,7 +37,7 @@ def _refusal(array: NDArray[Any], good: NDArray[np.bool_], *, may_miss: bool) ->
     place = int(np.argmin(good))
     value = float(array[place])
     found = "NaN" if math.isnan(value) else f"{value:g}, beyond float32"
-    if math.isinf(value):
-        found = "infinity"
+    if math.isinf(value):  # of a float32 array nobody knows what it was before
+        found = "infinity" if array.dtype.itemsize > 4 else "infinity, or a number beyond float32"
     expected = f"finite numbers{'' if may_miss else ABSENT}"
     return f"input holds {found} (number {place} of {len(array)}, from 0); expected {expected}"

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamlearner.evaluation.contradictions import CHEAP, Contradictions, Examples, Held
+from streamlearner.evaluation.contradictions import Contradictions, Examples, Held
 from streamlearner.evaluation.withheld import WithheldExamples
 
 FACTS_BITS = 3 * 32
@@ -66,7 +66,6 @@ class Exam(WithheldExamples):
         self._counts: dict[int, int] = {}
         self._held = 0
         self.contradictions = Contradictions()
-        self._ready: Held | None = None
         self._generator = torch.Generator().manual_seed(seed)
         self._gap = self._next_gap()
 
@@ -103,20 +102,14 @@ class Exam(WithheldExamples):
             return
         newer_tasks = np.full(len(labels), -1) if tasks is None else tasks.numpy()
         newer = Examples(inputs.reshape(len(labels), -1).numpy(), labels.numpy(), newer_tasks)
-        for place in reversed(self.contradictions.judge(newer, self._standing())):
+        held = self.read(slice(0, self._held)).reshape(self._held, -1).numpy()
+        facts = self._facts[: self._held]
+        # made ready each time: a copy that stayed would be memory beyond the budget
+        standing = Held(Examples(held, facts[:, 0], facts[:, 1]))
+        for place in reversed(self.contradictions.judge(newer, standing)):
             cls = int(self._facts[place, 0])
             self._drop(place)
             self._candidates[cls] = self._counts[cls]
-
-    def _standing(self) -> Held:
-        """What newer examples vote on; of a small exam kept until it changes."""
-        if (ready := self._ready) is None:
-            inputs = self.read(slice(0, self._held)).reshape(self._held, -1).numpy()
-            facts = self._facts[: self._held].copy()
-            ready = Held(Examples(inputs, facts[:, 0], facts[:, 1]))
-            if inputs.size <= CHEAP:
-                self._ready = ready
-        return ready
 
     def _next_gap(self) -> int:
         """Examples to skip before the next candidate: geometrically distributed, so that each example is a
@@ -135,7 +128,6 @@ class Exam(WithheldExamples):
         place = self._place(cls, before)
         if place is None:
             return False
-        self._ready = None
         self._inputs[place] = self.stored(example)
         self.contradictions.is_replaced(place)
         facts = (cls, -1 if tasks is None else int(tasks[i]), period, id)
@@ -191,7 +183,7 @@ class Exam(WithheldExamples):
 
     def _drop(self, place: int) -> None:
         """The last one takes its place; of the one that goes no byte stays."""
-        self._held, self._ready = self._held - 1, None
+        self._held -= 1
         self._counts[int(self._facts[place, 0])] -= 1
         self._inputs[place], self._facts[place] = self._inputs[self._held], self._facts[self._held]
         self._inputs[self._held], self._facts[self._held] = 0, 0
@@ -227,7 +219,6 @@ class Exam(WithheldExamples):
         destination[prefix + "gap"] = torch.tensor(self._gap)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        self._ready = None
         facts = state_dict.pop(prefix + "facts").numpy()
         inputs = state_dict.pop(prefix + "inputs").numpy()
         self.capacity = self._capacity(FACTS_BITS + ID_BITS * (facts.shape[1] > 3))

@@ -53,6 +53,8 @@ def test_a_class_that_was_erased_while_the_disk_refused_is_gone_after_the_next_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = [*messages(), erasure(80, by="label", name="dark")]
+    assert learned(tmp_path) == 80
+    assert named(tmp_path) == {"retention/dark", "retention/light"}
     with monkeypatch.context() as refusing:
         refusing.setattr(History, "erase_classes", lambda self, labels: False)
         assert learned(tmp_path, stream) == 81

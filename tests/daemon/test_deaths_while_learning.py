@@ -39,10 +39,10 @@ def life(folder: Path, die: Callable[[], None], at: int, **more: Any) -> int:
     def child() -> None:
         learn = Learner.learn
 
-        def deadly(self: Learner, batch: Batch) -> LearningResult:
+        def deadly(self: Learner, batch: Batch, **how: Any) -> LearningResult:
             if at in {message.offset for message in batch.messages}:
                 die()
-            return learn(self, batch)
+            return learn(self, batch, **how)
 
         Learner.learn = deadly  # type: ignore[method-assign]
         faulthandler.enable((folder / learning_mark.FATAL_SIGNAL).open("ab"))

@@ -121,9 +121,9 @@ def test_a_model_that_diverged_is_doubted_from_the_first_example_on(told: dict[s
 
 
 def test_steps_refused_batch_after_batch_are_a_doubt_and_a_single_one_is_none(tmp_path: Path) -> None:
-    def refuses(self: Learner, batch: Batch) -> LearningResult:
+    def refuses(self: Learner, batch: Batch, **how: Any) -> LearningResult:
         REFUSED.add()
-        return learn(self, batch)
+        return learn(self, batch, **how)
 
     learn = Learner.learn
     with pytest.MonkeyPatch.context() as patch:

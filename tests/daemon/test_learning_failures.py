@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,9 +39,9 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fails], None]:
     learn = Learner.learn
 
     def install(fail: Fails) -> None:
-        def failing(self: Learner, batch: Batch) -> LearningResult:
+        def failing(self: Learner, batch: Batch, **how: Any) -> LearningResult:
             fail(batch)
-            return learn(self, batch)
+            return learn(self, batch, **how)
 
         monkeypatch.setattr(Learner, "learn", failing)
 
