@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+BEYOND_TURNED, BEYOND_SHIFTED = "border", "replicate"
+"""What comes in, as `grid_sample` and as `pad` call it: the edge goes on."""
+
 
 class Augmentation:
     """Random translation, rotation, scaling and horizontal flip, drawn for each image separately.
@@ -65,7 +68,7 @@ class Augmentation:
             torch.stack([sine * mirror, cosine, down], 1),
         )
         grid = F.affine_grid(torch.stack([first, second], 1), list(inputs.shape), align_corners=False)
-        return F.grid_sample(inputs, grid.to(inputs.device), padding_mode="border", align_corners=False)
+        return F.grid_sample(inputs, grid.to(inputs.device), padding_mode=BEYOND_TURNED, align_corners=False)
 
     def _shifted(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
         n, depth, height, width = inputs.shape
@@ -75,7 +78,7 @@ class Augmentation:
         if self.flip:
             mirrored = torch.rand(n, 1, generator=generator) < 0.5
             columns = torch.where(mirrored, columns.flip(1), columns)
-        padded = F.pad(inputs, (shift,) * 4, mode="replicate")
+        padded = F.pad(inputs, (shift,) * 4, mode=BEYOND_SHIFTED)
         places = (rows[:, :, None] * (width + 2 * shift) + columns[:, None, :]).reshape(n, 1, height * width)
         flat = padded.reshape(n, depth, (height + 2 * shift) * (width + 2 * shift))
         return flat.gather(2, places.to(inputs.device).expand(-1, depth, -1)).reshape(inputs.shape)

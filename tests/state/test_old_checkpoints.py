@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from streamlearner.evaluation.evidence import Evidence
-from streamlearner.networks import averaged
+from streamlearner.networks import augmentation, averaged
 from streamlearner.state.format_upgrade import upgraded_tensors
 from tests.support.checkpoint_store import newest_files
 from tests.support.old_checkpoints import LAYOUTS, SCENARIOS, TOTAL, Play, layout, unpacked
@@ -78,6 +78,9 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             with pytest.MonkeyPatch.context() as patch:
                 # 0.1.0 began with the plain mean of the weights, which always answered
                 patch.setattr(averaged, "POLYNOMIAL", 0)
+                # and what augmentation moved in was black
+                patch.setattr(augmentation, "BEYOND_TURNED", "zeros")
+                patch.setattr(augmentation, "BEYOND_SHIFTED", "constant")
                 patch.setattr(Evidence, "best", lambda self, now, exam_hits, labels, akin: now)
                 play.learn(TOTAL)
             continued = play.said()
