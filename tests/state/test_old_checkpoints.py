@@ -67,7 +67,10 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     archive: Path = request.param
     name = archive.name.removesuffix(".tar.xz")
     old = json.loads(archive.with_name(f"{name}.json").read_text())
-    with unpacked(archive) as state:
+    with unpacked(archive) as state, pytest.MonkeyPatch.context() as before:
+        # what augmentation moved in was black, asleep, too: a sleep under way is taken up at once
+        before.setattr(augmentation, "BEYOND_TURNED", "zeros")
+        before.setattr(augmentation, "BEYOND_SHIFTED", "constant")
         written = newest_files(state)
         play = Play(name, old["settings"], state, learned=LATE)
         with play.daemon:
@@ -78,9 +81,6 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             with pytest.MonkeyPatch.context() as patch:
                 # 0.1.0 began with the plain mean of the weights, which always answered
                 patch.setattr(averaged, "POLYNOMIAL", 0)
-                # and what augmentation moved in was black
-                patch.setattr(augmentation, "BEYOND_TURNED", "zeros")
-                patch.setattr(augmentation, "BEYOND_SHIFTED", "constant")
                 patch.setattr(Evidence, "best", lambda self, now, exam_hits, labels, akin: now)
                 play.learn(TOTAL)
             continued = play.said()
