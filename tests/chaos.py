@@ -9,7 +9,6 @@ example once, and must end with the same bytes. `make chaos` runs it.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import signal
 import tempfile
@@ -18,10 +17,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.conftest import Broker, running_broker
-from tests.support.daemon_process import ROOT, DaemonProcess, differing, final_state
+from tests.support.daemon_process import DaemonProcess, differing, final_state
 from tests.support.digit_stream import DigitStream
-from tests.support.kafka_topic import made_topic
+from tests.support.kafka_broker import Broker, running_broker
+from tests.support.kafka_topic import make_topic
 from tests.support.recovery import (
     assert_each_example_counted_once,
     calm,
@@ -90,7 +89,7 @@ def run(broker: Broker, folder: Path, *, seed: int, faults: int) -> Counter[str]
     """One daemon harmed and one in peace. Raises AssertionError where a promise is broken."""
     partitions, steps, still_written = CASES[seed % len(CASES)]
     topic, stream = f"chaos-{seed}", DigitStream(rounds=1)
-    made_topic(broker, topic, partitions=partitions)
+    make_topic(broker, topic, partitions=partitions)
     write = stream.produce_beside if still_written else stream.produce
     pace = PACE_S if still_written else 0.0
     writer = write(broker.address, topic, partitions=partitions, pace=lambda _: time.sleep(pace))
@@ -116,10 +115,9 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=FAULTS_A_RUN)
     parser.add_argument("--first", type=int, default=0, help="the seed of the first run")
     asked = parser.parse_args()
-    script = Path(os.environ.get("STREAMLEARNER_SHARED", ROOT.parent / "shared")) / "kafka" / "broker"
     began_s, broken = time.monotonic(), 0
     sizes = [min(FAULTS_A_RUN, asked.faults - done) for done in range(0, asked.faults, FAULTS_A_RUN)]
-    with tempfile.TemporaryDirectory() as folder, running_broker(script, Path(folder) / "broker") as broker:
+    with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder) / "broker") as broker:
         for seed, faults in enumerate(sizes, asked.first):
             try:
                 met = run(broker, Path(folder), seed=seed, faults=faults)

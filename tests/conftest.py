@@ -5,26 +5,15 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-START_TIMEOUT_S = 90
-USER, PASSWORD = "alice", "secret"
-SETTINGS = (
-    "auto.create.topics.enable=false",
-    "sasl.enabled.mechanisms=PLAIN",
-    "listener.name.sasl_plaintext.plain.sasl.jaas.config="
-    f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";',
-)
+from tests.support.kafka_broker import Broker, NoBroker, running_broker, shared_folder
 
 LONGEST = (
     "integration/test_mnist_stream.py",
@@ -63,44 +52,10 @@ def forgets_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             del sys.modules[name]
 
 
-@dataclass(frozen=True)
-class Broker:
-    """A real broker whose data live in `data`: stopped or killed and started again, it keeps its address."""
-
-    script: Path
-    data: Path
-    address: str
-    sasl_address: str
-
-    def start(self) -> None:
-        command(self.script, "start", self.data)
-
-    def stop(self) -> None:
-        command(self.script, "stop", self.data)
-
-    def kill(self) -> None:
-        command(self.script, "stop", self.data, "--kill")
-
-    def segment(self, topic: str, partition: int = 0) -> Path:
-        """The only log segment of a small topic: what a test may damage while the broker is stopped."""
-        (path,) = (self.data / "log" / f"{topic}-{partition}").glob("*.log")
-        return path
-
-
-def command(script: Path, *arguments: str | Path) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, script, *arguments], capture_output=True, text=True, timeout=START_TIMEOUT_S
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"broker {arguments[0]}: {done.stderr or done.stdout}")
-    return done.stdout.splitlines()
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared material beside the repository (or where STREAMLEARNER_SHARED says)."""
-    beside = Path(__file__).resolve().parents[2] / "shared"
-    folder = Path(os.environ.get("STREAMLEARNER_SHARED", beside))
+    folder = shared_folder()
     if not folder.is_dir():
         pytest.skip(f"the shared folder is absent ({folder}); set STREAMLEARNER_SHARED")
     return folder
@@ -109,37 +64,23 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def broker(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One broker for the session, with a SASL listener. A test that stops it must start it again."""
-    script = shared / "kafka" / "broker"
-    if not script.exists():
-        pytest.skip(f"no Kafka broker in the shared folder ({script})")
-    if shutil.which("java") is None:
-        pytest.skip("java is not on the PATH: the Kafka broker needs Java 17 or newer")
-    with running_broker(script, tmp_path_factory.mktemp("broker")) as running:
-        yield running
-
-
-@contextmanager
-def running_broker(script: Path, data: Path) -> Iterator[Broker]:
-    """`data`, a folder, is gone afterwards."""
-    settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    plain, sasl = command(script, "start", data, "--listener", "SASL_PLAINTEXT", *settings)
     try:
-        yield Broker(script, data, address=plain, sasl_address=sasl.split()[1])
-    finally:
-        command(script, "stop", data, "--kill")
-        shutil.rmtree(data, ignore_errors=True)
+        with running_broker(tmp_path_factory.mktemp("broker")) as running:
+            yield running
+    except NoBroker as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
 def topic(broker: Broker, request: pytest.FixtureRequest) -> Callable[..., str]:
     """Makes fresh topics: `topic(partitions=3, config={...})`. Old timestamps stay: retention is off."""
-    from tests.support.kafka_topic import made_topic
+    from tests.support.kafka_topic import make_topic
 
     prefix = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
 
     def make(partitions: int = 1, config: dict[str, str] | None = None, name: str | None = None) -> str:
         name = name or f"{prefix}-{uuid.uuid4().hex[:12]}"
-        made_topic(broker, name, partitions=partitions, config=config)
+        make_topic(broker, name, partitions=partitions, config=config)
         return name
 
     return make

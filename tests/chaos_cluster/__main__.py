@@ -5,34 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from tests.chaos_cluster.rounds import NODES, a_round
+from tests.support.kafka_broker import running_broker
 
 HERE = Path(__file__).parents[2]
-
-
-@contextmanager
-def a_broker(script: Path, folder: Path) -> Iterator[Any]:
-    def told(*arguments: str) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, script, *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.splitlines()
-
-    started = told("start", str(folder))
-    try:
-        yield SimpleNamespace(address=started[0].split()[-1])
-    finally:
-        told("stop", str(folder), "--kill")
 
 
 def main() -> int:
@@ -41,7 +22,6 @@ def main() -> int:
     asked.add_argument("--round", type=int, default=10, help="events of one cluster")
     asked.add_argument("--nodes", type=int, default=NODES, help="of Ray, beside the head")
     asked.add_argument("--log", type=Path, default=HERE / ".cache" / "chaos-cluster.jsonl")
-    asked.add_argument("--broker", type=Path, default=HERE.parent / "shared" / "kafka" / "broker")
     asked.add_argument("--patience-s", type=float, default=900.0, help="to begin, and to end, a round")
     given = asked.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the broker and the nodes end, too
@@ -50,7 +30,7 @@ def main() -> int:
     while (left := given.events - sum(sum(it["events"].values()) for it in rounds)) > 0:
         with (
             tempfile.TemporaryDirectory(prefix="chaos-") as name,
-            a_broker(given.broker, Path(name) / "broker") as it,
+            running_broker(Path(name) / "broker") as it,
         ):
             found = a_round(
                 it,

@@ -13,8 +13,9 @@ from streamlearner.cluster.store import Store
 from tests.chaos_cluster.asking import Asking
 from tests.chaos_cluster.fates import Fate
 from tests.chaos_cluster.nodes import Nodes, until
-from tests.support.clusters import counted, make_topic, produce_digits
+from tests.support.clusters import counted, produce_digits
 from tests.support.daemon_process import free_port
+from tests.support.kafka_topic import make_topic
 
 PARTITIONS, NODES, AT_ONCE = 8, 3, 24
 PAUSE_S = 1.0, 12.0

@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 
 from streamlearner.app import build
 from streamlearner.cluster.lineage import Fenced
-from tests.support.clusters import Cluster, a_cluster, make_topic, produce_digits
+from tests.support.clusters import Cluster, a_cluster, produce_digits
+from tests.support.kafka_topic import make_topic
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 PARTITIONS, COUNT = 4, 320

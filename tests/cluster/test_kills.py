@@ -13,7 +13,8 @@ import pytest
 
 from streamlearner.cluster.learner import ClusterLearner
 from streamlearner.cluster.lineage import Fenced
-from tests.support.clusters import Cluster, a_cluster, make_topic, produce_digits
+from tests.support.clusters import Cluster, a_cluster, produce_digits
+from tests.support.kafka_topic import make_topic
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 EVENTS = int(os.environ.get("CLUSTER_EVENTS", "9"))

@@ -25,9 +25,10 @@ import yaml
 from streamlearner.app import build
 from streamlearner.config.loading import load
 from streamlearner.telemetry.cluster_series import PREFIX, SERIES
-from tests.support.clusters import make_topic, produce_digits
+from tests.support.clusters import produce_digits
 from tests.support.daemon_process import free_port
 from tests.support.http_surface import SURFACE
+from tests.support.kafka_topic import make_topic
 from tests.support.patience import Patience, cpu_seconds_of, cpu_steps
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]

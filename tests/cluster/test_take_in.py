@@ -15,8 +15,8 @@ from streamlearner.cluster.take_in import take_in
 from streamlearner.config.loading import Config
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import ConfigError, StateInUse
-from tests.support.clusters import Cluster, a_cluster, make_topic, produce_digits
-from tests.support.kafka_topic import producer
+from tests.support.clusters import Cluster, a_cluster, produce_digits
+from tests.support.kafka_topic import make_topic, producer
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 PARTITIONS = 4

@@ -16,9 +16,10 @@ from rich.console import Console
 from streamlearner.client import Client
 from streamlearner.commands.demo_run import Digits, accuracies, class_ordered, finetuned
 from streamlearner.errors import StreamlearnerError
-from tests.demo_cluster.broker import NoBroker, a_broker
+from tests.demo_cluster.broker import a_broker
 from tests.demo_cluster.picture import Moment, by_class, line, timeline
 from tests.demo_cluster.stage import Asker, Producer, Stage
+from tests.support.kafka_broker import NoBroker
 
 START_S, LEARN_S = 600.0, 900.0
 LOOK_EVERY_S, LINE_EVERY_S = 0.5, 3.0

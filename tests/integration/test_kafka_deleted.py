@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from kafka.admin import NewTopic
 
 from streamlearner.connectors.kafka import lost_topic
 from streamlearner.errors import PositionLost
-from tests.conftest import Broker, command
+from tests.support.kafka_broker import Broker, NoBroker, broker_script, command
 from tests.support.kafka_topic import Open, admin, numbered, produce, read
 from tests.support.patience import Patience, cpu_steps
 
@@ -21,9 +20,10 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture(scope="module")
 def broker(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    script = shared / "kafka" / "broker"
-    if not script.exists() or shutil.which("java") is None:
-        pytest.skip("no Kafka broker in the shared folder, or no Java")
+    try:
+        script = broker_script()
+    except NoBroker as missing:
+        pytest.skip(str(missing))
     data = tmp_path_factory.mktemp("generous")
     (address,) = command(script, "start", data, "--set", "auto.create.topics.enable=true")
     yield Broker(script, data, address=address, sasl_address="")

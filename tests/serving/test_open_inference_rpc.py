@@ -18,6 +18,7 @@ from tests.serving.conftest import MakeServing
 from tests.support.grpc_calls import MODEL, Caller, started
 from tests.support.patience import wait_until
 from tests.support.serving_fakes import picture, tiny_predictor
+from tests.support.sockets import ended
 
 pytest.importorskip("tritonclient.grpc", reason="tritonclient is missing: pip install 'streamlearner[test]'")
 
@@ -193,19 +194,6 @@ def compare(ours: Any, theirs: Any) -> None:
         assert (field.number, field.type) == (other.number, other.type), f"{ours.name}.{field.name}"
         if field.message_type is not None:
             compare(field.message_type, other.message_type)
-
-
-def ended(connection: socket.socket) -> bool:
-    """Whether the other side has closed it."""
-    connection.settimeout(0.05)
-    try:
-        while connection.recv(4096):
-            pass
-    except TimeoutError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def test_connections_are_bounded_and_a_silent_one_makes_room(make_serving: MakeServing) -> None:

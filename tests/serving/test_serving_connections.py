@@ -14,6 +14,7 @@ from streamlearner.serving import ConnectionLimits, Serving
 from tests.serving.conftest import MakeServing
 from tests.support.patience import wait_until
 from tests.support.serving_fakes import FakeDaemon, tiny_predictor
+from tests.support.sockets import ended
 
 MOST, SOON_S = 6, 0.3
 HEAD = b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n"
@@ -39,19 +40,6 @@ def connect(serving: Serving, sockets: list[socket.socket], first: bytes = b"") 
     sockets.append(socket.create_connection(serving.address, timeout=10.0))
     sockets[-1].sendall(first)
     return sockets[-1]
-
-
-def ended(one: socket.socket) -> bool:
-    """Whether the other side has closed it; what it sent before is dropped."""
-    one.settimeout(0.01)
-    try:
-        while one.recv(65_536):
-            pass
-    except TimeoutError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def live(serving: Serving) -> int:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
 from sklearn.datasets import load_digits
 
 from streamlearner.app.cluster import make_lineage
@@ -43,12 +41,6 @@ def produce_digits(broker: Any, topic: str, count: int, *, partitions: int, firs
             sent[label % partitions] += 1
         made.flush()
     return sent
-
-
-def make_topic(broker: Any, topic: str, *, partitions: int) -> None:
-    made = KafkaAdminClient(bootstrap_servers=broker.address, reconnect_backoff_max_ms=500)
-    made.create_topics([NewTopic(topic, partitions, 1)])
-    made.close()
 
 
 class Cluster:

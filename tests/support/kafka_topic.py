@@ -40,7 +40,7 @@ def admin(broker: Any) -> Iterator[KafkaAdminClient]:
         made.close()
 
 
-def made_topic(
+def make_topic(
     broker: Any, name: str, *, partitions: int = 1, config: Mapping[str, str] | None = None
 ) -> None:
     """Its messages may be as old as they like: nothing is deleted for its age."""
