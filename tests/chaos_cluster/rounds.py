@@ -56,10 +56,7 @@ def a_round(
     finally:
         ours.close()
     unexplained = asking.unexplained(fate.kills_of_answering_s)
-    found = counted(store, PARTITIONS)
-    assert [found[number]["offset"] for number in range(PARTITIONS)] == sent, (found, sent)
-    assert [found[number]["examples"] for number in range(PARTITIONS)] == sent, (found, sent)
-    assert sum(it["duplicates"] for it in found.values()) == 0, found
+    assert_each_is_counted_once(store, sent)
     assert not unexplained, unexplained
     return {
         "seed": seed,
@@ -69,6 +66,14 @@ def a_round(
         "versions": max(map(int, store.names("versions")), default=0),
         "seconds": round(time.monotonic() - began_s, 1),
     }
+
+
+def assert_each_is_counted_once(store: Store, sent: list[int]) -> None:
+    """`sent`: examples of each partition."""
+    found = counted(store, PARTITIONS)
+    assert [found[number]["offset"] for number in range(PARTITIONS)] == sent, (found, sent)
+    assert [found[number]["examples"] for number in range(PARTITIONS)] == sent, (found, sent)
+    assert sum(it["duplicates"] for it in found.values()) == 0, found
 
 
 def settings(broker: Any, topic: str, store: Store, port: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from streamlearner.telemetry.cluster_series import PREFIX, SERIES
-from tests.support.documents import lost
+from tests.support.documents import lost_by_grafana
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "cluster"
 RULES: list[dict[str, Any]] = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"][0]["rules"]
@@ -157,11 +157,6 @@ def test_panels_lie_side_by_side_have_a_unit_and_say_what_they_show() -> None:
 
 
 def test_the_dashboard_is_one_by_the_published_types_of_grafana() -> None:
-    dashboard = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
-    plugins = pytest.importorskip("grafana_foundation_sdk.cog.plugins")
-    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
-    plugins.register_default_plugins()
-    known = json.loads(encoder.JSONEncoder(sort_keys=True).encode(dashboard.Dashboard.from_json(BOARD)))
-    assert set(lost(BOARD, known)) == {
+    assert lost_by_grafana(BOARD) == {
         "annotations.list.titleFormat", "annotations.list.step",
     }  # fmt: skip

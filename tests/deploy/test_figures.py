@@ -14,7 +14,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from streamlearner.telemetry.metrics import Metrics
-from tests.support.documents import lost
+from tests.support.documents import lost_by_grafana
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 BOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/streamlearner.json").read_text())
@@ -111,12 +111,7 @@ def test_the_alertmanager_accepts_its_configuration() -> None:
 
 def test_the_dashboard_is_one_by_the_published_types_of_grafana() -> None:
     """What they do not know they leave out: of annotations and variables some keys are the data source's."""
-    dashboard = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
-    plugins = pytest.importorskip("grafana_foundation_sdk.cog.plugins")
-    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
-    plugins.register_default_plugins()
-    known = json.loads(encoder.JSONEncoder(sort_keys=True).encode(dashboard.Dashboard.from_json(BOARD)))
-    assert set(lost(BOARD, known)) == {
+    assert lost_by_grafana(BOARD) == {
         "annotations.list.titleFormat", "annotations.list.textFormat", "annotations.list.step",
         "templating.list.definition",
     }  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+import pytest
 
 
 def lost(written: Any, known: Any, path: str = "") -> Iterator[str]:
@@ -20,3 +23,13 @@ def lost(written: Any, known: Any, path: str = "") -> Iterator[str]:
             yield from lost(one, other, path)
     elif written != known:
         yield path
+
+
+def lost_by_grafana(board: Mapping[str, Any]) -> set[str]:
+    """Of a dashboard, by its published types. Skips where they are not installed."""
+    dashboard = pytest.importorskip("grafana_foundation_sdk.models.dashboard")
+    plugins = pytest.importorskip("grafana_foundation_sdk.cog.plugins")
+    encoder = pytest.importorskip("grafana_foundation_sdk.cog.encoder")
+    plugins.register_default_plugins()
+    known = json.loads(encoder.JSONEncoder(sort_keys=True).encode(dashboard.Dashboard.from_json(board)))
+    return set(lost(board, known))
