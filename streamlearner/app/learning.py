@@ -61,14 +61,7 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
         make_network=network,
         network=resolve_name(name=config.network.name, input_shape=shape),
         seed=seed_of(config, "transplant"),
-        exam=Exam(
-            budget_bits=config.exam.budget_bits,
-            fraction=config.exam.fraction,
-            input_shape=shape,
-            dtype=dtype,
-            seed=seed_of(config, "exam"),
-            image_bytes=config.exam.image_bytes,
-        ),
+        exam=_exam(config, shape=shape, dtype=dtype),
         prequential=Prequential(window=config.evaluation.prequential_window),
         tolerance=config.sleep.tolerance,
         significance=config.sleep.significance,
@@ -77,6 +70,17 @@ def make_learner(config: Config, *, schema: Schema, eye: Eye | None = None) -> L
         eye=eye,
         missing=_imputation(config, shape=shape),
         usual_batch=config.daemon.smallest_batch if config.daemon.batch_size == "auto" else None,
+    )
+
+
+def _exam(config: Config, *, shape: tuple[int, ...], dtype: torch.dtype) -> Exam:
+    return Exam(
+        budget_bits=config.exam.budget_bits,
+        fraction=config.exam.fraction,
+        input_shape=shape,
+        dtype=dtype,
+        seed=seed_of(config, "exam"),
+        image_bytes=config.exam.image_bytes,
     )
 
 

@@ -14,6 +14,7 @@ from streamlearner.evaluation.retention import by_age
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import ServedAccuracy
 from streamlearner.state.predictions import Predictions
+from streamlearner.telemetry.metrics import Metrics
 
 
 class Served(Protocol):
@@ -50,15 +51,7 @@ def status_document(
     progress = learner.progress if learner else None
     return {
         "ready": learner is not None and learner.method.classes > 0,
-        "examples": {
-            "learned": progress.learned if progress else 0,
-            "withheld": progress.withheld if progress else 0,
-            "rejected": state.tally.rejected,
-            "duplicate": state.tally.duplicate,
-            "tombstone": state.tally.tombstone,
-            "erased": state.tally.erased,
-            "erasure": state.tally.erasure,
-        },
+        "examples": _examples(state),
         "messages": state.tally.messages,
         "erased_ids": {"held": len(state.erased), "most": state.erased.window},
         "rejects": dict(state.tally.reasons),
@@ -70,11 +63,7 @@ def status_document(
         "asleep": state.asleep,
         "owed_steps": state.owed_steps,
         "refused_steps": state.events.refused_steps,
-        "pace": {
-            "batch_size": state.intake.pace.size,
-            "one_in": state.intake.pace.one_in,
-            "without_steps": progress.without_steps if progress else 0,
-        },
+        "pace": _pace(state),
         "sleeps": {
             "adopted": progress.adopted if progress else 0,
             "refused": progress.refused if progress else 0,
@@ -94,6 +83,24 @@ def status_document(
         "waiting_for_checkpoint": persistence.waiting,
         "uptime_s": round(uptime_s, 3),
     }
+
+
+def _examples(state: DaemonState) -> dict[str, int]:
+    progress, tally = state.learner.progress if state.learner else None, state.tally
+    return {
+        "learned": progress.learned if progress else 0,
+        "withheld": progress.withheld if progress else 0,
+        "rejected": tally.rejected,
+        "duplicate": tally.duplicate,
+        "tombstone": tally.tombstone,
+        "erased": tally.erased,
+        "erasure": tally.erasure,
+    }
+
+
+def _pace(state: DaemonState) -> dict[str, int]:
+    pace, without = state.intake.pace, state.learner.progress.without_steps if state.learner else 0
+    return {"batch_size": pace.size, "one_in": pace.one_in, "without_steps": without}
 
 
 def answered_document(predictions: Predictions | None) -> dict[str, Any] | None:
@@ -167,8 +174,7 @@ def by_factor(labels: LabelSpace, by_class: dict[int, float]) -> dict[str, float
 
 def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     """The same figures as Prometheus gauges."""
-    status, memory, retention = documents.status, documents.memory, documents.retention
-    metrics, learner, source = state.events.metrics, state.learner, state.source
+    status, metrics, source = documents.status, state.events.metrics, state.source
     state.events.doubted(status["doubts"])
     state.events.source_heard(source.connected)
     metrics.publish_source(connected=state.intake.connected, lag=source.lag(), held_back=source.held_back())
@@ -182,8 +188,13 @@ def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
             by_version=answered["by_version"],
             by_window=answered["by_window"],
         )
-    if learner is None:
-        return
+    if state.learner is not None:
+        _publish_learned(metrics, state.learner, documents.memory, documents.retention)
+
+
+def _publish_learned(
+    metrics: Metrics, learner: Learner, memory: dict[str, Any], retention: dict[str, Any]
+) -> None:
     metrics.publish_answerer(learner.method.route)
     names, accuracy = learner.labels, learner.exam_accuracy
     metrics.publish_served_accuracy(
