@@ -58,7 +58,8 @@ def refuse_poor_codes(method: Remembering, error: CodeError) -> CodeChoice | Non
         return None
     fallback: tuple[Association, float] | None = None
     for number, other in enumerate(_others(method)):
-        after = error(other) or 0.0
+        if (after := error(other)) is None:
+            continue
         if after <= WORST:
             return _chosen(method, other, before=before, after=after)
         if number == 0 and after < BETTER * before:
