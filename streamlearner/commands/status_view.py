@@ -111,6 +111,11 @@ def troubles(status: Mapping[str, Any]) -> list[str]:
         found.append(f"{held:,} messages are held back by a transaction that was not ended")
     if status["gaps"]:
         found.append(f"{status['gaps']:,} messages were gone before they could be read")
+    if left_out := status.get("pace", {}).get("without_steps"):
+        found.append(
+            f"{left_out:,} examples were learned without an optimiser step, as the stream was faster "
+            "(daemon.when_behind: thin)"
+        )
     return [*found, *status.get("doubts", {}).values()]
 
 

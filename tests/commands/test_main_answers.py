@@ -62,9 +62,11 @@ def test_status_shows_on_one_screen_what_a_person_asks_first(ended: Callable[...
 
 
 def test_status_puts_troubles_into_words(ended: Callable[..., Any]) -> None:
-    bad = STATUS | {"connected": False, "gaps": 7, "waiting_for_checkpoint": True}
+    pace = {"batch_size": 160, "one_in": 4, "without_steps": 1_234}
+    bad = STATUS | {"connected": False, "gaps": 7, "waiting_for_checkpoint": True, "pace": pace}
     out = status_of(ended, status=bad)[1]
-    assert out.count("trouble") == 3
+    assert out.count("trouble") == 4
+    assert "1,234 examples were learned without an optimiser step" in out
     assert "7 messages were gone before they could be read" in out
 
 

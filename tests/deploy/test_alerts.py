@@ -81,6 +81,13 @@ FIRING: dict[str, Case] = {
         [series(f'streamlearner_stream_lag{{partition="0",{D}}}', "20000+100x90")],
         "80m",
     ),
+    "StreamlearnerThinned": (
+        [
+            series(f"streamlearner_examples_without_steps_total{{{D}}}", "0x10 0+50x60"),
+            series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "0+100x70"),
+        ],
+        "20m",
+    ),
     "StreamlearnerCheckpointStale": (
         [
             series(f"streamlearner_checkpoint_last_success_timestamp_seconds{{{D}}}", "60x60"),
@@ -156,6 +163,7 @@ CALM = [
     series(f'streamlearner_doubts{{name="exam_small",{D}}}', "1x120"),
     series(f'streamlearner_stream_lag{{partition="0",{D}}}', "40 20 30 10x117"),
     series(f'streamlearner_examples_total{{outcome="learned",{D}}}', "0+100x120"),
+    series(f"streamlearner_examples_without_steps_total{{{D}}}", "0x120"),
     series(f'streamlearner_rejects_total{{reason="schema",{D}}}', "0+1x120"),
     series(f'streamlearner_rejects_total{{reason="learning_failed",{D}}}', "0x120"),
     series(f"streamlearner_checkpoint_last_success_timestamp_seconds{{{D}}}", "0+60x120"),

@@ -55,6 +55,7 @@ export function status(found) {
   const examples = found.examples || {},
     sleeps = found.sleeps || {},
     answered = found.answered || {},
+    pace = found.pace || {},
     labelled = answered.labelled || 0;
   show("method", [found.method, found.network].filter(Boolean).join(" · ").replaceAll("_", " "));
   tile("prequential", percent(found.prequential_accuracy), "answered rightly before learning");
@@ -76,11 +77,13 @@ export function status(found) {
     known(latest.examples_per_s) && amount(latest.examples_per_s) + "/s",
     examples.withheld && whole(examples.withheld) + " withheld",
     examples.rejected && whole(examples.rejected) + " rejected",
+    pace.without_steps && whole(pace.without_steps) + " without a step",
   );
   tile(
     "lag",
     known(examples.learned) ? whole(lag) : "–",
     found.connected === false ? "the source does not answer" : lag ? "messages wait" : "up to date",
+    pace.one_in > 1 && "one example in " + whole(pace.one_in) + " gets steps",
     found.gaps && whole(found.gaps) + " lost",
   );
   tile(
