@@ -28,7 +28,7 @@ from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import resolve_name
 from streamlearner.networks.imputation import MeanImputation
 from streamlearner.networks.precision import choose
-from streamlearner.registry.methods import METHODS
+from streamlearner.registry.methods import METHODS, LateFreezeSection
 from streamlearner.registry.part import TARGET
 
 
@@ -127,4 +127,10 @@ def check_method(config: Config) -> None:
             f"daemon.when_behind: thin is for methods that can leave steps out; {config.method.name} learns "
             "each example by what else it keeps: set daemon.when_behind to wait"
         )
-    kind.check(config.method.settings_of())
+    settings = config.method.settings_of()
+    if isinstance(settings, LateFreezeSection) and settings.patience and not config.evaluation.readout:
+        raise ConfigError(
+            "evaluation.readout is false, but method.late_freeze.patience heeds it: set it to true, or leave "
+            "patience out"
+        )
+    kind.check(settings)

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,9 +100,10 @@ class Config(Section):
         for key, _ in choosers(type(self)):
             for idle in set(getattr(self, key).idle_sections()) - _SECTIONS_OF_0_1:
                 counted.get(key, {}).pop(idle, None)
-        for (section, name), default in _ADDED.items():
-            if counted[section].get(name) == default:
-                del counted[section][name]
+        for (*sections, name), default in _ADDED.items():
+            held: dict[str, Any] = reduce(lambda within, key: within.get(key, {}), sections, counted)
+            if name in held and held[name] == default:
+                del held[name]
         counted = {key: value for key, value in counted.items() if value != {}}  # `limits` was no section
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
@@ -137,6 +139,7 @@ _ADDED = {
     ("daemon", "smallest_batch"): 10, ("daemon", "largest_batch"): 160,
     ("daemon", "when_behind"): "wait",
     ("memory", "id_bits"): 16, ("codec", "erased_ids"): 100_000,
+    ("method", "late_freeze", "patience"): None,
 }  # fmt: skip
 """Settings since 0.1.0 with their defaults, which change no former digest either."""
 

@@ -41,6 +41,8 @@ class Examined(LearnerState):
         if self.measures_readout:
             found = grading.measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
             self.readout = found
+            if "overall" in found:
+                self.method.heed_readout(found["overall"])
 
     def _choose_anew(self, before: int, withheld: Tensor) -> CodeChoice | None:
         """Who answers and, where its codes are poor, how the method codes, where that is due: `before`

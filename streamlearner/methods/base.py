@@ -16,6 +16,7 @@ from streamlearner.methods.experience import Observation as Observation
 from streamlearner.methods.experience import Removed, Selection
 from streamlearner.methods.experience import raw as raw
 from streamlearner.methods.experience import unit_interval as unit_interval
+from streamlearner.methods.parameters import parameter_bits
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.frozen import frozen_copy
@@ -177,6 +178,10 @@ class DualMemory(nn.Module, ABC):
         """Told now and then which examples of the exam each answerer has right, [n] bool, and their `labels`
         [n]: another one may answer from now on."""
 
+    def heed_readout(self, accuracy: float) -> None:
+        """Told after each sleep the accuracy of a linear readout of `features` on the exam, if there is one:
+        it may change how is learned from now on."""
+
     @property
     def unsettled(self) -> bool:
         """Whether each batch may change the answers much: what is served then follows at once."""
@@ -215,13 +220,7 @@ class DualMemory(nn.Module, ABC):
 
     def parameter_bits(self) -> dict[str, int]:
         """Bits of parameters and buffers by top-level submodule (or own buffer), without `stores`."""
-        own = [*self.named_parameters(recurse=False), *self.named_buffers(recurse=False)]
-        bits, stores = {name: 8 * it.nbytes for name, it in own}, tuple(f"{each}." for each in self.stores)
-        for part, child in self.named_children():
-            if part not in self.stores:  # whose state would be a copy of all that they hold
-                held = child.state_dict(prefix=f"{part}.").items()
-                bits[part] = sum(8 * tensor.nbytes for name, tensor in held if not name.startswith(stores))
-        return bits
+        return parameter_bits(self, without=self.stores)
 
     @property
     def fullness(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from streamlearner.associations.contract import Association
 from streamlearner.associations.vector import VectorAssociation
@@ -18,6 +18,7 @@ from streamlearner.memory.code_size import LEAST_FEATURE_BITS, code_bits_for
 from streamlearner.merging.shards import Indices, Recoded
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.components import Components
+from streamlearner.methods.plateau import Plateau
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from streamlearner.networks.base import Network
 from streamlearner.networks.halves import halfway
@@ -28,9 +29,10 @@ AT_ONCE = 256
 
 
 class LateFreeze(RecollectionReplay):
-    """As `RecollectionReplay` until `freeze_after` examples were learned. Then the lower half of the averaged
-    weights is frozen for good, each recollection is decoded, shown to it, and stored as a code of what it
-    gives; from then on new examples are coded so, and steps train the upper half alone.
+    """As `RecollectionReplay` until `freeze_after` examples were learned, or the readout did not rise for
+    `patience` sleeps in a row. Then the lower half of the averaged weights is frozen for good, each
+    recollection is decoded, shown to it, and stored as a code of what it gives; from then on new examples are
+    coded so, and steps train the upper half alone.
 
     Differs from both: no base of classes is learned in advance, and codes are those of any feature vector.
     Inputs that are no images, and networks that are no row of modules, are never frozen. A sleep that is
@@ -39,14 +41,17 @@ class LateFreeze(RecollectionReplay):
     """
 
     cut: Tensor
+    readouts: Plateau
     can_merge = False
-    freeze_after: int = 10_000
+    freeze_after: int | None = 10_000
+    patience: int | None = None
 
     @classmethod
     def build(cls, settings: RecollectionReplaySection, components: Components) -> Self:
         assert isinstance(settings, LateFreezeSection)
         made = super().build(settings, components)
-        made.freeze_after = settings.freeze_after
+        made.freeze_after, made.patience = settings.freeze_after, settings.patience
+        made.readouts = Plateau()
         return made
 
     @property
@@ -58,9 +63,19 @@ class LateFreeze(RecollectionReplay):
         return not self.is_cut
 
     def observe(self, experience: Experience) -> Observation:
-        if not self.is_cut and self.memory.seen >= self.freeze_after and self._halves:
+        if self._is_time and self._halves:
             self._freeze()
         return super().observe(experience)
+
+    @property
+    def _is_time(self) -> bool:
+        seen_enough = self.freeze_after is not None and self.memory.seen >= self.freeze_after
+        stopped_rising = self.patience is not None and int(self.readouts.flat) >= self.patience
+        return not self.is_cut and (seen_enough or stopped_rising)
+
+    def heed_readout(self, accuracy: float) -> None:
+        if not self.is_cut:
+            self.readouts.add(accuracy, classes=self.classes)
 
     @property
     def _halves(self) -> int:
@@ -113,9 +128,14 @@ class LateFreeze(RecollectionReplay):
     def revert(self, neocortex: dict[str, Tensor]) -> None:
         """Above the cut: what lies below stays, as all codes are of what it gives."""
         below = self.hippocampus.average.state_below()
+        self.readouts.begin_anew()
         super().revert(neocortex)
         for network in self._networks:
             network.load_state_dict(below, strict=False)
+
+    def switch(self, network: nn.Module) -> None:
+        self.readouts.begin_anew()
+        super().switch(network)
 
     def merge(
         self, shards: Sequence[Self], indices: Sequence[Indices], generator: torch.Generator

@@ -34,9 +34,16 @@ class RecollectionReplaySection(Section):
 class LateFreezeSection(RecollectionReplaySection):
     """As recollection_replay's, and when it freezes."""
 
-    freeze_after: Count = 10_000
+    freeze_after: Count | None = Field(default=10_000)
     """examples of images after which the lower half of the network is frozen, and the memory recoded through
-    it"""
+    it; null: only by patience"""
+    patience: Count | None = Field(default=None, examples=[3])
+    """also freezes once the readout (evaluation.readout) did not rise for so many sleeps in a row; the count
+    begins anew with each new class. null: only by freeze_after"""
+
+    def usable(self) -> None:
+        if self.freeze_after is None and self.patience is None:
+            raise ValueError("expected a number for freeze_after or patience: without both nothing freezes")
 
 
 class ElasticWeightConsolidationSection(Section):
