@@ -10,6 +10,7 @@ main.py        the process
 connection.py  one lent connection
 requests.py    what a plain request is, and its answer
 questions.py   requests that wait, and what goes to the daemon at once
+returning.py   clients in a closed loop, whose next requests are about to come
 frames.py      how both processes speak
 sockets.py     how a socket goes from one process to the other
 

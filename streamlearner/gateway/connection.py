@@ -27,7 +27,13 @@ class Desk(Protocol):
     write_timeout_s: float
     is_closing: bool
 
-    def ask(self, query: Query, asker: Asker, answered: Callable[[Reply, Told | None], None]) -> None: ...
+    def ask(
+        self,
+        connection: Connection,
+        query: Query,
+        asker: Asker,
+        answered: Callable[[Reply, Told | None], None],
+    ) -> None: ...
 
     def give_back(self, connection: Connection, data: bytes) -> None:
         """The daemon goes on with the connection, and these bytes of it."""
@@ -126,7 +132,7 @@ class Connection(asyncio.Protocol):
             return self._leave(bytes(self._buffer))
         self._waits = True
         asker = Asker(len(query.inputs), self.address, self._head.authorization, time.perf_counter())
-        self.desk.ask(query, asker, self._answered)
+        self.desk.ask(self, query, asker, self._answered)
 
     def _read_head(self) -> bool:
         """Whether the head of a plain request has come."""

@@ -50,7 +50,7 @@ class Gateway(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
         loop = asyncio.get_running_loop()
-        self._questions = Questions(write=transport.write, soon=loop.call_soon)
+        self._questions = Questions(write=transport.write, soon=loop.call_soon, later=loop.call_later)
         loop.add_reader(self._passing, self._take)
         loop.call_later(BUSY_S / 2, self._rest)
         sockets.send(self._passing, [READY])
@@ -64,9 +64,15 @@ class Gateway(asyncio.Protocol):
         if not self.over.done():
             self.over.set_result(None)
 
-    def ask(self, query: Query, asker: Asker, answered: Callable[[Reply, Told | None], None]) -> None:
+    def ask(
+        self,
+        connection: Connection,
+        query: Query,
+        asker: Asker,
+        answered: Callable[[Reply, Told | None], None],
+    ) -> None:
         assert self._questions is not None
-        self._questions.ask(query, asker, answered)
+        self._questions.ask(connection.number, query, asker, answered)
 
     def give_back(self, connection: Connection, data: bytes) -> None:
         """The socket stays open in the daemon; where the queue to it is full, it is closed instead."""
@@ -76,13 +82,18 @@ class Gateway(asyncio.Protocol):
         if not sockets.send(self._passing, [BACK, connection.number], handles):
             self.lost(connection)
         os.close(handles[1])
-        self._connections.discard(connection)
+        self._forget(connection)
         transport.abort()
 
     def lost(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        self._forget(connection)
         sockets.send(self._passing, [LOST, connection.number])
         self._end_if_done()
+
+    def _forget(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if self._questions is not None:
+            self._questions.left(connection.number)
 
     def headers(self) -> bytes:
         now = int(time.time())

@@ -44,7 +44,13 @@ class Desk:
     def __init__(self) -> None:
         self.given_back: list[bytes] = []
 
-    def ask(self, query: Query, asker: Asker, answered: Callable[[Reply, Told | None], None]) -> None:
+    def ask(
+        self,
+        connection: Connection,
+        query: Query,
+        asker: Asker,
+        answered: Callable[[Reply, Told | None], None],
+    ) -> None:
         told = Told("id", [("odd", 1.0, None)])
         answered(Reply("1", "fast", [told]), told)
 

@@ -2,61 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
-from streamlearner.gateway.frames import Asker, Frames, Group, Reply, Told, groups
-from streamlearner.gateway.questions import AT_ONCE, UNDER_WAY, Questions
-from streamlearner.gateway.requests import Query
-
-
-class Daemon:
-    """What is asked of it; it answers each input with the number in it."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[int, list[Group]]] = []
-        self.later: list[Callable[[], None]] = []
-        self.frames = Frames()
-        self.questions = Questions(write=self.hear, soon=self.later.append)
-
-    def hear(self, data: bytes) -> None:
-        self.asked += [(number, groups(message)) for number, message in self.frames.feed(data)]
-
-    def turn(self) -> None:
-        """The next turn of the event loop."""
-        due, self.later[:] = list(self.later), []
-        for call in due:
-            call()
-
-    def answer(self) -> None:
-        number, asked = self.asked.pop(0)
-        found = []
-        for group in asked:
-            inputs = np.frombuffer(group.data, group.dtype).reshape(-1, *group.shape)
-            rows = iter(inputs.reshape(len(inputs), -1)[:, 0].tolist())
-            told: list[Told | None] = [
-                Told("id", [(next(rows), 1.0, None) for _ in range(asker.inputs)]) for asker in group.askers
-            ]
-            found.append(Reply("1", "fast", told))
-        self.questions.hear([number, found])
-        self.turn()
-
-
-def ask(daemon: Daemon, heard: list[Any], *levels: float, task: Any = None, size: int = 2) -> None:
-    inputs = np.array([[level] * size for level in levels], np.float32)
-
-    def hears(reply: Reply, told: Told | None) -> None:
-        heard.append([label for label, _, _ in told.answers] if told else None)
-
-    daemon.questions.ask(Query(inputs, task, False), Asker(len(levels), "a", "", 0.0), hears)
-
-
-def sizes(daemon: Daemon) -> list[list[int]]:
-    """How many requests each group of each question has."""
-    return [[len(group.askers) for group in asked] for _, asked in daemon.asked]
+from streamlearner.gateway.questions import AT_ONCE, UNDER_WAY
+from tests.support.asked_questions import Daemon, ask, sizes
 
 
 def test_what_comes_in_one_turn_is_asked_together_and_at_once() -> None:

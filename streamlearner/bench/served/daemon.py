@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -50,6 +51,7 @@ def main() -> None:
     gateway = sys.argv[1:] != ["false"]
     with fixture.daemon({**SETTINGS, "daemon.at_end": "serve", "serving.gateway": gateway}, []) as daemon:
         daemon.state.intake.source = source
+        gc.freeze()  # as `streamlearner run` does: a full collection would hold up everything for 0.1 s
         threading.Thread(target=_obey, args=(daemon, source), daemon=True).start()
         daemon.run()
 
