@@ -56,9 +56,21 @@ class StateInUse(StreamlearnerError):
 class InvalidInput(StreamlearnerError):
     """A request or message whose content cannot be used; edges turn it into a Reject or an HTTP 400.
 
-    `reason` is one of a small fixed set (a metric label); the text is for a person.
+    `reason` is one of a small fixed set (a metric label); the text is for a person, and `readable`, whatever
+    it quotes.
     """
 
     def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
+        super().__init__(readable(text))
         self.reason = reason
+
+
+def readable(text: str) -> str:
+    """`text`, with what cannot be shown escaped as Python would: controls and line ends, which would forge
+    lines of a log, and lone surrogates, which JSON may hold and no UTF-8 (`"\\ud800"`)."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )

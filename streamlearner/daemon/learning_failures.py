@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from streamlearner.daemon.named_messages import named, names_in, stretches
-from streamlearner.errors import CheckpointError, StreamlearnerError
+from streamlearner.errors import CheckpointError, StreamlearnerError, readable
 from streamlearner.state.learning_mark import FailureRecord, LearningMark, fatal_signal
 from streamlearner.stream import Message, Reject
 
@@ -133,7 +133,7 @@ class LearningFailures:
         error.add_note(f"while learning {where}")
         for name, message in self._learning.items():
             self._add(name, FAILURE, _checksum(message))
-        self._judge(self._learning, where, f"{type(error).__name__}: {error}")
+        self._judge(self._learning, where, readable(f"{type(error).__name__}: {error}"))
 
     def _add(self, name: Name, weight: int, checksum: int | None) -> None:
         known = self._known.setdefault(name, Failing())

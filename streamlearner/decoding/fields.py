@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
@@ -105,8 +106,8 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float | Decimal) and value == value and value % 1 == 0:
-        return int(value)
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == math.floor(value):
+        return int(value)  # not by `% 1`, which Decimal refuses beyond 28 digits
     if isinstance(value, UUID | date | time):
         return str(value)
     if isinstance(value, Mapping):

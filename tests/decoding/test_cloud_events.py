@@ -11,6 +11,7 @@ import pytest
 
 from streamlearner.app.codec import make_codec
 from streamlearner.config.given import load_config
+from streamlearner.connectors.kafka.dead_letters import record
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.fields import Fields
 from streamlearner.stream import Message
@@ -129,6 +130,23 @@ def test_what_is_no_event_is_rejected_as_that(message: Message) -> None:
 )
 def test_what_is_wrong_within_an_event_has_its_own_reason(message: Message, reason: str) -> None:
     assert reason_of(message) == reason
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        event(data=DATA, specversion="\ud800"),
+        event(data=DATA, specversion="2\n12:00:00 INFO    all is well \x1b[2J\u202e"),
+        event(data=DATA, datacontenttype="\ud800"),
+        event(data=DATA, datacontenttype="a/b\nc"),
+    ],
+)
+def test_what_is_said_of_an_event_can_be_written_anywhere_whatever_it_quotes(message: Message) -> None:
+    (reject,) = Codec().decode([message])[1]
+    assert reject.detail.isprintable()
+    assert reject.detail.isascii()
+    headers = dict(record(reject, True)["headers"])
+    assert headers["__streams.errors.message"].decode() == reject.detail
 
 
 def test_an_event_of_the_sdk_is_read() -> None:

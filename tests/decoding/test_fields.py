@@ -18,6 +18,7 @@ from streamlearner.config.given import load_config
 from streamlearner.decoding.codec import Codec, Example
 from streamlearner.decoding.fields import Fields
 from streamlearner.decoding.inputs import Limits
+from streamlearner.decoding.labels import parse_label
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Message, Reject
 
@@ -109,6 +110,15 @@ def test_decimals_are_numbers() -> None:
         {"a": Decimal("1.25"), "b": 1, "label": Decimal(4)}, reason="json"
     )
     assert (example["input"], example["label"]) == ([1.25, 1], 4)
+
+
+def test_a_decimal_of_more_digits_than_python_divides_by_names_an_example_or_is_refused() -> None:
+    long = 10**37 + 1  # as a column of decimal(38, 0) holds
+    example = Fields().example({"input": [1], "label": 1, "id": Decimal(long)}, reason="record")
+    assert example["id"] == long
+    for value in (Decimal(long), Decimal(long) + Decimal("0.5"), Decimal("NaN"), Decimal("Infinity")):
+        with pytest.raises(InvalidInput):
+            parse_label(Fields().example({"input": [1], "label": value}, reason="record")["label"])
 
 
 def test_what_the_record_lacks_the_headers_say() -> None:
