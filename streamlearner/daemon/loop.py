@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from streamlearner.daemon import snapshot, tracing, transplants
+from streamlearner.daemon import changed_settings, snapshot, tracing, transplants
 from streamlearner.daemon.erasures import Erasures
 from streamlearner.daemon.intake import TakenBatch
 from streamlearner.daemon.persistence import Persistence
@@ -227,7 +227,7 @@ class Daemon:
         state = self.state
         state.failures.recover()
         if (found := self.persistence.latest()) is not None:
-            snapshot.restore(state, found)
+            changed_settings.restore(state, found, settings=self.persistence.settings)
             log.info("restored checkpoint %d: %d messages taken", found.number, state.tally.messages)
         state.intake.taken = state.tally.messages
         state.follow(self.persistence.restored(state.tally.messages, newest_version=state.newest_version))

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from streamlearner.daemon.aside import ASIDE_BYTES, Aside, Written, only_told
+from streamlearner.daemon.changed_settings import compare
 from streamlearner.daemon.exports import Exports
 from streamlearner.daemon.snapshot import Snapshot, adopted_version
-from streamlearner.errors import ConfigError, StreamlearnerError
+from streamlearner.errors import StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Lineage, Version, Versions
 from streamlearner.stream import Source
@@ -229,13 +230,7 @@ class Persistence:
         for skipped in found.skipped:
             self.metrics.count_unreadable_checkpoint()
             log.error("checkpoint %d was skipped: %s", skipped.number, skipped.problem)
-        if found.manifest.method != self.method:
-            raise ConfigError(
-                f"checkpoint {found.path} was learned by method {found.manifest.method}, the configuration "
-                f"says {self.method}: set method.name back, or choose another state_dir"
-            )
-        if found.manifest.config_digest != self.config_digest:
-            log.warning("settings that shape learning have changed since checkpoint %d", found.number)
+        compare(found, method=self.method, digest=self.config_digest, settings=self.settings)
         size_bytes, saved_s = self.checkpoints.size_bytes(), found.manifest.created
         self.metrics.publish_checkpoint(size_bytes=size_bytes, saved_s=saved_s)
         if self._exports is not None:

@@ -177,3 +177,40 @@ def test_a_checkpoint_of_another_method_is_refused_by_name(tmp_path: Path) -> No
     other = build(settings(tmp_path, method__name="finetune"), source=MemorySource(STREAM))
     with pytest.raises(ConfigError, match="recollection_replay, the configuration says finetune"):
         other.run()
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "named"),
+    [
+        (
+            {"memory__sampling": "balanced"},
+            {"memory__sampling": "reservoir"},
+            "memory.sampling was 'balanced', is 'reservoir'",
+        ),
+        (
+            {"association__name": "raw", "seed": 1},
+            {"association__name": "gumbel", "association__variables": 8, "seed": 2},
+            "association.name was 'raw', is 'gumbel'; association.variables was 62, is 8; seed was 1, is 2",
+        ),
+    ],
+    ids=["sampling", "association"],
+)
+def test_what_a_checkpoint_does_not_fit_is_a_setting_for_a_person_to_set_back(
+    tmp_path: Path, before: dict[str, Any], then: dict[str, Any], named: str
+) -> None:
+    run(settings(tmp_path, **before), MemorySource(STREAM))
+    other = build(settings(tmp_path, **then), source=MemorySource(STREAM))
+    with pytest.raises(ConfigError, match="set back what it does not fit") as refused:
+        other.run()
+    assert named in str(refused.value)
+    assert refused.value.exit_code == 78
+    run(settings(tmp_path, **before), MemorySource(STREAM))
+
+
+def test_settings_that_changed_and_fit_are_told_by_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(settings(tmp_path, method__learning_rate=0.01), MemorySource(STREAM))
+    run(settings(tmp_path, method__learning_rate=0.02), MemorySource(STREAM))
+    told = [record.getMessage() for record in caplog.records if "have changed" in record.getMessage()]
+    assert [one.partition(": ")[2] for one in told] == ["method.learning_rate was 0.01, is 0.02"]
