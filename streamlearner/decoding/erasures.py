@@ -98,7 +98,9 @@ def read_erasure(message: Message, *, read: ReadLabelled) -> Erasure | None:
 def _fields(message: Message) -> tuple[Mapping[str, bytes], Mapping[str, Any] | None] | None:
     """The headers that count, and the body where it is a map; None where neither has `erase`."""
     value, given = message.value or b"", message.headers
-    if not _named(given) and b'"erase"' not in value and b"\xa5erase" not in value:
+    if not _named(given) and (
+        b"erase" not in value or (b'"erase"' not in value and b"\xa5erase" not in value)
+    ):
         return None
     if is_event(given):
         content = open_event(value, given)

@@ -17,11 +17,11 @@ ABSENT = ", or codec.missing_values for those that are missing"
 def as_vector(array: NDArray[Any], *, missing: Collection[float] | None) -> NDArray[np.float32]:
     """`array` [d] of any number type. Where it holds one of `missing`, or NaN, a number is missing; None:
     none may be. Raises `InvalidInput` for what float32 cannot hold, and where NaN may not be."""
-    if missing is None and array.dtype == np.float32 and np.isfinite(array).all():
-        return array
+    narrow = _narrow(array)
+    if not missing and _is_finite(narrow):
+        return narrow
+    absent = np.zeros(len(array), bool) if missing is None else np.isnan(narrow)
     with np.errstate(over="ignore"):
-        narrow = array.astype(np.float32, copy=False)
-        absent = np.zeros(len(array), bool) if missing is None else np.isnan(narrow)
         for value in missing or ():
             short = np.float32(value)  # a producer may have had it as float32; else as it is written
             absent |= narrow == short if np.isfinite(short) else array == value
@@ -30,6 +30,18 @@ def as_vector(array: NDArray[Any], *, missing: Collection[float] | None) -> NDAr
     if not (good := np.isfinite(narrow) | absent).all():
         raise InvalidInput("value", _refusal(array, good, may_miss=missing is not None))
     return narrow
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[np.float32]:
+    """What lies beyond float32 becomes infinite."""
+    if array.dtype == np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
+
+
+def _is_finite(array: NDArray[np.float32]) -> bool:
+    return np.count_nonzero(np.isfinite(array)) == array.size  # half of what `all()` takes of a short one
 
 
 def _refusal(array: NDArray[Any], good: NDArray[np.bool_], *, may_miss: bool) -> str:

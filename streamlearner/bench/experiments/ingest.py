@@ -18,6 +18,7 @@ from typing import Any
 
 import msgpack
 import numpy as np
+from pydantic_core import from_json
 
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
@@ -177,7 +178,7 @@ def push(daemon: Any, body: bytes) -> None:
     """As the route does, without its socket and its checks of names."""
     codec = daemon.state.intake.codec
     if body[:1] == b"{":
-        daemon.requests.ingest([codec.decode_example(one) for one in json.loads(body)["examples"]])
+        daemon.requests.ingest([codec.decode_example(one) for one in from_json(body)["examples"]])
     else:
         daemon.requests.ingest(codec.decode_rows(body, most=BODY))
 
