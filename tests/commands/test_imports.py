@@ -80,3 +80,12 @@ def test_the_list_says_of_each_command_what_the_command_says_of_itself() -> None
     commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
     said = {name: " ".join(command.help.split("\n\n")[0].split()) for name, command in commands.items()}
     assert said == COMMANDS
+
+
+def test_settings_are_ready_without_a_look_at_any_source() -> None:
+    unreadable = (
+        "import inspect, sys\ndef refuse(*_): raise AssertionError('read')\ninspect.findsource = refuse"
+    )
+    assert imported(f"{unreadable}\nfrom streamlearner.config.loading import load\nload(path=None)") == {
+        "pydantic"
+    }

@@ -12,11 +12,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from streamlearner.config.loading import Config, load
 from streamlearner.config.part_names import PartSection, choosers
 from streamlearner.config.problems import settings
-from streamlearner.registry.section import UNITS, parse_bits
+from streamlearner.registry.section import UNITS, Section, parse_bits
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_FILE = ROOT / "config.yaml"
@@ -65,26 +66,69 @@ def test_the_comment_about_a_name_of_a_part_is_what_the_registry_says(
     place = next(n for n in range(begin, len(lines)) if lines[n].startswith(f"  {kind.chooser}: "))
     first = next(n for n in range(place, begin, -1) if not lines[n - 1].startswith("  # "))
     comment = " ".join(line.strip().removeprefix("# ") for line in lines[first:place])
-    assert comment == kind.model_fields[kind.chooser].description
+    assert comment == kind.descriptions()[kind.chooser]
     assert [part.name for part in kind.registry.shipped if f"{part.name}: " not in comment] == []
 
 
 def test_every_setting_is_described_with_a_default() -> None:
-    described = list(settings(Config))
-    assert len(described) > 80
-    assert [key for key, field in described if not field.description or field.is_required()] == []
+    found, described = list(settings(Config)), descriptions(Config)
+    assert len(found) > 80
+    assert [key for key, field in found if not described.get(key) or field.is_required()] == []
+
+
+def descriptions(root: type[Section], prefix: str = "") -> dict[str, str]:
+    """By the whole key."""
+    found = {prefix + name: text for name, text in root.descriptions().items()}
+    for name, field in root.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= descriptions(field.annotation, f"{prefix}{name}.")
+    return found
+
+
+def test_a_description_is_the_text_under_a_setting_unless_the_setting_has_another() -> None:
+    class Base(Section):
+        """A section."""
+
+        plain: int = 1
+        """One line."""
+        silent: int = 2
+        chosen: int = Field(3, description="in the field")
+        """under it"""
+
+    class Derived(Base):
+        more: float = 1.0
+        """Of two
+        lines."""
+
+        class Inner(Section):
+            """Not of the outer class."""
+
+            silent: int = 1
+            """inner"""
+
+    texts = {"plain": "One line.", "chosen": "in the field", "more": "Of two\nlines."}
+    assert Derived.descriptions() == texts
+    properties = Derived.model_json_schema()["properties"]
+    assert {name: each.get("description") for name, each in properties.items()} == texts | {"silent": None}
+
+
+def test_settings_without_a_source_have_no_text() -> None:
+    found: dict[str, Any] = {}
+    exec('class Made(Section):\n    one: int = 1\n    """unread"""', {"Section": Section}, found)
+    assert found["Made"].descriptions() == {}
+    assert "description" not in found["Made"].model_json_schema()["properties"]["one"]
 
 
 def test_a_setting_in_a_unit_says_which() -> None:
     wanted = {"_s": "second", "_bits": "bits", "_bytes": "bytes", "_pixels": "pixel"}
     silent = {
         key
-        for key, field in settings(Config)
+        for key, text in descriptions(Config).items()
         for ending, unit in wanted.items()
-        if key.endswith(ending) and unit not in f"{field.description} {key.rsplit('_', 1)[-1]}"
+        if key.endswith(ending) and unit not in f"{text} {key.rsplit('_', 1)[-1]}"
     }
     assert silent <= {"checkpoint.every_s"}  # says seconds in its first word
-    assert "seconds" in str(dict(settings(Config))["checkpoint.every_s"].description)
+    assert "seconds" in descriptions(Config)["checkpoint.every_s"]
 
 
 def test_every_setting_is_read_somewhere() -> None:
