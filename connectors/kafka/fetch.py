@@ -10,6 +10,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from streamlearner.connectors.kafka.client import closing_quietly
+from streamlearner.connectors.kafka.header_names import read_any_header_name
 from streamlearner.connectors.kafka.merge import Record
 from streamlearner.connectors.kafka.watchdog import Watchdog
 
@@ -51,6 +52,7 @@ class Fetch:
         watchdog: Watchdog,
         build: Callable[..., Any] = KafkaConsumer,
     ) -> None:
+        read_any_header_name()
         self._topic = topic
         self._options = dict(options)
         self._watchdog = watchdog

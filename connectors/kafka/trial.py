@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -30,14 +32,28 @@ def check_options(bootstrap_servers: str, client: Mapping[str, Any]) -> None:
         path = options.get(name)
         if path is not None and not os.access(str(path), os.R_OK):
             raise _refused(name, path, "a file that can be read")
+    with _unheard():
+        try:
+            consumer = KafkaConsumer(**({"api_version": ANY_VERSION} | options))
+        except Exception as error:  # its own, ValueError, TypeError: no closed set is documented
+            raise ConfigError(
+                f"kafka client options ({', '.join(sorted(client))}) cannot be used together: {error}"
+            ) from error
+        with closing_quietly("a consumer that was only tried"):
+            consumer.close(autocommit=False, timeout_ms=1000)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Without the library's own lines: closed before it has a connection, it warns that no broker can be
+    reached, at the start of a daemon whose broker is well."""
+    library = logging.getLogger("kafka")
+    level = library.level
+    library.setLevel(logging.CRITICAL + 1)
     try:
-        consumer = KafkaConsumer(**({"api_version": ANY_VERSION} | options))
-    except Exception as error:  # its own, ValueError, TypeError: no closed set is documented
-        raise ConfigError(
-            f"kafka client options ({', '.join(sorted(client))}) cannot be used together: {error}"
-        ) from error
-    with closing_quietly("a consumer that was only tried"):
-        consumer.close(autocommit=False, timeout_ms=1000)
+        yield
+    finally:
+        library.setLevel(level)
 
 
 def _refused(name: str, value: object, expected: str) -> ConfigError:
