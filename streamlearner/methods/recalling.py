@@ -12,6 +12,7 @@ from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Experience
 from streamlearner.methods.seen_classes import SeenClasses
+from streamlearner.networks import by_hand
 from streamlearner.networks.base import Network
 
 
@@ -23,6 +24,15 @@ class Recalled(NamedTuple):
     labels: Tensor
     tasks: Tensor
     remembered: int
+
+
+class Step(NamedTuple):
+    """Logits [n, classes] for the new inputs and the loss, both from before one optimiser step; and the
+    decoded inputs [m, *input_shape] that were learned with them."""
+
+    logits: Tensor
+    loss: float
+    recollected: Tensor
 
 
 class Recall:
@@ -96,14 +106,8 @@ def asymmetric_cross_entropy(
 
     `targets` [m, classes], if given, are probabilities in place of the labels of the old.
     """
-    n, classes = len(experience.labels), seen_classes.classes
-    if experience.tasks is None:
-        absent = torch.ones(classes, dtype=torch.bool)
-        absent[experience.labels] = False
-        new = logits[:n].masked_fill(absent, -torch.inf)
-    else:
-        new = seen_classes.restricted(logits[:n], experience.tasks)
-    loss = F.cross_entropy(new, experience.labels)
+    n = len(experience.labels)
+    loss = F.cross_entropy(_competing(logits[:n], experience, seen_classes), experience.labels)
     if not len(old.labels):
         return loss
     competing = seen_classes.restricted(logits[n:], old.tasks)
@@ -111,3 +115,24 @@ def asymmetric_cross_entropy(
         return loss + F.cross_entropy(competing, old.labels)
     likelihood = competing.log_softmax(1).masked_fill(targets == 0, 0.0)  # 0 x infinity would be NaN
     return loss - (targets * likelihood).sum(1).mean()
+
+
+def asymmetric_cross_entropy_by_hand(
+    logits: Tensor, experience: Experience, old: Recalled, *, seen_classes: SeenClasses
+) -> tuple[Tensor, Tensor]:
+    """The same and its gradient [n + m, classes], to the bit, without autograd."""
+    n = len(experience.labels)
+    new = _competing(logits[:n], experience, seen_classes)
+    if not len(old.labels):
+        return by_hand.cross_entropy(new, experience.labels)
+    competing = torch.cat([new, seen_classes.restricted(logits[n:], old.tasks)])
+    return by_hand.cross_entropy(competing, torch.cat([experience.labels, old.labels]), first=n)
+
+
+def _competing(new: Tensor, experience: Experience, seen_classes: SeenClasses) -> Tensor:
+    """Logits of new examples, with minus infinity for classes among which they do not compete."""
+    if experience.tasks is not None:
+        return seen_classes.restricted(new, experience.tasks)
+    absent = torch.ones(seen_classes.classes, dtype=torch.bool)
+    absent[experience.labels] = False
+    return new.masked_fill(absent, -torch.inf)

@@ -8,37 +8,37 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import NamedTuple, Self
+from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.associations.contract import Association
+from streamlearner.memory.records import Recollections
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.answering import LIVE, STATISTICS, Answering
 from streamlearner.methods.base import Experience, Observation, Rng
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep
-from streamlearner.methods.recalling import Recall, Recalled, asymmetric_cross_entropy
+from streamlearner.methods.recalling import (
+    Recall,
+    Recalled,
+    Step,
+    asymmetric_cross_entropy,
+    asymmetric_cross_entropy_by_hand,
+)
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.averaged import AveragedNetwork
-from streamlearner.networks.base import Network, in_mode, sgd_step
+from streamlearner.networks.base import Network
+from streamlearner.networks.by_hand import descend
 from streamlearner.registry.methods import RecollectionReplaySection
 from streamlearner.statistics.mirrors import Mirrors
 
 DISTORTION_EVERY_STEPS = 20
 """Steps between two measurements, as each costs as much as encoding a batch."""
-
-
-class Step(NamedTuple):
-    """Logits [n, classes] for the new inputs and the loss, both from before one optimiser step; and the
-    decoded inputs [m, *input_shape] that were learned with them."""
-
-    logits: Tensor
-    loss: float
-    recollected: Tensor
 
 
 class RecollectionReplay(ChoosesAnswerer):
@@ -170,13 +170,19 @@ class RecollectionReplay(ChoosesAnswerer):
             seen_classes=self.seen_classes,
         )
         inputs = torch.cat([new, self._augmented(old.inputs)])
-        logits = in_mode(network, training=True)(inputs)[:, : self.classes]
-        loss = self._loss(logits, inputs, experience, old)
-        loss.backward()  # type: ignore[no-untyped-call]
-        value = float(loss.detach())
-        sgd_step(network, learning_rate=experience.rate(self.learning_rate), loss=value)
+        of_new_and_old = partial(
+            asymmetric_cross_entropy_by_hand, experience=experience, old=old, seen_classes=self.seen_classes
+        )
+        logits, loss = descend(
+            network,
+            inputs,
+            classes=self.classes,
+            loss=lambda logits: self._loss(logits, inputs, experience, old),
+            by_hand=None if self.hippocampus.own_batch_statistics else of_new_and_old,
+            learning_rate=experience.rate(self.learning_rate),
+        )
         self.hippocampus.update_average(decay=self.ema_decay, growth=experience.growth)
-        return Step(logits[:n].detach(), value, old.inputs)
+        return Step(logits[:n], loss, old.inputs)
 
     def _loss(self, logits: Tensor, inputs: Tensor, experience: Experience, old: Recalled) -> Tensor:
         """Asymmetric cross-entropy, plus `distillation` times the mean squared difference between the logits
@@ -194,12 +200,6 @@ class RecollectionReplay(ChoosesAnswerer):
             return loss
         return loss + self.distillation * F.mse_loss(logits[n:], teacher)
 
-    def _drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
-        """Mean squared difference of the logits to those of the averaged weights for the same inputs."""
-        with torch.no_grad():
-            teacher = in_mode(self.hippocampus.average, training=False)(inputs)[:, : self.classes]
-        return F.mse_loss(logits, teacher)
-
     def _augmented(self, inputs: Tensor) -> Tensor:
         return self.augmentation(inputs, generator=self.rng.generator)
 
@@ -210,13 +210,14 @@ class RecollectionReplay(ChoosesAnswerer):
         for step in range(steps):
             replayed = candidate.memory.sample_balanced(self.sleep.batch_size)
             inputs = candidate._augmented(candidate.association.decode(replayed.symbols))
-            logits = student(inputs)[:, : candidate.classes]
-            loss = F.cross_entropy(candidate.seen_classes.restricted(logits, replayed.tasks), replayed.labels)
-            if self.distillation:
-                loss = loss + self.distillation * candidate._drift(logits, inputs)
-            loss.backward()  # type: ignore[no-untyped-call]
+
+            def loss(logits: Tensor, inputs: Tensor = inputs, replayed: Recollections = replayed) -> Tensor:
+                competing = candidate.seen_classes.restricted(logits, replayed.tasks)
+                wrong, drift = F.cross_entropy(competing, replayed.labels), candidate.hippocampus.drift
+                return wrong + self.distillation * drift(logits, inputs) if self.distillation else wrong
+
             rate = (self.sleep.learning_rate or self.learning_rate) * (1 - step / steps)
-            sgd_step(student, learning_rate=rate, loss=float(loss.detach()))
+            descend(student, inputs, classes=candidate.classes, loss=loss, learning_rate=rate)
             yield
         student.requires_grad_(False)
 

@@ -6,6 +6,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from streamlearner.networks.base import Network, in_mode
 
@@ -54,6 +55,12 @@ class AveragedNetwork(nn.Module):
             targets, sources = slow.all_buffers, fast.all_buffers
         if targets:
             torch._foreach_copy_(targets, sources)
+
+    def drift(self, logits: Tensor, inputs: Tensor) -> Tensor:
+        """Mean squared difference of the logits to those of the averaged weights for the same inputs."""
+        with torch.no_grad():
+            teacher = in_mode(self.average, training=False)(inputs)[:, : logits.shape[1]]
+        return F.mse_loss(logits, teacher)
 
     def hasten(self) -> None:
         """From the next step on the average moves as in its first steps: what it holds is of another time."""

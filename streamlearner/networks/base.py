@@ -49,6 +49,7 @@ class Network(nn.Module):
         self._batch_statistics: BatchStatistics | None = None
         self.refused_last = False
         self._answers_as_it_trains: bool | None = None
+        self.by_hand: bool | None = None
         self.cut, self._shape_at_cut = 0, torch.Size()
 
     @property
@@ -214,17 +215,21 @@ def in_mode(network: Network, *, training: bool) -> Network:
 
 
 @torch.no_grad()
-def sgd_step(network: Network, *, learning_rate: float, loss: float) -> None:
-    """One step of SGD without momentum from the `.grad` of all parameters, which are then set to None. (With
-    less overhead than `torch.optim.SGD`.)
+def sgd_step(
+    network: Network, *, learning_rate: float, loss: float, gradients: list[Tensor] | None = None
+) -> None:
+    """One step of SGD without momentum from the `gradients` of `weights`, or else from the `.grad` of all
+    parameters, which are then set to None. (With less overhead than `torch.optim.SGD`.)
 
     A step whose loss or gradient is not finite, or that leaves weights which cannot be computed with, is not
     taken and counted in `REFUSED`: a single absurd example must not end months of learning. Statistics of
     batch normalisation are then what they were before. Where the `loss`
     is above `CLIP_ABOVE_LOSS`, a gradient longer than `MAX_GRADIENT_NORM` is clipped to that norm.
     """
-    found = [(p, gradient) for p in network.weights if (gradient := p.grad) is not None]
-    parameters, gradients = [p for p, _ in found], [gradient for _, gradient in found]
+    parameters = network.weights
+    if by_autograd := gradients is None:
+        parameters = [p for p in parameters if p.grad is not None]
+        gradients = [p.grad for p in parameters if p.grad is not None]
     norm = math.hypot(*torch.stack(torch._foreach_norm(gradients)).tolist()) if gradients else 0.0
     clip_factor = min(1.0, MAX_GRADIENT_NORM / (norm or 1.0)) if loss > CLIP_ABOVE_LOSS else 1.0
     bounded = math.isfinite(loss) and learning_rate * clip_factor * norm < LONGEST_STEP
@@ -234,5 +239,5 @@ def sgd_step(network: Network, *, learning_rate: float, loss: float) -> None:
     else:
         REFUSED.add()
     network.end_step(taken=taken)
-    for p in parameters:
+    for p in parameters if by_autograd else ():
         p.grad = None
