@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
 from streamlearner import answer_models as models
 from streamlearner.decoding.rows import MEDIA
 from streamlearner.serving.access import Access
@@ -41,7 +39,7 @@ from streamlearner.serving.status import Status
 from streamlearner.serving.tokens import Role
 
 
-def assemble(parts: Parts, *, access: Access, bound: str) -> FastAPI:
+def assemble(parts: Parts, *, access: Access, bound: str) -> Application:
     """The application, as it answers on the address `bound`."""
     app = Application(
         stream=StreamSchemas(codec=parts.codec, max_batch=parts.limits.max_batch),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path, Query
 from starlette.requests import Request
 
 from streamlearner.decoding.codec import Codec
@@ -15,6 +14,7 @@ from streamlearner.serving.bodies import Bodies, ErasedExample, parse, require_j
 from streamlearner.serving.body_schemas import TEXT
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.labels import Joining
+from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, busy
 from streamlearner.serving.workers import Left, Workers
 
@@ -43,9 +43,9 @@ class Erasing:
     async def by_id(
         self,
         request: Request,
-        id: Annotated[str, Path(json_schema_extra=TEXT)],
+        id: Annotated[str, Parameter(json_schema_extra=TEXT)],
         source: Annotated[
-            str | None, Query(description="of a CloudEvent: its ce_source", json_schema_extra=TEXT)
+            str | None, Parameter(description="of a CloudEvent: its ce_source", json_schema_extra=TEXT)
         ] = None,
     ) -> Json:
         """Erases the example of this id. The body may be the example, `{"input", "label"}`, so that its part
@@ -64,12 +64,12 @@ class Erasing:
         request: Request,
         label: Annotated[
             str | None,
-            Query(
+            Parameter(
                 description="all of this class; of several factors, as a JSON object", json_schema_extra=TEXT
             ),
         ] = None,
         task: Annotated[
-            str | None, Query(description="all that this task named", json_schema_extra=TEXT)
+            str | None, Parameter(description="all that this task named", json_schema_extra=TEXT)
         ] = None,
     ) -> Json:
         """Erases all examples of a label, or of a task."""

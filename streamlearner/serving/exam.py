@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import torch
-from fastapi import Query
 from starlette.requests import Request
 
 from streamlearner.evaluation.withheld import batches
 from streamlearner.serving.answers import Answers
 from streamlearner.serving.daemon_port import DaemonPort, ExamSample
+from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.recollections import as_base64, as_label
 from streamlearner.serving.workers import Left, Workers
@@ -32,8 +32,8 @@ class ExamView:
     async def examples(
         self,
         request: Request,
-        label: Annotated[str | None, Query(description="only this class")] = None,
-        most: Annotated[int, Query(ge=1, le=64, description="examples, at most")] = 16,
+        label: Annotated[str | None, Parameter(description="only this class")] = None,
+        most: Annotated[int, Parameter(ge=1, le=64, description="examples, at most")] = 16,
     ) -> Json:
         """Examples of the exam, as predict takes them, and what the model that answers now says of each."""
         return await self._workers.run(lambda left: self._examples(label, most, left), client=request)

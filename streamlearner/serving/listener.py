@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from streamlearner.errors import ConfigError, StreamlearnerError
 from streamlearner.serving.clients import client_of
@@ -43,7 +43,7 @@ class Listener:
 
     def __init__(
         self,
-        application: FastAPI,
+        application: Starlette,
         *,
         host: str,
         port: int,

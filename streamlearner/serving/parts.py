@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from streamlearner.decoding.codec import Codec
 from streamlearner.gateway import sockets
@@ -125,7 +125,7 @@ def lending_of(parts: Parts, ports: Ports, *, tells_clients_apart: bool) -> Lend
     )
 
 
-def listener_of(application: FastAPI, parts: Parts, ports: Ports, *, lending: Lending | None) -> Listener:
+def listener_of(application: Starlette, parts: Parts, ports: Ports, *, lending: Lending | None) -> Listener:
     """Not started."""
     limits = parts.limits.connections
     return Listener(

@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -119,8 +118,8 @@ async def _unavailable(request: Request, error: Unavailable) -> Response:
     return ProblemDocument(503, str(error), headers={"Retry-After": "1"})
 
 
-async def _parameters(request: Request, error: RequestValidationError) -> Response:
-    """FastAPI's 422 for query parameters."""
+async def invalid_parameter(request: Request, error: Any) -> Response:
+    """FastAPI's 422 for query parameters, a `RequestValidationError`."""
     first = error.errors()[0]
     text = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     return ProblemDocument(400, text, reason="parameter")
@@ -164,7 +163,6 @@ HANDLERS: Handlers = {
     TooLarge: _too_large,
     Conflict: _conflict,
     Unavailable: _unavailable,
-    RequestValidationError: _parameters,
     HTTPException: _http,
     Exception: _crash,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 
 from streamlearner.learning.predictor import Answer, Predictor
@@ -14,6 +14,7 @@ from streamlearner.serving.body_schemas import TEXT
 from streamlearner.serving.input_pictures import written
 from streamlearner.serving.label_studio import task_of
 from streamlearner.serving.labels import NOT_KEPT
+from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, finite
 from streamlearner.serving.workers import Left, Workers
 
@@ -32,14 +33,16 @@ class QuestionQueue:
     async def show(
         self,
         request: Request,
-        n: Annotated[int, Query(ge=1, le=MOST, description="questions, at most")] = 10,
+        n: Annotated[int, Parameter(ge=1, le=MOST, description="questions, at most")] = 10,
         without: Annotated[
-            list[Annotated[str, Query(json_schema_extra=TEXT)]] | None,
-            Query(max_length=MOST, description="ids that are not asked, nor what is nearly alike to them"),
+            list[Annotated[str, Field(json_schema_extra=TEXT)]] | None,
+            Parameter(
+                max_length=MOST, description="ids that are not asked, nor what is nearly alike to them"
+            ),
         ] = None,
         form: Annotated[
             Literal["json", "label-studio"],
-            Query(alias="format", description="label-studio: a list of tasks to import there"),
+            Parameter(alias="format", description="label-studio: a list of tasks to import there"),
         ] = "json",
     ) -> Json:
         """The inputs that wait for a label and whose label would teach most, no two nearly alike."""

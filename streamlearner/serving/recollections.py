@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
 
 from streamlearner.decoding.labels import ClassName, FactorValue
 from streamlearner.serving.daemon_port import DaemonPort
+from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.sheet import draw_sheet
 from streamlearner.serving.workers import Left, Workers
@@ -29,11 +29,13 @@ class Recollections:
     async def show(
         self,
         request: Request,
-        per_class: Annotated[int, Query(ge=1, le=64, description="recollections of each class, at most")] = 8,
-        label: Annotated[str | None, Query(description="only this class")] = None,
+        per_class: Annotated[
+            int, Parameter(ge=1, le=64, description="recollections of each class, at most")
+        ] = 8,
+        label: Annotated[str | None, Parameter(description="only this class")] = None,
         form: Annotated[
             Literal["json", "lists", "png"] | None,
-            Query(
+            Parameter(
                 alias="format", description="json: base64, as predict takes it; lists: nested; png: a sheet"
             ),
         ] = None,

@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from streamlearner.answer_models import ProblemDocument
 from streamlearner.serving.bodies import Body
 from streamlearner.serving.components import SCHEME, reference, response_name
 from streamlearner.serving.guard import SAFE, Guard
 from streamlearner.serving.openapi import Application
+from streamlearner.serving.parameters import from_path
 from streamlearner.serving.tokens import Role
 
 OPEN = None
@@ -87,7 +88,8 @@ class Routes:
         `answer` comes with `status`, or `also` another one; `errors` are those that only this path has."""
         answers: dict[int | str, Any] = {each: _answered(answer) for each in (status, also) if each}
         answering: dict[str, Any] = {"methods": [method], "status_code": status, "response_class": Response}
-        self._app.add_api_route(path, endpoint, response_model=None, include_in_schema=False, **answering)
+        answers_it = from_path(path, endpoint) or self._app.by_fastapi(path, endpoint, **answering)
+        self._app.routes.append(GuardedRoute(path, answers_it, method=method, role=role, guard=self._guard))
         if in_schema:
             self._app.describe(
                 path,
@@ -97,9 +99,6 @@ class Routes:
                 openapi_extra=self._described(role) | (extra or {}),
                 operation_id=_operation(method, path, is_page=answer == "text/html"),
             )
-        route = self._app.routes[-1]
-        assert isinstance(route, APIRoute)
-        route.app = _Guarded(route.app, role=role, guard=self._guard)
 
     def _errors(self, method: str, role: Role | None, own: Sequence[int]) -> dict[int | str, Any]:
         """Those of the path, of the guard, and any other."""
@@ -149,29 +148,33 @@ def _answered(answer: AnswerKind) -> dict[str, Any]:
 _BINARY = {"image/png": {"format": "binary"}}
 
 
-class _Guarded:
-    """An ASGI application behind the guard."""
+class GuardedRoute(Route):
+    """One method of a path, behind the guard. `endpoint` is a function of the request, or an ASGI
+    application."""
 
-    def __init__(self, app: ASGIApp, *, role: Role | None, guard: Guard) -> None:
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, method: str, role: Role | None, guard: Guard
+    ) -> None:
+        super().__init__(path, endpoint, methods=[method], include_in_schema=False)
+        self.methods = {method}  # Starlette would answer HEAD as well
         self.role = role
-        self._app = app
+        self._method = method
         self._guard = guard
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._guard.admit(self.role, Request(scope))
-        await self._app(scope, receive, send)
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == self._method:
+            self._guard.admit(self.role, Request(scope))
+        await super().handle(scope, receive, send)
 
 
-def role_of(route: APIRoute) -> Role | None:
+def role_of(route: BaseRoute) -> Role | None:
     """The role that a route declared. Raises `LookupError` for one that declared none."""
-    if not isinstance(route.app, _Guarded):
-        raise LookupError(f"{route.path} declares no role: add it by Routes")
-    return route.app.role
+    if not isinstance(route, GuardedRoute):
+        raise LookupError(f"{getattr(route, 'path', route)} declares no role: add it by Routes")
+    return route.role
 
 
-def check_declared(app: FastAPI) -> None:
+def check_declared(app: Starlette) -> None:
     """Raises `LookupError` for a route that would answer without having been asked who may use it."""
     for route in app.routes:
-        if not isinstance(route, APIRoute):
-            raise LookupError(f"{route} declares no role: add it by Routes")
         role_of(route)

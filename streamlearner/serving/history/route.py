@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Query
 from starlette.requests import Request
 
 from streamlearner.serving.daemon_port import DaemonPort, Unavailable
 from streamlearner.serving.history.curves import chosen, curves, step_for
+from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, finite
 from streamlearner.serving.workers import Workers
 from streamlearner.state.history import History, HistoryUnreadable
@@ -38,13 +38,15 @@ class Remembered:
         self,
         request: Request,
         last_s: Annotated[
-            float, Query(gt=0, le=1e9, description="seconds until now, where no `since_s` is given")
+            float, Parameter(gt=0, le=1e9, description="seconds until now, where no `since_s` is given")
         ] = 3600.0,
-        since_s: Annotated[float | None, Query(ge=0, le=1e11, description="seconds since 1970")] = None,
-        until_s: Annotated[float | None, Query(ge=0, le=1e11, description="seconds since 1970; now")] = None,
-        points: Annotated[int, Query(ge=1, le=2000, description="times, at most (about)")] = 300,
+        since_s: Annotated[float | None, Parameter(ge=0, le=1e11, description="seconds since 1970")] = None,
+        until_s: Annotated[
+            float | None, Parameter(ge=0, le=1e11, description="seconds since 1970; now")
+        ] = None,
+        points: Annotated[int, Parameter(ge=1, le=2000, description="times, at most (about)")] = 300,
         series: Annotated[
-            str, Query(max_length=1000, description="names or groups of them, with commas between; all")
+            str, Parameter(max_length=1000, description="names or groups of them, with commas between; all")
         ] = "",
     ) -> Json:
         """Figures over time, in the finest resolution that was asked for and is still there, and marks of
