@@ -7,14 +7,15 @@ import contextlib
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
 from streamlearner.errors import InvalidInput
 from streamlearner.registry.networks import NETWORKS
+from streamlearner.serving.body_problems import described, keys_of
 from streamlearner.serving.body_schemas import AN_INPUT, INPUT, INPUTS, LABEL, MARK, NAME, JsonSchema
 from streamlearner.serving.compressed import coding, inflated
-from streamlearner.serving.problems import Problem, nearest
+from streamlearner.serving.problems import Problem
 
 NOT_JSON = "NaN and Infinity are none; a missing number is null, where codec.missing_values allows any"
 _DRAINED_BYTES = 4 * 2**20
@@ -214,7 +215,7 @@ def check(kind: type[AnyBody], value: object) -> AnyBody:
     """A parsed JSON value as a `kind`. Raises `InvalidInput`, naming the key and the nearest valid one."""
     if not isinstance(value, dict):
         raise InvalidInput(
-            "json", f"expected a JSON object with {_keys(kind)}, found a {type(value).__name__}"
+            "json", f"expected a JSON object with {keys_of(kind)}, found a {type(value).__name__}"
         )
     try:
         return kind.model_validate(value)
@@ -223,22 +224,4 @@ def check(kind: type[AnyBody], value: object) -> AnyBody:
             include_url=False
         )  # an unknown key first: it often is why another one is missing
         first = min(errors, key=lambda one: one["type"] != "extra_forbidden")
-        raise InvalidInput("json", _describe(kind, first)) from None
-
-
-def _describe(kind: type[Body], error: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in error["loc"])[:100]
-    if error["type"] == "extra_forbidden":
-        valid = [field.alias or name for name, field in kind.model_fields.items()]
-        return f'unknown key "{place}"; expected {_keys(kind)}{nearest(place, valid)}'
-    if error["type"] == "missing":
-        return f'"{place}" is missing; expected {_keys(kind)}'
-    return f"{place}: {error['msg']}"
-
-
-def _keys(kind: type[Body]) -> str:
-    names = [
-        f"{field.alias or name}{'' if field.is_required() else '?'}"
-        for name, field in kind.model_fields.items()
-    ]
-    return ", ".join(names) if names else "no keys"
+        raise InvalidInput("json", described(kind, first, errors)) from None

@@ -139,6 +139,10 @@ class Connection(H11Protocol):
         self.transport.write(refusal(msg, status=400, kind="invalid-input", headers={}))
         self.transport.close()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """None: the request is answered as it would be without, as HTTP has it. Two lines of the log for each
+        request were for any stranger to ask for, and the second told to install a package."""
+
     @property
     def idle(self) -> bool:
         """No request is being worked on."""

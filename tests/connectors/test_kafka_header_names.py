@@ -42,7 +42,7 @@ def test_a_record_is_read_whatever_its_headers_are_called(
     monkeypatch.setattr(memory_records, "DefaultRecordBatch", memory_records.DefaultRecordBatch)
     read_any_header_name()
     name = Name("Größe".encode("latin-1"))
-    records = [
+    records: list[tuple[bytes, list[tuple[str, bytes]]]] = [
         (b"1", [("label", b"a")]),
         (name.raw, [(name, name.raw), ("Größe", b"\xff"), (Name(b"\xff\xfe"), b""), ("label", b"b")]),
         (b"3", [(name, b"c")]),

@@ -131,3 +131,13 @@ def test_who_does_not_read_the_answer_is_not_waited_for(
                 raise EOFError
     assert read < 20_000_000
     assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "h2c"])
+def test_who_asks_for_another_protocol_is_answered_in_this_one_and_writes_no_log(
+    limited: Serving, opened: list[socket.socket], caplog: pytest.LogCaptureFixture, protocol: str
+) -> None:
+    asked = f"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: {protocol}\r\n\r\n"
+    one = connect(limited, opened, asked.encode())
+    assert one.recv(1000).startswith(b"HTTP/1.1 200")
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []
