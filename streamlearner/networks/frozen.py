@@ -58,7 +58,10 @@ def _says_how(kind: Any) -> bool:
     """Whether it has a way of its own to be copied, or keeps something beside its `__dict__`."""
     if any(each.__dict__.get("__slots__") for each in kind.__mro__):
         return True
-    return any(getattr(kind, name, None) is not getattr(nn.Module, name, None) for name in _OF_COPYING)
+    own = {name for name in _OF_COPYING if getattr(kind, name, None) is not getattr(nn.Module, name, None)}
+    if own == {"__setstate__"} and kind.__setstate__.__module__.startswith("torch.nn.modules."):
+        return False  # fills in what pickles of older versions lack: each convolution has it
+    return bool(own)
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
@@ -71,11 +74,22 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return kind((key, _copied(each, memo)) for key, each in value.items())
     if kind is tuple:
         return tuple([_copied(each, memo) for each in value])
+    if kind is list:
+        return _of_list(value, memo)
     if kind in (Tensor, nn.Parameter) and value.is_leaf and not value.is_sparse:
         return _cloned(value, memo)
     if isinstance(value, nn.Module):
         return _of_module(value, memo)
     return value if _cannot_change(value) else copy.deepcopy(value, memo)
+
+
+def _of_list(value: list[Any], memo: dict[int, Any]) -> list[Any]:
+    """Once, however many names it has."""
+    known: list[Any] | None = memo.get(id(value))
+    if known is None:
+        known = memo[id(value)] = []
+        known += [_copied(each, memo) for each in value]
+    return known
 
 
 def _cannot_change(value: Any) -> bool:

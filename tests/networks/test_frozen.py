@@ -7,6 +7,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -122,6 +123,43 @@ def test_what_no_prediction_needs_is_left_out() -> None:
     made = frozen_copy(Whole(), without=("training_only", "one.linear", "there.is.none"))
     assert isinstance(made.training_only, nn.Identity)
     assert isinstance(made.one.linear, nn.Identity)
+
+
+def test_a_convolutional_network_is_copied_without_a_deep_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(), nn.Upsample(4), nn.Softmax(dim=1)
+    ).eval()
+    network.kept = [network[0].weight, torch.ones(2)]
+
+    def refuse(value: object, memo: object = None) -> None:
+        raise AssertionError(f"a deep copy of {type(value).__name__}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(copy, "deepcopy", refuse)
+        made = frozen_copy(network)
+    x = torch.randn(2, 1, 8, 8)
+    assert torch.equal(made(x), network(x))
+    assert made.kept[0] is made[0].weight and made.kept[1] is not network.kept[1]
+
+
+def test_a_list_with_two_names_stays_one_and_may_hold_itself() -> None:
+    part = Part()
+    part.again = part.numbers
+    part.numbers.append(part.numbers)  # type: ignore[arg-type]
+    made = frozen_copy(part)
+    assert made.again is made.numbers is made.numbers[2] and made.numbers is not part.numbers
+
+
+def test_a_recurrent_network_is_copied_its_own_way() -> None:
+    network = nn.GRU(3, 2)
+    made = frozen_copy(network)
+    x = torch.randn(4, 1, 3)
+    assert torch.equal(made(x)[0], network(x)[0])
+    before = made(x)[0].clone()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1.0)
+    assert torch.equal(made(x)[0], before)
 
 
 def test_a_module_with_a_way_of_its_own_is_copied_that_way() -> None:
