@@ -41,7 +41,8 @@ class ChoosesAnswerer(Remembering, Mergeable):
         who = self.answering.who
         numbers = self.answering.numbers(inputs) if self.answering.asks_statistics else None
         networks = self.answering.networks_asked
-        return self._log_probabilities(unit_interval(inputs), numbers, tasks, networks=networks)[who].exp()
+        new = unit_interval(inputs) if networks else inputs
+        return self._log_probabilities(new, numbers, tasks, networks=networks)[who].exp()
 
     def _as_learned(self, inputs: Tensor) -> Tensor:
         """Raw inputs as they are learned, and remembered."""
