@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import numpy as np
 
 from streamlearner.gateway.frames import Asker, Group, Reply, Told, packed, replies
 from streamlearner.gateway.requests import Query
-from streamlearner.gateway.returning import Returning
+from streamlearner.gateway.returning import Returning, idle_s
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ AT_ONCE = 64
 """Inputs in one question, but for a request that has more."""
 UNDER_WAY = 2
 """Questions that the daemon has at a time: it begins the next while the answers to the last are written."""
-GATHER_S = 0.001
+GATHER_S = 0.002
 """A request waits so long for those of clients in a closed loop that were answered together a moment ago: a
 pass with eight inputs takes 1.3 times what one with a single input does, and the first of eight requests went
 alone before."""
@@ -52,7 +51,7 @@ class Questions:
     write: Callable[[bytes], None]
     soon: Callable[[Callable[[], None]], Any]
     later: Callable[[float, Callable[[], None]], Any]
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = idle_s
     _waiting: deque[Waiting] = field(default_factory=deque)
     _asked: dict[int, list[list[Waiting]]] = field(default_factory=dict)
     _numbers: count[int] = field(default_factory=lambda: count(1))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-PROMPT_S = 0.005
-"""From an answer to the next request of a client that sends it as soon as it has the answer, until that
-request is decoded."""
+PROMPT_S = 0.002
+"""From an answer to the next request of a client that sends it as soon as it has the answer, less what this
+process worked meanwhile: in a crowd a request waits for all the others to be decoded."""
 PROVEN = 2
 """A connection that did so often in a row is expected to."""
-DISTRUSTED = 32
+DISTRUSTED = 8
 """So many more, once it was waited for in vain."""
+
+
+def idle_s() -> float:
+    """Seconds, since some moment, in which this thread did not work."""
+    return time.perf_counter() - time.thread_time()
 
 
 @dataclass(slots=True)
 class Returning:
-    """By the number of their connections. `clock` in seconds, monotonic."""
+    """By the number of their connections. `clock` is `idle_s`."""
 
     clock: Callable[[], float]
     _answered_s: dict[int, float] = field(default_factory=dict)
@@ -33,8 +39,9 @@ class Returning:
         self._expected.discard(connection)
         since_s = self._answered_s.pop(connection, None)
         if since_s is not None:
+            streak = self._streaks.get(connection, 0)
             is_prompt = self.clock() - since_s < PROMPT_S
-            self._streaks[connection] = self._streaks.get(connection, 0) + 1 if is_prompt else 0
+            self._streaks[connection] = streak + 1 if is_prompt else min(streak, 0)
 
     @property
     def are_due(self) -> bool:

@@ -34,10 +34,10 @@ HEADERS = [("cross-origin-resource-policy", "same-origin"), ("x-content-type-opt
 """Of every answer: pages of other sites may not show the pictures, and what is no page is not read as one."""
 SWITCH_INTERVAL_S = 0.0001
 """`sys.setswitchinterval` of the process while listening: for how long learning may keep the interpreter lock
-while an answer waits for it; an answer gives it up some sixty times, at each operation of torch. Beside a loop
-of plain Python, the slowest in a hundred answers took 113 ms with Python's default of 5 ms, 13 ms with 0.5.
-Learning is as fast, as it gives the lock up a thousand times a batch anyway. (Examples for a second of CPU
-while answers are asked for, in turns: 690 with 0.5 ms, 695 with 0.1, 668 with 0.02.)"""
+while an answer waits for it; an answer gives it up some sixty times, at each operation of torch. Beside a
+loop of plain Python, the slowest in a hundred answers took 113 ms with Python's default of 5 ms, 13 ms with
+0.5. Learning is as fast, as it gives the lock up a thousand times a batch anyway. (Examples for a second of
+CPU while answers are asked for, in turns: 690 with 0.5 ms, 695 with 0.1, 668 with 0.02.)"""
 
 
 class Listener:
