@@ -159,7 +159,7 @@ class Directions(nn.Module):
     def forward(self, inputs: Tensor, *, count: int) -> Tensor:
         """The first `count` numbers of raw inputs: int8 [n, count]."""
         own, seen = self._of_vectors(inputs) if inputs.ndim == 2 else self._of_images(inputs)
-        own_places, random_places = self._places(count)
+        own_places, random_places = self.places(count)
         numbers = np.empty((len(inputs), count))
         numbers[:, own_places] = own[:, self._own[: len(own_places)]]
         features = seen @ self._matrix[:, : len(random_places)] + self._offset[: len(random_places)]
@@ -169,7 +169,7 @@ class Directions(nn.Module):
 
     def rule(self, count: int) -> Rule:
         """The first `count` of them, as they are now."""
-        own_places, random_places = self._places(count)
+        own_places, random_places = self.places(count)
         chosen, random = self._own[: len(own_places)], len(random_places)
         looked_at = len(self._matrix)
         pooling = self._pooling if self._pooling.size else np.eye(looked_at)
@@ -187,7 +187,7 @@ class Directions(nn.Module):
         rows, columns = (averaging(*each) for each in zip(self.input_shape[1:], side, strict=True))
         return rule._replace(rows=rows, columns=columns)
 
-    def _places(self, count: int) -> tuple[Ints, Ints]:
+    def places(self, count: int) -> tuple[Ints, Ints]:
         """Where, among the first `count` numbers, those of the input itself and random features stand."""
         if len(self._found[0]) + len(self._found[1]) != count:
             is_own = self._order[:count] < len(self._own)

@@ -55,6 +55,7 @@ class LeadingStatistics(Statistics):
         self.directions = LeadingColumns()
         self.budget_bits = budget_bits
         self.surprise = Surprise()
+        self.own_alone = None  # there are no random features
         room = self._room(CLASSES)
         self.sums = PackedSums(min(features, planned(room)), budget_bits=room)
         self._found = None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from streamlearner.statistics.class_sums import ClassSums, directions_within
 from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.discriminant import Discriminant, discriminant
+from streamlearner.statistics.own_alone import OwnAlone
 from streamlearner.statistics.surprise import Surprise
 
 CLASSES = 16
@@ -25,19 +26,24 @@ LOWEST = 80.0
 
 class Statistics(nn.Module):
     """Sums along the directions of an input, inside a budget of bits, and the answers that follow. Where
-    meanings changed, what was seen before counts half: again and again, until the answers are right."""
+    meanings changed, what was seen before counts half: again and again, until the answers are right. Of
+    vectors, the columns answer without random features where these only add noise (`OwnAlone`)."""
+
+    own_alone: OwnAlone | None
 
     def __init__(self, *, directions: Directions, budget_bits: int, most: int) -> None:
         super().__init__()
         self.directions: Any = directions  # or columns (`leading`), which hold nothing
         self.budget_bits = budget_bits
         self.surprise = Surprise()
+        self.own_alone = OwnAlone() if len(directions.input_shape) == 1 else None
         self.sums: Any = ClassSums(self._fitting(CLASSES, most, wide=False))  # or packed ones
         self._found: Discriminant | None = None
 
     @property
     def stored_bits(self) -> int:
-        return sum(part.stored_bits for part in (self.directions, self.surprise, self.sums))
+        parts = (self.directions, self.surprise, self.own_alone, self.sums)
+        return sum(part.stored_bits for part in parts if part is not None)
 
     def grow(self, classes: int) -> None:
         """Makes room for classes, giving up directions where the budget asks for it."""
@@ -62,6 +68,8 @@ class Statistics(nn.Module):
     def learn(self, numbers: Tensor, labels: Tensor, predicted: Tensor | None) -> bool:
         """Adds inputs along the directions with their labels [n], for which `predicted` [n] was answered
         before (None: nobody asked). Whether meanings changed."""
+        if self.own_alone is not None and predicted is not None:
+            self._compare(self.own_alone, numbers, labels)
         changed = predicted is not None and self.surprise.watch(predicted == labels, labels, self.sums.counts)
         if changed:
             self.sums.halve()
@@ -72,11 +80,21 @@ class Statistics(nn.Module):
         self._found = None
         return changed
 
+    def _compare(self, own_alone: OwnAlone, numbers: Tensor, labels: Tensor) -> None:
+        """Only where somebody asked: then one of the two is worked out already."""
+        if int((self.sums.counts > 0).sum()) < 2:
+            return
+        preferred, solved = own_alone.preferred, self.solve()
+        other = self._of_all() if preferred else self._of_own()
+        found = [discriminant.scores(numbers).argmax(1) == labels for discriminant in (solved, other)]
+        own_alone.compare(*(reversed(found) if preferred else found))
+
     def learn_anew(self, first: Tensor, examples: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Become those of these raw inputs, with their labels [n], and of nothing before. The `first` of them
         decide how inputs are scaled; directions that were given up stay so."""
         classes = self.sums.classes
         self.surprise, self.sums = Surprise(), self._without_examples()
+        self.own_alone = None if self.own_alone is None else OwnAlone()
         self.grow(classes)
         self.directions.forget()
         self.directions.calibrate(first)
@@ -109,6 +127,8 @@ class Statistics(nn.Module):
         if not int(self.sums.counts.sum()):
             self.directions.load_state_dict(other.directions.state_dict())
         self.directions.unite(other.directions)
+        if self.own_alone is not None and other.own_alone is not None:
+            self.own_alone.merge(other.own_alone)
         self.grow(max(classes.values()) + 1)
         self._add(other, classes)
         self._found = None
@@ -146,11 +166,24 @@ class Statistics(nn.Module):
     def solve(self) -> Discriminant:
         """What follows from the sums as they are; worked out once for each state of theirs."""
         if self._found is None:
-            self._found = discriminant(self.sums.counts, self.sums.sums, self.sums.square())
+            alone = self.own_alone is not None and self.own_alone.preferred
+            self._found = self._of_own() if alone else self._of_all()
         return self._found
+
+    def _of_all(self) -> Discriminant:
+        return discriminant(self.sums.counts, self.sums.sums, self.sums.square())
+
+    def _of_own(self) -> Discriminant:
+        """Of the input's own numbers; random features weigh nothing."""
+        own = torch.from_numpy(self.directions.places(self.sums.directions)[0])
+        few = discriminant(self.sums.counts, self.sums.sums[:, own], self.sums.square()[own][:, own])
+        weight = few.weight.new_zeros(len(few.weight), self.sums.directions)
+        weight[:, own] = few.weight
+        return few._replace(weight=weight)
 
     def _fitting(self, classes: int, most: int, *, wide: bool) -> int:
         room = self.budget_bits - self.directions.stored_bits - self.surprise.bits_of(classes)
+        room -= self.own_alone.stored_bits if self.own_alone is not None else 0
         return directions_within(room, classes=classes, most=most, wide=wide)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
