@@ -34,8 +34,11 @@ def discriminant(counts: Tensor, sums: Tensor, scatter: Tensor) -> Discriminant:
     outer products over all examples. Any type; worked out in float64, by numpy, which takes half of torch's
     time for so few numbers. The covariance within classes is taken in units of each direction's own deviation
     and shrunk towards the identity by as much as the number of examples asks for (`shrinkage`); with one
-    example for each class it is the nearest class mean. Differs from Deep SLDA: no fixed shrinkage, and a
-    class counts by how often it was seen.
+    example for each class it is the nearest class mean. Differs from Deep SLDA: no fixed shrinkage. As there,
+    a class is as likely as any other, however rare it was. (Right before they were learned, and at the end
+    with as many of each class, by how often a class was seen, and without: digits 4 and 9 of MNIST, 93 to 7,
+    96.5 and 88.3 %, 96.5 and 91.1; two classes in 12 columns, 94 to 6, 96.2 and 81.7 %, 96.0 and 83.0; MNIST
+    class by class 85.0 and 83.8 %, 86.1 and 83.8.)
     """
     n, of_class, square = (part.double().numpy() for part in (counts, sums, scatter))
     seen = n > 0
@@ -49,8 +52,7 @@ def discriminant(counts: Tensor, sums: Tensor, scatter: Tensor) -> Discriminant:
     within /= spread[:, None] * spread
     solved = np.linalg.solve(shrunk(within, float(freedom)), centred.T).T
     weight = solved / spread
-    prior = np.log((n + 1) / (total + seen.sum()))
-    bias = prior - 0.5 * (solved * centred).sum(1) - weight @ middle
+    bias = -0.5 * (solved * centred).sum(1) - weight @ middle
     return Discriminant(torch.from_numpy(weight), torch.from_numpy(np.where(seen, bias, -np.inf)))
 
 

@@ -32,7 +32,9 @@ def test_answers_are_those_of_scikit_learn() -> None:
     numbers, labels = gaussians(20_000, seed=0)
     asked, right = gaussians(5_000, seed=1)
     ours = discriminant(*sums(numbers, labels, 3)).scores(asked)
-    theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(numbers.numpy(), labels.numpy())
+    theirs = LinearDiscriminantAnalysis(solver="lsqr", priors=[1 / 3] * 3).fit(
+        numbers.numpy(), labels.numpy()
+    )
     probabilities = torch.tensor(theirs.predict_proba(asked.numpy()))
     assert (ours.softmax(1) - probabilities).abs().max() < 0.01
     assert (ours.argmax(1) == probabilities.argmax(1)).float().mean() > 0.995
@@ -50,6 +52,25 @@ def test_shrinkage_is_that_of_scikit_learn(count: int) -> None:
 def test_with_one_example_of_each_class_the_nearest_wins() -> None:
     found = discriminant(*sums(CENTRES, torch.tensor([0, 1, 2]), 3))
     assert found.scores(CENTRES + 0.3).argmax(1).tolist() == [0, 1, 2]
+
+
+def test_a_rare_class_is_told_as_well_as_a_frequent_one() -> None:
+    numbers, labels = gaussians(20_000, seed=4)
+    kept = (labels == 0) | ((labels == 1) & (torch.arange(len(labels)) % 100 < 5))
+    asked, right = gaussians(5_000, seed=5)
+    found = discriminant(*sums(numbers[kept], labels[kept], 2)).scores(asked).argmax(1) == right
+    frequent, rare = (float(found[right == label].float().mean()) for label in (0, 1))
+    assert abs(frequent - rare) < 0.03
+
+
+def test_one_example_of_a_stray_class_takes_no_answers_of_others() -> None:
+    chosen = torch.Generator().manual_seed(0)
+    numbers = torch.randn(2_000, 30, generator=chosen, dtype=torch.float64)
+    labels = torch.arange(2_000) % 2
+    numbers[labels == 1, 0] += 4.0
+    labels[7] = 2  # a slip of the pen
+    found = discriminant(*sums(numbers, labels, 3)).scores(numbers).argmax(1)
+    assert int((found == 2).sum()) < 5
 
 
 def test_a_class_without_examples_is_never_the_answer() -> None:
