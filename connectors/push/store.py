@@ -57,6 +57,7 @@ class PushStore:
             with self.explained("opened"):
                 self._writer, self._reader = self._connect(), self._connect()
                 self._prepare()
+            self._identity = _identity(path)
         except BaseException:
             self.close()
             raise
@@ -102,6 +103,7 @@ class PushStore:
         end = self.end
         results: list[tuple[int, int]] = []
         rows: list[tuple[int, int, int, bytes | None, str, bytes]] = []
+        self._check_there()
         with self.explained("written to"), self._transaction() as writer:
             for group in groups:
                 before = len(rows)
@@ -123,6 +125,7 @@ class PushStore:
     def append_erasure(self, entry: LogRecord, *, header: str, unread: int, blank: str) -> int:
         """Writes an erasure, and `blank` headers over each record from `unread` on that has this header, in
         one transaction; nothing else of those is left. Returns how many there were."""
+        self._check_there()
         where = "FROM log WHERE offset >= ? AND instr(headers, ?) AND headers NOT LIKE '%[\"erase\"%'"
         with self.explained("written to"), self._transaction() as writer:
             found = writer.execute(f"SELECT offset, size {where}", (unread, header)).fetchall()
@@ -161,6 +164,15 @@ class PushStore:
         with self.explained("written to"):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def _check_there(self) -> None:
+        """Whoever deletes or exchanges the file does so without a word to those who write to it: SQLite goes
+        on in one that no next start will find, and what is acknowledged would be gone with this process."""
+        if _identity(self.path) != self._identity:
+            raise SourceError(
+                f"the push log {self.path} was deleted or exchanged while it is in use: nothing more is "
+                "stored. What it held is still learned; then restart with the file back, or a new state_dir"
+            )
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._writer.execute("BEGIN IMMEDIATE")
@@ -197,6 +209,14 @@ class PushStore:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _lock(path: Path) -> int:

@@ -31,6 +31,7 @@ _CANONICAL_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _INTEGER_LIMIT = 2**63
 _INTEGER_MAX_CHARACTERS = 20
 """`-9223372036854775807`; longer is out of range, and int() of megabytes of digits is not cheap."""
+_FEW = 8
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, lone surrogates (no valid UTF-8), line and paragraph separators."""
 
@@ -134,15 +135,22 @@ def _in_range(number: int, reason: str = "label") -> int:
 
 
 def shown(value: object) -> str:
-    """A bounded picture of any value, for a message: a container by its size, a scalar by type and value."""
+    """A bounded picture of any value, for a message: a scalar, or a few numbers such as a shape, by type and
+    value, any other container by its size."""
     if value is None:
         return "null"
     kind = type(value).__name__
+    if isinstance(value, (list, tuple)) and 0 < len(value) <= _FEW and all(map(_is_short_number, value)):
+        return f"a {kind} of {len(value)}, {list(value)}"
     if isinstance(value, (Mapping, list, tuple)):
         return f"a {kind} of {len(value)}"
     if type(value) is int and abs(value) >= _INTEGER_LIMIT:
         return "an int beyond 63 bits"
     return f"{kind} {short_repr(value)}"
+
+
+def _is_short_number(value: object) -> bool:
+    return type(value) in (bool, float) or (type(value) is int and abs(value) < _INTEGER_LIMIT)
 
 
 class LabelSpace:

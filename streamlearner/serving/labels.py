@@ -123,7 +123,8 @@ class Joining:
         if found is None:
             return Outcome("unknown", f'no prediction "{name[:100]}" is known: it never was, or long ago')
         if found.state == EXPIRED:
-            return Outcome("expired", f'prediction "{name}" waited for its label too long, or for too many')
+            why = "it waited too long, made room for newer ones, or was erased"
+            return Outcome("expired", f'prediction "{name}" takes no label any more: {why}')
         if found.label != text:
             return Outcome("conflict", f'prediction "{name}" has the label {found.label} already')
         if found.state == LABELLED:

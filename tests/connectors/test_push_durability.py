@@ -99,3 +99,22 @@ def test_a_full_disk_refuses_the_append_and_stores_nothing_of_it(log: PushLog) -
     log._store._writer.execute("PRAGMA max_page_count=1000000")
     assert log.append([record(1, "a"), PushRecord(b"x" * 100_000, id="b")]).accepted == 2
     assert len(source_over(log).poll(9, 0.0)) == 3
+
+
+@pytest.mark.parametrize("exchanged", [False, True], ids=["deleted", "exchanged"])
+def test_nothing_is_acknowledged_for_a_file_that_no_next_start_would_find(
+    log: PushLog, tmp_path: Path, exchanged: bool
+) -> None:
+    log.append([record(1)])
+    path = tmp_path / "push.sqlite"
+    path.rename(tmp_path / "away")
+    if exchanged:
+        path.write_bytes((tmp_path / "away").read_bytes())
+    for refused in (lambda: log.append([record(2)]), lambda: log.erase(record(3), header=("id", b"a"))):
+        with pytest.raises(SourceError, match="was deleted or exchanged while it is in use"):
+            refused()
+    assert [message.value for message in source_over(log).poll(10, 0.0)] == [b"value 1"]
+    path.unlink(missing_ok=True)
+    (tmp_path / "away").rename(path)
+    log.append([record(2)])
+    assert log.backlog_messages == 2

@@ -132,6 +132,12 @@ def test_a_deeply_nested_value_is_shown_by_its_size() -> None:
     assert shown(nested) == "a list of 2"
 
 
+def test_a_few_numbers_are_shown_as_they_are_and_more_by_their_count() -> None:
+    assert shown([-1, 8, 2.5]) == "a list of 3, [-1, 8, 2.5]"
+    assert shown([10**5000]) == "a list of 1"
+    assert (shown([]), shown([1] * 9), shown(["a"])) == ("a list of 0", "a list of 9", "a list of 1")
+
+
 def test_indices_follow_the_order_of_arrival_and_never_change() -> None:
     space = LabelSpace()
     assert space.indices(["b", 7, "b", "a"]).tolist() == [0, 1, 0, 2]

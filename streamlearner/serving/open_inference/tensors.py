@@ -125,7 +125,9 @@ def _dtype(name: str, datatype: str) -> np.dtype[Any]:
 def _check_shape(name: str, shape: Sequence[int]) -> None:
     if not 1 <= len(shape) <= MOST_DIMENSIONS or not all(0 <= side < 2**31 for side in shape):
         text = f"tensor {shown(name)}: shape is {shown(list(shape))}"
-        raise InvalidInput("shape", f"{text}; expected 1 to {MOST_DIMENSIONS} sides, none negative")
+        raise InvalidInput(
+            "shape", f"{text}; expected 1 to {MOST_DIMENSIONS} sides, none negative or beyond 2**31"
+        )
 
 
 def _check_count(name: str, found: int, shape: Sequence[int], datatype: str) -> None:
