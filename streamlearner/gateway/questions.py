@@ -22,9 +22,11 @@ AT_ONCE = 64
 UNDER_WAY = 2
 """Questions that the daemon has at a time: it begins the next while the answers to the last are written."""
 GATHER_S = 0.002
-"""A request waits so long for those of clients in a closed loop that were answered together a moment ago: a
-pass with eight inputs takes 1.3 times what one with a single input does, and the first of eight requests went
-alone before."""
+"""A request waits so long for those of clients in a closed loop that were answered a moment ago: a pass with
+eight inputs takes 1.3 times what one with a single input does, and the first of eight requests went alone
+before."""
+ENOUGH = 16
+"""So many requests wait for no more: better that the daemon answers these while the others are decoded."""
 Answered = Callable[[Reply, Told | None], None]
 
 
@@ -83,7 +85,7 @@ class Questions:
     def _ask_soon(self) -> None:
         if not self._waiting or self._is_due or len(self._asked) >= UNDER_WAY:
             return
-        if self._returning.are_due and len(self._waiting) < AT_ONCE:
+        if self._returning.are_due and len(self._waiting) < ENOUGH:
             if self._gathering is None:
                 self._gathering = self.later(GATHER_S, self._give_up)
             return

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamlearner.gateway.questions import AT_ONCE, GATHER_S
+from streamlearner.gateway.questions import ENOUGH, GATHER_S
 from streamlearner.gateway.returning import DISTRUSTED, PROMPT_S, PROVEN
 from tests.support.asked_questions import Daemon, ask, sizes
 
@@ -103,10 +103,11 @@ def test_a_client_alone_never_waits() -> None:
     assert daemon.timers == []
 
 
-def test_a_whole_question_waits_for_nobody() -> None:
+def test_a_crowd_waits_for_nobody() -> None:
     daemon, heard = Daemon(), list[Any]()
     looping(daemon, heard)
-    for _ in range(AT_ONCE):
+    for _ in range(ENOUGH):
+        assert daemon.later == []
         ask(daemon, heard, 1)
     daemon.turn()
-    assert sizes(daemon) == [[AT_ONCE]]
+    assert sizes(daemon) == [[ENOUGH]]
