@@ -100,7 +100,7 @@ def test_retention_changes_while_a_stream_runs_is_remembered_and_a_version_is_ro
 ) -> None:
     window.resize(1280, 900)
     window.open(address(daemon))
-    assert window.text("#retention") == "–"
+    window.until(lambda: window.text("#retention") == "–", what="the tiles, with nothing in them")
     digits()
     first = window.until(lambda: (shown := window.text("#retention")) != "–" and shown)
     window.until(lambda: window.text("#retention") not in (first, "–"))

@@ -31,7 +31,10 @@ class Browser:
         self._session = session
 
     def open(self, address: str) -> None:
+        """And wait until its scripts have run: on a busy machine the driver may speak of the page before."""
         self._ask("/url", {"url": address})
+        arrived = "return document.readyState === 'complete' && location.protocol === 'http:'"
+        self.until(lambda: self.run(arrived), what=f"{address} is loaded")
 
     def reload(self) -> None:
         self._ask("/refresh", {})
