@@ -13,7 +13,7 @@ from torch import Tensor
 from streamlearner.daemon.aside import ASIDE_BYTES, Aside, Written, only_told
 from streamlearner.daemon.changed_settings import compare
 from streamlearner.daemon.exports import Exports
-from streamlearner.daemon.snapshot import Snapshot, adopted_version
+from streamlearner.daemon.snapshot import Snapshot, adopted_version, rollbacks
 from streamlearner.errors import StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.versions import Lineage, Version, Versions
@@ -214,6 +214,7 @@ class Persistence:
             config_digest=self.config_digest,
             examples=snapshot.examples,
         )
+        self.versions.keep_rollbacks(rollbacks(snapshot.facts))
         oldest = None
         with only_told():
             self.checkpoints.prune()

@@ -142,3 +142,9 @@ def adopted_version(facts: Mapping[str, Any]) -> int:
     """The version that answers by what was saved; 0 before the first."""
     learner = facts["learner"]
     return int(learner["progress"]["version"]) if learner else 0
+
+
+def rollbacks(facts: Mapping[str, Any]) -> int:
+    """How often the learner went back by what was saved."""
+    learner = facts["learner"]
+    return int(learner["progress"].get("rollbacks", 0)) if learner else 0

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from streamlearner.state import sealed_lines
 from streamlearner.state.disk import LOCAL_DISK, Disk
 from streamlearner.state.durable_files import explained, replace_file
 
@@ -58,7 +59,8 @@ class LearningMark:
 
 
 class FailureRecord:
-    """A small file of JSON that is replaced as a whole: at any instant the old one or the new one."""
+    """A small sealed file that is replaced as a whole: at any instant the old one or the new one. What it was
+    told to set aside has had its dead letter, and must not be learned as well for one changed bit."""
 
     def __init__(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
         self._path = path
@@ -67,7 +69,7 @@ class FailureRecord:
     def load(self) -> list[list[Any]]:
         """The rows that were saved last; none where they cannot be read, which the log says."""
         try:
-            return [list(row) for row in json.loads(self._disk.read(self._path))["messages"]]
+            return [list(row) for row in sealed_lines.from_bytes(self._disk.read(self._path))["messages"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -77,7 +79,7 @@ class FailureRecord:
     def save(self, rows: list[list[Any]]) -> None:
         """Durable when it returns. Raises `CheckpointError` where the disk refuses."""
         with explained("a failure while learning cannot be noted", self._path.parent, disk=self._disk):
-            replace_file(self._path, json.dumps({"messages": rows}).encode(), disk=self._disk)
+            replace_file(self._path, sealed_lines.to_bytes({"messages": rows}), disk=self._disk)
 
 
 def fatal_signal(path: Path) -> str:

@@ -1,10 +1,10 @@
-"""What the history of a state folder has used up, written so that one changed bit is no loss."""
+"""What the history of a state folder has used up."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
+
+from streamlearner.state import sealed_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,24 +15,13 @@ class Lineage:
     rollbacks: int = 0
 
     def to_bytes(self) -> bytes:
-        """A sealed line of JSON, twice: without it no daemon starts, as a number might be used again."""
-        line = json.dumps(asdict(self) | {"sha256": self._seal()}).encode()
-        return line + b"\n\n" + line + b"\n"
+        """Sealed: without it a number might be used again."""
+        return sealed_lines.to_bytes(asdict(self))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Lineage:
-        """From the first line that is whole. Raises ValueError where none is."""
-        lines = [line for line in data.splitlines() if line]
-        for line in lines:
-            try:
-                fields = json.loads(line)
-                seal = fields.pop("sha256", None)
-                found = cls(**fields)
-            except (ValueError, TypeError, AttributeError):
-                continue
-            if seal == found._seal() or (seal is None and len(lines) == 1):  # the first ones had no seal
-                return found
-        raise ValueError("no line of it is as it was written")
-
-    def _seal(self) -> str:
-        return hashlib.sha256(f"{self.newest} {self.rollbacks}".encode()).hexdigest()
+        """Raises ValueError where it is not as it was written."""
+        try:
+            return cls(**sealed_lines.from_bytes(data))
+        except TypeError as error:
+            raise ValueError(f"it is no lineage: {error}") from error

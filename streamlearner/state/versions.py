@@ -14,7 +14,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import safetensors.torch
@@ -115,6 +115,11 @@ class Versions:
                 aside = f"{UNREADABLE}{len(self._unreadable()) + 1}"
                 self._disk.rename(self.folder / LINEAGE, self.folder / aside)
             self._replace(self.folder / LINEAGE, lineage.to_bytes())
+
+    def keep_rollbacks(self, count: int) -> None:
+        """So many have been, whatever becomes of the checkpoints that say so: each gave a name to a model."""
+        if count and count > (used := self.lineage()).rollbacks:
+            self.use_up(replace(used, rollbacks=count))
 
     def _is_unreadable(self) -> bool:
         try:

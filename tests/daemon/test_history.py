@@ -14,6 +14,7 @@ import pytest
 from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.snapshot import rollbacks
 from streamlearner.state.rollback import roll_back
 from streamlearner.state.versions import Lineage, Versions
 from tests.support.daemon_runs import (
@@ -170,3 +171,21 @@ def test_a_rollback_to_the_present_version_is_served_at_once_under_another_name(
     assert len(set(names)) == 3
     assert all(len(models) == 1 for models in named.values())
     assert figure(daemon, f'streamlearner_model_version_info{{version="{present}"}}') == 1
+
+
+def test_a_rollback_is_not_forgotten_with_the_checkpoint_that_holds_it(tmp_path: Path) -> None:
+    """Or the next one would give its name to another model."""
+    source = MemorySource(STREAM, finite=False)
+    with running(build(settings(tmp_path), source=source)) as daemon:
+        wait_until(lambda: source.committed == {"index": COUNT} and not daemon.state.asleep, "all learned")
+        ask(daemon, "/v1/rollback", {"version": 1})
+        wait_until(lambda: predict(daemon)["model_version"].endswith(".1"), "served")
+    kept = [store(tmp_path).load(entry.number) for entry in store(tmp_path).entries()]
+    holding = [one for one in kept if rollbacks(one.facts)]
+    assert holding and len(holding) < len(kept)
+    for one in holding:
+        (one.path / "facts.json").write_text("{")
+    again = run(settings(tmp_path), MemorySource(STREAM))
+    assert again.learner is not None and again.learner.progress.rollbacks == 1
+    roll_back(store(tmp_path), versions_in(tmp_path), kept[0].number)
+    assert versions_in(tmp_path).lineage().rollbacks == 2

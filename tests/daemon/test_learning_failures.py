@@ -19,6 +19,8 @@ from streamlearner.decoding.codec import Codec
 from streamlearner.errors import StreamlearnerError
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.results import LearningResult
+from streamlearner.state import sealed_lines
+from streamlearner.state.learning_mark import FailureRecord
 from streamlearner.stream import Message, Reject
 from tests.support.daemon_runs import a_stream, differing, example, figure, learned, run, settings, state
 
@@ -113,7 +115,7 @@ def test_a_replay_from_before_sets_the_same_messages_aside_once(
     fails(at(POISON))  # 90 was an accident
     daemon = run(never_saved, MemorySource(STREAM))
     assert set_aside(tmp_path) == BATCH and accounted(daemon) == len(STREAM)
-    known = json.loads((tmp_path / "failures.json").read_text())["messages"]
+    known = sealed_lines.from_bytes((tmp_path / "failures.json").read_bytes())["messages"]
     assert [offset for _, _, offset, *_ in known] == BATCH
 
 
@@ -190,6 +192,22 @@ def test_a_disk_that_takes_no_count_hides_no_failure(
     (tmp_path / ".tmp-failures.json" / "in the way").mkdir(parents=True)
     ended(settings(tmp_path), STREAM)
     assert any("is not counted" in record.getMessage() for record in caplog.records)
+
+
+def test_no_single_bit_lets_a_message_be_learned_that_has_its_dead_letter(tmp_path: Path) -> None:
+    record, rows = FailureRecord(tmp_path / "failures.json"), [["a", 0, 7, 12, 10, "it failed"]]
+    record.save(rows)
+    written = (tmp_path / "failures.json").read_bytes()
+    for place in range(8 * len(written)):
+        changed = bytearray(written)
+        changed[place // 8] ^= 1 << place % 8
+        (tmp_path / "failures.json").write_bytes(changed)
+        assert record.load() == rows, f"bit {place}"
+
+
+def test_failures_are_read_as_they_were_written_at_first(tmp_path: Path) -> None:
+    (tmp_path / "failures.json").write_text('{"messages": [["a", 0, 7, 12, 10, "it failed"]]}')
+    assert FailureRecord(tmp_path / "failures.json").load() == [["a", 0, 7, 12, 10, "it failed"]]
 
 
 @pytest.mark.parametrize("torn", ["", "{", "[1, 2]", "{}"])
