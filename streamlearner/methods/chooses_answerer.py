@@ -16,8 +16,9 @@ from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Experience, Removed, Selection
 from streamlearner.methods.graphs import BothAnswer, NetworkAnswers, StatisticsAnswers
 from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
+from streamlearner.networks import by_hand
 from streamlearner.networks.averaged import AveragedNetwork
-from streamlearner.networks.base import Network, in_mode
+from streamlearner.networks.base import Network
 from streamlearner.networks.head_rows import state_with_rows_at
 from streamlearner.statistics.graph import StatisticsGraph
 from streamlearner.statistics.mirrors import Mirrors
@@ -88,7 +89,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
     ) -> dict[str, Tensor]:
         """By answerer, [n, classes], of those that these networks, and statistics of `numbers`, make up."""
         both = {AVERAGED: self.hippocampus.average, LIVE: self.hippocampus.network}
-        logits = {name: in_mode(both[name], training=False)(new)[:, : self.classes] for name in networks}
+        logits = {name: by_hand.logits(both[name], new)[:, : self.classes] for name in networks}
         return self.answering.answers(
             numbers, logits, lambda scores: self.seen_classes.restricted(scores, tasks)
         )

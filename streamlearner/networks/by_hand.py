@@ -97,11 +97,22 @@ def _is_row(body: nn.Module) -> bool:
 
 
 @torch.no_grad()
+def logits(network: Network, inputs: Tensor) -> Tensor:
+    """What is answered to inputs [n, *input_shape] float32, [n, rows]."""
+    if can_pass(network) and inputs.device.type == "cpu":
+        return forward(network, inputs).logits
+    return in_mode(network, training=False)(inputs)  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
 def forward(network: Network, inputs: Tensor) -> Pass:
     """As `network(inputs)`, of inputs [n, *input_shape] float32; training or not is the same here."""
     weights = network.weights
-    first = network.body[0]  # type: ignore[index]
-    values = first.forward(inputs) if isinstance(first, _BEFORE) else inputs
+    values, first = inputs, network.body[0]  # type: ignore[index]
+    if isinstance(first, Standardisation):
+        values = first.by_numpy(inputs)
+    elif isinstance(first, nn.Flatten):
+        values = first.forward(inputs)
     entering = [values]
     for weight, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
         values = torch.addmm(bias, values, weight.t()).relu_()

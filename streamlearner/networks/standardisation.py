@@ -16,6 +16,10 @@ def share_of(new: int, *, seen: int) -> tuple[float, float]:
     return float(weight), float(np.float32(1) - weight)
 
 
+LEAST_SCALE = np.float32(1e-6)
+"""Of the largest mean, and at all: what varies less is taken for constant."""
+
+
 class Standardisation(nn.Module):
     """Standardises feature vectors to mean 0 and variance 1, by the running mean and variance of all inputs
     so far.
@@ -57,6 +61,16 @@ class Standardisation(nn.Module):
             first = without_outliers(inputs, mean=self.mean, variance=self.variance, seen=0)
             self.mean.copy_(torch.where(anew, first.mean(0), self.mean))
             self.variance.copy_(torch.where(anew, first.var(0, correction=0), self.variance))
+
+    def by_numpy(self, inputs: Tensor) -> Tensor:
+        """As `forward`, to the bit and on the CPU, with numpy for what is small: it takes half of the time.
+        (What `forward` does can be exported.)"""
+        mean, deviation = self.mean.numpy(), self.variance.sqrt().numpy()  # numpy's rounds otherwise
+        least = LEAST_SCALE + LEAST_SCALE * np.abs(mean).max()
+        scaled = inputs.numpy() - mean
+        scaled /= np.maximum(deviation, least)
+        np.maximum(scaled, -REACH, out=scaled)
+        return torch.from_numpy(np.minimum(scaled, REACH, out=scaled))
 
     def forward(self, inputs: Tensor) -> Tensor:
         mean = self.mean

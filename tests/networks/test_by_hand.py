@@ -76,6 +76,7 @@ def test_a_class_that_does_not_compete_has_no_gradient() -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     found, gradient = cross_entropy(logits.masked_fill(absent, -torch.inf), labels)
     assert torch.equal(found, loss.detach())
+    assert leaf.grad is not None
     assert torch.equal(gradient, leaf.grad)
 
 
@@ -87,6 +88,7 @@ def test_of_two_means_the_gradient_is_that_of_their_sum(first: int) -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     found, gradient = cross_entropy(logits, labels, first=first)
     assert torch.equal(found, loss.detach())
+    assert leaf.grad is not None
     assert torch.equal(gradient, leaf.grad)
 
 

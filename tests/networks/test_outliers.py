@@ -9,7 +9,9 @@ from streamlearner.associations.contract import Association
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.associations.trellis import TrellisAssociation
 from streamlearner.associations.vector import VectorAssociation
+from streamlearner.networks import outliers
 from streamlearner.networks.base import Standardisation
+from streamlearner.networks.outliers import without_outliers
 
 ABSURD = (1e4, 1e20, 1e30, 9.97e36, -3.4e38)
 PLACES = (0, 5, 40, 503)
@@ -77,3 +79,28 @@ def test_codes_still_tell_ordinary_vectors_apart_after_an_absurd_value(
         coded = coded.renew() or coded
     ordinary = inputs[1_200:1_400]
     assert (coded.decode(coded.encode(ordinary)) - ordinary).abs().mean() < 0.3
+
+
+def test_settled_statistics_that_numpy_looks_at_limit_inputs_as_torch_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    cases = []
+    for spread in (1, 10, 20):
+        mean, variance = torch.randn(16) * 10 ** torch.randn(16), torch.rand(16) * 10 ** torch.randn(16)
+        inputs = torch.randn(10, 16) * 10 ** (spread * torch.randn(10, 16))
+        cases.append((inputs, mean, variance + 1e-9))
+    found = [without_outliers(x, mean=mean, variance=variance, seen=500) for x, mean, variance in cases]
+    monkeypatch.setattr(outliers, "_within_reach", lambda *given: None)
+    wanted = [without_outliers(x, mean=mean, variance=variance, seen=500) for x, mean, variance in cases]
+    assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("features", [1, 3, 16, 200])
+def test_inputs_are_standardised_by_numpy_as_by_torch_to_the_bit(features: int) -> None:
+    torch.manual_seed(0)
+    standardisation = Standardisation(features=features)
+    for _ in range(20):
+        standardisation.update(torch.randn(10, features) * 10 ** torch.randn(features))
+        inputs = torch.randn(22, features) * 10 ** (3 * torch.randn(features))
+        assert torch.equal(standardisation.by_numpy(inputs), standardisation(inputs))
