@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from streamlearner import __version__
+from streamlearner.commands.loaded_code import unmap_loaded_code
 from streamlearner.commands.options import ConfigOption, LogOption, SetOption, load_config
 from streamlearner.state.learning_mark import FATAL_SIGNAL
 from streamlearner.telemetry.logs import LogFormat, start_logging
@@ -55,13 +56,15 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
 def lasting() -> Iterator[None]:
     """What is made in here is never looked through for garbage, neither now nor later. Torch alone brings
     half a million objects that stay: while modules load Python looks through all of them time and again,
-    0.3 s of a start of 1.9 s, and later each full collection would hold the daemon up for 0.1 s."""
+    0.3 s of a start of 1.9 s, and later each full collection would hold the daemon up for 0.1 s. And code
+    that was only needed to load takes no memory from then on."""
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
+        unmap_loaded_code()
 
 
 def ending_signals() -> list[signal.Signals]:
