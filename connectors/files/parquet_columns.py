@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from streamlearner.connectors.files.parquet_names import check_names
 from streamlearner.errors import ConfigError
 
 _BLOCK_ROWS = 512
@@ -17,7 +18,8 @@ _BLOCK_ROWS = 512
 def check_columns(files: Mapping[str, Any], *, image: str, label: str, task: str | None, topic: str) -> bool:
     """Whether the images are lists of numbers; False for bytes. `files` by their path.
 
-    Raises ConfigError where a file lacks a column, where the files differ, and where not one row of all of
+    Raises ConfigError where a file lacks a column, or has names of a type that names nothing, where the files
+    differ, and where not one row of all of
     them has an image, or a label: nothing could be learned.
     """
     kinds: dict[bool, str] = {}
@@ -28,6 +30,8 @@ def check_columns(files: Mapping[str, Any], *, image: str, label: str, task: str
                 raise ConfigError(
                     f"{topic}: no column {column!r} in {path}; it has {', '.join(schema.names)}"
                 )
+        for column in filter(None, (label, task)):
+            check_names(schema.field(column).type, column=column, topic=topic)
         kinds.setdefault(holds_vectors(schema.field(image).type, column=image, topic=topic), path)
     if len(kinds) > 1:
         raise ConfigError(

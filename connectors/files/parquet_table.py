@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from streamlearner.connectors.files.parquet_columns import check_columns, class_names
-from streamlearner.errors import SourceError, SourceUnreachable
+from streamlearner.connectors.files.parquet_names import name_header
+from streamlearner.errors import ConfigError, SourceError, SourceUnreachable
 from streamlearner.stream import Message
 
 _BLOCK_ROWS = 512
@@ -83,7 +83,11 @@ class ParquetTable:
         )
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        return np.asarray(pc.sort_indices(values).to_numpy(), dtype=np.int64)
+        try:
+            return np.asarray(pc.sort_indices(values).to_numpy(), dtype=np.int64)
+        except pa.ArrowException as error:  # of a list, a struct, a view: the kinds vary
+            expected = "expected one that has an order, or order 'stored'"
+            raise ConfigError(f"{self._topic}: column {column!r} is {values.type}; {expected}") from error
 
     def stream(self, start: int) -> Iterator[list[Message]]:
         """The messages from row `start` on, in blocks; one block of one row group is in memory at a time."""
@@ -130,14 +134,14 @@ class ParquetTable:
         labels = [self._label(value) for value in batch.column(self._label_column).to_pylist()]
         tasks = batch.column(self._task_column).to_pylist() if self._task_column else [None] * len(labels)
         return [
-            Message(value, self._topic, 0, offset, headers=headers + label + _header("task", task))
+            Message(value, self._topic, 0, offset, headers=headers + label + name_header("task", task))
             for (value, headers), label, task, offset in zip(inputs, labels, tasks, offsets, strict=True)
         ]
 
     def _label(self, value: Any) -> tuple[tuple[str, bytes], ...]:
         if self._names is not None and value is not None:
-            value = self._names[value] if 0 <= value < len(self._names) else None
-        return _header("label", value)
+            value = self._names[int(value)] if value in range(len(self._names)) else None
+        return name_header("label", value)
 
     def close(self) -> None:
         """Closes the files."""
@@ -145,13 +149,6 @@ class ParquetTable:
             file.close()
         self._files = []
         self._groups = []
-
-
-def _header(name: str, value: Any) -> tuple[tuple[str, bytes], ...]:
-    if value is None:
-        return ()
-    text = json.dumps(value) if isinstance(value, dict) else str(value)  # a struct: factors
-    return ((name, text.encode()),)
 
 
 def _pictures(column: Any) -> Iterator[tuple[bytes | None, tuple[tuple[str, bytes], ...]]]:
@@ -162,7 +159,7 @@ def _pictures(column: Any) -> Iterator[tuple[bytes | None, tuple[tuple[str, byte
             paths = column.field("path").to_pylist()
         column = column.field("bytes")
     for value, path in zip(column.to_pylist(), paths, strict=True):
-        yield value, _content_type(value) + (_header("path", path) if value is None else ())
+        yield value, _content_type(value) + (name_header("path", path) if value is None else ())
 
 
 def _content_type(value: bytes | None) -> tuple[tuple[str, bytes], ...]:
@@ -178,7 +175,8 @@ def _vectors(column: Any) -> Iterator[tuple[bytes | None, tuple[tuple[str, bytes
         if not scalar.is_valid:
             yield None, (("content-type", b"application/octet-stream"),)  # a missing value, no tombstone
             continue
-        vector = scalar.values.to_numpy(zero_copy_only=False).astype("<f4")
+        with np.errstate(over="ignore"):  # infinity, which the codec rejects with its place
+            vector = scalar.values.to_numpy(zero_copy_only=False).astype("<f4")
         headers = (("content-type", b"application/octet-stream"), ("shape", str(vector.size).encode()))
         yield vector.tobytes(), (*headers, ("dtype", b"float32"))
 
