@@ -20,13 +20,15 @@ log = logging.getLogger(__name__)
 AT_ONCE = 64
 """Inputs in one question, but for a request that has more."""
 UNDER_WAY = 2
-"""Questions that the daemon has at a time: it begins the next while the answers to the last are written."""
+"""Questions that the daemon has at a time, where `ENOUGH` wait: it begins the next while the answers to the
+last are written."""
 GATHER_S = 0.002
 """A request waits so long for those of clients in a closed loop that were answered a moment ago: a pass with
 eight inputs takes 1.3 times what one with a single input does, and the first of eight requests went alone
 before."""
 ENOUGH = 16
-"""So many requests wait for no more: better that the daemon answers these while the others are decoded."""
+"""So many inputs are worth a pass of their own: they wait neither for others nor for the answers to the last
+question."""
 Answered = Callable[[Reply, Told | None], None]
 
 
@@ -43,9 +45,9 @@ class Waiting:
 @dataclass(slots=True)
 class Questions:
     """The first request is asked at once, with all others that came in the same turn of the event loop, or,
-    where others will come any moment (`Returning`), with those that come within `GATHER_S`. While
-    `UNDER_WAY` questions are with the daemon, more wait and are asked together: none waits for longer than
-    that and those passes take.
+    where others will come any moment (`Returning`), with those that come within `GATHER_S`. While the daemon
+    has a question, which it answers before any other, more requests wait and are asked together: none waits
+    for longer than that and those passes take.
 
     `soon` calls in the next turn of the event loop, `later` after so many seconds; what it returns can be
     cancelled."""
@@ -83,14 +85,25 @@ class Questions:
         self._ask_soon()
 
     def _ask_soon(self) -> None:
-        if not self._waiting or self._is_due or len(self._asked) >= UNDER_WAY:
+        if self._is_due or not self._is_worth_a_pass():
             return
-        if self._returning.are_due and len(self._waiting) < ENOUGH:
+        if self._returning.are_due and not self._are_enough():
             if self._gathering is None:
                 self._gathering = self.later(GATHER_S, self._give_up)
             return
         self._is_due = True
         self.soon(self._ask)
+
+    def _is_worth_a_pass(self) -> bool:
+        """Of its own, now: while the daemon is at work few can as well be asked together with the next."""
+        if not self._waiting or len(self._asked) >= UNDER_WAY:
+            return False
+        return not self._asked or self._are_enough()
+
+    def _are_enough(self) -> bool:
+        if len(self._waiting) >= ENOUGH:
+            return True
+        return sum(one.asker.inputs for one in self._waiting) >= ENOUGH
 
     def _give_up(self) -> None:
         self._gathering = None
@@ -102,7 +115,7 @@ class Questions:
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-        if not self._waiting or len(self._asked) >= UNDER_WAY:
+        if not self._is_worth_a_pass():
             return
         number, taken = next(self._numbers), self._take()
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamlearner.gateway.questions import AT_ONCE, UNDER_WAY
+from streamlearner.gateway.questions import AT_ONCE, ENOUGH, UNDER_WAY
 from tests.support.asked_questions import Daemon, ask, sizes
 
 
@@ -20,17 +20,32 @@ def test_what_comes_in_one_turn_is_asked_together_and_at_once() -> None:
     assert heard == [[1], [2], [3]]
 
 
-def test_what_comes_while_all_passes_are_under_way_waits_and_is_asked_together() -> None:
+def test_what_comes_while_a_pass_is_under_way_waits_and_is_asked_together() -> None:
     daemon, heard = Daemon(), list[Any]()
-    for level in range(UNDER_WAY + 3):
+    for level in range(4):
         ask(daemon, heard, level)
         daemon.turn()
-    assert sizes(daemon) == [[1]] * UNDER_WAY
+    assert sizes(daemon) == [[1]]
     daemon.answer()
-    assert sizes(daemon) == [[1]] * (UNDER_WAY - 1) + [[3]]
+    assert sizes(daemon) == [[3]]
+    daemon.answer()
+    assert heard == [[level] for level in range(4)]
+
+
+def test_many_inputs_do_not_wait_for_the_pass_that_is_under_way_but_for_those_that_are() -> None:
+    daemon, heard = Daemon(), list[Any]()
+    ask(daemon, heard, 0)
+    daemon.turn()
+    for question in range(1, UNDER_WAY + 1):
+        ask(daemon, heard, *[question] * (ENOUGH - 1))
+        daemon.turn()
+        assert len(daemon.asked) == question
+        ask(daemon, heard, question)
+        daemon.turn()
+    assert sizes(daemon) == [[1]] + [[2]] * (UNDER_WAY - 1)
     while daemon.asked:
         daemon.answer()
-    assert heard == [[level] for level in range(UNDER_WAY + 3)]
+    assert sum(len(labels) for labels in heard) == 1 + UNDER_WAY * ENOUGH
 
 
 def test_requests_of_one_task_and_shape_make_a_group() -> None:
