@@ -7,6 +7,7 @@ not case-sensitive, and unknown ones are left alone.
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
@@ -137,9 +138,9 @@ def parse_json(value: bytes) -> object:
     try:
         return from_json(value, allow_inf_nan=False)  # four times as fast as what follows
     except ValueError:
-        pass  # it may be JSON all the same: deep lists, half of a surrogate pair
+        pass  # it may be JSON all the same: deep lists, half of a surrogate pair, the mark of Windows
     try:
-        return _JSON.decode(str(value, "utf-8"))
+        return _JSON.decode(str(value.removeprefix(BOM_UTF8), "utf-8"))
     except (ValueError, RecursionError, MemoryError) as error:
         raise InvalidInput(
             "json", f"value is not JSON ({type(error).__name__}: {str(error)[:120]})"

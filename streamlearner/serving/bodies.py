@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from codecs import BOM_UTF8
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -196,6 +197,7 @@ def require_json(request: Request) -> None:
 
 def parse(kind: type[AnyBody], body: bytes) -> AnyBody:
     """The body as a `kind`; an empty one is an empty object. Raises `InvalidInput`."""
+    body = body.removeprefix(BOM_UTF8)  # which files of Windows begin with
     try:
         value = from_json(body, allow_inf_nan=False) if body else {}
     except ValueError as error:

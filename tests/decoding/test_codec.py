@@ -152,6 +152,15 @@ def test_3_is_the_same_class_in_a_header_in_json_as_text_and_as_number() -> None
     assert [*labels, one(json_message({"input": [1]}, label="3")).labels[0]] == [3, 3, 3]
 
 
+def test_json_may_begin_with_the_mark_that_files_of_windows_begin_with() -> None:
+    kind = (("content-type", b"application/json"),)
+    value = "\ufeff".encode() + b'{"input": [1, 2], "label": "a"}'
+    batch, rejects = Codec().decode([Message(value, "t", 0, 0, headers=kind)])
+    assert (batch.labels, rejects) == (("a",), [])
+    doubled = Message("\ufeff".encode() + value, "t", 0, 0, headers=kind)
+    assert [reject.reason for reject in Codec().decode([doubled])[1]] == ["json"]
+
+
 def test_hxw_and_hxwx1_are_one_schema() -> None:
     codec = Codec()
     assert one(raw_message(IMAGE[:, :, 0]), codec).inputs.shape == (1, 1, 4, 5)

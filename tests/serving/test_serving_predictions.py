@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import threading
 
 import httpx
@@ -117,6 +118,12 @@ def test_what_is_not_json_is_a_400(client: InProcess, body: bytes) -> None:
     answer = client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["error"]
+
+
+def test_a_body_may_begin_with_the_mark_that_files_of_windows_begin_with(client: InProcess) -> None:
+    body = "\ufeff".encode() + json.dumps({"inputs": [picture(1)]}).encode()
+    answer = client.post("/v1/predict", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
 
 
 def test_nan_is_told_apart_from_what_is_no_json_at_all(client: InProcess) -> None:
