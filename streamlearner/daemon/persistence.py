@@ -16,6 +16,7 @@ from streamlearner.daemon.exports import Exports
 from streamlearner.daemon.snapshot import Snapshot, adopted_version, rollbacks
 from streamlearner.errors import StreamlearnerError
 from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
+from streamlearner.state.rollback import roll_back
 from streamlearner.state.versions import Lineage, Version, Versions
 from streamlearner.stream import Source
 from streamlearner.telemetry.metrics import Metrics
@@ -223,7 +224,8 @@ class Persistence:
         return Written(oldest, self.checkpoints.size_bytes())
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint that can be read, or None where there is none at all. Raises
+        """The newest checkpoint that can be read, or None where there is none at all. Newer ones are set
+        aside: they might be read again, and their positions are not of the history that goes on. Raises
         `NoReadableCheckpoint` where not one can be read, `ConfigError` for one of another method."""
         found = self.checkpoints.latest()
         if found is None:
@@ -232,6 +234,8 @@ class Persistence:
             self.metrics.count_unreadable_checkpoint()
             log.error("checkpoint %d was skipped: %s", skipped.number, skipped.problem)
         compare(found, method=self.method, digest=self.config_digest, settings=self.settings)
+        if found.skipped:  # what they held is a future that is abandoned
+            roll_back(self.checkpoints, self.versions, found.number)
         size_bytes, saved_s = self.checkpoints.size_bytes(), found.manifest.created
         self.metrics.publish_checkpoint(size_bytes=size_bytes, saved_s=saved_s)
         if self._exports is not None:

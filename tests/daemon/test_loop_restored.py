@@ -160,7 +160,28 @@ def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path: Pa
     daemon = run(harmed, MemorySource(STREAM))
     assert daemon.state.tally.messages == COUNT
     assert figure(daemon, "streamlearner_checkpoint_unreadable_total") == 1
-    assert not differing(state(tmp_path / "harmed"), state(tmp_path / "calm"))
+    ended, calmly = state(tmp_path / "harmed"), state(tmp_path / "calm")
+    assert differing(ended, calmly) == ["learner"]
+    names = {"newest", "version", "rollbacks"}  # of models: what the torn one held is another future
+    differing_in = differing(ended["learner"]["progress"], calmly["learner"]["progress"])
+    assert "rollbacks" in differing_in and set(differing_in) <= names
+    assert differing(ended["learner"], calmly["learner"]) == ["progress"]
+
+
+def test_a_checkpoint_that_could_not_be_read_for_a_while_is_no_part_of_what_goes_on(tmp_path: Path) -> None:
+    """Its place in the stream is later than theirs that follow, and what they need must not be released."""
+    config = settings(tmp_path, checkpoint__every_examples=10)
+    run(config, MemorySource([*STREAM[:150], Crash()]))
+    *_, first, second = store(tmp_path).entries()
+    name = f"{second.number:012d}/facts.json"
+    content = (tmp_path / "checkpoints" / name).read_bytes()
+    for entry in (first, second):
+        spoil(tmp_path / "checkpoints" / f"{entry.number:012d}" / "facts.json")
+    run(config, MemorySource([*STREAM[:145], Crash()]))
+    (tmp_path / "checkpoints" / "rolled-back" / name).write_bytes(content)
+    kept = [store(tmp_path).load(entry.number) for entry in store(tmp_path).entries()]
+    places = [one.manifest.position["index"] for one in kept]  # type: ignore[index]
+    assert places == sorted(places) and second.number not in {one.number for one in kept}
 
 
 def test_where_no_checkpoint_can_be_read_a_person_must_decide(tmp_path: Path) -> None:

@@ -179,7 +179,10 @@ class Life:
             )
             versions = Versions(folder / "versions", keep=config.checkpoint.keep_versions, disk=self.disk)
             if kept := store.entries():
-                roll_back(store, versions, rng.choice(kept).number)
+                number = rng.choice(kept).number
+                self.disk.wanted = str(folder / "checkpoints" / f"{number:012d}")
+                roll_back(store, versions, number)
+        self.disk.wanted = None
 
     def _daemon(self) -> Daemon:
         outside = self.outside

@@ -81,15 +81,16 @@ def _tear(file: File, rng: Random, share: float) -> None:
     file.synced, file.gone = len(file.data), 0
 
 
-def flip(root: Folder, rng: Random, *, keep: int) -> None:
+def flip(root: Folder, rng: Random, *, keep: int, wanted: str | None) -> None:
     """Changes one bit of a model version, or of a checkpoint unless no other of the newest `keep` would be
-    whole."""
+    whole, or it is the one `wanted` by who goes back to it."""
     files = [(path, file) for path, file in files_in(root) if file.data and ".tmp-" not in path]
     damaged = {path.rpartition("/")[0] for path, file in files if file.damaged}
     checkpoints = sorted(path.rpartition("/")[0] for path, _ in files if path.endswith(MANIFEST))
     newest = [path for path in checkpoints if "rolled-back" not in path][-keep:]
     whole = [path for path in newest if path not in damaged]
     spared = whole[0] if len(whole) == 1 else "nothing"
+    spared = wanted or spared
     chosen = [(path, file) for path, file in files if not path.startswith(spared)]
     if whole and rng.random() < 0.5:  # what the next start reads first
         chosen = [(path, file) for path, file in chosen if path.startswith(whole[-1])] or chosen
