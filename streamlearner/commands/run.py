@@ -30,9 +30,9 @@ def run(config: ConfigOption = None, set_: SetOption = None, log_format: LogOpti
     start_logging(log_format)
     with lasting():
         settings = load_config(config, set_)
-        from streamlearner import app as assembly
+        from streamlearner.app import build
 
-        daemon = assembly.build(settings)
+        daemon = build(settings)
     # The last words of a crash in C code, told and counted by the next run. Open until the very end.
     words = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     faulthandler.enable(os.open(settings.state_dir / FATAL_SIGNAL, words, 0o600))

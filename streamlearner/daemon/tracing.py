@@ -6,10 +6,11 @@ for example by `opentelemetry-instrument`; without that they cost next to nothin
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 
 from streamlearner.daemon.taken import TakenBatch
@@ -20,12 +21,16 @@ log = logging.getLogger(__name__)
 
 MOST_LINKS: Final = 128
 """Of one span, as OpenTelemetry's own default is; and lines of the log for one batch."""
+_INSTALLED: Final = importlib.util.find_spec("opentelemetry") is not None
 
-_api: Any = None
-_propagation: Any = None
-with suppress(ImportError):
-    _api = importlib.import_module("opentelemetry.trace")
-    _propagation = importlib.import_module("opentelemetry.trace.propagation.tracecontext")
+
+@cache
+def _api() -> Any:
+    """`opentelemetry.trace`, imported for the first message that is a part of a trace; None without it."""
+    with suppress(ImportError):
+        importlib.import_module("opentelemetry.trace.propagation.tracecontext")
+        return importlib.import_module("opentelemetry.trace")
+    return None
 
 
 def tell_traced(rejects: Sequence[Reject]) -> None:
@@ -42,7 +47,7 @@ def tell_traced(rejects: Sequence[Reject]) -> None:
 def in_span(taken: TakenBatch, learn: Callable[[TakenBatch], None]) -> None:
     """Learns a batch within a span that is linked to the traces of its messages; without one where it has
     none."""
-    links = _links(taken) if _api is not None else []
+    links = _links(taken) if _INSTALLED else []
     if not links:
         return learn(taken)
     attributes = {
@@ -51,8 +56,9 @@ def in_span(taken: TakenBatch, learn: Callable[[TakenBatch], None]) -> None:
         "streamlearner.examples": len(taken.batch),
         "streamlearner.rejected": len(taken.refused),
     }
-    tracer = _api.get_tracer("streamlearner", __version__)
-    kind = _api.SpanKind.CONSUMER
+    api = _api()
+    tracer = api.get_tracer("streamlearner", __version__)
+    kind = api.SpanKind.CONSUMER
     with tracer.start_as_current_span("learn", kind=kind, links=links, attributes=attributes) as span:
         for reject in taken.refused[:MOST_LINKS]:
             span.add_event("rejected", {"message": reject.message.where(), "reason": reject.reason})
@@ -63,6 +69,8 @@ def _links(taken: TakenBatch) -> list[Any]:
     """To the traces of what is learned, and of what was rejected."""
     messages = [*taken.batch.messages, *(reject.message for reject in taken.refused)]
     found = dict.fromkeys(filter(None, (message.traceparent for message in messages)))
-    read = _propagation.TraceContextTextMapPropagator()
-    spans = [_api.get_current_span(read.extract({"traceparent": each})) for each in list(found)[:MOST_LINKS]]
-    return [_api.Link(span.get_span_context()) for span in spans]
+    if not found or (api := _api()) is None:
+        return []
+    read = api.propagation.tracecontext.TraceContextTextMapPropagator()
+    spans = [api.get_current_span(read.extract({"traceparent": each})) for each in list(found)[:MOST_LINKS]]
+    return [api.Link(span.get_span_context()) for span in spans]

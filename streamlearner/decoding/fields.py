@@ -11,7 +11,7 @@ from reprlib import repr as short_repr
 from typing import Any
 from uuid import UUID
 
-from streamlearner.decoding.images import SIGNATURES
+from streamlearner.decoding.image_signatures import SIGNATURES
 from streamlearner.decoding.inputs import bytes_of
 from streamlearner.decoding.labels import shown
 from streamlearner.errors import InvalidInput

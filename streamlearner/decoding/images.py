@@ -27,18 +27,15 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from streamlearner.decoding.deep_pixels import DEEP_GREY, black_refused, deep_grey
+from streamlearner.decoding.image_signatures import JPEG, PNG, RIFF, TIFF
 from streamlearner.decoding.orientation import UPRIGHT, read_orientation, swaps_sides, upright
-from streamlearner.decoding.tiff import TIFF_SIGNATURES, StillTiff, open_tiff
+from streamlearner.decoding.tiff import StillTiff, open_tiff
 from streamlearner.errors import InvalidInput
 
 Pixels = NDArray[np.uint8]
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH_AT = 24
 _DEEP = range(9, 17)
-_JPEG_SIGNATURE = b"\xff\xd8\xff"
-SIGNATURES = (_PNG_SIGNATURE, _JPEG_SIGNATURE, b"RIFF", *TIFF_SIGNATURES)
-"""How the files begin that are read."""
 _GREY = frozenset({"1", "L", "LA"})
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 _SAME_GREY = 2
@@ -94,20 +91,20 @@ def decode_image(
 
 
 def _open(data: bytes, *, max_pixels: int) -> ImageFile:
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(PNG):
         if b"acTL" in data[: data.find(b"IDAT")]:
             raise InvalidInput("image", "PNG is animated; expected a still image")
         return _open_png(data)
-    if data.startswith(_JPEG_SIGNATURE):
+    if data.startswith(JPEG):
         return _PlainJpeg(BytesIO(data))
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if data[:4] == RIFF and data[8:12] == b"WEBP":
         # The claim is checked here: the decoder is built only for a picture that may be decoded.
         _check_size(*_webp_size(data), max_pixels)
         image = WebPImageFile(BytesIO(data))
         if getattr(image, "n_frames", 1) > 1:
             raise InvalidInput("image", "WebP is animated; expected a still image")
         return image
-    if data.startswith(TIFF_SIGNATURES):
+    if data.startswith(TIFF):
         return open_tiff(data)
     expected = "expected a PNG, JPEG, WebP or TIFF file"
     raise InvalidInput("image", f"image starts with {data[:8].hex(' ')}; {expected}")

@@ -20,16 +20,18 @@ from math import isfinite, nan, prod
 from reprlib import repr as short_repr
 from struct import error as StructError
 from struct import pack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.decoding.labels import shown
 from streamlearner.decoding.shapes import written
 from streamlearner.decoding.vectors import ABSENT, as_vector
 from streamlearner.errors import ConfigError, InvalidInput
+
+if TYPE_CHECKING:
+    from streamlearner.decoding.images import Pixels
 
 Array = NDArray[Any]
 
@@ -110,10 +112,16 @@ def read_input(
         )
     data = bytes_of(value[forms[0]], name=forms[0])
     if forms[0] == "image":
-        return image(data) if image else decode_image(data, max_pixels=limits.pixels)
+        return image(data) if image else _decode_image(data, limits)
     return read_raw(
         data, shape=read_shape(value.get("shape")), dtype=read_dtype(value.get("dtype")), limits=limits
     )
+
+
+def _decode_image(data: bytes, limits: Limits) -> Pixels:
+    from streamlearner.decoding.images import decode_image  # and with it Pillow, which vectors do without
+
+    return decode_image(data, max_pixels=limits.pixels)
 
 
 def read_raw(

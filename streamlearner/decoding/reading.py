@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from reprlib import repr as short_repr
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,13 +23,15 @@ from streamlearner.decoding.headers import (
     read_form,
     read_headers,
 )
-from streamlearner.decoding.images import Pixels, decode_image
 from streamlearner.decoding.inputs import Array, Limits, Schema, read_array, read_input, read_raw
 from streamlearner.decoding.labels import parse_label, parse_text, shown
 from streamlearner.decoding.registered import Registry, schemas_of
 from streamlearner.decoding.schema_registry.framing import read_frame
 from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label, Message
+
+if TYPE_CHECKING:
+    from streamlearner.decoding.images import Pixels
 
 _CACHE_ENTRIES = 4096
 
@@ -202,6 +204,8 @@ class ExampleReader:
 
     def read_image(self, data: bytes, *, schema: Schema | None) -> Pixels:
         """An encoded image; another size than the schema's is refused before it is decoded."""
+        from streamlearner.decoding.images import decode_image  # with Pillow, which vectors do without
+
         shape = None if schema is None or len(schema.shape) != 3 else schema.shape
         return decode_image(
             data,

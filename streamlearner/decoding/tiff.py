@@ -11,7 +11,6 @@ from PIL.TiffImagePlugin import TiffImageFile
 from streamlearner.decoding.orientation import UPRIGHT
 from streamlearner.errors import InvalidInput
 
-TIFF_SIGNATURES: Final = (b"II*\0", b"MM\0*")
 _COMPRESSIONS: Final = frozenset({"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate"})
 """The lossless ones. JPEG, WebP and fax in a TIFF would bring decoders of their own, each with claims of its
 own."""

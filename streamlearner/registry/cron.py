@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from croniter import croniter
-
 
 def next_fire_s(cron: str, after_s: float) -> float:
     """The first time after this one, in seconds since 1970."""
+    from croniter import croniter  # once there is one: few sleep by the calendar
+
     # a datetime with its zone, so that the host's own zone can never matter
     fire: datetime = croniter(cron, datetime.fromtimestamp(after_s, UTC)).get_next(datetime)
     return fire.timestamp()

@@ -7,8 +7,6 @@ import io
 from math import prod
 from typing import Any
 
-from PIL import Image
-
 from streamlearner.decoding.codec import Codec
 from streamlearner.decoding.inputs import Schema
 from streamlearner.decoding.labels import MAX_FACTORS, MAX_TEXT_CHARACTERS
@@ -153,6 +151,8 @@ def example_input(schema: Schema | None) -> Any:
 
 def blank_picture(shape: list[int]) -> str:
     """A black PNG of this shape, in base64."""
+    from PIL import Image
+
     modes = {2: "L", 3: {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}.get(shape[-1], "RGB")}
     stream = io.BytesIO()
     Image.new(modes[len(shape)], (shape[1], shape[0])).save(stream, "PNG")

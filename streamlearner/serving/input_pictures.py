@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageDraw
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 MOST_BARS = 240
 WIDTH, HEIGHT = 480, 200
@@ -29,19 +31,24 @@ def data_url(one: Tensor) -> str:
     return f"data:image/png;base64,{_base64(_png(_bars(one) if one.dim() == 1 else _image(one)))}"
 
 
-def _image(one: Tensor) -> Image.Image:
+def _image(one: Tensor) -> Image:
+    import PIL.Image  # once a picture is asked for
+
     if one.shape[0] == 3:
-        return Image.fromarray(one.permute(1, 2, 0).contiguous().numpy(), "RGB")
-    return Image.fromarray(one[0].contiguous().numpy(), "L")
+        return PIL.Image.fromarray(one.permute(1, 2, 0).contiguous().numpy(), "RGB")
+    return PIL.Image.fromarray(one[0].contiguous().numpy(), "L")
 
 
-def _bars(one: Tensor) -> Image.Image:
+def _bars(one: Tensor) -> Image:
     """The first `MOST_BARS`; a missing number has none."""
+    import PIL.Image
+    import PIL.ImageDraw
+
     values = one[:MOST_BARS].nan_to_num(0.0)
     low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
     scale = (HEIGHT - 1) / ((high - low) or 1.0)
-    found = Image.new("RGB", (WIDTH, HEIGHT), _GROUND)
-    draw = ImageDraw.Draw(found)
+    found = PIL.Image.new("RGB", (WIDTH, HEIGHT), _GROUND)
+    draw = PIL.ImageDraw.Draw(found)
     zero, step = high * scale, WIDTH / len(values)
     for place, value in enumerate(values.tolist()):
         top, bottom = sorted((zero, (high - value) * scale))
@@ -50,7 +57,7 @@ def _bars(one: Tensor) -> Image.Image:
     return found
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, format="PNG")
     return stream.getvalue()

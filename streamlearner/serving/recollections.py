@@ -13,7 +13,6 @@ from streamlearner.decoding.labels import ClassName, FactorValue
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, busy
-from streamlearner.serving.sheet import draw_sheet
 from streamlearner.serving.workers import Left, Workers
 
 
@@ -71,6 +70,8 @@ def _picture(found: list[tuple[ClassName, Tensor]], *, columns: int) -> Response
     if found[0][1].dim() != 4:
         text = "these recollections are feature vectors, not images; ask for format=json"
         raise Problem(409, text, kind="not-images")
+    from streamlearner.serving.sheet import draw_sheet  # and with it Pillow and its fonts
+
     return Response(draw_sheet(found, columns=columns), media_type="image/png")
 
 

@@ -98,7 +98,7 @@ def test_a_batch_is_a_span_with_links_to_the_traces_of_its_messages(
 def test_without_opentelemetry_there_is_no_span(
     tmp_path: Path, spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracing, "_api", None)
+    monkeypatch.setattr(tracing, "_INSTALLED", False)
     source = MemorySource([traced(example(n), PARENT) for n in range(20)], finite=True)
     daemon = build(settings(tmp_path, daemon__at_end="exit", method__name="finetune"), source=source)
     daemon.run()

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from torch import Tensor
 
 from streamlearner.decoding.codec import Codec
-from streamlearner.decoding.images import SIGNATURES
+from streamlearner.decoding.image_signatures import SIGNATURES
 from streamlearner.errors import InvalidInput
 from streamlearner.serving.open_inference.tensors import NamedTensor
 
