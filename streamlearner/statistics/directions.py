@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from streamlearner.statistics.averaging import averaged, averaging, side_within
 from streamlearner.statistics.class_sums import HIGHEST
-from streamlearner.statistics.scale import Scale, SharedScale, agreed, finite
+from streamlearner.statistics.scale import NO_UNIT, Scale, SharedScale, agreed, finite
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -212,12 +212,12 @@ class Directions(nn.Module):
         return own * STEPS_PER_DEVIATION, scaled
 
     def _scale(self) -> tuple[Floats, Floats]:
-        """Centre and unit; a column that has none yet is taken as it is. Worked out once, when all have."""
+        """Centre and unit; a column that has none yet is 0. Worked out once, when all have."""
         if self._whole is not None and self._whole[0] is self.unit:
             return self._whole[1:]
         unit, centre = self.unit.double().numpy(), self.centre.double().numpy()
         if np.isnan(unit).any():
-            return np.nan_to_num(centre), np.where(np.isnan(unit), 1.0, unit)
+            return np.nan_to_num(centre), np.where(np.isnan(unit), NO_UNIT, unit)
         self._whole = self.unit, centre, unit
         return centre, unit
 

@@ -7,13 +7,21 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+NO_UNIT = 1e300
+"""In its place, whatever came in a column is 0."""
+FEW = 5
+"""Examples below which what rounding the centre left of a column is no difference: a first batch of one has
+nothing else, and a unit as small as that would cut off whatever comes."""
+ROUNDED = 1 / 4_000
+"""Share of a centre that its rounding may be off by, and a little more."""
+
 
 class Scale(NamedTuple):
     """Where each column is measured from, and in which unit: float32 [d]. `centre` is NaN before the first
     batch, `unit` until a value first differed from the centre.
 
-    A column without a unit has only had the value of its centre, which is 0 in any unit: two scales that
-    differ in nothing but units that one of them lacks have given the same numbers.
+    A column without a unit has only had the value of its centre, or what rounds to it, and any value is 0:
+    two scales that differ in nothing but units that one of them lacks have given the same numbers.
     """
 
     centre: Tensor
@@ -33,7 +41,8 @@ class Scale(NamedTuple):
         found = finite(inputs)
         centre = torch.where(self.centre.isnan(), _rounded(found.median(0).values), self.centre)
         away = (found - centre).abs()
-        away = away.masked_fill(away == 0, torch.nan)
+        nothing = centre.abs() * ROUNDED if len(found) < FEW else torch.zeros_like(centre)
+        away = away.masked_fill(away <= nothing, torch.nan)
         return self.with_rules(Scale(centre, away.nanmedian(0).values))
 
     def with_rules(self, other: Scale) -> Scale:
