@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from streamlearner.associations.contract import Association, CodingContext
@@ -12,7 +14,8 @@ from streamlearner.errors import ConfigError
 from streamlearner.eyes.by_name import build_eye
 from streamlearner.eyes.by_name import check_eye as find_eye
 from streamlearner.eyes.eye import Eye
-from streamlearner.memory.code_size import association_for, code_bits_for
+from streamlearner.eyes.places import Places
+from streamlearner.memory.code_size import association_for, code_bits_for, places_for
 from streamlearner.memory.packing import CodeError
 from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.methods.base import Rng
@@ -95,10 +98,18 @@ def make_eye(config: Config) -> Eye | None:
         deviation=section.deviation,
         layer=section.layer,
         mirrored=bool(section.mirrored),
-        places=section.places or 1,
+        places=_places(config),
         device=config.device,
         half_precision=config.precision == "bf16",
     )
+
+
+def _places(config: Config) -> Places:
+    """As set, or by the planner's rule."""
+    if config.eye.places != "auto":
+        return config.eye.places or 1
+    answers = getattr(config.method.settings_of(), "statistics", config.method.name == "streaming_statistics")
+    return partial(places_for, budget_bits=config.memory.budget_bits, statistics=bool(answers))
 
 
 def check_device(config: Config) -> None:

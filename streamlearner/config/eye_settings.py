@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import AfterValidator, Field
@@ -55,9 +55,10 @@ class EyeSection(PartSection):
     """by which they are divided then; null: what the network says, else ImageNet's"""
     layer: str | None = Field(default=None, min_length=1, examples=["layer3"])
     """the module whose output is taken, by its path in the network; null: what the head would see"""
-    places: Count | None = Field(default=None, examples=[3])
+    places: Count | Literal["auto"] | None = Field(default=None, examples=[3])
     """keeps maps: so many places a side are told apart, each the mean of its part, so that there are channels
-    x places x places features; codes of them follow the budget. null: one, the mean over the whole map"""
+    x places x places features; codes of them follow the budget. auto: as many as the budget of the memory
+    makes worth it. null: one, the mean over the whole map"""
     mirrored: bool | None = Field(default=None, examples=[True])
     """show each image a second time, mirrored, and take the mean: twice the time, half a point to one better.
     null: once"""

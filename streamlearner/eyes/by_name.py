@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from streamlearner.errors import ConfigError
 from streamlearner.eyes import files
 from streamlearner.eyes.eye import Eye, Sight, bits_of, digest_of
+from streamlearner.eyes.places import Places, places_of
 from streamlearner.registry.eyes import EYES
 from streamlearner.registry.part import BrokenPart, Part, UnknownPart
 from streamlearner.vision import torchvision as vision
@@ -33,12 +34,13 @@ def build_eye(
     deviation: Sequence[float] | None = None,
     layer: str | None = None,
     mirrored: bool = False,
-    places: int = 1,
+    places: Places = 1,
     device: str = "cpu",
     half_precision: bool = False,
 ) -> Eye:
     """The eye of this name, frozen. `weights` are torchvision's by name (fetched once, into
-    `weights_folder`), or `{"file": path}`; what is None is as the network says. Raises `ConfigError`."""
+    `weights_folder`), or `{"file": path}`; `places` a number, or a rule for its maps; what is None is as the
+    network says. Raises `ConfigError`."""
 
     def sight(known: Any) -> Sight:
         side = input_size or getattr(known, "input_size", None) or USUAL_SIDE
@@ -50,9 +52,10 @@ def build_eye(
         path = Path(name).expanduser()
         found = files.read(path, layer=layer)
         seen = sight(_Known(input_size=found.side))
+        apart = places_of(found.body, seen, places, device=device)
         return Eye(
             found.body, name=path.name, sight=seen, parameter_bits=files.bits_of(path), device=device,
-            digest=files.digest_of(path, sight=seen, places=places), places=places,
+            digest=files.digest_of(path, sight=seen, places=apart), places=apart,
         )  # fmt: skip
     if part := _part(name):
         network = _made(part, input_size)
@@ -60,12 +63,13 @@ def build_eye(
         network = _of_torchvision(name, weights=weights, folder=weights_folder)
     network = network.eval().requires_grad_(False)
     seen = sight(network)
-    digest, bits = digest_of(network, sight=seen, layer=layer, places=places), bits_of(network)
     body, ordered = _cut(network, layer).to(device), layer is None and getattr(network, "ordered", False)
     body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    apart = places_of(body, seen, places, device=device)
     return Eye(
-        body, name=name, sight=seen, digest=digest, parameter_bits=bits, device=device,
-        half_precision=half_precision, ordered=ordered, places=places,
+        body, name=name, sight=seen, parameter_bits=bits_of(network), device=device, ordered=ordered,
+        digest=digest_of(network, sight=seen, layer=layer, places=apart), half_precision=half_precision,
+        places=apart,
     )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def _example(learner: Learner, erasure: Erasure) -> Experience | None:
     if not classes:
         return None
     inputs = erasure.input[None].expand(len(classes), *erasure.input.shape)
-    seen = inputs if learner.eye is None else learner.eye.see(inputs)
+    seen = inputs if learner.eye is None else learner.eye.see(inputs, alike=True)
     return Experience(seen, torch.tensor(classes))
 
 

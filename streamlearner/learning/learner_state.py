@@ -62,7 +62,7 @@ class LearnerState:
     def seen(self, batch: Batch) -> tuple[Batch, int]:
         """The batch as the method takes it, and how many numbers were missing in it."""
         if self.eye is not None:
-            return replace(batch, inputs=self.eye.see(batch.inputs)), 0
+            return replace(batch, inputs=self.eye.see(batch.inputs, alike=True)), 0
         if self.missing is None:
             return batch, 0
         inputs, filled = self.missing.fill(batch.inputs)

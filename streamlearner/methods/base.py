@@ -16,11 +16,11 @@ from streamlearner.methods.experience import Observation as Observation
 from streamlearner.methods.experience import Removed, Selection
 from streamlearner.methods.experience import raw as raw
 from streamlearner.methods.experience import unit_interval as unit_interval
-from streamlearner.methods.parameters import parameter_bits
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.frozen import frozen_copy
 from streamlearner.networks.head import erase_row
+from streamlearner.networks.parameters import parameter_bits
 
 
 class DualMemory(nn.Module, ABC):

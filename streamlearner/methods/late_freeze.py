@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from streamlearner.associations.contract import Association
 from streamlearner.associations.vector import VectorAssociation
+from streamlearner.evaluation.plateau import Plateau
 from streamlearner.memory.code_size import LEAST_FEATURE_BITS, code_bits_for
 from streamlearner.merging.shards import Indices, Recoded
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.components import Components
-from streamlearner.methods.plateau import Plateau
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from streamlearner.networks.base import Network
 from streamlearner.networks.halves import halfway

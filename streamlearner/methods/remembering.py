@@ -92,8 +92,10 @@ class Remembering(DualMemory):
 
     @torch.no_grad()
     def _merge_codes(self, given: Sequence[Codes], generator: torch.Generator) -> Recoded:
-        """Codes of different fits are encoded anew by the one that suits all best."""
-        self.association = copy.deepcopy(best_fit(given, generator))
+        """Codes of different fits are encoded anew by the one that suits all best; shortened, where memory
+        would have no room for as many as one learner keeps that saw all."""
+        suits, seen = copy.deepcopy(best_fit(given, generator)), sum(each.memory.seen for each in given)
+        self.association = self._shortened(suits, coming=seen) or suits
         return merge_memories(self.memory, given, association=self.association)
 
     def _distillation_batch(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

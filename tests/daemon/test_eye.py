@@ -29,8 +29,10 @@ def images(count: int) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("places", [None, 3])
-def test_a_run_killed_and_restarted_ends_as_one_that_was_not(tmp_path: Path, places: int | None) -> None:
+@pytest.mark.parametrize("places", [None, 3, "auto"])
+def test_a_run_killed_and_restarted_ends_as_one_that_was_not(
+    tmp_path: Path, places: int | str | None
+) -> None:
     more = {"eye__name": EYE, "eye__places": places}
     once, killed = (runs.settings(tmp_path / name, **more) for name in ("once", "killed"))
     runs.run(once, MemorySource(stream()))

