@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from streamlearner.decoding.inputs import Schema
@@ -56,7 +58,8 @@ class Application(Starlette):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
-            exception_handlers=self._handlers | {RequestValidationError: invalid_parameter},
+            exception_handlers=self._handlers
+            | {RequestValidationError: invalid_parameter, Exception: _pass_on},
         )
         for path, endpoint, answering in self._with_parameters:
             app.add_api_route(path, for_fastapi(path, endpoint), response_model=None, **answering)
@@ -90,6 +93,11 @@ class Description:
     async def show(self) -> Json:
         """This description."""
         return Json(self._application.openapi())
+
+
+async def _pass_on(request: Request, error: Exception) -> Response:
+    """To the application around it, which answers and logs a crash: once."""
+    raise error
 
 
 class _Later:

@@ -98,6 +98,16 @@ def test_a_crash_is_a_500_in_the_common_form_and_tells_no_details(
     assert f"GET /v1/status failed ({answer.json()['instance']})" in caplog.text
 
 
+def test_a_crash_of_a_path_with_parameters_is_told_and_logged_once(
+    client: InProcess, daemon: FakeDaemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    daemon.withheld = None  # type: ignore[assignment]
+    answer = client.get("/v1/exam?most=3")
+    assert problem(answer) == (500, "crash", "internal error; the daemon's log has the details")
+    failed = [record.getMessage() for record in caplog.records if " failed (" in record.getMessage()]
+    assert failed == [f"GET /v1/exam failed ({answer.json()['instance']})"]
+
+
 def test_the_description_lists_every_path_and_its_body(client: InProcess) -> None:
     document = client.get("/openapi.json").json()
     described, schemas = document["paths"], document["components"]["schemas"]
