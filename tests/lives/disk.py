@@ -18,7 +18,7 @@ from tests.lives.page_cache import Change, Edit, File, Folder, apply, flip, sett
 
 class SimulatedDisk(Disk):
     """`pending` are changes of names that no sync has covered. At first there is one folder. Of the newest
-    `keep` checkpoints one is never damaged, nor is the one `wanted`, by its path."""
+    `keep` checkpoints one is never damaged."""
 
     def __init__(self, outside: Outside, folder: Path, *, keep: int) -> None:
         self.outside = outside
@@ -29,7 +29,7 @@ class SimulatedDisk(Disk):
             above.names[name] = above.durable[name] = made
             above = made
         self.pending: list[Change] = []
-        self.wanted: str | None = None
+        self.wanted: str | None = None  # the path of a folder that is never damaged
 
     # the contract
 

@@ -139,6 +139,7 @@ class Life:
         try:
             if self.outside.dead is not None:
                 self._after(self.outside.dead)
+            self.disk.wanted = None
             daemon = self._daemon()
             self.promises.started(daemon)
             daemon.run()
@@ -182,7 +183,6 @@ class Life:
                 number = rng.choice(kept).number
                 self.disk.wanted = str(folder / "checkpoints" / f"{number:012d}")
                 roll_back(store, versions, number)
-        self.disk.wanted = None
 
     def _daemon(self) -> Daemon:
         outside = self.outside

@@ -89,8 +89,7 @@ def flip(root: Folder, rng: Random, *, keep: int, wanted: str | None) -> None:
     checkpoints = sorted(path.rpartition("/")[0] for path, _ in files if path.endswith(MANIFEST))
     newest = [path for path in checkpoints if "rolled-back" not in path][-keep:]
     whole = [path for path in newest if path not in damaged]
-    spared = whole[0] if len(whole) == 1 else "nothing"
-    spared = wanted or spared
+    spared = tuple(whole[:1] if len(whole) == 1 else []) + ((wanted,) if wanted else ())
     chosen = [(path, file) for path, file in files if not path.startswith(spared)]
     if whole and rng.random() < 0.5:  # what the next start reads first
         chosen = [(path, file) for path, file in chosen if path.startswith(whole[-1])] or chosen
