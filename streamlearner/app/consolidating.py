@@ -22,6 +22,7 @@ from streamlearner.errors import ConfigError
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.merging import continue_from, merge, restore_shard
 from streamlearner.learning.shards import NOT_READ
+from streamlearner.networks.seeded import SEED_LIMIT
 from streamlearner.state.checkpoint import Checkpoint
 from streamlearner.state.manifest import MANIFEST
 from streamlearner.state.tensor_files import SUFFIX
@@ -105,7 +106,9 @@ class Consolidating:
         whole.learner = learner = whole.make_learner()
         if former is not None and former.learner is not None:
             continue_from(learner, former.learner)
-        generator = torch.Generator().manual_seed((seed_of(self._config, "transplant") << 20) + number)
+        generator = torch.Generator().manual_seed(
+            ((seed_of(self._config, "transplant") << 20) + number) % SEED_LIMIT
+        )
         recoded = merge(learner, learners, generator=generator)
         learner.begin_consolidation()
         while (result := learner.consolidate(STEPS_AT_ONCE)) is None:

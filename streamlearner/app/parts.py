@@ -22,6 +22,7 @@ from streamlearner.methods.base import Rng
 from streamlearner.networks.augmentation import Augmentation
 from streamlearner.networks.base import Network
 from streamlearner.networks.by_name import build_network, check_name, resolve_name
+from streamlearner.networks.seeded import SEED_LIMIT
 from streamlearner.registry.associations import ASSOCIATIONS
 from streamlearner.registry.sampling import SAMPLING
 from streamlearner.vision import torchvision as vision
@@ -113,9 +114,10 @@ def _places(config: Config) -> Places:
 
 
 def check_device(config: Config) -> None:
-    """Raises ConfigError for a device that this machine, or this build of torch, has not."""
+    """Raises ConfigError for a device that this machine, or this build of torch, has not, or that holds no
+    numbers (meta)."""
     try:
-        torch.empty(0, device=config.device)
+        torch.zeros(1, device=config.device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(f"device: {config.device} cannot be used: {str(error).splitlines()[0]}") from error
 
@@ -170,7 +172,7 @@ def make_association(
 
 def seed_of(config: Config, purpose: str) -> int:
     """The seed of the generator for `purpose`, one of `SEEDS`."""
-    return config.seed * 1000 + SEEDS[purpose]
+    return (config.seed * 1000 + SEEDS[purpose]) % SEED_LIMIT
 
 
 def _generator(config: Config, purpose: str) -> torch.Generator:

@@ -16,6 +16,7 @@ from streamlearner.learning.results import ConsolidationResult
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks.finiteness import not_finite
+from streamlearner.networks.seeded import SEED_LIMIT
 
 log = logging.getLogger(__name__)
 _SHOWN = 300
@@ -211,7 +212,7 @@ def _course(
         candidate.label_weight = 1.0
     if transplant is None:
         return method.consolidate(candidate)
-    round_seed = seed + (transplant.number << 40) + (transplant.done << 20)
+    round_seed = (seed + (transplant.number << 40) + (transplant.done << 20)) % SEED_LIMIT
     return method.transplant(
         candidate,
         steps=min(ROUND_STEPS, transplant.left),

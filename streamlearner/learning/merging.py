@@ -15,6 +15,7 @@ from streamlearner.memory.reservoir import RecollectionMemory
 from streamlearner.merging.contract import Mergeable
 from streamlearner.merging.exams import merge_exams
 from streamlearner.merging.shards import Indices, Recoded
+from streamlearner.networks.seeded import SEED_LIMIT
 from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.scale import SharedScale
 
@@ -72,8 +73,8 @@ def draw_apart(learner: Learner, *, number: int) -> None:
     only where none draws as another does. What is answered by depends on the configured seed alone."""
     for nth, module in enumerate(learner.method.modules()):
         if isinstance(module, RecollectionMemory):
-            module.seed((learner.seed << 32) + (number << 8) + nth)
-    learner.exam.seed((learner.seed << 32) + (number << 8) + 255)
+            module.seed(((learner.seed << 32) + (number << 8) + nth) % SEED_LIMIT)
+    learner.exam.seed(((learner.seed << 32) + (number << 8) + 255) % SEED_LIMIT)
 
 
 def share_scale(learner: Learner, shared: SharedScale) -> None:

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
+SEED_LIMIT = 2**63
+"""Seeds are below: torch takes no larger ones. What is derived from a setting is taken modulo this."""
+
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:

@@ -56,5 +56,5 @@ class Health:
         if not self._daemon.connected:
             reasons["source"] = "the source does not answer, or a schema registry that messages need"
         if not self._daemon.learning:
-            reasons["learning"] = "the learning loop does not run"
+            reasons["learning"] = "learning hangs, or waits as no checkpoint can be written: see the log"
         return reasons

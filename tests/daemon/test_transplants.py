@@ -17,7 +17,7 @@ from streamlearner.commands import status_view
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon import transplants
 from streamlearner.daemon.loop import Daemon
-from streamlearner.errors import InvalidInput, StreamlearnerError
+from streamlearner.errors import ConfigError, InvalidInput, StreamlearnerError
 from streamlearner.serving import Conflict
 from tests.support.canned_daemon import canned_daemon
 from tests.support.daemon_runs import ask, running, state, wait_until
@@ -79,6 +79,15 @@ def test_what_cannot_be_now_is_refused_with_the_reason_and_nothing_begins(
     assert (daemon.learner.transplant, daemon.learner.consolidation) == before
 
 
+def test_whatever_the_seed_a_sleep_and_a_transplant_begin(prepared: Prepared) -> None:
+    daemon = prepared(seed=10**30)
+    assert daemon.learner is not None
+    daemon.begin_transplant("mlp", 2)
+    for _ in range(4):
+        daemon.consolidate()
+    assert daemon.learner.transplant is not None and daemon.learner.transplant.done > 0
+
+
 @pytest.mark.parametrize(
     ("to", "words"),
     [("lennet", "no network 'lennet'; did you mean lenet"), ("auto", "for these inputs it means lenet")],
@@ -88,6 +97,11 @@ def test_a_network_that_is_none_is_refused_by_name(prepared: Prepared, to: str, 
     with pytest.raises(InvalidInput, match=words):
         daemon.begin_transplant(to, 1)
     assert not daemon.state.asleep
+
+
+def test_a_device_that_holds_no_numbers_is_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="device: meta cannot be used"):
+        build(a_config(tmp_path, device="meta"), source=MemorySource())
 
 
 def test_a_daemon_that_learned_nothing_has_nothing_to_pass_on(tmp_path: Path) -> None:

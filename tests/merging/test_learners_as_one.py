@@ -71,6 +71,17 @@ def accuracy(learner: Learner, schema: Schema) -> float:
     return sum(learner.labels.label(k) == y for k, y in zip(answers, labels[600:], strict=True)) / 600
 
 
+@pytest.mark.parametrize("seed", [20_261_129, 2**63, 10**30])
+def test_a_seed_may_be_as_large_as_one_likes_and_learners_still_draw_apart(seed: int) -> None:
+    learners = [a_learner(seed=seed, exam__fraction=0.5) for _ in range(2)]
+    for number, learner in enumerate(learners, 1):
+        draw_apart(learner, number=number)
+    inputs, named = digits(GREY)
+    labels = torch.tensor(named[:60])
+    first, second = (each.exam.withhold(inputs[:60], labels, None, period=0) for each in learners)
+    assert first and first != second
+
+
 @pytest.mark.parametrize("shards", [2, 5])
 def test_statistics_of_shards_equal_those_of_one_process_to_the_last_bit(shards: int) -> None:
     settings = {"method__name": "streaming_statistics"}
