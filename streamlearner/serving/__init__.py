@@ -23,7 +23,7 @@ hosts.py         by which names the daemon may be called
 access.py        all of these by settings; read_only.py: of what only answers
 workers.py       thread pools with bounded queues
 tls.py           certificates, the daemon's and its clients'
-listener.py      the TCP port and the thread that answers on it
+listener.py      the TCP port and the thread that answers on it; timer_slack.py: threads woken on time
 connection.py    one TCP connection: how many there may be, and for how long each may wait
 clients.py       who one client is, and how often each may ask
 accounting.py    counts requests by path and status

@@ -22,6 +22,7 @@ from streamlearner.gateway import frames, sockets
 from streamlearner.gateway.frames import Group, Reply
 from streamlearner.gateway.requests import MEANS_SOMETHING
 from streamlearner.gateway.words import ALIVE, BACK, LENT, LOST, READY, STOP
+from streamlearner.serving.timer_slack import wake_on_time
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class Lending:
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Starts the process and answers what it asks, until it ends."""
+        wake_on_time()
         try:
             self._serve(loop)
         except OSError as error:
