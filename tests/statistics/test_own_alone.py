@@ -39,7 +39,8 @@ def moons() -> tuple[Data, Data]:
 
 def learned(found: Statistics, data: Data, *, asked: bool = True) -> Statistics:
     """Batch by batch, each answered first."""
-    for inputs, labels in zip(*(part.split(10) for part in data), strict=True):
+    for start in range(0, len(data[1]), 10):
+        inputs, labels = (part[start : start + 10] for part in data)
         found.directions.calibrate(inputs)
         found.grow(int(labels.max()) + 1)
         numbers = found.numbers(inputs)
