@@ -37,7 +37,7 @@ class Examined(LearnerState):
     def _evaluate(self, method: DualMemory, *, by: str | None = None) -> ExamAccuracy:
         return grading.evaluate(self.exam, method, names_tasks=len(self.tasks) > 0, by=by)
 
-    def _measure_readout(self) -> None:
+    def measure_readout(self) -> None:
         if self.measures_readout:
             found = grading.measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
             self.readout = found
@@ -49,12 +49,12 @@ class Examined(LearnerState):
         examples were learned before the last batch, and examples of the classes `withheld` were."""
         due = choices_until(self.progress.learned) > choices_until(before)
         if due:
-            self._choose_answerer()
+            self.choose_answerer()
         if not due and not grading.second_of_a_class(self.exam, withheld):
             return None
         if code := grading.refuse_poor_codes(self.exam, self.method):
             self.refused_codes = {"count": (self.refused_codes or {}).get("count", 0) + 1, **code.document()}
         return code
 
-    def _choose_answerer(self) -> None:
+    def choose_answerer(self) -> None:
         grading.choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)

@@ -163,14 +163,14 @@ class Learner(Observing):
             ended.rebuild_sums(self.method)
             self.progress.newest += 1
             self.progress.version = self.progress.newest
-            self._choose_answerer()
+            self.choose_answerer()
         result = replace(result, version=self.progress.version)
         self.consolidation, accuracy = None, self.evaluate()
         if ended.transplant is None:
             self._close_period(accuracy, result)
         elif result.adopted:
             self.network = ended.transplant.to
-        self._measure_readout()
+        self.measure_readout()
         return result if ended.transplant is None else ended.transplant.end(result)
 
     def _close_period(self, accuracy: ExamAccuracy, result: ConsolidationResult) -> None:

@@ -30,6 +30,7 @@ from streamlearner.bench.peers.loops import (
     learn_all,
     learn_as,
 )
+from streamlearner.bench.peers.pauses import CODES_BYTES, pauses
 from streamlearner.bench.peers.turns import Taken, TurnSource, cpu_seconds_of, run_turn
 
 TURNS, MOST_SEEN = 7, 3_000
@@ -65,7 +66,8 @@ BEHIND = {
 }
 AS_TAKEN = ("bare", "observe")
 """Loops that learn batches of the sizes that the daemon learned, in as many steps; the others have theirs."""
-GROWTH = "growth"
+GROWTH, PAUSES = "growth", "pauses"
+UNTIL_PAUSE = 1_500
 TIMES = (10, 100)
 
 
@@ -85,12 +87,14 @@ class Throughput:
         "items of a reservoir of 600, which neither augments nor averages. growth: observe with 10 and 100 "
         "times the codes and classes over observe with few. behind, mlp_behind: the daemon with "
         "daemon.batch_size auto (thin: daemon.when_behind thin, too) while many messages wait, over the same "
-        "daemon with batches of ten. Values are medians of ratios of examples a second of CPU, or of CPU "
-        "seconds (growth), taken in turns."
+        "daemon with batches of ten. pauses: seconds of CPU for which the learning thread is held up by a "
+        "checkpoint with 64 MiB of codes, and by an evaluation, a readout and a choice of who answers on an "
+        "exam of 256 KiB (LeNet). Values are medians of ratios of examples a second of CPU, of CPU seconds "
+        "(growth), taken in turns, or of CPU seconds (pauses)."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        arms = [arm for arm in (*STREAMS, *BEHIND, GROWTH) if arm != "kafka" or scope.kafka]
+        arms = [arm for arm in (*STREAMS, *BEHIND, GROWTH, PAUSES) if arm != "kafka" or scope.kafka]
         return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in arms]
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
@@ -99,6 +103,11 @@ class Throughput:
             examples = 600 if scope.quick else MOST_SEEN
             dataset = mnist(fixture, turns * examples, seed=trial.seed)
             measured, speed = growth_ratios(dataset, fixture, turns=turns, seed=trial.seed)
+        elif trial.arm == PAUSES:
+            settings = {**SETTINGS, "network.name": "lenet", "seed": trial.seed}
+            dataset = mnist(fixture, 200 if scope.quick else UNTIL_PAUSE, seed=trial.seed)
+            codes = CODES_BYTES // 16 if scope.quick else CODES_BYTES
+            measured, speed = pauses(dataset, fixture, settings, turns=turns, codes_bytes=codes)
         else:
             stream = (STREAMS | BEHIND)[trial.arm]
             count = turns * (min(stream.turn, 100) if scope.quick else stream.turn)
