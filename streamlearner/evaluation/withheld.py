@@ -56,12 +56,19 @@ class WithheldExamples(nn.Module):
         return found.get("", none)
 
     def hits_by(
-        self, answers: Callable[[Tensor, Tensor | None], Mapping[str, Tensor]], *, names_tasks: bool
+        self,
+        answers: Callable[[Tensor, Tensor | None], Mapping[str, Tensor]],
+        *,
+        names_tasks: bool,
+        part: slice | None = None,
     ) -> dict[str, Tensor]:
-        """As `hits`, of each of several answerers by name; empty where the exam is."""
+        """As `hits`, of each of several answerers by name, on the whole exam or this part of it; empty where
+        that is."""
         tasks = self.tasks if names_tasks else None
+        first, end = (0, len(self)) if part is None else (part.start, part.stop)
         hits: dict[str, list[Tensor]] = {}
-        for part in batches(len(self)):
+        for within in batches(end - first):
+            part = slice(first + within.start, first + within.stop)
             for name, scores in answers(self.read(part), None if tasks is None else tasks[part]).items():
                 hits.setdefault(name, []).append(scores.argmax(1) == self.labels[part])
         return {name: torch.cat(parts) for name, parts in hits.items()}

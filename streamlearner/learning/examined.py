@@ -8,6 +8,7 @@ from torch import Tensor
 
 from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.learning import grading
+from streamlearner.learning.choice import Choice
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner_state import LearnerState
 from streamlearner.methods.base import DualMemory
@@ -48,13 +49,25 @@ class Examined(LearnerState):
         """Who answers and, where its codes are poor, how the method codes, where that is due: `before`
         examples were learned before the last batch, and examples of the classes `withheld` were."""
         due = choices_until(self.progress.learned) > choices_until(before)
-        if due:
-            self.choose_answerer()
+        if due and self.choice is None and len(self.method.answerers) > 1:
+            self.choice = Choice()
+        if self.choice is not None:
+            self._grade_next(beside=self.progress.learned - before)
         if not due and not grading.second_of_a_class(self.exam, withheld):
             return None
         if code := grading.refuse_poor_codes(self.exam, self.method):
             self.refused_codes = {"count": (self.refused_codes or {}).get("count", 0) + 1, **code.document()}
         return code
 
+    def _grade_next(self, *, beside: int) -> None:
+        """The next piece of the choice under way; after the last one the choice."""
+        assert self.choice is not None
+        names_tasks = len(self.tasks) > 0
+        if self.choice.grade(self.exam, self.method, names_tasks=names_tasks, beside=beside):
+            self.choice.make(self.method)
+            self.choice = None
+
     def choose_answerer(self) -> None:
+        """At once, on the whole exam: what was graded of a choice under way was of another network."""
+        self.choice = None
         grading.choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)

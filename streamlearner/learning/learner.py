@@ -15,6 +15,7 @@ from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
 from streamlearner.eyes.eye import Eye
+from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
 from streamlearner.learning.observing import Observing
 from streamlearner.learning.predictor import Predictor
@@ -198,6 +199,7 @@ class Learner(Observing):
             self.method.switch(self._make_network(network))
             self.network = network
         self.method.revert(version.neocortex)
+        self.choice = self.choice and Choice()  # what was graded so far was of another network
         self.progress.version = version.number
         self.progress.rollbacks += 1
 

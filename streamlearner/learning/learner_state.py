@@ -15,6 +15,7 @@ from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
 from streamlearner.eyes.eye import Eye, check_same
+from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
 from streamlearner.learning.predictor import ModelVersion
 from streamlearner.learning.progress import Progress, Transplant
@@ -45,6 +46,8 @@ class LearnerState:
     network: str
     transplant: Transplant | None
     last_sleep: dict[str, Any] | None
+    choice: Choice | None = None
+    """Of who answers, while it is graded."""
     refused_codes: dict[str, Any] | None = None
     """How often codes were refused, and what the last choice was; None before the first."""
     is_shard: bool = False
@@ -138,6 +141,7 @@ class LearnerState:
             added["consolidation_taught"] = self.consolidation.taught_steps
             added["consolidation_failed"] = self.consolidation.failed
         added |= {"keeps_ids": self.exam.keeps_ids, "refused_codes": self.refused_codes}
+        added |= {"choice": self.choice.state() if self.choice else None}
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),
@@ -160,6 +164,7 @@ class LearnerState:
         if (last := facts.get("transplant")) is not None:
             self.transplant = Transplant(**last)
         self.last_sleep, self.refused_codes = facts.get("last_sleep"), facts.get("refused_codes")
+        self.choice = Choice.restored(facts.get("choice"))
         if not facts.get("keeps_ids"):
             self._keep_no_ids()
         if (watched := facts.get("served_accuracy")) is not None:

@@ -11,6 +11,7 @@ import torch
 
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.peers.turns import TurnSource, run_turn
+from streamlearner.learning.choice import USUAL, Choice
 
 CODES_BYTES, CODE_BITS = 64 * 2**20, 4_000
 AT_ONCE, EXAM_FRACTION = 500, 0.5
@@ -56,8 +57,21 @@ def _held_up(daemon: Any) -> dict[str, float]:
         "checkpoint_pause_cpu_s": checkpoint,
         "evaluation_pause_cpu_s": _thread_seconds_of(learner.evaluate),
         "readout_pause_cpu_s": _thread_seconds_of(learner.measure_readout),
-        "choice_pause_cpu_s": _thread_seconds_of(learner.choose_answerer),
+        "choice_pause_cpu_s": _longest_piece(learner),
     }
+
+
+def _longest_piece(learner: Any) -> float:
+    """Of grading who is to answer, beside a batch of the usual size each."""
+    choice, spent = Choice(), [0.0]
+
+    def grades() -> None:
+        if choice.grade(learner.exam, learner.method, names_tasks=False, beside=USUAL):
+            choice.make(learner.method)
+
+    while choice.place < len(learner.exam):
+        spent.append(_thread_seconds_of(grades))
+    return max(spent)
 
 
 def _fill(method: Any, dataset: Dataset) -> None:
