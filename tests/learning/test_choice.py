@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 import torch
+from torch import Tensor
 
 from streamlearner.learning import choice as pieces
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner import Learner
+from streamlearner.methods.recollection_replay import RecollectionReplay
 from tests.support.learners import a_batch, everything, restarted, slept, with_replay
 
 
@@ -50,11 +53,16 @@ def test_a_restart_in_the_middle_of_a_choice_comes_to_the_same_bits() -> None:
     assert everything(again) == everything(learner)
 
 
-def test_a_small_exam_is_graded_at_once_when_it_is_due() -> None:
+def test_a_small_exam_is_graded_at_once_when_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     learner = with_replay()
     asked: list[int] = []
     choose = learner.method.choose_answerer
-    learner.method.choose_answerer = lambda hits, labels: (asked.append(len(labels)), choose(hits, labels))[1]  # type: ignore[method-assign]
+
+    def noted(hits: Mapping[str, Tensor], labels: Tensor) -> None:
+        asked.append(len(labels))
+        choose(hits, labels)
+
+    monkeypatch.setattr(learner.method, "choose_answerer", noted)
     for number in range(40):
         before = learner.progress.learned
         learner.learn(a_batch(number))
@@ -65,12 +73,17 @@ def test_a_small_exam_is_graded_at_once_when_it_is_due() -> None:
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_pieces_make_up_the_whole_exam_and_none_is_larger_than_asked() -> None:
+def test_pieces_make_up_the_whole_exam_and_none_is_larger_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     learner, _ = mid_choice()
     exam, method = learner.exam, learner.method
     sizes: list[int] = []
     answers = method.answers
-    method.answers = lambda inputs, tasks: (sizes.append(len(inputs)), answers(inputs, tasks))[1]  # type: ignore[method-assign]
+
+    def noted(inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:
+        sizes.append(len(inputs))
+        return answers(inputs, tasks)
+
+    monkeypatch.setattr(method, "answers", noted)
     choice = Choice()
     while not choice.grade(exam, method, names_tasks=True, beside=10):
         again = Choice.restored(json.loads(json.dumps(choice.state())))
@@ -102,6 +115,7 @@ def test_what_was_graded_of_another_network_does_not_count() -> None:
 def test_where_others_may_answer_grading_begins_again() -> None:
     learner, _ = mid_choice()
     choice, method = Choice(), learner.method
+    assert isinstance(method, RecollectionReplay)
     choice.grade(learner.exam, method, names_tasks=True, beside=10)
     method.answering.statistics = None
     assert not choice.grade(learner.exam, method, names_tasks=True, beside=10)
