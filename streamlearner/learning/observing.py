@@ -1,7 +1,8 @@
 """A batch that was grown is observed at once where it does not surprise; what does, in portions.
 
 In a batch of 160 a class that is new, or a label that changed its meaning, would be answered wrong 160 times;
-in batches of ten it is known after the first ones.
+in batches of ten it is known after the first ones. Nor is a portion larger than what is served has settled
+for: while accuracy still rises, or just fell, learning needs its many steps.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from streamlearner.methods.base import Experience, Observation
 
 ASKED = 32
 """Examples of a batch that are answered to see whether it surprises."""
+SETTLED = 100
+"""A portion is at most such a part of the answers since served accuracy last changed, up or down."""
 DEVIATIONS = 2.0
 """Standard deviations of the wrong answers among as many, above which it does."""
 
@@ -42,7 +45,7 @@ class Observing(Examined):
         falls: list[Fall] = []
         start, most = 0, end
         while start < end:
-            size = min(most, end - start)
+            size = min(most, end - start, self._settled(usual) if usual else end)
             part = slice(start, start + (self._portion(inputs, targets, start, size) if usual else size))
             chosen, rate = targets.select(part), self.served.overall.rate
             observation, hits = self._observe(inputs[part], chosen, trained)
@@ -78,6 +81,10 @@ class Observing(Examined):
         trained = torch.zeros(count, dtype=torch.bool)
         trained[torch.from_numpy(rng.permutation(count)[: -(-count // one_in)])] = True
         return trained
+
+    def _settled(self, usual: int) -> int:
+        """Targets of a portion, as far as what is served has settled."""
+        return max(usual, self.served.overall.width // SETTLED)
 
     def _portion(self, inputs: Tensor, targets: Targets, start: int, size: int) -> int:
         """Targets of the next portion, at most `size`: all, where they do not surprise; else those before a

@@ -13,6 +13,7 @@ from streamlearner.daemon import batch_growth
 from streamlearner.daemon.batch_growth import BatchGrowth, steps_between
 from streamlearner.daemon.loop import Daemon
 from streamlearner.errors import ConfigError
+from streamlearner.learning import observing
 from streamlearner.state.batch_paces import Stretch
 from tests.support.daemon_runs import example, learned, predict, running, settings, wait_until
 
@@ -33,6 +34,7 @@ AUTO = {
 def grows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Streams of tests are short."""
     monkeypatch.setattr(batch_growth, "SHARE", 1)
+    monkeypatch.setattr(observing, "SETTLED", 1)
 
 
 class Killed(Exception):

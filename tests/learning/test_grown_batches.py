@@ -12,6 +12,7 @@ import torch
 from streamlearner.app.learning import make_learner
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Codec, Schema
+from streamlearner.learning import observing
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import Experience
 from streamlearner.networks.averaged import AveragedNetwork
@@ -19,6 +20,12 @@ from streamlearner.networks.by_name import mlp
 from tests.support.daemon_runs import example, settings
 
 USUAL = 5
+
+
+@pytest.fixture
+def settles_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams of tests are short."""
+    monkeypatch.setattr(observing, "SETTLED", 1)
 
 
 def a_learner(state_dir: Path, **more: object) -> tuple[Learner, list[tuple[int, float]]]:
@@ -49,6 +56,7 @@ def taught(learner: Learner) -> None:
         learner.learn(batch_of([n % 2 for n in range(USUAL)], first=first))
 
 
+@pytest.mark.usefixtures("settles_at_once")
 def test_what_does_not_surprise_is_one_step_of_a_larger_batch(tmp_path: Path) -> None:
     learner, observed = a_learner(tmp_path)
     taught(learner)
@@ -58,6 +66,7 @@ def test_what_does_not_surprise_is_one_step_of_a_larger_batch(tmp_path: Path) ->
     assert observed == [(40, 8.0)]
 
 
+@pytest.mark.usefixtures("settles_at_once")
 def test_what_comes_before_a_class_that_is_new_is_one_step_and_the_class_begins_as_usual(
     tmp_path: Path,
 ) -> None:
@@ -69,6 +78,7 @@ def test_what_comes_before_a_class_that_is_new_is_one_step_and_the_class_begins_
     assert sizes[:2] == [20, USUAL] and sum(sizes) == 40
 
 
+@pytest.mark.usefixtures("settles_at_once")
 def test_labels_that_change_their_meaning_are_learned_as_usual_until_they_are_known(tmp_path: Path) -> None:
     learner, observed = a_learner(tmp_path)
     taught(learner)
@@ -77,6 +87,18 @@ def test_labels_that_change_their_meaning_are_learned_as_usual_until_they_are_kn
     learner.learn(replace(swapped, labels=tuple(1 - label for label in swapped.labels)))
     sizes = [size for size, _ in observed]
     assert sizes[0] == USUAL and sum(sizes) == 40
+
+
+def test_a_portion_is_at_most_the_hundredth_part_of_the_answers_since_accuracy_last_changed(
+    tmp_path: Path,
+) -> None:
+    learner, observed = a_learner(tmp_path)
+    taught(learner)
+    for settled, largest in ((499, USUAL), (1_900, 19), (100_000, 40)):
+        observed.clear()
+        learner.served.overall.width = learner.served.overall.total = settled
+        learner.learn(batch_of([n % 2 for n in range(40)], first=1_000))
+        assert (sum(size for size, _ in observed), max(size for size, _ in observed)) == (40, largest)
 
 
 def test_all_that_is_counted_is_counted_once(tmp_path: Path) -> None:
