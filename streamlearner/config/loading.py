@@ -170,9 +170,10 @@ def validated(entries: Iterable[FoundSetting]) -> Config:
         found += [problems.explain(root, each, last) for each in error.errors(include_url=False)]
     if not found:
         return config
+    found = list(dict.fromkeys(found))
     if len(found) == 1:
         raise ConfigError(f"{found[0]} ({SEE})")
-    listed = "".join(f"\n  {problem}" for problem in dict.fromkeys(found))
+    listed = "".join(f"\n  {problem}" for problem in found)
     raise ConfigError(f"{len(found)} problems in the configuration:{listed}\n{SEE}")
 
 

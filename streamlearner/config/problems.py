@@ -23,13 +23,9 @@ SECRET = re.compile(
 MASK = "********"
 SHOWN_CHARACTERS = 60
 _TYPES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    dict: "a map of options",
+    bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a map of options",
     list: "a list",
-}
+}  # fmt: skip
 
 
 def setting(root: type[Section], keys: tuple[str, ...]) -> type[Section] | FieldInfo | None:
@@ -85,6 +81,8 @@ def empty(entry: FoundSetting) -> str:
 def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str, ...], FoundSetting]) -> str:
     """A value of the wrong type or outside its range."""
     keys = tuple(str(part) for part in error["loc"] if not str(part).startswith("function-"))
+    if setting(root, keys) is None and isinstance(setting(root, keys[:-1]), FieldInfo):
+        keys = keys[:-1]  # one of several types, each of which says what the value is not
     field = setting(root, keys)
     entry = _blamed(keys, error, entries)
     place = _place(entry) if entry else ".".join(keys)
@@ -92,7 +90,8 @@ def explain(root: type[Section], error: ErrorDetails, entries: Mapping[tuple[str
         expected = str(error["ctx"]["error"])
     elif isinstance(field, FieldInfo):
         in_list = list in _origins(field) and keys[-1].isdigit()
-        of = f" of {error.get('ctx', {}).get('expected', 'texts')}" if in_list else ""
+        kinds = "whole numbers" if "int" in str(field.annotation) else "texts"
+        of = f" of {error.get('ctx', {}).get('expected', kinds)}" if in_list else ""
         expected = expectation(field) + of
     else:
         expected = error["msg"]
@@ -156,7 +155,9 @@ def is_secret(key: str) -> bool:
 
 def takes_text(field: FieldInfo) -> bool:
     """Whether a text is a value as it is, whatever it looks like: topic 2024 is no number."""
-    return any(kind is str or kind is Path or get_origin(kind) is Literal for kind in _origins(field))
+    kinds = _origins(field)
+    # 20 is a number where `auto` would do, too
+    return any(kind in (str, Path) or (get_origin(kind) is Literal and int not in kinds) for kind in kinds)
 
 
 def takes_map(field: FieldInfo) -> bool:
@@ -230,7 +231,7 @@ def _choices(field: FieldInfo) -> list[str]:
 def _word(kind: Any) -> str:
     if get_origin(kind) is Literal:
         names = [str(name) for name in get_args(kind)]
-        return f"{', '.join(names[:-1])} or {names[-1]}"
+        return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     return _TYPES.get(kind, "a path")
 
 

@@ -168,6 +168,13 @@ def test_a_later_source_adds_to_the_options_of_an_earlier_one(file: Path) -> Non
     assert client == {"request_timeout_ms": 5000, "security_protocol": "PLAINTEXT"}
 
 
+@pytest.mark.parametrize(("text", "value"), [("20", 20), ("auto", "auto")])
+def test_a_number_or_a_word_may_be_given_by_a_flag_and_by_the_environment(text: str, value: object) -> None:
+    by_flag = load(path=None, settings={"daemon.batch_size": text}, environ={})
+    by_environment = load(path=None, environ={"STREAMLEARNER_DAEMON__BATCH_SIZE": text})
+    assert by_flag.daemon.batch_size == by_environment.daemon.batch_size == value
+
+
 def test_a_text_from_the_environment_is_read_as_the_type_of_its_setting() -> None:
     environ = {
         "STREAMLEARNER_SOURCE__KAFKA__TOPIC": "2024",
