@@ -41,7 +41,7 @@ def _narrow(array: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _is_finite(array: NDArray[np.float32]) -> bool:
-    return np.count_nonzero(np.isfinite(array)) == array.size  # half of what `all()` takes of a short one
+    return bool(np.count_nonzero(np.isfinite(array)) == array.size)  # half of what `all()` takes
 
 
 def _refusal(array: NDArray[Any], good: NDArray[np.bool_], *, may_miss: bool) -> str:
