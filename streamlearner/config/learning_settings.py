@@ -33,9 +33,9 @@ class DaemonSection(Section):
     auto: smallest_batch, and up to largest_batch the more messages wait; a restart repeats what was cut"""
     smallest_batch: Count = 10
     """of batch_size auto: messages of a batch while few wait"""
-    largest_batch: Count = 160
+    largest_batch: Count = 640
     """of batch_size auto: messages of a batch while many wait, at most a hundredth of those before it. The
-    step size and the number of recollections grow with its square root"""
+    number of recollections grows with its square root, the step size stays"""
     when_behind: Literal["wait", "thin"] = "wait"
     """where batches are as large as they get and ever more messages wait. wait: each is learned in full,
     however late; thin: one example in 2, up to 16, of each batch, drawn evenly, gets optimiser steps, while

@@ -136,7 +136,7 @@ _ADDED = {
     ("eye", "name"): "none", ("eye", "weights"): None, ("eye", "input_size"): None, ("eye", "mean"): None,
     ("eye", "deviation"): None, ("eye", "layer"): None, ("eye", "ordered"): None,
     ("eye", "mirrored"): None, ("eye", "places"): None,
-    ("daemon", "smallest_batch"): 10, ("daemon", "largest_batch"): 160,
+    ("daemon", "smallest_batch"): 10, ("daemon", "largest_batch"): 640,
     ("daemon", "when_behind"): "wait",
     ("memory", "id_bits"): 16, ("codec", "erased_ids"): 100_000,
     ("method", "late_freeze", "patience"): None,

@@ -104,7 +104,7 @@ class ActiveLongTerm(OneNetwork, Remembering):
             loss = loss + self.distillation_weight * self._drift(new, old, logits, distilled_classes)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        rate = experience.rate(self.learning_rate)
+        rate = self.learning_rate
         sgd_step(self.hippocampus, learning_rate=rate, loss=value)
         self._remember(new, symbols, experience, old)
         predicted = answers.detach().argmax(1) if before is None else before

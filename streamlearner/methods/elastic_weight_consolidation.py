@@ -72,7 +72,7 @@ class ElasticWeightConsolidation(Baseline):
         loss.backward()  # type: ignore[no-untyped-call]
         self._accumulate_fisher(len(experience.labels))
         self._add_penalty_gradient()
-        rate = experience.rate(self.learning_rate)
+        rate = self.learning_rate
         sgd_step(network, learning_rate=rate, loss=(value := float(loss.detach())))
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 

@@ -18,6 +18,6 @@ class Finetune(Baseline):
         logits = self.seen_classes.restricted(logits, experience.tasks)
         loss = F.cross_entropy(logits, experience.labels)
         loss.backward()  # type: ignore[no-untyped-call]
-        rate = experience.rate(self.learning_rate)
+        rate = self.learning_rate
         sgd_step(network, learning_rate=rate, loss=(value := float(loss.detach())))
         return Observation(predicted=logits.detach().argmax(1), loss=value)

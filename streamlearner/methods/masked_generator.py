@@ -119,7 +119,7 @@ class MaskedGenerator(OneNetwork, Remembering):
         loss = asymmetric_cross_entropy(logits, experience, old, seen_classes=self.seen_classes, targets=None)
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        rate = experience.rate(self.learning_rate)
+        rate = self.learning_rate
         sgd_step(self.hippocampus, learning_rate=rate, loss=value)
         self._store_unknown(new, symbols, experience, old)
         answers = self.seen_classes.restricted(logits[:n].detach(), experience.tasks)

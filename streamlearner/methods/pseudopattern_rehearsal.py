@@ -63,7 +63,7 @@ class PseudopatternRehearsal(Baseline):
                 wanted = self.neocortex.eval()(old)[:, : self.classes].softmax(1)
             loss = loss + F.cross_entropy(logits[n:], wanted)
         loss.backward()  # type: ignore[no-untyped-call]
-        rate = experience.rate(self.learning_rate)
+        rate = self.learning_rate
         sgd_step(self.hippocampus, learning_rate=rate, loss=(value := float(loss.detach())))
         return Observation(predicted=answers.detach().argmax(1), loss=value)
 

@@ -179,7 +179,7 @@ class RecollectionReplay(ChoosesAnswerer):
             classes=self.classes,
             loss=lambda logits: self._loss(logits, inputs, experience, old),
             by_hand=None if self.hippocampus.own_batch_statistics else of_new_and_old,
-            learning_rate=experience.rate(self.learning_rate),
+            learning_rate=self.learning_rate,
         )
         self.hippocampus.update_average(decay=self.ema_decay, growth=experience.growth)
         return Step(logits[:n], loss, old.inputs)

@@ -68,7 +68,7 @@ class Rehearsal(Remembering, Baseline):
         loss = F.cross_entropy(logits, torch.cat([experience.labels, remembered.labels]))
         loss.backward()  # type: ignore[no-untyped-call]
         value = float(loss.detach())
-        rate = experience.rate(self.learning_rate)
+        rate = self.learning_rate
         sgd_step(network, learning_rate=rate, loss=value)
         return Observation(predicted=logits[:n].detach().argmax(1), loss=value)
 

@@ -157,11 +157,9 @@ def test_without_thinning_nothing_new_is_saved(tmp_path: Path) -> None:
     assert "without_steps" not in learner.facts()["progress"]
 
 
-def test_steps_and_recollections_grow_by_the_square_root_of_the_batch() -> None:
+def test_recollections_grow_by_the_square_root_of_the_batch() -> None:
     nothing = torch.zeros(0)
     usual, four, sixteen = (Experience(nothing, nothing, growth=growth) for growth in (1.0, 4.0, 16.0))
-    assert usual.rate(0.1) == 0.1
-    assert sixteen.rate(0.1) == pytest.approx(0.4)
     assert [grown.items(10) for grown in (usual, four, sixteen)] == [10, 20, 40]
 
 
