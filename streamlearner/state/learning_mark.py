@@ -69,7 +69,8 @@ class FailureRecord:
     def load(self) -> list[list[Any]]:
         """The rows that were saved last; none where they cannot be read, which the log says."""
         try:
-            return [list(row) for row in sealed_lines.from_bytes(self._disk.read(self._path))["messages"]]
+            saved = sealed_lines.from_bytes(self._disk.read(self._path), "messages")
+            return [list(row) for row in saved["messages"]]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -21,7 +21,4 @@ class Lineage:
     @classmethod
     def from_bytes(cls, data: bytes) -> Lineage:
         """Raises ValueError where it is not as it was written."""
-        try:
-            return cls(**sealed_lines.from_bytes(data))
-        except TypeError as error:
-            raise ValueError(f"it is no lineage: {error}") from error
+        return cls(**sealed_lines.from_bytes(data, "newest", "rollbacks"))

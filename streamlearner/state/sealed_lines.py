@@ -15,8 +15,9 @@ def to_bytes(fields: dict[str, Any]) -> bytes:
     return line + b"\n\n" + line + b"\n"
 
 
-def from_bytes(data: bytes) -> dict[str, Any]:
-    """The fields of the first line that is whole. Raises ValueError where none is."""
+def from_bytes(data: bytes, *names: str) -> dict[str, Any]:
+    """The fields of the first line that is whole: these, as it seals their values alone. Raises ValueError
+    where none is."""
     lines = [line for line in data.splitlines() if line]
     for line in lines:
         try:
@@ -24,7 +25,8 @@ def from_bytes(data: bytes) -> dict[str, Any]:
         except (ValueError, TypeError):
             continue
         seal = fields.pop(SEAL, None)
-        if seal == _seal(fields) or (seal is None and len(lines) == 1):  # the first ones had no seal
+        sealed = seal == _seal(fields) or (seal is None and len(lines) == 1)  # the first ones had no seal
+        if sealed and fields.keys() == set(names):
             return fields
     raise ValueError("no line of it is as it was written")
 

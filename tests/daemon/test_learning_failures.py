@@ -115,7 +115,7 @@ def test_a_replay_from_before_sets_the_same_messages_aside_once(
     fails(at(POISON))  # 90 was an accident
     daemon = run(never_saved, MemorySource(STREAM))
     assert set_aside(tmp_path) == BATCH and accounted(daemon) == len(STREAM)
-    known = sealed_lines.from_bytes((tmp_path / "failures.json").read_bytes())["messages"]
+    known = sealed_lines.from_bytes((tmp_path / "failures.json").read_bytes(), "messages")["messages"]
     assert [offset for _, _, offset, *_ in known] == BATCH
 
 

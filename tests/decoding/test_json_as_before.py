@@ -24,12 +24,13 @@ NUMBERS = st.lists(
 @given(VALUES)
 def test_a_value_comes_back_as_the_standard_library_reads_it(value: object) -> None:
     text = json.dumps(value)
-    if "Infinity" in text:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
         with pytest.raises(InvalidInput, match="Infinity"):
             parse_json(text.encode())
     else:
-        found = parse_json(text.encode())
-        assert repr(found) == repr(json.loads(text))
+        assert repr(parse_json(text.encode())) == repr(json.loads(text))
 
 
 @pytest.mark.parametrize(
