@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ def test_what_a_restart_may_mend_ends_as_it_is_and_what_it_cannot_ends_with_0(
     assert ("needs a person" in ended.stderr) == (code in (74, 78))
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Who starts the tests in the background may hand down that SIGINT is ignored: no shell traps it then."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_the_daemon_drain_before_the_container_ends(shell: str, number: signal.Signals) -> None:
