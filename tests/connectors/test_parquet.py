@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -16,18 +15,10 @@ from PIL import Image
 from pyarrow import parquet
 
 from streamlearner.connectors.files import ParquetSource
-from streamlearner.connectors.files.indexed import IndexedSource
 from streamlearner.decoding.codec import Codec
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message
-
-
-def read(source: IndexedSource, max_messages: int = 7) -> list[Message]:
-    source.open(None)
-    messages: list[Message] = []
-    while polled := source.poll(max_messages, 0.0):
-        messages += polled
-    return messages
+from tests.support.parquet_sources import read, source_of
 
 
 def header(message: Message, name: str) -> bytes | None:
@@ -42,12 +33,6 @@ def table(rows: int, **metadata: str) -> pa.Table:
         "coarse": ["ab"[i % 2] for i in range(rows)],
     }
     return pa.table(columns).replace_schema_metadata(metadata)
-
-
-def source_of(path: Path, order: str = "stored", **settings: Any) -> ParquetSource:
-    return ParquetSource(
-        path, image_column="img", label_column="fine_label", task_column="coarse", order=order, **settings
-    )
 
 
 @pytest.mark.parametrize("max_index_bytes", [1, 100, 10**9])
@@ -241,42 +226,3 @@ def test_what_datasets_writes_as_tiff_is_an_example(tmp_path: Path, mode: str) -
     assert batch.inputs.shape[1:] == ((1, 16, 16) if mode == "I;16" else (3, 16, 16))
     if mode != "P":  # a palette of 6 x 6 x 6 colours holds no ramp
         assert np.array_equal(batch.inputs[0, 0].numpy(), grey)
-
-
-def labelled(path: Path, labels: pa.Array, **settings: Any) -> tuple[list[Any], list[str]]:
-    """(labels, reasons of rejects) of rows with these labels."""
-    vectors = [[1.0, 2.0]] * len(labels)
-    parquet.write_table(pa.table({"img": vectors, "fine_label": labels, "coarse": ["a"] * len(labels)}), path)
-    batch, rejects = Codec().decode(read(source_of(path, **settings)))
-    return list(batch.labels), [reject.reason for reject in rejects]
-
-
-@pytest.mark.parametrize(
-    ("labels", "classes", "reasons"),
-    [
-        (pa.array([2.0, float("nan"), None, 0.0]), [2, 0], ["label", "label"]),  # as pandas writes gaps
-        (pa.array([0.25, 1.0, float("inf")]), [1], ["label", "label"]),
-        (pa.array([Decimal(3), Decimal("1.5")]), [3], ["label"]),
-        (pa.array([Decimal(10) ** 30], pa.decimal128(38, 0)), [], ["label"]),
-        (pa.array([True, False]), ["true", "false"], []),
-        (pa.array([b"cat", "größe".encode(), b"\xff"]), ["cat", "größe"], ["label"]),
-        (pa.array([1.0, 2.0]).dictionary_encode(), [1, 2], []),
-        (pa.array([{"a": 1.0, "b": True}, {"b": False}]), [{"a": 1, "b": "true"}, {"b": "false"}], []),
-        (pa.array([{"a": 1.5}, {"a": None}]), [], ["label", "label"]),
-        (pa.array(["x"], pa.string_view()), ["x"], []),
-    ],
-)
-def test_a_class_is_called_as_in_every_other_format(
-    tmp_path: Path, labels: pa.Array, classes: list[Any], reasons: list[str]
-) -> None:
-    assert labelled(tmp_path / "a", labels) == (classes, reasons)
-
-
-def test_a_column_that_cannot_name_a_class_is_refused_at_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"column 'fine_label' is list<.*expected texts, integers"):
-        labelled(tmp_path / "a", pa.array([[1], [2]]))
-
-
-def test_a_column_without_an_order_is_refused_where_it_should_order(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"column 'fine_label' is struct.*expected one that has an order"):
-        labelled(tmp_path / "a", pa.array([{"a": 1}, {"a": 2}]), order="label")

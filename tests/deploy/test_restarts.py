@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.support.signals import heeded
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SCRIPT = DEPLOY / "until-a-person-looks"
@@ -33,15 +34,6 @@ def test_what_a_restart_may_mend_ends_as_it_is_and_what_it_cannot_ends_with_0(
     assert ("needs a person" in ended.stderr) == (code in (74, 78))
 
 
-@pytest.fixture
-def heeds_interrupts() -> Iterator[None]:
-    """Who starts the tests in the background may hand down that SIGINT is ignored: no shell traps it then."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_the_daemon_drain_before_the_container_ends(shell: str, number: signal.Signals) -> None:
@@ -50,9 +42,10 @@ def test_a_signal_lets_the_daemon_drain_before_the_container_ends(shell: str, nu
         "def drain(*_):\n    time.sleep(0.5)\n    print('drained', flush=True)\n    sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, drain)\nprint('ready', flush=True)\ntime.sleep(30)\n"
     )
-    running = subprocess.Popen(
-        [*command(shell), sys.executable, "-c", drains], stdout=subprocess.PIPE, text=True
-    )
+    with heeded(number):
+        running = subprocess.Popen(
+            [*command(shell), sys.executable, "-c", drains], stdout=subprocess.PIPE, text=True
+        )
     assert running.stdout is not None and running.stdout.readline() == "ready\n"
     running.send_signal(number)
     rest, _ = running.communicate(timeout=30)

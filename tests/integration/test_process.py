@@ -16,6 +16,7 @@ import pytest
 from streamlearner.decoding.inputs import wire_input
 from tests.support.checkpoint_store import spoil
 from tests.support.daemon_process import DaemonProcess, free_port
+from tests.support.signals import heeded
 
 PUSH: dict[str, Any] = {
     "source": {"type": "push"},
@@ -145,18 +146,10 @@ def test_an_interrupt_from_the_keyboard_drains_too(launch: Launch) -> None:
     assert daemon.newest().facts["tally"]["messages"] == 30
 
 
-@pytest.fixture
-def heeds_hangups() -> Iterator[None]:
-    """Who starts the tests with nohup hands down that SIGHUP is ignored."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("heeds_hangups")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
 def test_a_terminal_that_is_closed_drains_like_a_supervisor(launch: Launch, number: signal.Signals) -> None:
-    daemon = launch().start()
+    with heeded(number):
+        daemon = launch().start()
     daemon.wait_until(lambda status: True)
     daemon.ask("/v1/examples", examples(0, 30))
     daemon.wait_until(lambda status: status["messages"] >= 20)
