@@ -4,8 +4,10 @@ plan of faults that does so. `--mutants`: how many lives it takes to catch delib
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.lives.many import alone, lived
 from tests.lives.mutants import MUTANTS, lives_until_caught
@@ -23,35 +25,68 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the seed of the first life")
     parser.add_argument("--violations", type=int, default=1, help="ends after so many")
     parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--log", type=Path, help="a file of what was lived, from which a stopped run goes on")
     parser.add_argument("--mutants", action="store_true", help="lives until each deliberate mistake shows")
     asked = parser.parse_args()
     alone()
     if asked.mutants:
         return mutants(asked.lives)
-    chunks = [
-        range(first, min(first + CHUNK, asked.first + asked.lives))
-        for first in range(asked.first, asked.first + asked.lives, CHUNK)
-    ]
-    return report(lived(chunks, asked.workers), most=asked.violations)
+    try:
+        log = Log(asked.log, asked.first)
+    except ValueError as error:
+        parser.error(str(error))
+    begin, end = asked.first + log.lives, asked.first + asked.lives
+    chunks = [range(first, min(first + CHUNK, end)) for first in range(begin, end, CHUNK)]
+    return report(lived(chunks, asked.workers), log, most=asked.violations)
 
 
-def report(lives: Iterator[tuple[int, list[Violation]]], *, most: int) -> int:
+class Log:
+    """What a run has lived, over all the times that it was begun: a line of JSON for every half minute, `first` is
+    its first seed, `lives` how many, `violations` their plans in words, `minutes` what they took."""
+
+    def __init__(self, path: Path | None, first: int) -> None:
+        """Raises ValueError where the log is of a run from another first seed."""
+        self._path = path
+        lines = path.read_text().splitlines() if path is not None and path.exists() else []
+        before = [json.loads(line) for line in lines]
+        if before and before[0]["first"] != first:
+            raise ValueError(
+                f"{path} is of lives from seed {before[0]['first']}, not {first}: give it, or another --log"
+            )
+        self.first = first
+        self.lives: int = sum(line["lives"] for line in before)
+        self.violations: int = sum(len(line["violations"]) for line in before)
+        self.minutes: float = sum(line["minutes"] for line in before)
+
+    def add(self, lives: int, violations: list[str], minutes: float) -> None:
+        line = {"first": self.first + self.lives, "lives": lives, "violations": violations}
+        line["minutes"] = round(minutes, 3)
+        self.lives, self.violations = self.lives + lives, self.violations + len(violations)
+        self.minutes += minutes
+        if self._path is not None and lives:
+            with self._path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+def report(lives: Iterator[tuple[int, list[Violation]]], log: Log, *, most: int) -> int:
     """A line now and then, and the shortest plan of each violation: 1 where there was one."""
-    began_s = told_s = time.monotonic()
-    done, found = 0, 0
+    told_s, done, found = time.monotonic(), 0, list[str]()
     for count, violations in lives:
-        done, found = done + count, found + len(violations)
+        done += count
         for broken in violations:
-            print(f"seed {broken.seed}, world {broken.world}: {broken.what}\nshortest plan:")
-            print("".join(f"    {fault},\n" for fault in broken.plan), end="", flush=True)
-        if found >= most:
+            plan = "".join(f"    {fault},\n" for fault in broken.plan)
+            found.append(f"seed {broken.seed}, world {broken.world}: {broken.what}\nshortest plan:\n{plan}")
+            print(found[-1], end="", flush=True)
+        if log.violations + len(found) >= most:
             break
-        if time.monotonic() - told_s > EVERY_S:
-            told_s = time.monotonic()
-            rate = 60 * done / (told_s - began_s)
-            print(f"{done} lives, {found} violations, {rate:,.0f} a minute", flush=True)
-    print(f"{done} lives in {(time.monotonic() - began_s) / 60:.1f} minutes, {found} violations")
-    return int(found > 0)
+        if (since_s := time.monotonic() - told_s) > EVERY_S:
+            log.add(done, found, since_s / 60)
+            told_s, done, found = time.monotonic(), 0, []
+            rate = log.lives / log.minutes
+            print(f"{log.lives} lives, {log.violations} violations, {rate:,.0f} a minute", flush=True)
+    log.add(done, found, (time.monotonic() - told_s) / 60)
+    print(f"{log.lives} lives in {log.minutes:.1f} minutes, {log.violations} violations")
+    return int(log.violations > 0)
 
 
 def mutants(most: int) -> int:

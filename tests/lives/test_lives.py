@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.lives.__main__ import Log
 from tests.lives.mutants import lives_until_caught
 from tests.lives.simulation import violation
 
@@ -45,3 +47,14 @@ def test_no_life_of_a_short_run_breaks_a_promise() -> None:
 def test_a_mistake_made_on_purpose_shows(name: str) -> None:
     """Those that take few lives; `python -m tests.lives --mutants` has all."""
     assert lives_until_caught(name, most=30) is not None
+
+
+def test_a_stopped_run_goes_on_from_its_log(tmp_path: Path) -> None:
+    path = tmp_path / "lives.jsonl"
+    log = Log(path, 7)
+    log.add(32, [], 0.5)
+    log.add(16, ["seed 40, world 40: an example was learned twice"], 0.25)
+    again = Log(path, 7)
+    assert (again.lives, again.violations, again.minutes) == (48, 1, 0.75)
+    with pytest.raises(ValueError, match="lives from seed 7, not 8"):
+        Log(path, 8)
