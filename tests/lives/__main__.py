@@ -41,8 +41,8 @@ def main() -> int:
 
 
 class Log:
-    """What a run has lived, over all the times that it was begun: a line of JSON for every half minute, `first` is
-    its first seed, `lives` how many, `violations` their plans in words, `minutes` what they took."""
+    """What a run has lived, over all the times that it was begun: a line of JSON every half minute: its
+    first seed, how many lives, the violations' plans in words, and the minutes that they took."""
 
     def __init__(self, path: Path | None, first: int) -> None:
         """Raises ValueError where the log is of a run from another first seed."""
