@@ -76,8 +76,8 @@ def grades(learner: Learner) -> dict[str, Any]:
     found = learner.exam_accuracy or learner.evaluate()
     return {
         "overall": found.overall,
-        "by_class": {str(learner.labels.label(i)): each for i, each in found.by_class.items()},
-        "by_task": {str(learner.tasks.label(i)): each for i, each in found.by_task.items()},
+        "by_class": {learner.labels.name(i): each for i, each in found.by_class.items()},
+        "by_task": {learner.tasks.name(i): each for i, each in found.by_task.items()},
         "as_of": found.as_of,
         "examples": len(learner.exam),
     }

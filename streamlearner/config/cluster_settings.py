@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from streamlearner.registry.section import Bytes, Count, OptionError, Place, Seconds, Section
+from streamlearner.registry.section import Bytes, Count, OptionError, Place, Seconds, Section, Workers
 
 BOUNDS = ("min", "max")
+MOST = 1_024
 
 
 def _bounds(value: Any) -> Any:
@@ -19,14 +20,14 @@ def _bounds(value: Any) -> Any:
 def _in_order(value: int | dict[str, int]) -> int | dict[str, int]:
     """A number, or its bounds. Raises OptionError, ValueError."""
     if isinstance(value, int):
-        if value < 0:
-            raise ValueError("a whole number, 0 or more, or {min: 2, max: 8}")
+        if not 0 <= value <= MOST:
+            raise ValueError(f"a whole number from 0 to {MOST}, or {{min: 2, max: 8}}")
         return value
     for name in value:
         if name not in BOUNDS:
             raise OptionError(name, f"min and max alone, not {name}")
-    if sorted(value) != sorted(BOUNDS) or not 1 <= value["min"] <= value["max"]:
-        raise ValueError("both min and max, with 1 <= min <= max")
+    if sorted(value) != sorted(BOUNDS) or not 1 <= value["min"] <= value["max"] <= MOST:
+        raise ValueError(f"both min and max, with 1 <= min <= max <= {MOST}")
     return value
 
 
@@ -39,7 +40,7 @@ class ClusterSection(Section):
     store: Place = "cluster"
     """a folder that every machine reaches, or s3://bucket/folder: claims, checkpoints of each partition,
     published versions"""
-    learners: Count = 2
+    learners: Workers = 2
     """processes that share the topic's partitions"""
     replicas: Replicas = 2
     """processes that answer predictions, behind one port; {min: 2, max: 8}: as many as the requests under way

@@ -54,7 +54,7 @@ from streamlearner.config.settings import (
     SourceSection,
 )
 from streamlearner.errors import ConfigError
-from streamlearner.registry.section import Count, Folder, Section
+from streamlearner.registry.section import Folder, Section, Workers
 
 SEE = "`streamlearner config schema` describes every setting"
 
@@ -70,7 +70,7 @@ class Config(Section):
     """cpu, or a torch device such as cuda"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto measures both at each start and takes the faster"""
-    threads: Count | None = Field(default=None, examples=[2])
+    threads: Workers | None = Field(default=None, examples=[2])
     """threads of one tensor operation; null: the cores that this process may use (affinity, and the quota of
     its container), less one for serving"""
     source: SourceSection = Field(default_factory=SourceSection)

@@ -11,7 +11,9 @@ from streamlearner.daemon.intake import TakenErasure
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.erasures import Erasure
+from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.learning.erasing import Erased, erase
+from streamlearner.learning.targets import classes_of
 from streamlearner.serving import Conflict
 
 LAST = 1_000
@@ -36,7 +38,7 @@ class Erasures:
             )
             if one.erasure.corrects:  # nobody asked that nothing of it be left
                 continue
-            self._state.events.erased(one.erasure, found)
+            self._state.events.erased(one.erasure, found, classes=self._classes(one.erasure))
             self._results[one.erasure.where] = self._document(one, found), self._persistence.saves
             if len(self._results) > LAST:
                 self._results.popitem(last=False)
@@ -61,6 +63,12 @@ class Erasures:
         since = self._persistence.saves - before
         renewed = since >= self._persistence.checkpoints.keep
         return document | {"durable": since > 0, "checkpoints_renewed": renewed}
+
+    def _classes(self, erasure: Erasure) -> list[str]:
+        """Names of those that an erasure by label is of; none was known before anything was learned."""
+        labels = LabelSpace() if self._state.learner is None else self._state.learner.labels
+        named = () if erasure.label is None else classes_of(erasure.label)
+        return [labels.name(place) for one in named if (place := labels.find(one)) is not None]
 
     def _document(self, taken: TakenErasure, found: Erased) -> dict[str, Any]:
         """`kept_versions`: those that may have seen it."""

@@ -19,7 +19,6 @@ from streamlearner.learning.learner import Learner
 from streamlearner.learning.progress import Transplant
 from streamlearner.learning.results import ConsolidationResult, LearningResult
 from streamlearner.learning.served_accuracy import Fall
-from streamlearner.learning.targets import classes_of
 from streamlearner.networks.refused_steps import REFUSED
 from streamlearner.state.history import ABSENT
 from streamlearner.telemetry.metrics import Metrics
@@ -103,14 +102,13 @@ class Events:
             prequential_accuracy=accuracy,
         )
 
-    def erased(self, erasure: Erasure, found: Erased) -> None:
-        """The name is not logged: it may be what must not be known any more."""
+    def erased(self, erasure: Erasure, found: Erased, *, classes: list[str]) -> None:
+        """The name is not logged: it may be what must not be known any more. `classes` were erased whole."""
         log.info(
             "erased by %s: %d recollections, %d of the exam, statistics %s%s",
             erasure.by, found.removed.recollections, found.exam, found.removed.statistics,
             "; the sleep under way begins again" if found.restarted else "",
         )  # fmt: skip
-        classes = [] if erasure.label is None else list(map(str, classes_of(erasure.label)))
         self.mark("erased", {"classes": classes})  # their curves go, too
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from streamlearner.decoding.labels import class_text
 from streamlearner.learning.learner import Learner
 from streamlearner.serving import ExamSample
 
@@ -16,7 +17,11 @@ def exam_sample(learner: Learner | None, *, label: str | None, most: int) -> Exa
     exam, name = learner.exam, learner.labels.label
     places = np.arange(len(exam))
     if label is not None:
-        known = [index for index in range(len(learner.labels)) if str(name(index)) == label]
+        known = [
+            index
+            for index in range(len(learner.labels))
+            if label in (learner.labels.name(index), class_text(name(index)))
+        ]
         places = places[np.isin(exam.labels.numpy(), known)]
     if not len(places):
         return None

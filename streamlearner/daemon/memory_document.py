@@ -42,7 +42,7 @@ def _learner_memory(learner: Learner | None, *, budget_bits: int) -> dict[str, A
         "parameter_bits": learner.method.parameter_bits(),
         "recollections": learner.method.remembered,
         "recollections_by_class": {
-            str(learner.labels.label(i)): count for i, count in learner.method.remembered_by_class().items()
+            learner.labels.name(i): count for i, count in learner.method.remembered_by_class().items()
         },
         "units": learner.method.units(),
         "eye": learner.eye.document() if learner.eye else None,

@@ -9,7 +9,7 @@ from streamlearner.daemon.memory_document import budgets, memory_document
 from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
-from streamlearner.decoding.labels import LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.retention import by_age
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import ServedAccuracy
@@ -74,7 +74,7 @@ def status_document(
         "model_version": served.version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
         "served_accuracy": (learner.served if learner else ServedAccuracy()).document(
-            learner.labels.label if learner else str
+            learner.labels.name if learner else str
         ),
         "answered": answered_document(served.predictions),
         "method": persistence.method,
@@ -145,12 +145,12 @@ def retention_document(learner: Learner | None) -> dict[str, Any]:
     ages = learner.served.ages(learner.progress.learned)
     return {
         "overall": accuracy.overall,
-        "by_class": {str(learner.labels.label(i)): value for i, value in accuracy.by_class.items()},
-        "by_task": {str(learner.tasks.label(i)): value for i, value in accuracy.by_task.items()},
+        "by_class": {learner.labels.name(i): value for i, value in accuracy.by_class.items()},
+        "by_task": {learner.tasks.name(i): value for i, value in accuracy.by_task.items()},
         "by_factor": by_factor(learner.labels, accuracy.by_class),
         "by_period": [accuracy.by_period.get(period) for period in periods],
         "by_age": by_age(accuracy.by_class, ages),
-        "last_seen": {str(learner.labels.label(i)): age for i, age in ages.items()},
+        "last_seen": {learner.labels.name(i): age for i, age in ages.items()},
         "as_of": accuracy.as_of,
         "first_period": learner.matrix.first,
         "matrix": list(learner.matrix.rows),
@@ -199,12 +199,12 @@ def _publish_learned(
     names, accuracy = learner.labels, learner.exam_accuracy
     metrics.publish_served_accuracy(
         overall=learner.served.overall.rate,
-        by_class={names.label(i): rate for i, rate in learner.served.rates().items()},
+        by_class={names.name(i): rate for i, rate in learner.served.rates().items()},
     )
     periods = range(learner.progress.period + 1)
     metrics.publish_retention(
         overall=accuracy.overall if accuracy else None,
-        by_class={names.label(i): value for i, value in accuracy.by_class.items()} if accuracy else {},
+        by_class={names.name(i): value for i, value in accuracy.by_class.items()} if accuracy else {},
         by_factor=retention["by_factor"],
         by_period=[accuracy.by_period.get(period) for period in periods] if accuracy else [],
         by_age=retention["by_age"],
@@ -225,7 +225,7 @@ def _publish_learned(
         budget_bits=budgets(memory),
         parameter_bits=memory["parameter_bits"],
         bits_per_example=memory["bits_per_example"],
-        recollections={names.label(i): count for i, count in learner.method.remembered_by_class().items()},
+        recollections={names.name(i): count for i, count in learner.method.remembered_by_class().items()},
         classes=learner.method.classes,
         units=memory["units"],
     )

@@ -40,7 +40,7 @@ class TakenBatch:
     @property
     def pure_erasures(self) -> int:
         """Messages that are no more than that: one that corrects an example counts as the example."""
-        return sum(not one.erasure.corrects for one in self.erasures)
+        return sum(not one.erasure.replaced for one in self.erasures)
 
 
 @dataclass(slots=True)

@@ -134,9 +134,7 @@ def _read_label(value: object, where: str) -> Label:
         raise InvalidInput("label", f"{where}: {error}") from None
     if isinstance(label, Mapping):
         raise InvalidInput("label", f"{where}: a label of several factors; only the daemon learns such")
-    if type(label) is not type(
-        value
-    ):  # the daemon would call it the integer, and an answer be no longer == y
+    if label != value:  # the daemon would call it the integer, and an answer be no longer == y
         raise InvalidInput(
             "label", f"{where} is the text {value!r}, an integer in writing; expected {label!r}"
         )

@@ -18,6 +18,7 @@ Every header may also be written `ce_label` and so on (CloudEvents binary mode);
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ from streamlearner.decoding.headers import encode_raw as encode_raw
 from streamlearner.decoding.headers import is_gone, is_tombstone
 from streamlearner.decoding.inputs import DEFAULT_LIMITS, Array, Limits
 from streamlearner.decoding.inputs import Schema as Schema
-from streamlearner.decoding.reading import Corrected, ExampleReader, Gone
+from streamlearner.decoding.reading import Corrected, ExampleReader, Gone, Read
 from streamlearner.decoding.reasons import REASONS as REASONS
 from streamlearner.decoding.registered import Registry
 from streamlearner.decoding.rows import Rows, read_rows
@@ -120,15 +121,19 @@ class Codec:
                     erasures += [(len(kept), _erasure_of(found, message))] if found.id is not None else []
                     tombstones += found.id is None
                     continue
-                array, label, task, identity = found.read if isinstance(found, Corrected) else found
+                gone, read = found if isinstance(found, Corrected) else (None, found)
+                corrected = [] if gone is None else [(len(kept), _correction_of(gone, read, message))]
+                if read is None:
+                    erasures += corrected
+                    continue
+                array, label, task, identity = read
                 self._check(array)
             except InvalidInput as error:
                 rejects.append(Reject(message, error.reason, str(error)))
                 continue
             if self.schema is None:
                 self.schema = Schema(shape=array.shape, dtype=array.dtype.name)
-            if isinstance(found, Corrected):
-                erasures.append((len(kept), _erasure_of(found.gone, message, corrects=True)))
+            erasures += corrected
             arrays.append(array)
             labels.append(label)
             tasks.append(task)
@@ -217,6 +222,10 @@ def _describe(array: Array) -> str:
     return f"{written(array.shape)} {array.dtype.name}"
 
 
-def _erasure_of(gone: Gone, message: Message, *, corrects: bool = False) -> Erasure:
+def _erasure_of(gone: Gone, message: Message) -> Erasure:
     input = None if gone.input is None else torch.from_numpy(np.array(gone.input, order="C"))
-    return Erasure(id=gone.id, input=input, input_label=gone.label, where=message.where(), corrects=corrects)
+    return Erasure(id=gone.id, input=input, input_label=gone.label, where=message.where())
+
+
+def _correction_of(gone: Gone, read: Read | None, message: Message) -> Erasure:
+    return replace(_erasure_of(gone, message), corrects=True, replaced=read is not None)

@@ -40,7 +40,9 @@ LENGTHS = frozenset(map(len, NAMES))
 class Erasure:
     """What is to be erased: the example that is called `id`, or all of a `label` or of a `task`; the others
     are None. By id, `input` [*shape] and `input_label` are the example itself where the message carries it,
-    so that sums can be subtracted. `where`: the place of the message."""
+    so that sums can be subtracted. `where`: the place of the message. `corrects`: the source changed what it
+    said of the example, and may say more of it later; `replaced`: the same message has what takes its
+    place."""
 
     id: str | None = None
     label: Label | Factors | None = None
@@ -49,6 +51,7 @@ class Erasure:
     input_label: Label | Factors | None = None
     where: str = ""
     corrects: bool = False
+    replaced: bool = False
 
     @property
     def by(self) -> By:

@@ -46,6 +46,15 @@ class Fields:
         """By which the example of a record is known again; None where the record does not say."""
         return _plain(_found(record, self.id or "id"))
 
+    def unlabels(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Whether a row that was changed lost its label. `before`, as far as it is known: a row that is known
+        to have had none lost none."""
+        path = self.label or "label"
+        former, now = _found(before, path), _found(after, path)
+        return (
+            now is not _MISSING and _plain(now) is None and (former is _MISSING or _plain(former) is not None)
+        )
+
     def _input(self, record: Mapping[str, Any], reason: str) -> Any:
         paths = self.input or ("input",)
         values = [_found(record, path) for path in paths]
@@ -101,7 +110,7 @@ def _features(values: Sequence[Any], paths: Sequence[str]) -> list[float | int |
 
 def _plain(value: Any) -> Any:
     """What names a class, a task or an example, as `labels` reads it: true is "true", 3.0 is 3, a UUID or a
-    point in time its text."""
+    point in time its text; None where nothing is named."""
     if value is _MISSING:
         return None
     if isinstance(value, bool):
@@ -110,6 +119,6 @@ def _plain(value: Any) -> Any:
         return int(value)  # not by `% 1`, which Decimal refuses beyond 28 digits
     if isinstance(value, UUID | date | time):
         return str(value)
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, Mapping):  # factors, of which one that is null is not named
+        return {name: named for name, each in value.items() if (named := _plain(each)) is not None} or None
     return value

@@ -1,8 +1,9 @@
-"""Labels: which values may name a class, and the open set of classes seen so far.
+"""Labels: which values may name a class.
 
 One rule everywhere. Headers are text and JSON is typed, so a text that is a canonical decimal integer
-("3", "-1"; not "03", "+3", "1.0") *is* that integer: 3 and "3" are the same class. Nothing is stripped,
-folded or normalised: "cat", " cat" and "Cat" are three classes. Likewise a text that is a JSON object *is*
+("3", "-1"; not "03", "+3", "1.0") *is* that integer: 3 and "3" are the same class. So is a number without a
+fraction, however it is written: 3.0 is 3, as JSON has it. Nothing else is stripped, folded or normalised:
+"cat", " cat" and "Cat" are three classes. Likewise a text that is a JSON object *is*
 that mapping: `{"category": "mug", "viewpoint": 90}` names one class of each of two factors.
 """
 
@@ -11,15 +12,15 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from reprlib import repr as short_repr
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from streamlearner.errors import CheckpointError, InvalidInput
+from streamlearner.errors import InvalidInput
 from streamlearner.stream import Factors, Label
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 MAX_TEXT_CHARACTERS = 256
 """Long enough for a path or a UUID, short enough for a metric label and a log line."""
@@ -50,11 +51,21 @@ ClassName: TypeAlias = Label | FactorValue
 """What names one class."""
 
 
-def parse_label(value: object) -> Label | Factors:
-    """The class that `value` names: a str of 1 to 256 characters, none a control, or an int, |n| < 2**63; or
-    a mapping of 1 to 16 factors, each to such a class.
+def in_json(name: ClassName) -> Label | dict[str, Label]:
+    """As answers have it: the class of a factor is an object."""
+    return {name.factor: name.value} if isinstance(name, FactorValue) else name
 
-    Raises `InvalidInput("label")` for anything else: bool, float, None, list.
+
+def class_text(name: ClassName) -> str:
+    """Its JSON: another text for each class, whatever it is."""
+    return json.dumps(in_json(name), ensure_ascii=False)
+
+
+def parse_label(value: object) -> Label | Factors:
+    """The class that `value` names: a str of 1 to 256 characters, none a control, or an int, |n| < 2**63
+    (3.0 is 3); or a mapping of 1 to 16 factors, each to such a class.
+
+    Raises `InvalidInput("label")` for anything else: bool, 2.5, None, list.
     """
     if isinstance(value, Mapping):
         return _parse_factors(list(value.items()))
@@ -68,13 +79,18 @@ def label_text(label: Label | Factors) -> str:
     return json.dumps(dict(label), ensure_ascii=False) if isinstance(label, Mapping) else str(label)
 
 
+def whole(value: object) -> object:
+    """The integer that a number without a fraction is; any other value as it is."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
 def _parse_class(value: object) -> Label:
     if type(value) is str:
         if _CANONICAL_INTEGER.fullmatch(value) is None:
             return parse_text(value, "label")
         return _in_range(int(value) if len(value) <= _INTEGER_MAX_CHARACTERS else _INTEGER_LIMIT)
-    if type(value) is int:
-        return _in_range(value)
+    if type(number := whole(value)) is int:
+        return _in_range(number)
     raise InvalidInput(
         "label", f"label is {shown(value)}; expected a string, an integer, or a mapping of factors to such"
     )
@@ -106,12 +122,12 @@ def _pairs(text: str) -> list[tuple[object, object]] | None:
 
 
 def parse_text(value: object, reason: str) -> str:
-    """A name (label, task or id): 1 to 256 characters, none a control; an int becomes its text.
+    """A name (label, task or id): 1 to 256 characters, none a control; an int becomes its text (3.0 is 3).
 
     Raises `InvalidInput(reason)`; `reason` is also what the text calls the value.
     """
-    if type(value) is int:
-        return str(_in_range(value, reason))
+    if type(number := whole(value)) is int:
+        return str(_in_range(number, reason))
     if type(value) is not str:
         raise InvalidInput(reason, f"{reason} is {shown(value)}; expected a string or an integer")
     if not 1 <= len(value) <= MAX_TEXT_CHARACTERS:
@@ -151,82 +167,3 @@ def shown(value: object) -> str:
 
 def _is_short_number(value: object) -> bool:
     return type(value) in (bool, float) or (type(value) is int and abs(value) < _INTEGER_LIMIT)
-
-
-class LabelSpace:
-    """An open set of labels with dense class indices in order of arrival; append only, so an index stays.
-
-    The same class serves tasks. One thread adds (`index`, `indices`, `restore`); any thread may look.
-    `factors` has the indices of the classes of each factor, and under None those of plain labels.
-    """
-
-    def __init__(self, labels: Iterable[ClassName] = ()) -> None:
-        self._labels: list[ClassName] = []
-        self._index_of: dict[Label | FactorValue, int] = {}
-        self.factors: dict[str | None, list[int]] = {}
-        for label in labels:
-            self.index(label)
-
-    def __len__(self) -> int:
-        return len(self._labels)
-
-    def __contains__(self, label: ClassName) -> bool:
-        return label in self._index_of
-
-    def index(self, label: ClassName) -> int:
-        """The index of `label`; a new label gets the next one."""
-        found = self._index_of.get(label)
-        if found is None:
-            found = len(self._labels)
-            self._labels.append(label)
-            self._index_of[label] = found
-            self.factors.setdefault(_factor_of(label), []).append(found)
-        return found
-
-    def find(self, label: ClassName) -> int | None:
-        """The index of `label`, or None where it never arrived; adds nothing."""
-        return self._index_of.get(label)
-
-    def indices(self, labels: Sequence[ClassName]) -> Tensor:
-        """[n] int64, the index of each label; new ones are added in their order."""
-        import torch  # not above: the gateway reads inputs without it
-
-        return torch.tensor([self.index(label) for label in labels], dtype=torch.int64)
-
-    def label(self, index: int) -> ClassName:
-        """The label at `index`. Raises `IndexError` outside 0..len-1 (a negative index is an error too)."""
-        if index < 0:
-            raise IndexError(f"class index {index}; expected 0..{len(self._labels) - 1}")
-        return self._labels[index]
-
-    def copy(self) -> LabelSpace:
-        """One that knows the same, and learns nothing of what is added here."""
-        return LabelSpace(self._labels)
-
-    def state(self) -> list[Any]:
-        """The labels in order of arrival: JSON-serialisable, and all there is to restore."""
-        return [list(label) if isinstance(label, FactorValue) else label for label in self._labels]
-
-    def restore(self, labels: Sequence[Any]) -> None:
-        """Takes `state()` back. Raises `CheckpointError` for a label twice or a value that is none."""
-        restored = LabelSpace(_restored(label, place) for place, label in enumerate(labels))
-        if len(restored) != len(labels):
-            raise CheckpointError(
-                f"label space: {len(labels)} labels, only {len(restored)} distinct; expected each once"
-            )
-        self._labels, self._index_of, self.factors = restored._labels, restored._index_of, restored.factors
-
-
-def _factor_of(label: ClassName) -> str | None:
-    return label.factor if isinstance(label, FactorValue) else None
-
-
-def _restored(label: object, place: int) -> ClassName:
-    if isinstance(label, str | int) and not isinstance(label, bool):
-        return label
-    if isinstance(label, list) and [type(part) in (str, int) for part in label] == [True, True]:
-        return FactorValue(str(label[0]), label[1])
-    raise CheckpointError(
-        f"label space: entry {place} is {shown(label)}; expected a string, an integer, or a factor with its "
-        "value"
-    )

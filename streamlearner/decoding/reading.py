@@ -49,10 +49,10 @@ class Gone(NamedTuple):
 
 
 class Corrected(NamedTuple):
-    """A row that became another."""
+    """A row that became another; None where that has no label any more, and so is no example."""
 
     gone: Gone
-    read: Read
+    read: Read | None
 
 
 class ExampleReader:
@@ -155,10 +155,14 @@ class ExampleReader:
             return Gone()
         if change.kind == "deletion":
             return self._gone(change.before, reason, headers, schema=schema)
-        read = self._read_row(change.after, reason, headers, schema=schema)
-        if change.kind == "row" or self._is_same(change):
+        lost = change.kind == "correction" and "label" not in headers and self._lost_label(change)
+        read = None if lost else self._read_row(change.after, reason, headers, schema=schema)
+        if read is not None and (change.kind == "row" or self._is_same(change)):
             return read
         return Corrected(self._gone({**change.after, **change.before}, reason, headers, schema=schema), read)
+
+    def _lost_label(self, change: Change) -> bool:
+        return (self._fields or Fields()).unlabels(change.before, change.after)
 
     def _is_same(self, change: Change) -> bool:
         """Whether an update left all that is read of a row as it was."""

@@ -32,7 +32,7 @@ class Examined(LearnerState):
         """Names of classes of which nothing is known, and no exam example held: those that were erased, and
         did not come again."""
         known = {*self.method.seen_classes.seen[-1].nonzero()[:, 0].tolist(), *self.exam.labels.tolist()}
-        names = [(index in known, str(self.labels.label(index))) for index in range(len(self.labels))]
+        names = [(index in known, self.labels.name(index)) for index in range(len(self.labels))]
         return {name for here, name in names if not here} - {name for here, name in names if here}
 
     def _evaluate(self, method: DualMemory, *, by: str | None = None) -> ExamAccuracy:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from streamlearner.associations.contract import Association
-from streamlearner.decoding.labels import LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.class_means import code_error, hits_of_class_means
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.readout import readout_hits
@@ -109,8 +109,8 @@ def measure_readout(
         among = torch.isin(targets, torch.tensor(classes))
         hits[among] = readout_hits(features[among], targets[among])
     accuracy = _accuracy(exam, hits)
-    by_slice = {f"class:{labels.label(i)}": one for i, one in accuracy.by_class.items()}
-    by_slice |= {f"task:{tasks.label(i)}": one for i, one in accuracy.by_task.items()}
+    by_slice = {f"class:{labels.name(i)}": one for i, one in accuracy.by_class.items()}
+    by_slice |= {f"task:{tasks.name(i)}": one for i, one in accuracy.by_task.items()}
     return {"overall": accuracy.overall or 0.0} | by_slice
 
 

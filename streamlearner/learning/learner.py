@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from streamlearner.decoding.batch import Batch
-from streamlearner.decoding.labels import LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
@@ -157,7 +157,7 @@ class Learner(Observing):
         ended.try_on(trial)
         before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
         level = 1.0 if ended.transplant else self.significance  # another network must be no worse
-        judged_so = self._judged(before, after, significance=level, steps=ended.steps, name=self.labels.label)
+        judged_so = self._judged(before, after, significance=level, steps=ended.steps, name=self.labels.name)
         result = ended.checked(judged_so)
         if result.adopted:
             ended.transfer_to(self.method)

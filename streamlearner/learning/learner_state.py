@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
-from streamlearner.decoding.labels import ClassName, LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import ClassName
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
 from streamlearner.evaluation.retention import RetentionMatrix

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from streamlearner.decoding.labels import LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.shards import restore_merged
 from streamlearner.memory.reservoir import RecollectionMemory

@@ -59,7 +59,7 @@ class Observing(Examined):
     def _count(self, hits: list[bool], targets: Targets) -> list[Fall]:
         self.prequential.update(hits)
         classes = targets.labels.tolist()
-        return self.served.update(hits, classes, name=self.labels.label, learned=self.progress.learned)
+        return self.served.update(hits, classes, name=self.labels.name, learned=self.progress.learned)
 
     def _observe(
         self, inputs: Tensor, targets: Targets, trained: Tensor | None

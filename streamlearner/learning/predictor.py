@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol, Self
 import torch
 from torch import Tensor
 
-from streamlearner.decoding.labels import FactorValue, LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import FactorValue
 from streamlearner.evaluation.withheld import batches
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.targets import factor_task

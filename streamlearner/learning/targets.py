@@ -14,7 +14,8 @@ from torch import Tensor
 
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.erasures import digest_of
-from streamlearner.decoding.labels import ClassName, FactorValue, LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import ClassName, FactorValue
 from streamlearner.stream import Factors, Label
 
 

@@ -131,6 +131,9 @@ def listed(value: Any) -> Any:
 
 
 Count = Annotated[int, Field(ge=1)]
+Workers = Annotated[int, Field(ge=1, le=1_024)]
+"""Threads or processes that run at once: of more, no system gives as many, and a runtime that cannot start
+one ends the process."""
 Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Bits = Annotated[

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from streamlearner.decoding.labels import LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.errors import StreamlearnerError
 from streamlearner.export.card import Card
 from streamlearner.export.graph import as_sent

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
+from streamlearner.decoding.labels import whole
 from streamlearner.errors import InvalidInput
 from streamlearner.registry.networks import NETWORKS
 from streamlearner.serving.body_problems import described, keys_of
@@ -30,16 +31,6 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     example: ClassVar[dict[str, Any]] = {}
-
-
-def whole(value: Any) -> Any:
-    """The integer that a number without a fraction is, however it is written: 3.0 is 3, as JSON has it."""
-    return int(value) if type(value) is float and value.is_integer() else value
-
-
-def whole_label(value: Any) -> Any:
-    """The same for the values of factors."""
-    return {key: whole(item) for key, item in value.items()} if isinstance(value, dict) else whole(value)
 
 
 class PredictBody(Body):
@@ -83,18 +74,14 @@ class ExamplesBody(Body):
 class LabelBody(Body):
     example: ClassVar = {"prediction_id": "6b1f0c9d2a7e-17", "label": "cat"}
     prediction_id: str = Field(description="of one input, as the prediction's answer has it")
-    label: Annotated[Any, BeforeValidator(whole_label), WithJsonSchema(LABEL)] = Field(
-        description="as in examples"
-    )
+    label: Annotated[Any, WithJsonSchema(LABEL)] = Field(description="as in examples")
 
 
 class ErasedExample(Body):
     input: Annotated[Any, WithJsonSchema(INPUT)] = Field(
         description="of the example that is erased, as it was sent"
     )
-    label: Annotated[Any, BeforeValidator(whole_label), WithJsonSchema(LABEL)] = Field(
-        description="its label"
-    )
+    label: Annotated[Any, WithJsonSchema(LABEL)] = Field(description="its label")
 
 
 class RollbackBody(Body):

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import torch
 from starlette.requests import Request
 
+from streamlearner.decoding.labels import in_json
 from streamlearner.evaluation.withheld import batches
 from streamlearner.serving.answers import Answers
 from streamlearner.serving.daemon_port import DaemonPort, ExamSample
 from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, busy
-from streamlearner.serving.recollections import as_base64, as_label
+from streamlearner.serving.recollections import ONE_CLASS, as_base64
 from streamlearner.serving.workers import Left, Workers
 
 CONFUSED = 1_000
@@ -32,7 +33,7 @@ class ExamView:
     async def examples(
         self,
         request: Request,
-        label: Annotated[str | None, Parameter(description="only this class")] = None,
+        label: Annotated[str | None, Parameter(description=ONE_CLASS)] = None,
         most: Annotated[int, Parameter(ge=1, le=64, description="examples, at most")] = 16,
     ) -> Json:
         """Examples of the exam, as predict takes them, and what the model that answers now says of each."""
@@ -47,7 +48,7 @@ class ExamView:
         version, answers = self._answered(sample)
         found = [
             {
-                "label": as_label(sample.labels[i]), "answer": as_label(answer), "right": right,
+                "label": in_json(sample.labels[i]), "answer": in_json(answer), "right": right,
                 "probability": probability, "period": sample.periods[i],
                 "input": as_base64(sample.inputs[i]),
             }
@@ -63,7 +64,7 @@ class ExamView:
         counts = [[0] * len(names) for _ in names]
         for label, (answer, _, _) in zip(sample.labels, answers, strict=True):
             counts[place[label]][place[answer]] += 1
-        return Json({"model_version": version, "labels": list(map(as_label, names)), "counts": counts})
+        return Json({"model_version": version, "labels": list(map(in_json, names)), "counts": counts})
 
     def _sample(self, label: str | None, most: int, left: Left) -> ExamSample:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 
 from streamlearner.decoding.codec import Codec
@@ -17,8 +15,6 @@ from streamlearner.serving.bodies import (
     check,
     media_type,
     parse,
-    whole,
-    whole_label,
 )
 from streamlearner.serving.daemon_port import DaemonPort, IngestExample, IngestExamples
 from streamlearner.serving.problems import Json, Problem
@@ -84,7 +80,7 @@ class Examples:
         for index, value in enumerate(found):
             try:
                 check(ExampleBody, value)
-                example = self._codec.decode_example(_named(value))
+                example = self._codec.decode_example(value)
             except InvalidInput as error:
                 raise InvalidInput(
                     error.reason, f"examples[{index}]: {error}; nothing was accepted"
@@ -95,9 +91,3 @@ class Examples:
                 raise InvalidInput("schema", f"{text} {written(first.input.shape)}; nothing was accepted")
             examples.append(example)
         return examples
-
-
-def _named(value: dict[str, Any]) -> dict[str, Any]:
-    """An example whose names are integers, also where written with a point: to the codec 3.0 is none."""
-    names = {key: whole(value[key]) for key in ("task", "id") if key in value}
-    return value | {"label": whole_label(value["label"])} | names

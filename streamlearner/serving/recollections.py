@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
 
-from streamlearner.decoding.labels import ClassName, FactorValue
+from streamlearner.decoding.labels import ClassName, class_text, in_json
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, busy
 from streamlearner.serving.workers import Left, Workers
+
+ONE_CLASS = "only this class, by its name in /v1/retention, or as JSON"
 
 
 class Recollections:
@@ -31,7 +33,7 @@ class Recollections:
         per_class: Annotated[
             int, Parameter(ge=1, le=64, description="recollections of each class, at most")
         ] = 8,
-        label: Annotated[str | None, Parameter(description="only this class")] = None,
+        label: Annotated[str | None, Parameter(description=ONE_CLASS)] = None,
         form: Annotated[
             Literal["json", "lists", "png"] | None,
             Parameter(
@@ -52,14 +54,14 @@ class Recollections:
         except TimeoutError:
             raise busy(self._timeout_s) from None
         if label is not None:
-            found = [(name, inputs) for name, inputs in found if str(name) == label]
+            found = [(name, inputs) for name, inputs in found if label in (str(name), class_text(name))]
             if not found:
                 raise Problem(404, f"no recollections of a class {label[:80]!r}", kind="unknown-class")
         if form == "png":
             return _picture(found, columns=per_class)
         encode = _nested if form == "lists" else as_base64
         classes = [
-            {"label": as_label(name), "inputs": [encode(one) for one in inputs]} for name, inputs in found
+            {"label": in_json(name), "inputs": [encode(one) for one in inputs]} for name, inputs in found
         ]
         return Json({"recollections": classes})
 
@@ -88,7 +90,3 @@ def as_base64(one: Tensor) -> dict[str, Any]:
 
 def _nested(one: Tensor) -> Any:
     return _channels_last(one).tolist()
-
-
-def as_label(name: ClassName) -> Any:
-    return {name.factor: name.value} if isinstance(name, FactorValue) else name

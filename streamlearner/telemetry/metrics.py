@@ -14,7 +14,6 @@ from typing import Literal
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from streamlearner.decoding.labels import ClassName
 from streamlearner.telemetry.pace_metrics import PaceMetrics
 from streamlearner.telemetry.series import Samples, Series
 from streamlearner.telemetry.serving_metrics import ServingMetrics
@@ -85,7 +84,7 @@ class Metrics(ServingMetrics, PaceMetrics):
         self._series.falls_of_class.inc(of_class)
         self._series.falls_overall.inc(not of_class)
 
-    def publish_served_accuracy(self, *, overall: float | None, by_class: Mapping[ClassName, float]) -> None:
+    def publish_served_accuracy(self, *, overall: float | None, by_class: Mapping[str, float]) -> None:
         """Over as long as it did not change, 0 to 1."""
         self._series.served_accuracy.publish(self._slices(overall, by_class))
 
@@ -130,7 +129,7 @@ class Metrics(ServingMetrics, PaceMetrics):
         self,
         *,
         overall: float | None,
-        by_class: Mapping[ClassName, float],
+        by_class: Mapping[str, float],
         by_factor: Mapping[str, float],
         by_period: Sequence[float | None],
         by_age: Mapping[str, float] = MappingProxyType({}),
@@ -151,7 +150,7 @@ class Metrics(ServingMetrics, PaceMetrics):
         self._series.forgetting.set(_or_nan(forgetting))
         self._series.transfer.set(_or_nan(backward_transfer))
 
-    def publish_readout(self, *, overall: float | None, by_class: Mapping[ClassName, float]) -> None:
+    def publish_readout(self, *, overall: float | None, by_class: Mapping[str, float]) -> None:
         """Accuracy of a linear probe on frozen features, 0 to 1."""
         self._series.readout.publish(self._slices(overall, by_class))
 
@@ -162,7 +161,7 @@ class Metrics(ServingMetrics, PaceMetrics):
         budget_bits: Mapping[str, int],
         parameter_bits: Mapping[str, int],
         bits_per_example: float | None,
-        recollections: Mapping[ClassName, int],
+        recollections: Mapping[str, int],
         classes: int,
         units: Mapping[str, int],
     ) -> None:
@@ -238,7 +237,7 @@ class Metrics(ServingMetrics, PaceMetrics):
         """Everything in the Prometheus text format, of type `CONTENT_TYPE`."""
         return generate_latest(Samples(self.registry))
 
-    def _slices(self, overall: float | None, by_class: Mapping[ClassName, float]) -> dict[str, float]:
+    def _slices(self, overall: float | None, by_class: Mapping[str, float]) -> dict[str, float]:
         slices = {} if overall is None else {"overall": float(overall)}
         if len(by_class) <= self.max_class_slices:
             slices |= {f"class:{label}": float(value) for label, value in by_class.items()}

@@ -35,7 +35,18 @@ def test_replicas_are_a_number_or_bounds(replicas: str, expected: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "replicas", ["-1", "2.5", "true", "{min: 2}", "{min: 3, max: 2}", "{min: 0, max: 2}", "{}"]
+    "replicas",
+    [
+        "-1",
+        "2.5",
+        "true",
+        "{min: 2}",
+        "{min: 3, max: 2}",
+        "{min: 0, max: 2}",
+        "{}",
+        "100000",
+        "{min: 1, max: 5000}",
+    ],
 )
 def test_what_is_neither_is_refused_by_name(replicas: str) -> None:
     with pytest.raises(ConfigError, match=r"cluster\.replicas"):

@@ -47,6 +47,12 @@ def test_an_unknown_flag_names_the_nearest_key() -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["threads", "cluster.learners"])
+def test_more_threads_or_processes_than_any_machine_starts_are_refused(key: str) -> None:
+    assert f"{key}: expected a whole number of at least 1 and at most 1024" in refusal(flags={key: 100_000})
+    load(path=None, environ={}, settings={key: 1_024})
+
+
 def test_every_problem_is_reported_at_once(file: Path) -> None:
     file.write_text("seed: x\nexam: {fraction: 2.0}\nmethod: 5\n")
     said = refusal(file=file, environ={"STREAMLEARNER_SEEED": "1"}, flags={"serving.port": "eighty"})

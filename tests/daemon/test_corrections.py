@@ -55,6 +55,15 @@ def test_each_message_counts_once() -> None:
     assert (tally.erasure, tally.erased) == (1, 3)
 
 
+def test_a_row_whose_label_was_taken_away_is_learned_again_with_the_next_one() -> None:
+    tally = Tally()
+    first = taken(intake_of(change("c", "a"), change("u", None), change("u", "b"), change("u", None)))
+    tally.add(first)
+    assert (len(first.batch), tally.erased, tally.erasure, tally.rejected) == (0, 2, 2, 0)
+    second = taken(intake_of(change("c", "a"), change("u", None), change("u", "b")))
+    assert second.batch.labels == ("b",)
+
+
 def test_what_was_erased_on_request_is_not_learned_by_a_correction() -> None:
     intake = intake_of(change("u", "b"))
     intake.note(Erasure(id="7"))

@@ -13,7 +13,8 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.name_ceiling import Known
 from streamlearner.decoding.codec import encode_raw
-from streamlearner.decoding.labels import LabelSpace, label_text
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import label_text
 from streamlearner.stream import Factors, Label, Message
 from tests.support.daemon_runs import run, settings
 from tests.support.intakes import CollectedRejects, an_intake, everything

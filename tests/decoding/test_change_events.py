@@ -58,6 +58,23 @@ def test_an_update_that_changes_nothing_of_the_example_corrects_nothing() -> Non
     assert (len(batch), batch.erasures) == (1, ())
 
 
+@pytest.mark.parametrize("before", [None, {"number": 7}, ROW])
+def test_an_update_that_takes_the_label_away_takes_the_example_back_until_there_is_one_again(
+    before: Any,
+) -> None:
+    batch, rejects = decoded(change("u", before, ROW | {"state": None}))
+    assert (rejects, len(batch)) == ([], 0)
+    ((_, erasure),) = batch.erasures
+    assert (erasure.id, erasure.corrects, erasure.replaced) == ("7", True, False)
+    assert erasure.input_label == ("sound" if before == ROW else None)
+
+
+def test_an_update_of_a_row_that_had_no_label_is_as_without_one_as_its_insert() -> None:
+    bare = ROW | {"state": None}
+    batch, rejects = decoded(change("u", bare, bare | {"temperature": 70.0}))
+    assert ([reject.reason for reject in rejects], batch.erasures) == (["label"], ())
+
+
 @pytest.mark.parametrize(("before", "carries"), [(ROW, True), ({"number": 7}, False)])
 def test_a_delete_is_an_erasure_by_the_key_of_the_row(before: dict[str, Any], carries: bool) -> None:
     batch, rejects = decoded(change("d", before))

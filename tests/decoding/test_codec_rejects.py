@@ -79,7 +79,7 @@ REJECTS: list[tuple[str, Message]] = [
     ("value", message(np.float32(np.nan).tobytes(), shape="1", dtype="float32", label="1")),
     ("label", message(b"12", shape="2")),
     ("label", message(b"12", shape="2", label=b"\xff")),
-    ("label", json_message({"input": [1, 2], "label": 3.0})),
+    ("label", json_message({"input": [1, 2], "label": 3.5})),
     ("label", json_message({"input": [1, 2], "label": {"colour": ["red"]}})),
     ("task", json_message({**GOOD_BODY, "task": [1]})),
     ("task", message(b"12", shape="2", label="1", task="")),

@@ -99,7 +99,7 @@ def test_forms_of_an_input_are_read_as_without_the_setting() -> None:
 
 @pytest.mark.parametrize(
     ("value", "label"),
-    [(True, "true"), (False, "false"), (3.0, 3), ("3", 3), ({"wet": True}, {"wet": "true"})],
+    [(True, "true"), (False, "false"), (3.0, 3), ("3", 3), ({"wet": True, "hue": None}, {"wet": "true"})],
 )
 def test_a_label_is_what_a_record_says_of_yes_and_no_and_numbers(value: Any, label: Any) -> None:
     assert read({"input": [1], "fraud": value}, Fields(label="fraud")).label == label
@@ -136,6 +136,7 @@ def test_what_the_record_lacks_the_headers_say() -> None:
         ({"x": "no base64", "label": 1}, "value", "x is not base64"),
         ({"x": [1], "label": 1.5}, "label", "float 1.5"),
         ({"x": [1]}, "label", "no label"),
+        ({"x": [1], "label": {"hue": None}}, "label", "no label"),
         ([1], "json", "expected a map"),
         ({"x": {"y": 1}, "label": 1}, "value", "expected one of b64, data or image"),
     ],

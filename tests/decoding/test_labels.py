@@ -10,7 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamlearner.decoding.labels import FactorValue, LabelSpace, label_text, parse_label, parse_text, shown
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import FactorValue, label_text, parse_label, parse_text, shown
 from streamlearner.errors import CheckpointError, InvalidInput
 
 LABELS = st.one_of(
@@ -43,7 +44,7 @@ def test_any_other_text_names_its_class_as_it_is_written(text: str) -> None:
     [
         True,
         False,
-        3.0,
+        2.5,
         None,
         [],
         [1],
@@ -69,6 +70,40 @@ def test_a_value_that_cannot_name_a_class_is_refused_with_reason_label(value: ob
     assert caught.value.reason == "label"
     assert "expected" in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(("value", "label"), [(3.0, 3), (-0.0, 0), ({"hue": 4.0}, {"hue": 4})])
+def test_a_number_without_a_fraction_is_the_integer(value: object, label: object) -> None:
+    found = parse_label(value)
+    assert (found, repr(found)) == (label, repr(label))
+    for beyond in (1e300, float("inf"), float("nan")):
+        with pytest.raises(InvalidInput):
+            parse_label(beyond)
+
+
+def test_every_class_of_a_space_has_a_name_of_its_own_that_never_changes() -> None:
+    """A text may be written as a factor's class is, and two factors' classes alike."""
+    classes = [
+        "cat",
+        3,
+        FactorValue("a", 1),
+        "a=1",
+        '"a=1"',
+        FactorValue("a=b", "c"),
+        FactorValue("a", "b=c"),
+    ]
+    space = LabelSpace()
+    names: list[str] = []
+    for label in classes:
+        names.append(space.name(space.index(label)))
+        assert [space.name(place) for place in range(len(space))] == names
+    assert names[:4] == ["cat", "3", "a=1", '"a=1"']
+    assert len(set(names)) == len(classes)
+    turned = LabelSpace(["a=1", FactorValue("a", 1)])
+    assert [turned.name(0), turned.name(1)] == ["a=1", '{"a": 1}']
+    again = LabelSpace()
+    again.restore(json.loads(json.dumps(space.state())))
+    assert [again.name(place) for place in range(len(classes))] == names
 
 
 def test_a_mapping_names_a_class_of_each_factor_and_so_does_its_json_text() -> None:

@@ -15,7 +15,8 @@ from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import encode_raw
-from streamlearner.decoding.labels import FactorValue, LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import FactorValue
 from streamlearner.learning.targets import Targets, expand
 from streamlearner.stream import Factors, Label, Message
 from tests.support.daemon_runs import (

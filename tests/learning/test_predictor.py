@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from streamlearner.decoding.labels import FactorValue, LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import FactorValue
 from streamlearner.learning.predictor import Answer, ModelVersion, Predictor
 
 

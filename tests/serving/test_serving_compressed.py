@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import zlib
 
 import pytest
 
+from streamlearner.serving.compressed import MOST_MEMBERS, inflated
+from streamlearner.serving.problems import Problem
 from tests.serving.conftest import MakeServing
 from tests.support.serving_fakes import FakeDaemon, InProcess, picture, tiny_predictor
 
@@ -38,6 +41,28 @@ def test_a_bomb_is_never_inflated_beyond_the_limit(make_serving: MakeServing) ->
     serving.refresh(tiny_predictor())
     status, said = sent(InProcess(serving), gzip.compress(bytes(50_000_000)), "gzip")
     assert (status, "once inflated; expected at most 100000 (serving.max_body_bytes)" in said) == (413, True)
+
+
+@pytest.mark.parametrize("size", [1, 7, 40_000])
+def test_gzip_may_come_in_several_members(size: int) -> None:
+    """As `cat a.gz b.gz`, pigz and bgzip write it, empty members among them."""
+    body = random.Random(1).randbytes(100_000 if size > 100 else 100 * size)
+    parts = [body[i : i + size] for i in range(0, len(body), size)]
+    written = b"".join(map(gzip.compress, [b"", *parts, b""]))
+    assert inflated(written, "gzip", max_bytes=len(body)) == body
+    with pytest.raises(Problem, match=f"more than {len(body) - 1} bytes"):
+        inflated(written, "gzip", max_bytes=len(body) - 1)
+    with pytest.raises(Problem, match="ends too early"):
+        inflated(written[:-3], "gzip", max_bytes=len(body))
+
+
+def test_what_several_members_cost_is_bounded() -> None:
+    empty = gzip.compress(b"")
+    assert inflated(empty * MOST_MEMBERS, "gzip", max_bytes=10) == b""
+    with pytest.raises(Problem, match=f"more than {MOST_MEMBERS} members"):
+        inflated(empty * (MOST_MEMBERS + 1), "gzip", max_bytes=10)
+    with pytest.raises(Problem, match="followed by other bytes"):  # only gzip has members
+        inflated(zlib.compress(b"a") * 2, "deflate", max_bytes=10)
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress", "\x7f"])

@@ -44,6 +44,13 @@ def test_rows_are_in_the_log_when_the_202_comes(client: InProcess, daemon: FakeD
     assert torch.equal(daemon.log[2].input, torch.full((1, 4, 4), 2, dtype=torch.uint8))
 
 
+def test_a_number_without_a_fraction_is_the_integer_as_in_json(client: InProcess, daemon: FakeDaemon) -> None:
+    body = rows(labels=[0.0, {"hue": 4.0}, 2], tasks=[1.0, None, 1], ids=[7.0, None, "8"])
+    assert push(client, body).status_code == 202
+    found = [(example.label, example.task, example.id) for example in daemon.log]
+    assert found == [(0, "1", "7"), ({"hue": 4}, None, None), (2, "1", "8")]
+
+
 def test_a_body_may_be_compressed(client: InProcess, daemon: FakeDaemon) -> None:
     answer = push(client, gzip.compress(msgpack.packb(rows())), **{"content-encoding": "gzip"})
     assert answer.status_code == 202 and len(daemon.log) == 3

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.inputs import read_array
-from streamlearner.decoding.labels import ClassName, LabelSpace
+from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.labels import ClassName
 from streamlearner.decoding.rows import Rows
 from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import ModelVersion, Predictor
