@@ -106,7 +106,8 @@ class ServingSection(Section):
     """at a time, or half of what `ulimit -n` leaves; then the longest idle one makes room. As many, or a
     quarter of that, beside them over gRPC; there the newest is refused"""
     max_connections_per_client: Count = 256
-    """the same of one client's address (IPv6: one /64), so that none takes them all; a proxy is one client"""
+    """the same of one client's address (IPv6: one /64), so that none takes them all; a proxy is one client.
+    As many beside them over gRPC; there its newest are ended"""
     gateway: bool = True
     """a second process reads and answers for connections that ask one prediction after the other, so that
     this costs learning less; it starts with the first such connection (on Linux; not with tls)"""

@@ -53,6 +53,11 @@ class ConnectionLimits:
             return self.most
         return min(self.most, max(4, (soft - LEFT_ALONE) // share))
 
+    def for_one(self, *, share: int = 2) -> int:
+        """`per_client`, or as much less as `affordable` is less than `most`: else few descriptors were all
+        for one client."""
+        return max(1, self.per_client * self.affordable(share=share) // self.most)
+
 
 class Connection(H11Protocol):
     """uvicorn's, which closes a connection that is idle after an answer, but not one that never asks."""
@@ -164,7 +169,7 @@ class Connection(H11Protocol):
         alive = [one for one in alive if not one.transport.is_closing()]
         crowd = [one for one in alive if one.peer == self.peer]
         lent = list(self.lending.lent.values()) if self.lending is not None else []
-        if len(crowd) + lent.count(self.peer) <= self.limits.per_client:
+        if len(crowd) + lent.count(self.peer) <= self.limits.for_one():
             crowd = alive
             if len(crowd) + len(lent) <= self.limits.affordable():
                 return

@@ -181,7 +181,7 @@ class ListeningSocket(socket.socket):
     def _has_room(self, made: socket.socket, client: str, limits: ConnectionLimits) -> bool:
         self._open = tuple(one for one in self._open if one[0].fileno() >= 0)
         of_client = sum(1 for _, other in self._open if other == client)
-        if len(self._open) >= 2 * limits.affordable() or of_client >= 2 * limits.per_client:
+        if len(self._open) >= 2 * limits.affordable() or of_client >= 2 * limits.for_one():
             return False
         self._open += ((made, client),)
         return True

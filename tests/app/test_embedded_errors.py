@@ -27,7 +27,7 @@ def learner() -> Learner:
     [
         (IMAGES, [1, 2], "y has 2 entries, X has 20 inputs"),
         (IMAGES[:2], 3, "y is int 3; expected 2 of them"),
-        (IMAGES[:2], [1.0, 2.0], r"y\[0\]: label is float 1.0"),
+        (IMAGES[:2], [1.5, 2.0], r"y\[0\]: label is float 1.5"),
         (IMAGES[:2], [True, False], r"y\[0\]: label is bool True"),
         (IMAGES[:2], ["1", "2"], r"y\[0\] is the text '1', an integer in writing; expected 1"),
         (IMAGES[:2], [{"a": 1}, {"a": 2}], r"y\[0\]: a label of several factors; only the daemon"),

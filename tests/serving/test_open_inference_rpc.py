@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,6 +195,30 @@ def compare(ours: Any, theirs: Any) -> None:
         assert (field.number, field.type) == (other.number, other.type), f"{ours.name}.{field.name}"
         if field.message_type is not None:
             compare(field.message_type, other.message_type)
+
+
+def test_one_client_has_so_many_connections_and_others_have_theirs(make_serving: MakeServing) -> None:
+    serving = started(make_serving, connections=ConnectionLimits(most=20, per_client=3))
+    assert serving.grpc_address is not None
+    caller = Caller(serving)
+    assert caller.call("ServerLive").live
+    crowd = [socket.create_connection(serving.grpc_address) for _ in range(6)]
+    other = [
+        socket.create_connection(serving.grpc_address, source_address=("127.0.0.2", 0)) for _ in range(3)
+    ]
+    wait_until(lambda: sum(map(ended, crowd)) >= 4, "those of one client beyond its limit are closed")
+    assert caller.call("ServerLive").live, "the oldest stays"
+    assert (sum(map(ended, crowd)), sum(map(ended, other))) == (4, 0)
+    caller.channel.close()
+    for connection in (*crowd, *other):
+        connection.close()
+
+
+def test_few_descriptors_are_not_all_for_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    limits = ConnectionLimits()
+    assert (limits.affordable(), limits.for_one()) == (96, 48)
+    assert (limits.affordable(share=4), limits.for_one(share=4)) == (48, 24)
 
 
 def test_connections_are_bounded_and_a_silent_one_makes_room(make_serving: MakeServing) -> None:

@@ -75,7 +75,7 @@ class ServedByProtocol:
                 _tensor(outputs.PROBABILITY, "FP32", probability),
                 _tensor(outputs.PROBABILITIES, "FP32", [-1, len(known)]),
             ],
-            "parameters": {"classes": list(map(str, known))}
+            "parameters": {"classes": list(map(predictor.labels.name, range(len(known))))}
             | ({"factors": of_factors} if of_factors else {}),
         }
 

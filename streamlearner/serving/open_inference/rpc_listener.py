@@ -13,6 +13,7 @@ from streamlearner.serving.guard import Guard
 from streamlearner.serving.health import Health
 from streamlearner.serving.open_inference.model import ServedByProtocol
 from streamlearner.serving.open_inference.rpc import OpenInferenceRpc
+from streamlearner.serving.open_inference.rpc_crowds import Crowds
 from streamlearner.serving.open_inference.rpc_messages import SERVICE, Messages
 from streamlearner.serving.tls import RenewedPem, Tls
 from streamlearner.telemetry.metrics import Metrics
@@ -55,6 +56,7 @@ class RpcListener:
         self._max_bytes = max_bytes
         self._server: Any = None
         self._pool: ThreadPoolExecutor | None = None
+        self._crowds: Crowds | None = None
 
     def start(self) -> None:
         """Binds the port, then answers. Raises `ConfigError` where the address cannot be had."""
@@ -74,11 +76,12 @@ class RpcListener:
             raise ConfigError(f"{text}; set serving.grpc_port to a free port of this machine") from None
         server.start()
         self.address, self._server = (host, bound), server
+        self._crowds = Crowds(port=bound, per_client=self._limits.for_one(share=SHARE))
+        self._crowds.start()
         log.info("serving gRPC on %s:%d", *self.address)
 
     @property
     def _options(self) -> dict[str, int]:
-        """grpcio counts connections of all clients together: of one client it tells when a call has come."""
         return {
             "grpc.so_reuseport": 0,  # else a second daemon would share the port, and answer every other call
             "grpc.max_receive_message_length": self._max_bytes,
@@ -103,6 +106,8 @@ class RpcListener:
 
     def stop(self) -> None:
         """Finishes calls under way, for up to 3 s; frees the port. Safe to call twice, or unstarted."""
+        if self._crowds is not None:
+            self._crowds.stop()
         if self._server is not None:
             self._server.stop(STOP_S).wait()
             self._server = None
