@@ -53,12 +53,14 @@ def heads_of(rules: Rules) -> Callable[[bytes], Head | None]:
 
 @dataclass(eq=False, slots=True)
 class Connection(asyncio.Protocol):
-    """The daemon calls it `number`, its client is at `address` and calls the daemon `host`."""
+    """The daemon calls it `number`, its client is at `address` and calls the daemon `host`. `former` was
+    read of it before it was lent."""
 
     desk: Desk
     number: int
     address: str
     host: bytes
+    former: bytes = b""
     transport: Any = None
     task: Any = None  # which connects it
     active_s: float = field(default_factory=time.monotonic)
@@ -72,6 +74,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.transport.set_write_buffer_limits(high=0)
+        if self.former:
+            former, self.former = self.former, b""
+            self.data_received(former)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -115,7 +115,8 @@ class Gateway(asyncio.Protocol):
                 lent = socket.socket(fileno=handles[0])
                 lent.setblocking(False)
                 number, address, host = about
-                made = Connection(self, number, address, host)
+                former = sockets.taken_up(handles[1]) if len(handles) > 1 else b""
+                made = Connection(self, number, address, host, former=former)
                 self._connections.add(made)
                 made.task = asyncio.ensure_future(_connect(made, lent))
             elif word == ALIVE:

@@ -3,7 +3,8 @@
 READY = "ready"
 """The gateway takes connections."""
 LENT = "lent"
-"""One for the gateway, with its number, its client's address and the Host that the client used."""
+"""One for the gateway, with its number, its client's address, the Host that the client used, and the bytes,
+if any, that were read of it and not answered."""
 BACK = "back"
 """That number goes back, with the bytes that were read of it and not answered."""
 LOST = "lost"

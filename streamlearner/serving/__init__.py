@@ -25,6 +25,7 @@ workers.py       thread pools with bounded queues
 tls.py           certificates, the daemon's and its clients'
 listener.py      the TCP port and the thread that answers on it; timer_slack.py: threads woken on time
 connection.py    one TCP connection: how many there may be, and for how long each may wait
+crowd.py         predictions asked for while others are answered, which the gateway has at once
 clients.py       who one client is, and how often each may ask
 accounting.py    counts requests by path and status
 """

@@ -94,9 +94,13 @@ class Connection(H11Protocol):
         super().on_response_complete()
         if self.lending is None:
             return
+        self.lending.crowd.answered(self)
         before_s, self._answered_s = self._answered_s, self.loop.time()
         is_quick = self._answered_s - before_s < QUICK_S
-        self._streak = (self._streak * is_quick + 1) if self._was_plain(self.lending.unusual) else 0
+        was_plain = self._was_plain(self.lending.unusual)
+        self._streak = (self._streak * is_quick + 1) if was_plain else 0
+        if was_plain:
+            self.lending.crowd.admits(self._host)
         if self._streak >= BUSY:
             self.loop.call_soon(self._lend)
 
@@ -104,26 +108,54 @@ class Connection(H11Protocol):
         scope = self.cycle.scope
         return PLAIN in scope and not any(name.decode("latin-1") in unusual for name, _ in scope["headers"])
 
-    def _lend(self) -> None:
-        """Unless the next request has begun to come, or the answer to the last is still on its way."""
+    @property
+    def _host(self) -> bytes:
+        """By which name the last request called the daemon."""
+        return next((value for name, value in self.headers if name == b"host"), b"")
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """No request has begun to come, and no answer is still on its way."""
         transport, unread = self.transport, self.conn.trailing_data[0]
         at_rest = self.idle and not unread and self.conn.their_state is h11.IDLE
-        if self.lending is None or not at_rest or transport.is_closing() or transport.get_write_buffer_size():
-            return
-        host = next((value for name, value in self.headers if name == b"host"), b"")
-        address = self.client[0] if self.client else ""
-        if self.lending.lend(transport.get_extra_info("socket"), peer=self.peer, address=address, host=host):
-            transport.abort()  # the gateway has the connection by a descriptor of its own
+        return at_rest and not transport.is_closing() and not transport.get_write_buffer_size()
+
+    def _lend(self) -> None:
+        if self._is_at_rest:
+            self._lend_with(b"", host=self._host)
+
+    def _lend_with(self, data: bytes, *, host: bytes) -> bool:
+        """Whether the gateway goes on, beginning with these bytes."""
+        if self.lending is None:
+            return False
+        lent, address = self.transport.get_extra_info("socket"), self.client[0] if self.client else ""
+        went = self.lending.lend(lent, peer=self.peer, address=address, host=host, data=data)
+        if went:
+            self.transport.abort()  # the gateway has the connection by a descriptor of its own
+        return went
+
+    def _goes_at_once(self, data: bytes) -> bool:
+        """Where others are being answered, the gateway has a request from its first byte on."""
+        if self.lending is None or self._streak < 0 or not self._is_at_rest:
+            return False
+        host = self.lending.crowd.host_of(data)
+        return host is not None and self._lend_with(data, host=host)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop(self._header_timer, self._write_timer)
+        if self.lending is not None:
+            self.lending.crowd.answered(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._goes_at_once(data):
+            return
         if self.idle and self._header_timer is None:
             self._expect_headers()
         super().data_received(data)
         if not self.idle:
+            if self.lending is not None:
+                self.lending.crowd.asks(self, data)
             self._stop(self._header_timer)
             self._header_timer = None
 

@@ -22,6 +22,7 @@ from streamlearner.gateway import frames, sockets
 from streamlearner.gateway.frames import Group, Reply
 from streamlearner.gateway.requests import MEANS_SOMETHING
 from streamlearner.gateway.words import ALIVE, BACK, LENT, LOST, READY, STOP
+from streamlearner.serving.crowd import Crowd
 from streamlearner.serving.timer_slack import wake_on_time
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,9 @@ class Lending:
         self.unusual = frozenset(unusual)
         self.lent: dict[int, str] = {}  # the client of each, by number
         self._answer, self._limits = answer, limits
-        found = {"max_bytes": min(max_bytes, MOST_BYTES), "max_batch": max_batch, "headers": list(headers)}
+        max_bytes = min(max_bytes, MOST_BYTES)
+        self.crowd = Crowd(max_bytes=max_bytes, unusual=self.unusual)
+        found = {"max_bytes": max_bytes, "max_batch": max_batch, "headers": list(headers)}
         self._settings = found | {"unusual": sorted(self.unusual), "write_timeout_s": write_timeout_s}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._adopt: Adopt | None = None
@@ -87,18 +90,22 @@ class Lending:
         """`adopt` goes on with a connection that comes back, and what was read of it."""
         self._loop, self._adopt = loop, adopt
 
-    def lend(self, lent: socket.socket, *, peer: str, address: str, host: bytes) -> bool:
-        """Whether the gateway goes on with this connection: then close it here."""
+    def lend(self, lent: socket.socket, *, peer: str, address: str, host: bytes, data: bytes = b"") -> bool:
+        """Whether the gateway goes on with this connection, and with the `data` that was read of it: then
+        close it here."""
         if not self._is_ready or self._passing is None:
             self._start()
             return False
         if len(host) > MOST_HOST_BYTES:
             return False
         self._number += 1
-        if not sockets.send(self._passing, [LENT, self._number, address, host], [lent.fileno()]):
-            return False
-        self.lent[self._number] = peer
-        return True
+        kept = [sockets.kept_aside(data)] if data else []
+        sent = sockets.send(self._passing, [LENT, self._number, address, host], [lent.fileno(), *kept])
+        for handle in kept:
+            os.close(handle)
+        if sent:
+            self.lent[self._number] = peer
+        return sent
 
     def stop(self) -> None:
         """Requests that the gateway has are answered, for up to 3 s; then it is no more. From any thread."""
@@ -206,7 +213,9 @@ class Lending:
             elif word == BACK:
                 self.lent.pop(about[0], None)
                 assert self._adopt is not None
-                self._adopt(socket.socket(fileno=handles[0]), sockets.taken_up(handles[1]))
+                if former := sockets.taken_up(handles[1]):
+                    self.crowd.is_disappointed()
+                self._adopt(socket.socket(fileno=handles[0]), former)
 
     def _ended(self, passing: socket.socket) -> None:
         self._take_back(passing)
