@@ -37,7 +37,7 @@ class StreamingStatistics(DualMemory, Mergeable):
     not matter, but for directions that were given up.
 
     `memory.budget_bits` bounds the sums. The neocortex is the copy that the last sleep took, so that versions
-    and rollback work. Differs from Deep SLDA: whole numbers of six bits, so that adding and subtracting are
+    and rollback work. Differs from Deep SLDA: whole numbers of seven bits, so that adding and subtracting are
     exact; shrinkage by the number of examples.
     """
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 BITS, NARROW = 32, 16
 """Of each number held; of sums by class while all of them fit."""
-HIGHEST = 31
-"""The numbers that are summed lie within this of 0: five bits and a sign. More changes no answer (measured by
-others down to four bits), and 32-bit sums of their products hold 2.2 million examples."""
+HIGHEST = 63
+"""The numbers that are summed lie within this of 0: six bits and a sign, so that a column that first moved in
+small steps has room for large ones. 32-bit sums of their products hold 540,000 examples at least."""
 FULL = 2**31 - 1 - 1_024 * HIGHEST**2
 """A sum beyond which a batch of 1,024 might not fit any more."""
 
@@ -31,11 +31,11 @@ class ClassSums(nn.Module):
     """Sums of whole numbers from -HIGHEST to HIGHEST along `directions`, by class.
 
     `counts` [classes], `sums` [classes, directions], `scatter` [directions * (directions + 1) / 2] (the upper
-    triangle, row by row), int32. The sums are int16 while all fit, which they do for the first 1,057 examples
+    triangle, row by row), int32. The sums are int16 while all fit, which they do for the first 520 examples
     of a class: hundreds of classes leave room for nearly twice the directions. What was added and then
     subtracted leaves no trace, and shards that are merged hold what one would that saw all. Once the scatter
-    might not fit 32 bits, after 2.2 million examples at least, all are halved: what is subtracted from then
-    on counts twice, and the sums are no longer exact.
+    might not fit 32 bits, after 540,000 examples at least, all are halved: what is subtracted from then on
+    counts twice, and the sums are no longer exact.
     """
 
     counts: Tensor
@@ -140,9 +140,11 @@ class ClassSums(nn.Module):
         self.halvings += 1
         self._narrow()
 
-    def square(self) -> Tensor:
-        """The scatter [directions, directions], both triangles."""
-        return torch.from_numpy(self.scatter.numpy().take(_whole(self.directions)))
+    def square(self, chosen: NDArray[np.int64] | None = None) -> Tensor:
+        """The scatter [directions, directions], both triangles; of the `chosen` ones alone."""
+        whole = _whole(self.directions)
+        places = whole if chosen is None else whole[chosen[:, None], chosen]
+        return torch.from_numpy(self.scatter.numpy().take(places))
 
     def _add(self, numbers: Tensor, labels: Tensor, *, sign: int, changed: ChangedSums) -> None:
         # in place, by numpy, which for so few numbers takes half of torch's time

@@ -5,19 +5,25 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamlearner.statistics.averaging import averaged, averaging, side_within
 from streamlearner.statistics.class_sums import HIGHEST
+from streamlearner.statistics.rule import (
+    LEVELS,
+    LINEAR,
+    STEPS_PER_DEVIATION,
+    STEPS_PER_UNIT,
+    TIE,
+    Floats,
+    Ints,
+    Rule,
+)
 from streamlearner.statistics.scale import NO_UNIT, Scale, SharedScale, agreed, finite
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 OF_THE_INPUT = 0.4
 """How many of the directions are the input's own; the others are random features. With 160 directions, 10,000
@@ -35,33 +41,6 @@ PROJECTED = 256
 the stream before each label was learned, in %, with 1,024, 400 and 256: 4,000 digits of MNIST class by class
 84.7, 86.1, 88.4; 3,000 inverted 83.9, 84.7, 86.1; on a canvas of 64 x 64 85.0, 86.6, 85.9; 2,000 of CIFAR-10
 32.0, 31.8, 30.1.)"""
-STEPS_PER_DEVIATION = 8
-LEVELS = 15
-"""How finely a random feature is quantised, and how many steps there are from black to white."""
-TIE = 1e-9
-"""Added before rounding: halves are frequent in averages of pixels, and which way one of them falls would
-depend on how many inputs are multiplied at once."""
-
-
-class Rule(NamedTuple):
-    """The first so many of the directions as matrices, for whoever works them out elsewhere (`graph`).
-
-    Of what is looked at [n, values], `own` [values, a] gives the numbers of the input itself and `random`
-    [values, b], with `offset` [b], random features, cut off below 0, in `steps`. `order` [a + b] are their
-    places among the numbers. Looked at are the columns of a vector by `centre` and `unit`, or an image
-    averaged by `rows` [h, H] and `columns` [w, W].
-    """
-
-    own: Floats
-    random: Floats
-    offset: Floats
-    order: Ints
-    centre: Floats | None = None
-    unit: Floats | None = None
-    rows: Floats | None = None
-    columns: Floats | None = None
-    steps: float = STEPS_PER_DEVIATION
-    tie: float = TIE
 
 
 class Directions(nn.Module):
@@ -77,7 +56,8 @@ class Directions(nn.Module):
 
     A vector's column is measured from its median in the first batch, rounded, in units of how far it first
     leaves that, on a scale that is linear near 0 and logarithmic far from it (asinh), so that wild
-    scales and absurd values do no harm. `centre` and `unit` [d] float32 are that rule; images need none.
+    scales and absurd values do no harm: for random features and projections from one unit on, for a column's
+    own number from LINEAR units on. `centre` and `unit` [d] float32 are that rule; images need none.
     """
 
     centre: Tensor
@@ -175,14 +155,14 @@ class Directions(nn.Module):
         pooling = self._pooling if self._pooling.size else np.eye(looked_at)
         vectors = len(self.input_shape) == 1
         rule = Rule(
-            own=np.ascontiguousarray(pooling[:, chosen]) * (STEPS_PER_DEVIATION if vectors else LEVELS),
+            own=np.ascontiguousarray(pooling[:, chosen]) * self._steps_of_own,
             random=np.ascontiguousarray(self._matrix[:, :random]),
             offset=self._offset[:random].copy(),
             order=np.concatenate([own_places, random_places]),
         )
         if vectors:
             centre, unit = self._scale()
-            return rule._replace(centre=centre, unit=unit)
+            return rule._replace(centre=centre, unit=unit, linear=1.0 if self._pooling.size else LINEAR)
         side = side_within(self.input_shape, PROJECTED)
         rows, columns = (averaging(*each) for each in zip(self.input_shape[1:], side, strict=True))
         return rule._replace(rows=rows, columns=columns)
@@ -207,9 +187,11 @@ class Directions(nn.Module):
 
     def _of_vectors(self, inputs: Tensor) -> tuple[Floats, Floats]:
         centre, unit = self._scale()
-        scaled = np.arcsinh((finite(inputs).double().numpy() - centre) / unit)
-        own = scaled @ self._pooling if self._pooling.size else scaled
-        return own * STEPS_PER_DEVIATION, scaled
+        away = (finite(inputs).double().numpy() - centre) / unit
+        scaled = np.arcsinh(away)
+        if self._pooling.size:
+            return scaled @ self._pooling * STEPS_PER_DEVIATION, scaled
+        return np.arcsinh(away / LINEAR) * (LINEAR * STEPS_PER_UNIT), scaled
 
     def _scale(self) -> tuple[Floats, Floats]:
         """Centre and unit; a column that has none yet is 0. Worked out once, when all have."""
@@ -220,6 +202,12 @@ class Directions(nn.Module):
             return np.nan_to_num(centre), np.where(np.isnan(unit), NO_UNIT, unit)
         self._whole = self.unit, centre, unit
         return centre, unit
+
+    @property
+    def _steps_of_own(self) -> float:
+        if len(self.input_shape) > 1:
+            return LEVELS
+        return STEPS_PER_DEVIATION if self._pooling.size else LINEAR * STEPS_PER_UNIT
 
     def _of_images(self, inputs: Tensor) -> tuple[Floats, Floats]:
         side = side_within(self.input_shape, PROJECTED)

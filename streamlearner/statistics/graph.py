@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.statistics.class_sums import HIGHEST
-from streamlearner.statistics.directions import Directions, Rule
+from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.leading import HIGHEST as LEADING_HIGHEST
 from streamlearner.statistics.leading import STEPS
+from streamlearner.statistics.rule import Rule
 from streamlearner.statistics.statistics import LOWEST, TEMPERATURE, Statistics
 
 
@@ -82,12 +83,18 @@ class _Scaled(nn.Module):
         assert rule.centre is not None and rule.unit is not None
         self.register_buffer("centre", torch.from_numpy(rule.centre))
         self.register_buffer("unit", torch.from_numpy(rule.unit))
+        self.linear = rule.linear
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         away = (inputs.to(torch.float64) - self.centre) / self.unit
-        size = away.abs()  # asinh has no float64 kernel in onnxruntime
-        scaled = away.sign() * (size + (size * size + 1.0).sqrt()).log()
-        return scaled, scaled
+        scaled = _asinh(away)
+        return (scaled if self.linear == 1.0 else _asinh(away / self.linear)), scaled
+
+
+def _asinh(values: Tensor) -> Tensor:
+    """It has no float64 kernel in onnxruntime."""
+    size = values.abs()
+    return values.sign() * (size + (size * size + 1.0).sqrt()).log()
 
 
 class _Shrunk(nn.Module):

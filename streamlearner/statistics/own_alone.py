@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 
 HORIZON = 500
-"""Examples over which both are compared."""
+"""Compared examples that count."""
+ASKED_ALL, ASKED_EVERY = 200, 40
+"""First examples that are all compared, and then only batches in which one in so many comes: answering by
+both takes about as long as all else."""
 CERTAIN = 1.0
 """Standard deviations by which the few must be right more often, of those that the two answer differently."""
 
@@ -39,6 +42,10 @@ class OwnAlone(nn.Module):
         """Whether the input's own numbers are to answer alone."""
         of_all, of_own, differed = self.right.tolist()
         return bool(of_own - of_all > CERTAIN * differed**0.5)
+
+    def asks(self, seen: int, count: int) -> bool:
+        """Whether the next `count` examples, after `seen`, are to be compared."""
+        return seen < ASKED_ALL or seen // ASKED_EVERY != (seen + count) // ASKED_EVERY
 
     def compare(self, of_all: Tensor, of_own: Tensor) -> None:
         """Adds examples: bool [n] each, whether all numbers, and the input's own, told their class."""

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -82,7 +83,8 @@ class Statistics(nn.Module):
 
     def _compare(self, own_alone: OwnAlone, numbers: Tensor, labels: Tensor) -> None:
         """Only where somebody asked: then one of the two is worked out already."""
-        if int((self.sums.counts > 0).sum()) < 2:
+        counts = self.sums.counts.numpy()
+        if np.count_nonzero(counts) < 2 or not own_alone.asks(int(counts.sum()), len(labels)):
             return
         preferred, solved = own_alone.preferred, self.solve()
         other = self._of_all() if preferred else self._of_own()
@@ -175,8 +177,8 @@ class Statistics(nn.Module):
 
     def _of_own(self) -> Discriminant:
         """Of the input's own numbers; random features weigh nothing."""
-        own = torch.from_numpy(self.directions.places(self.sums.directions)[0])
-        few = discriminant(self.sums.counts, self.sums.sums[:, own], self.sums.square()[own][:, own])
+        own = self.directions.places(self.sums.directions)[0]
+        few = discriminant(self.sums.counts, self.sums.sums[:, own], self.sums.square(own))
         weight = few.weight.new_zeros(len(few.weight), self.sums.directions)
         weight[:, own] = few.weight
         return few._replace(weight=weight)

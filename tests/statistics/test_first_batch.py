@@ -63,3 +63,32 @@ def test_what_first_differs_gives_the_unit() -> None:
     for value in (0.123456789, 0.123456789, 3.1, 900.0):
         directions.calibrate(torch.tensor([[value]]))
     assert float(directions.unit) == pytest.approx(3.1 - 0.1234, abs=0.01)
+
+
+def clusters(
+    seed: int, *, apart: float, classes: int = 60, columns: int = 8
+) -> tuple[Tensor, Tensor, Tensor]:
+    """15 draws of each class in turn, and their labels; and as many to test on."""
+    chosen = torch.Generator().manual_seed(seed)
+    means = apart * torch.randn(classes, columns, generator=chosen)
+    labels = torch.arange(classes).repeat_interleave(15)
+    drawn = [means[labels] + torch.randn(len(labels), columns, generator=chosen) for _ in range(2)]
+    return drawn[0], labels, drawn[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("apart", [3.0, 30.0])
+def test_classes_far_from_the_first_are_told_apart_as_well_as_near_ones(apart: float, seed: int) -> None:
+    """A first batch of one class: the units of the columns are the spread within it."""
+    inputs, labels, test = clusters(seed, apart=apart)
+    found = Statistics(directions=Directions(input_shape=(8,), most=128, seed=0), budget_bits=2**18, most=128)
+    for start in range(0, len(labels), 10):
+        batch = slice(start, start + 10)
+        found.directions.calibrate(inputs[batch])
+        found.grow(int(labels[batch].max()) + 1)
+        numbers = found.numbers(inputs[batch])
+        found.learn(numbers, labels[batch], found.comparable(numbers).argmax(1))
+    asked = found.scores(found.numbers(test)).argmax(1)
+    means = torch.stack([inputs[labels == label].mean(0) for label in range(60)])
+    nearest = torch.cdist(test, means).argmin(1)
+    assert float((asked == labels).float().mean()) > float((nearest == labels).float().mean()) - 0.03

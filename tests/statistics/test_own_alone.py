@@ -105,3 +105,10 @@ def test_a_change_that_made_one_of_them_better_is_followed_within_a_horizon() ->
     for _ in range(100):
         found.compare(yes, no)
     assert not found.preferred
+
+
+def test_after_the_first_ones_a_batch_in_four_of_ten_and_each_large_one_is_compared() -> None:
+    found = OwnAlone()
+    assert all(found.asks(seen, 10) for seen in range(0, 200, 10))
+    assert sum(found.asks(seen, 10) for seen in range(200, 1_000, 10)) == 20
+    assert all(found.asks(seen, 160) for seen in range(200, 1_000, 160))
