@@ -23,6 +23,7 @@ from streamlearner.daemon.memory_document import memory_document
 from streamlearner.daemon.reports import answered_document, retention_document
 from streamlearner.decoding.codec import REASONS
 from streamlearner.errors import StreamlearnerError
+from streamlearner.replicas.following import warm
 from streamlearner.replicas.port import NOTHING, ReplicaPort
 from streamlearner.serving import IngestExamples, ReadOnlyAccess, Receipt, Role
 from streamlearner.state.predictions import Predictions
@@ -38,7 +39,7 @@ WHY_NOT = (
 
 
 class Replica:
-    """Answers with published versions: each is loaded beside the one that answers, tried, and swapped in.
+    """Answers with published versions: each is loaded beside the one that answers, warmed, and swapped in.
     `prefix` begins the ids of its predictions; `is_known` tells those of other replicas."""
 
     def __init__(self, config: Config, *, register: Callable[[str], None], is_known: Callable[[str], bool]):
@@ -70,8 +71,8 @@ class Replica:
         return self._port.version
 
     def look(self, newest: int, fetch: Callable[[int], Path]) -> None:
-        """Version `newest` answers from now on, if it is another one; where it cannot be had, that before,
-        and the next look tries again."""
+        """Version `newest` answers from now on, if it is another one; where it cannot be had, or gives no
+        finite answer, that before, and the next look tries again."""
         try:
             if newest > self.version and (state := self._work.read(fetch(newest))) is not None:
                 self._take(newest, state)
@@ -81,8 +82,10 @@ class Replica:
         self._port.seen_s, self._port.failure = time.monotonic(), None
 
     def _take(self, version: int, state: EmbeddedState) -> None:
+        predictor = state.predictor()
+        warm(predictor)
         self._codec.schema = state.schema
-        self._serving.refresh(state.predictor())
+        self._serving.refresh(predictor)
         self._port.take(version, state, model_version=self._serving.version)
         self._metrics.take_followed(version, seen_s=time.time())
         self._metrics.publish_version(self._serving.version, adopted_s=time.time())

@@ -12,16 +12,18 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import torch
 from kafka import KafkaConsumer
 from sklearn.datasets import load_digits
 
 from streamlearner import Learner
-from streamlearner.app import cluster_writes
+from streamlearner.app import cluster_replica, cluster_writes
 from streamlearner.app.cluster_replica import Replica
 from streamlearner.config.loading import load
 from streamlearner.connectors.kafka.appender import TooLargeForTopic
 from streamlearner.decoding.codec import Codec
 from streamlearner.errors import SourceError
+from streamlearner.replicas.following import warm
 from streamlearner.stream import Message
 from tests.support.asked_daemon import AskedDaemon
 from tests.support.http_surface import DIGIT, SURFACE, on_a_port, refused
@@ -90,6 +92,16 @@ def replica(version: Path, topics: Topics, tmp_path: Path) -> Iterator[Callable[
         yield make
 
 
+@pytest.fixture
+def alone(topics: Topics, tmp_path: Path) -> Iterator[tuple[Replica, httpx.Client]]:
+    """A replica that has seen no version yet."""
+    config = load(path=None, settings=SETTINGS | KAFKA | {"state_dir": tmp_path}, environ={})
+    with ExitStack() as opened:
+        one = Replica(config, register=lambda _: None, is_known=lambda _: False)
+        opened.callback(one.close)
+        yield one, opened.enter_context(on_a_port(one.application))
+
+
 @pytest.fixture(params=("daemon", "replica"))
 def client(request: pytest.FixtureRequest, version: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     if request.param == "replica":
@@ -150,25 +162,41 @@ def test_a_label_for_another_replica_goes_to_the_topic_of_labels(
 
 
 def test_a_version_that_cannot_be_had_is_told_of_and_the_one_before_answers(
-    version: Path, topics: Topics, tmp_path: Path
+    version: Path, alone: tuple[Replica, httpx.Client]
 ) -> None:
     def away(number: int) -> Path:
         raise FileNotFoundError(f"no version {number}")
 
-    config = load(path=None, settings=SETTINGS | KAFKA | {"state_dir": tmp_path}, environ={})
-    with ExitStack() as opened:
-        one = Replica(config, register=lambda _: None, is_known=lambda _: False)
-        opened.callback(one.close)
-        client = opened.enter_context(on_a_port(one.application))
-        one.look(0, away)
-        assert (one.version, client.get("/readyz").status_code) == (0, 503)
-        one.look(3, lambda _: version)
-        one.look(4, away)
-        assert one.version == 3
-        assert client.post("/v1/predict", json={"inputs": [DIGIT]}).status_code == 200
-        assert "no version 4" in client.get("/v1/status").json()["replica"]["failure"]
-        failed = 'streamlearner_follows_total{outcome="failed"} 1.0'
-        assert failed in client.get("/metrics").text
+    one, client = alone
+    one.look(0, away)
+    assert (one.version, client.get("/readyz").status_code) == (0, 503)
+    one.look(3, lambda _: version)
+    one.look(4, away)
+    assert one.version == 3
+    assert client.post("/v1/predict", json={"inputs": [DIGIT]}).status_code == 200
+    assert "no version 4" in client.get("/v1/status").json()["replica"]["failure"]
+    assert 'streamlearner_follows_total{outcome="failed"} 1.0' in client.get("/metrics").text
+
+
+def test_a_version_is_warm_before_it_answers_and_one_without_a_finite_answer_never_does(
+    version: Path, alone: tuple[Replica, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one, client), answered = alone, []
+
+    def asked(predictor: Any) -> None:
+        answered.append(one.version)
+        warm(predictor)
+
+    monkeypatch.setattr(cluster_replica, "warm", asked)
+    one.look(3, lambda _: version)
+    assert (answered, one.version) == ([0], 3)
+    state: Any = one._work.read(version)
+    state.learner.method.predict_proba = lambda inputs, tasks: torch.full((len(inputs), 10), torch.nan)
+    monkeypatch.setattr(one._work, "read", lambda folder: state)
+    one.look(4, lambda _: version)
+    assert (answered, one.version) == ([0, 3], 3)
+    assert client.post("/v1/predict", json={"inputs": [DIGIT]}).status_code == 200
+    assert "no finite answer" in client.get("/v1/status").json()["replica"]["failure"]
 
 
 def test_without_a_topic_of_labels_it_says_what_to_set(replica: Callable[..., httpx.Client]) -> None:
@@ -179,19 +207,16 @@ def test_without_a_topic_of_labels_it_says_what_to_set(replica: Callable[..., ht
     assert one.post("/v1/labels", json={"prediction_id": name, "label": 3}).status_code == 202
 
 
-def test_a_replica_goes_on_with_the_predictions_of_one_that_ended(version: Path, tmp_path: Path) -> None:
-    config = load(path=None, settings=SETTINGS | KAFKA | {"state_dir": tmp_path}, environ={})
+def test_a_replica_goes_on_with_the_predictions_of_one_that_ended(tmp_path: Path) -> None:
     with ExitStack() as first, ExitStack() as second:
-        assert cluster_writes.free_folder(config.state_dir, opened=first).name == "0"
-        assert cluster_writes.free_folder(config.state_dir, opened=second).name == "1"
+        found = [cluster_writes.free_folder(tmp_path, opened=opened).name for opened in (first, second)]
     with ExitStack() as third:
-        assert cluster_writes.free_folder(config.state_dir, opened=third).name == "0"
+        assert [*found, cluster_writes.free_folder(tmp_path, opened=third).name] == ["0", "1", "0"]
 
 
 def test_operating_is_refused_with_where_to_ask(replica: Callable[..., httpx.Client]) -> None:
     client = replica()
-    for path in ("/v1/sleep", "/v1/checkpoint", "/v1/rollback"):
-        answer = client.post(path, json={})
+    for answer in (client.post(f"/v1/{path}", json={}) for path in ("sleep", "checkpoint", "rollback")):
         assert refused(answer) == (409, "read-only")
         assert "streamlearner cluster run" in answer.json()["error"]
     assert client.delete("/v1/examples/one").status_code == 409
@@ -202,17 +227,15 @@ def test_on_a_real_broker_a_label_finds_the_replica_that_answered_and_the_exampl
     broker: Any, topic: Callable[..., str], version: Path, tmp_path: Path
 ) -> None:
     examples, labels = topic(partitions=2, name="posted"), topic(name="labels-of-posted")
-    kafka = {"source.kafka.bootstrap_servers": broker.address, "source.kafka.topic": examples}
-    settings = SETTINGS | KAFKA | kafka | {"source.kafka.labels_topic": labels, "state_dir": tmp_path}
+    kafka = {"bootstrap_servers": broker.address, "topic": examples, "labels_topic": labels}
+    settings = SETTINGS | {"source.type": "kafka", "source.kafka": kafka, "state_dir": tmp_path}
     config, prefixes = load(path=None, settings=settings, environ={}), set[str]()
     with ExitStack() as opened:
-        clients = []
-        for _ in range(2):
-            one = Replica(config, register=prefixes.add, is_known=prefixes.__contains__)
+        found = [Replica(config, register=prefixes.add, is_known=prefixes.__contains__) for _ in range(2)]
+        for one in found:
             opened.callback(one.close)
             one.look(1, lambda _: version)
-            clients.append(opened.enter_context(on_a_port(one.application)))
-        asked, told = clients
+        asked, told = (opened.enter_context(on_a_port(one.application)) for one in found)
         body = {"examples": [{"input": DIGIT, "label": 3, "id": "one"}]}
         assert asked.post("/v1/examples", json=body).status_code == 202
         assert asked.post("/v1/examples", json=body).status_code == 202
@@ -222,6 +245,6 @@ def test_on_a_real_broker_a_label_finds_the_replica_that_answered_and_the_exampl
         reader = opened.enter_context(
             closing(KafkaConsumer(examples, bootstrap_servers=broker.address, **end))
         )
-        found = [next(reader) for _ in range(3)]
-    assert sorted(record.key or b"" for record in found) == sorted([b"one", b"one", name.encode()])
-    assert len({record.partition for record in found if record.key == b"one"}) == 1
+        records = [next(reader) for _ in range(3)]
+    assert sorted(record.key or b"" for record in records) == sorted([b"one", b"one", name.encode()])
+    assert len({record.partition for record in records if record.key == b"one"}) == 1

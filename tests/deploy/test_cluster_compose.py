@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from streamlearner.app.cluster_setup import check_cluster, replicas_of
@@ -33,12 +34,23 @@ def test_two_learners_and_two_replicas_share_four_partitions() -> None:
     assert f"//{kafka.bootstrap_servers}," in advertised
 
 
+def words_of_ray() -> list[str]:
+    (words,) = [line for line in CLUSTER["command"][0].splitlines() if line.startswith("ray start")]
+    return words.split()
+
+
+def test_ray_takes_each_word_that_it_is_started_with() -> None:
+    scripts = pytest.importorskip("ray.scripts.scripts", reason="ray is not installed (the extra `cluster`)")
+    context = scripts.start.make_context("start", words_of_ray()[2:])  # exits where it knows one of them not
+    assert context.params["head"] and context.params["metrics_export_port"] == 8081
+    assert "get-auth-token" in CLUSTER["command"][0] and "get-auth-token" in scripts.cli.commands
+
+
 def test_ray_has_cores_for_all_processes() -> None:
     cluster = load(path=None, environ=environ()).cluster
     wanted = cluster.learners * cluster.learner_cpus + cluster.consolidator_cpus
     wanted += replicas_of(cluster).most * cluster.replica_cpus
-    (words,) = [line for line in CLUSTER["command"][0].splitlines() if line.startswith("ray start")]
-    (cores,) = [word.partition("=")[2] for word in words.split() if word.startswith("--num-cpus")]
+    (cores,) = [word.partition("=")[2] for word in words_of_ray() if word.startswith("--num-cpus")]
     assert float(cores) >= wanted
 
 

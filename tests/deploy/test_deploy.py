@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import pytest
 import yaml
 
 from streamlearner.config.loading import load
@@ -21,6 +25,30 @@ def read(name: str) -> Any:
 def environ_of(environment: dict[str, str]) -> dict[str, str]:
     """What compose makes of it where the user sets nothing."""
     return {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", text) for name, text in environment.items()}
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "cluster/compose.yaml"])
+def test_each_compose_file_is_valid_by_the_published_schema(name: str) -> None:
+    schema = json.loads((Path(__file__).parent / "compose_schema.json").read_text())
+    validator = jsonschema.Draft7Validator(schema)
+    validator.validate(read(name))
+    misspelt = read(name)
+    misspelt["services"]["kafka"]["enviroment"] = {}
+    with pytest.raises(jsonschema.ValidationError, match="enviroment"):
+        validator.validate(misspelt)
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "cluster/compose.yaml"])
+def test_each_script_in_a_compose_file_is_one_to_its_shell(name: str) -> None:
+    scripts = [
+        (service["entrypoint"][0], service["command"][0].replace("$$", "$"))
+        for service in read(name)["services"].values()
+        if "/bin/sh" in service.get("entrypoint", ())
+    ]
+    assert scripts
+    for shell, script in scripts:
+        checked = subprocess.run([shell, "-n", "-e", "-c", script], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stderr
 
 
 def test_compose_starts_kafka_then_its_topics_then_the_daemon() -> None:

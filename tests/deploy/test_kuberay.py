@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import yaml
 
 from streamlearner.app.cluster_setup import replicas_of
 from streamlearner.config.loading import load
+from tests.support.daemon_process import free_port
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kuberay"
 MANIFEST, REPLICAS = FOLDER / "cluster.yaml", FOLDER / "replicas.yaml"
@@ -31,10 +35,14 @@ def one(kind: str) -> dict[str, Any]:
     return found[0]
 
 
-def pods(kind: str) -> list[dict[str, Any]]:
+def templates(kind: str) -> list[dict[str, Any]]:
+    """The head's is the first."""
     cluster = one(kind)["spec"][CLUSTERS[kind]]
-    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
-    return [group["template"]["spec"] for group in groups]
+    return [group["template"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+
+
+def pods(kind: str) -> list[dict[str, Any]]:
+    return [template["spec"] for template in templates(kind)]
 
 
 @pytest.mark.parametrize("kind", CLUSTERS)
@@ -91,6 +99,33 @@ def test_every_process_finds_its_configuration_and_the_store(kind: str, given: P
         assert claimed == one("PersistentVolumeClaim")["metadata"]["name"]
         assert pod["securityContext"]["runAsNonRoot"]
     assert one("Service")["spec"]["ports"][0]["targetPort"] == config.serving.port
+
+
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_each_pod_is_probed_with_what_its_image_has(kind: str) -> None:
+    """KubeRay's own probe of a RayService's workers is by wget, which the image has not."""
+    for pod in pods(kind):
+        (container,) = pod["containers"]
+        assert container["livenessProbe"]["httpGet"]["path"] == "/api/healthz", "of Ray's agent, since 2.53"
+        ready = container["readinessProbe"]
+        if "exec" in ready:
+            python, flag, program = ready["exec"]["command"]
+            assert (python, flag) == ("python", "-c") and compile(program, "probe", "exec")
+            for url in re.findall(r"http://\S+?(?=\")", program):
+                program = program.replace(url, f"http://localhost:{free_port()}/")
+            assert subprocess.run([sys.executable, flag, program], capture_output=True).returncode
+        else:
+            assert ready["httpGet"] == container["livenessProbe"]["httpGet"]
+
+
+def test_requests_come_to_a_pod_only_where_a_proxy_of_ray_serve_is() -> None:
+    """The head of the job has one always; a worker of the service is ready once it has one."""
+    wanted = one("Service")["spec"]["selector"].items()
+    job, service = ([each.get("metadata", {}).get("labels", {}) for each in templates(k)] for k in CLUSTERS)
+    assert [wanted <= labels.items() for labels in job] == [True, False]
+    assert not any(wanted <= labels.items() for labels in service), "those have a service of their own"
+    (worker,) = pods("RayService")[1]["containers"]
+    assert ":8000/-/healthz" in worker["readinessProbe"]["exec"]["command"][-1]
 
 
 def test_the_workers_have_cores_for_all_processes(given: Path) -> None:
