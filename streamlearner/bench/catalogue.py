@@ -158,6 +158,11 @@ REGISTRY.register(
     "four learners that see other digits each, consolidated, beside one learner and averaged weights",
 )
 REGISTRY.register(
+    "cluster-features",
+    "streamlearner.bench.experiments.cluster:CLUSTER_FEATURES",
+    "the same from the features of a pretrained network: 100 classes, of which each learner sees 25",
+)
+REGISTRY.register(
     "cluster-simulation",
     "streamlearner.bench.experiments.cluster_simulation:CLUSTER_SIMULATION",
     "how far a cluster goes, up to 100 learners with failures: simulated from costs that are measured",

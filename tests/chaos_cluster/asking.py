@@ -42,6 +42,8 @@ class Asking:
         self._stopping.set()
         self._thread.join(TIMEOUT_S + EACH_S)
 
-    def unexplained(self, kills_s: list[float]) -> list[tuple[float, float, str]]:
-        """Those that failed though no process that answers was killed while they were under way."""
-        return [it for it in self.failed if not any(it[0] <= killed <= it[1] for killed in kills_s)]
+    def unexplained(self, kills_s: list[tuple[float, float]]) -> list[tuple[float, float, str]]:
+        """Those that failed though no process that answers was being killed while they were under way."""
+        return [
+            it for it in self.failed if not any(it[0] <= gone and began <= it[1] for began, gone in kills_s)
+        ]

@@ -21,6 +21,7 @@ CPUS = 8
 """Of a node: two nodes must hold all that runs, while a third is down."""
 END_S = 300.0
 STARTS = 3
+"""Tries for a node."""
 ENVIRONMENT = {
     "RAY_raylet_start_wait_time_s": "300",
     "RAY_agent_register_timeout_ms": "300000",
@@ -41,14 +42,8 @@ class Nodes:
     are found by the store, and ended only if they are children of these nodes."""
 
     def __init__(self, config: Path, store: Store, log: Path) -> None:
-        os.environ.update(ENVIRONMENT)  # before Ray is imported, which reads them once
-        from ray.cluster_utils import Cluster
-
         self.store, self._log = store, log
-        head = {"num_cpus": 0, "include_dashboard": False, **_ports()}
-        self._ray: Any = Cluster(
-            initialize_head=True, head_node_args=head | {"_system_config": {"worker_niceness": 0}}
-        )
+        self._ray = a_head(cpus=0)
         command = [sys.executable, "-m", "streamlearner", "cluster", "run", "--config", str(config)]
         with log.open("w") as words:
             self.command = subprocess.Popen(
@@ -63,15 +58,7 @@ class Nodes:
             self._add()
 
     def _add(self) -> None:
-        """On a busy machine a raylet may end before its agents are there, as Ray waits 15 s for them, come
-        what may: then another one is tried."""
-        for left in reversed(range(STARTS)):
-            try:
-                self._ray.add_node(num_cpus=CPUS, **_ports())
-                return
-            except Exception:  # Ray raises no other
-                if not left:
-                    raise
+        _tried(lambda: self._ray.add_node(num_cpus=CPUS, **_ports()))
 
     def status(self) -> dict[str, Any]:
         return status_document(self.store)
@@ -95,9 +82,15 @@ class Nodes:
         return [pid for pid in pids if pid and self._ray.address in _command_of(_parent_of(pid))]
 
     def kill_node(self, draw: random.Random) -> None:
-        """With all that runs on it; another one comes in its place."""
+        """Returns once no replica that ran on it is left: they end a moment after their raylet."""
         nodes = sorted(self._ray.worker_nodes, key=lambda node: str(node.unique_id))
-        self._ray.remove_node(draw.choice(nodes), allow_graceful=False)
+        node = draw.choice(nodes)
+        lost = [pid for pid in self.replicas() if node.raylet_socket_name in _command_of(_parent_of(pid))]
+        self._ray.remove_node(node, allow_graceful=False)
+        until(lambda: not any(map(_command_of, lost)), limit_s=END_S, each_s=0.1)
+
+    def replace_node(self) -> None:
+        """Another one comes in the place of one that was killed."""
         self._add()
 
     def scale(self, learners: int) -> None:
@@ -117,6 +110,26 @@ class Nodes:
     def words(self) -> str:
         """The end of what the command said."""
         return self._log.read_text()[-3_000:]
+
+
+def a_head(*, cpus: int) -> Any:
+    """The first node of a Ray of its own (`ray.cluster_utils.Cluster`)."""
+    os.environ.update(ENVIRONMENT)  # before Ray is imported, which reads them once
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": cpus, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
+    return _tried(lambda: Cluster(initialize_head=True, head_node_args=head | _ports()))
+
+
+def _tried(start: Callable[[], Any]) -> Any:
+    """On a busy machine a node may end before all of it is there, as Ray waits 30 s for a raylet, and a
+    raylet 15 s for its agents, come what may: then another one is tried."""
+    for left in reversed(range(STARTS)):
+        try:
+            return start()
+        except Exception:  # Ray raises no other
+            if not left:
+                raise
 
 
 def _ports() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +26,36 @@ TRIES = 20
 
 
 def a_round(
-    broker: Any, folder: Path, *, events: int, seed: int, begin_s: float, end_s: float, nodes: int = NODES
+    broker: Any,
+    folder: Path,
+    *,
+    kinds: Sequence[str],
+    seed: int,
+    begin_s: float,
+    end_s: float,
+    nodes: int = NODES,
 ) -> dict[str, Any]:
-    """Facts as JSON. Raises AssertionError where an example was lost, or counted twice, or a prediction was
-    not answered though nothing that answers was killed just then."""
+    """All of `kinds` of events happen to a cluster. Facts as JSON. Raises AssertionError where one could not,
+    where an example was lost, or counted twice, or a prediction was not answered though nothing that answers
+    was killed just then."""
     topic, store, port = f"chaos-{uuid.uuid4().hex[:8]}", Store(folder / "store"), free_port()
     make_topic(broker, topic, partitions=PARTITIONS)
     sent = produce_digits(broker, topic, 10 * AT_ONCE, partitions=PARTITIONS)
     config = folder / "cluster.yaml"
     config.write_text(yaml.safe_dump(settings(broker, topic, store, port)))
     ours, asking, began_s = Nodes(config, store, folder / "log"), Asking(port), time.monotonic()
+    fate = Fate(ours, kinds, seed)
     try:
         ours.add(nodes, limit_s=begin_s)
         until(lambda: ours.status()["version"] > 0 and asking.began.is_set(), limit_s=begin_s)
-        fate = Fate(ours, seed)
-        for nth in range(TRIES * events):
-            if fate.events == events:
+        for nth in range(TRIES * len(kinds)):
+            if not fate.left:
                 break
             more = produce_digits(broker, topic, AT_ONCE, partitions=PARTITIONS, first=(10 + nth) * AT_ONCE)
             sent = [one + other for one, other in zip(sent, more, strict=True)]
             fate.strike()
             time.sleep(fate.draw.uniform(*PAUSE_S))
+        assert not fate.left, f"never could be: {fate.left}"
         fate.thaw(all_of_them=True)
         until(lambda: ours.status()["examples"] == sum(sent), limit_s=end_s)
         asking.stop()
@@ -54,6 +64,7 @@ def a_round(
         error.add_note(ours.words())
         raise
     finally:
+        fate.thaw(all_of_them=True)  # one that stays frozen would outlive its node
         ours.close()
     unexplained = asking.unexplained(fate.kills_of_answering_s)
     assert_each_is_counted_once(store, sent)

@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from tests.support.daemon_process import free_port
 from tests.support.http_surface import SURFACE
 from tests.support.kafka_topic import make_topic
 from tests.support.patience import Patience, cpu_seconds_of, cpu_steps
+from tests.support.processes import begun_by_this
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 PARTITIONS, COUNT, PORT = 4, 300, free_port()
@@ -51,24 +51,8 @@ def until(what: Callable[[], bool], *, still_s: float = 240.0) -> None:
     """As long as some process of this machine's Ray is at work."""
     patience = Patience(still_s=still_s)
     while not what():
-        assert patience.lasts(cpu_steps(sum(map(cpu_seconds_of, started())))), str(patience)
+        assert patience.lasts(cpu_steps(sum(map(cpu_seconds_of, begun_by_this())))), str(patience)
         time.sleep(1.0)
-
-
-def started() -> list[int]:
-    """All that this process has begun, and they in turn."""
-    found, parents = [os.getpid()], _parents()
-    for process in found:
-        found += [child for child, parent in parents.items() if parent == process]
-    return found[1:]
-
-
-def _parents() -> dict[int, int]:
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            found[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    return found
 
 
 def predicted() -> str | None:

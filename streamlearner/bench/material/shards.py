@@ -13,8 +13,23 @@ from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.decoding.batch import Batch
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import unit_interval
+from streamlearner.statistics.scale import Scale
 
 BATCH, ASKED_AT_ONCE = 10, 500
+
+
+class OneScale:
+    """The scale of vectors' columns that learners in one process share (`statistics.scale.SharedScale`)."""
+
+    def __init__(self) -> None:
+        self._scale: Scale | None = None
+
+    def newest(self, columns: int) -> Scale:
+        return self._scale or Scale.unknown(columns)
+
+    def propose(self, scale: Scale) -> bool:
+        self._scale = scale
+        return True
 
 
 def by_class(stream: Dataset, shards: int) -> list[Dataset]:
