@@ -18,6 +18,7 @@ from streamlearner.methods.experience import raw as raw
 from streamlearner.methods.experience import unit_interval as unit_interval
 from streamlearner.methods.rng import Rng as Rng  # authors of methods find all of these here
 from streamlearner.methods.seen_classes import SeenClasses
+from streamlearner.networks.at_rest import at_rest
 from streamlearner.networks.frozen import frozen_copy
 from streamlearner.networks.head import erase_row
 from streamlearner.networks.parameters import parameter_bits
@@ -246,4 +247,4 @@ class DualMemory(nn.Module, ABC):
         """A copy for predictions: without gradients, in evaluation mode, and without the submodules of
         `unused_by_predictions`."""
         copied: Self = frozen_copy(self, without=self.unused_by_predictions())
-        return copied.eval().requires_grad_(False)
+        return at_rest(copied.eval().requires_grad_(False))

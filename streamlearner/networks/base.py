@@ -51,6 +51,7 @@ class Network(nn.Module):
         self._answers_as_it_trains: bool | None = None
         self.by_hand: bool | None = None
         self.cut, self._shape_at_cut = 0, torch.Size()
+        self.rounded: list[nn.Module] = []  # the body as `at_rest` has it; in a list it is no submodule
 
     @property
     def answers_as_it_trains(self) -> bool:
@@ -177,7 +178,8 @@ class Network(nn.Module):
 
     def _computed(self, inputs: Tensor, part: slice | None = None) -> Tensor:
         """Through the body, or `part` of its modules."""
-        body = self.body if part is None else self.body[part]  # type: ignore[index]
+        whole = self.rounded[0] if self.rounded and self.half_precision and not self.training else self.body
+        body = whole if part is None else whole[part]  # type: ignore[index]
         if not self.half_precision:
             return body(inputs)  # type: ignore[no-any-return]
         with torch.autocast(inputs.device.type, torch.bfloat16):
@@ -194,7 +196,7 @@ class Network(nn.Module):
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Images are standardised or not as where the state is from: version 0.1.0 did not."""
-        self._batch_statistics = None
+        self._batch_statistics, self.rounded = None, []
         mean = state_dict.get(prefix + "image_standardisation.mean")
         if mean is None:
             self._standardise_images_by(None)

@@ -11,7 +11,7 @@ import contextlib
 import copy
 import enum
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import lru_cache
 from types import FunctionType, NoneType
@@ -29,10 +29,11 @@ _EMPTY = {*_MAPPINGS, list, set}
 _OF_COPYING = ("__deepcopy__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
 
 
-def frozen_copy(module: nn.Module, *, without: Sequence[str] = ()) -> Any:
+def frozen_copy(module: nn.Module, *, without: Sequence[str] = (), sharing: Mapping[int, Tensor] = {}) -> Any:
     """A copy that shares nothing with `module` that could change, for its submodules `without` these names,
-    where it has them: an identity stands for each. Modules that say themselves how they are copied are."""
-    memo: dict[int, Any] = {}
+    where it has them: an identity stands for each. Modules that say themselves how they are copied are.
+    `sharing` has tensors that stand for others, by the `id` of these, in place of copies."""
+    memo: dict[int, Any] = dict(sharing)
     for name in without:
         with contextlib.suppress(AttributeError):
             memo[id(module.get_submodule(name))] = nn.Identity()
