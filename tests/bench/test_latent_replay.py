@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -99,8 +100,26 @@ def test_what_is_forgotten_of_the_first_classes_is_told_from_what_is_mistaken_fo
         return own
 
     tests.along(2, lambda: scores)
-    assert tests.first_task_after is None
+    assert not tests.named.rows
     tests.along(4, lambda: scores)
     found = tests.measured(scores)
     assert found["accuracy"] == 0.25 and found["task_incremental_accuracy"] == 0.75
     assert found["first_task_after"] == 1.0 and found["first_task_forgotten"] == 0.0
+
+
+def test_forgetting_is_the_best_accuracy_before_the_end_less_that_at_the_end_over_earlier_periods() -> None:
+    """Three periods of two classes: after each, which of their six test examples are told right among all
+    classes so far; who is wrong takes the example for the other class of its period, or for class 5."""
+    stream = Dataset(torch.zeros(6, 1).numpy(), [0, 1, 2, 3, 4, 5])
+    test = Dataset(torch.arange(6.0)[:, None].numpy(), [0, 1, 2, 3, 4, 5])
+    tests = ClassIncremental(stream, test, at_once=2)
+
+    def answering(*answers: int) -> Callable[[Tensor], Tensor]:
+        return lambda inputs: torch.eye(6)[torch.tensor(answers)[inputs[:, 0].long()]]
+
+    for learned, answers in ((1, (1, 0)), (2, (0, 0)), (3, (1, 0)), (4, (0, 1, 2, 2)), (5, (1, 0, 3, 2))):
+        tests.along(learned, lambda answers=answers: answering(*answers, *[0] * (6 - len(answers))))
+    found = tests.measured(answering(1, 5, 2, 3, 4, 5))
+    assert found["class_incremental_forgetting"] == found["task_incremental_forgetting"] == (1.0 - 0.5) / 2
+    assert found["first_task_forgetting"] == 1.0, "at best all of it, at the end nothing"
+    assert (found["first_task_after"], found["first_task_forgotten"]) == (0.5, 0.5)
