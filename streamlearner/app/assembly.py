@@ -173,8 +173,8 @@ def _make_state(
     """What the loop works on, from the source to the learner, which the first valid example makes."""
     failures = make_failures(config, resources=resources, machine=machine)
     intake = make_intake(
-        config, source=source, codec=codec, dead_letters=rejects, failures=failures, resources=resources,
-        machine=machine,
+        config, source=source, codec=codec, dead_letters=rejects, failures=failures, eye=eye,
+        resources=resources, machine=machine,
     )  # fmt: skip
     return DaemonState(
         intake=intake,

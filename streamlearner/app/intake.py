@@ -7,10 +7,13 @@ from contextlib import ExitStack, closing
 from streamlearner.app.machine import Machine
 from streamlearner.config.loading import Config
 from streamlearner.daemon.batch_growth import BatchGrowth, steps_between
-from streamlearner.daemon.intake import Intake, RejectWriter
+from streamlearner.daemon.intake import Intake
+from streamlearner.daemon.intake_contracts import RejectWriter
 from streamlearner.daemon.learning_failures import LearningFailures
+from streamlearner.daemon.look_ahead import LookAhead
 from streamlearner.daemon.name_ceiling import Most
 from streamlearner.decoding.codec import Codec
+from streamlearner.eyes.eye import Eye
 from streamlearner.state.batch_ends import BatchEnds
 from streamlearner.state.batch_paces import BatchPaces
 from streamlearner.state.learning_mark import FATAL_SIGNAL, FailureRecord, LearningMark
@@ -41,10 +44,11 @@ def make_intake(
     codec: Codec,
     dead_letters: RejectWriter,
     failures: LearningFailures,
+    eye: Eye | None,
     resources: ExitStack,
     machine: Machine,
 ) -> Intake:
-    """`resources` close what is opened here."""
+    """`resources` close what is opened here. The `eye` sees what waits before its turn."""
     ends = BatchEnds(config.state_dir / "batch_ends", disk=machine.disk)
     return Intake(
         source=source,
@@ -59,6 +63,7 @@ def make_intake(
         most=most_names(config),
         clock=machine.clock,
         growth=_growth(config, resources=resources, machine=machine),
+        look_ahead=LookAhead(eye.ahead) if eye and eye.ahead else None,
     )
 
 

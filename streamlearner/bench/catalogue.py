@@ -58,6 +58,11 @@ REGISTRY.register(
     "examples a second from features that are sent, and through an eye",
 )
 REGISTRY.register(
+    "eye-small-batches",
+    "streamlearner.bench.experiments.eye_small_batches:EYE_SMALL_BATCHES",
+    "images through an eye in batches of ten, beside the eye alone",
+)
+REGISTRY.register(
     "mnist-transfer",
     "streamlearner.bench.experiments.mnist_transfer:MNIST_TRANSFER",
     "transfer of function to a fresh network by recollections alone (paper 003)",

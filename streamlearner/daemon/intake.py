@@ -4,12 +4,13 @@ duplicates."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from streamlearner.daemon.batch_growth import BatchGrowth
+from streamlearner.daemon.intake_contracts import BatchWatch, Ends, RejectWriter
 from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
+from streamlearner.daemon.look_ahead import LookAhead, Waiting
 from streamlearner.daemon.name_ceiling import NOTHING, Known, Most, NameCeiling
 from streamlearner.daemon.taken import TakenBatch as TakenBatch
 from streamlearner.daemon.taken import TakenErasure as TakenErasure
@@ -22,35 +23,14 @@ from streamlearner.state.batch_paces import Pace
 from streamlearner.stream import Message, Reject, Source
 
 
-class RejectWriter(Protocol):
-    """Where rejects go (`streamlearner.connectors.dead_letters.DeadLetters` is one)."""
-
-    def write(self, rejects: Sequence[Reject]) -> None: ...
-
-
-class Ends(Protocol):
-    """Where batches end before they are full (`state.batch_ends.BatchEnds` is one)."""
-
-    def after(self, messages: int) -> int | None: ...
-
-    def add(self, messages: int) -> None: ...
-
-
-class BatchWatch(Protocol):
-    """Who is told what is about to be learned (`learning_failures.LearningFailures` is one)."""
-
-    def begin(self, messages: Sequence[Message]) -> tuple[list[Message], list[Reject]]: ...
-
-    def narrow(self, messages: Sequence[Message], ids: tuple[str | None, ...]) -> None: ...
-
-
 class Intake:
     """Cuts the stream into batches.
 
     A batch is `batch_size` messages, counted before they are decoded, so that where one ends depends on the
     stream alone and a replay after a crash gives the same batches. It is smaller only where the source has
     had nothing more for `linger_s`, and where a replay comes to such an end; larger only by a `growth`.
-    `taken` messages were cut so far, those before a restart included.
+    `taken` messages were cut so far, those before a restart included. With `look_ahead` some of those behind
+    the batch may be polled already: they change nothing.
     """
 
     def __init__(
@@ -68,6 +48,7 @@ class Intake:
         most: Most,
         clock: Callable[[], float],
         growth: BatchGrowth | None = None,
+        look_ahead: LookAhead | None = None,
     ) -> None:
         self.source = source
         self.codec = codec
@@ -81,7 +62,9 @@ class Intake:
         self._clock = clock
         self._ends = ends
         self.growth = growth
+        self._look_ahead = look_ahead
         self._pending: list[Message] = []
+        self._polled: Waiting | None = None  # the next batch, where it was polled ahead
         self.taken = self._last_size = 0
         self._arrived_s = clock()
 
@@ -100,8 +83,24 @@ class Intake:
     @property
     def full(self) -> int:
         """Messages of the next batch, unless the source has no more."""
-        end, size = self._ends.after(self.taken), self._size
-        return size if end is None else min(size, end - self.taken)
+        return self._within(self.taken, self._size)
+
+    @property
+    def holds_batch(self) -> bool:
+        """Whether the next batch is here, whole, without another poll."""
+        return len(self._pending) >= self.full
+
+    def _within(self, taken: int, size: int) -> int:
+        """Of a batch after so many messages, which would have `size` but for an end that is noted."""
+        end = self._ends.after(taken)
+        return size if end is None else min(size, end - taken)
+
+    def _full_after(self, more: int) -> int:
+        """Messages of the batch so many behind the next one; 0 where that is not decided yet."""
+        taken, growth = self.taken + more, self.growth
+        if growth and not growth.is_decided(taken):
+            return 0
+        return self._within(taken, growth.size(taken) if growth else self.batch_size)
 
     @property
     def _size(self) -> int:
@@ -135,18 +134,21 @@ class Intake:
     def cut(self, *, known: Known = NOTHING) -> TakenBatch:
         """The batch that is `ready`. To what is `known` so far it may add until there is
         `most`."""
-        messages, self._pending, size = self._pending, [], self._size
-        one_in = self.pace.one_in
+        messages, size, one_in = self._pending, self._size, self.pace.one_in
         self.taken, self._last_size = self.taken + len(messages), len(messages)
         if len(messages) < size and self._ends.after(self.taken - 1) != self.taken:
             self._ends.add(self.taken)
-        return self._decode(messages, known, one_in)
+        taken = self._decode(messages, known, one_in)
+        self._pending, self._polled = [], self._look_ahead.next() if self._look_ahead else None
+        if self._polled:
+            self._pending, self._arrived_s = list(self._polled.messages), self._clock()
+        return taken
 
     @property
     def idle(self) -> bool:
         """True when the source has had nothing for `linger_s` and says that no message waits (a source that
         lost its broker cannot know), and not a whole batch here: one may wait for a sleep."""
-        if len(self._pending) >= self.full:
+        if self.holds_batch:
             return False
         if self.source.exhausted:
             return True
@@ -160,7 +162,10 @@ class Intake:
 
     def _decode(self, messages: list[Message], known: Known, one_in: int) -> TakenBatch:
         sound, aside = self.failures.begin(messages)
-        batch, rejects = self.codec.decode(sound)
+        polled = self._polled if self._polled and self._polled.is_all_of(messages) else None
+        position = polled.position if polled else self.source.position
+        batch, rejects = (polled and not aside and polled.decoded) or self.codec.decode(sound)
+        self._look(batch)
         sorted_out = self._sort(batch, NameCeiling(known, most=self.most))
         rejects += sorted_out.beyond + aside
         if rejects:
@@ -175,11 +180,18 @@ class Intake:
             refused=tuple(rejects),
             duplicates=len(batch) - len(fresh) - len(sorted_out.beyond) - sorted_out.erased,
             tombstones=sum(map(is_tombstone, sound)) + batch.tombstones,
-            position=self.source.position,
+            position=position,
             erased=sorted_out.erased + sum(map(is_gone, sound)),
             erasures=tuple(sorted_out.erasures),
             one_in=one_in,
         )
+
+    def _look(self, batch: Batch) -> None:
+        if self._look_ahead and len(batch):
+            self._look_ahead.look(
+                batch.inputs, full_after=self._full_after, source=self.source, codec=self.codec,
+                failures=self.failures,
+            )  # fmt: skip
 
     def _sort(self, batch: Batch, ceiling: NameCeiling) -> _Sorted:
         """The id of a reject is not remembered: it may be sent again."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from streamlearner.daemon.intake import RejectWriter
+from streamlearner.daemon.intake_contracts import RejectWriter
 from streamlearner.stream import Message, Reject
 
 KEPT = 5

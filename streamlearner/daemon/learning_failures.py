@@ -89,6 +89,15 @@ class LearningFailures:
         self._note(fresh)
         return fresh, rejects
 
+    def ahead(self, messages: Sequence[Message]) -> bool:
+        """Before these are worked on, too, which are to be learned after those begun. False, and they are to
+        wait, where a run may have died of one of them, or of any that is not set aside."""
+        undecided = any(not each.detail for each in self._known.values())
+        if undecided or any(_name(message) in self._known for message in messages):
+            return False
+        self._note([*self._learning.values(), *messages])
+        return True
+
     def narrow(self, messages: Sequence[Message], ids: tuple[str | None, ...]) -> None:
         """Of those only these are learned; `ids` are what their producers call them."""
         self._ids = ids

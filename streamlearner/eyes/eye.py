@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamlearner.errors import ConfigError
+from streamlearner.eyes.ahead import SeenAhead
+from streamlearner.eyes.pooling import pooled
 
 AT_ONCE = 256
 """Images in one forward pass, at most: bounds the memory of a large batch."""
@@ -72,12 +74,21 @@ class Eye:
         self.input_shape: tuple[int, ...] = ()
         self.ordered, self.places = ordered, places
         self.features = self._tried()
+        self.ahead = SeenAhead(self._see_alike, least=AT_LEAST) if device == "cpu" else None
 
     def see(self, images: Tensor, *, alike: bool = False) -> Tensor:
         """Raw images [n, C, H, W] uint8, C 1 or 3, as features [n, d] float32. With `alike` an image gives
         the same bits in a batch of any size, on the CPU, as sums need that are to be exact: small batches
-        are filled up."""
-        least = AT_LEAST if alike else 0
+        are filled up, or were seen `ahead`. That is for the thread that learns."""
+        if not alike:
+            return self._see_all(images, least=0)
+        known = self.ahead.take(images) if self.ahead else None
+        return self._see_alike(images) if known is None else known
+
+    def _see_alike(self, images: Tensor) -> Tensor:
+        return self._see_all(images, least=AT_LEAST)
+
+    def _see_all(self, images: Tensor, *, least: int) -> Tensor:
         with torch.inference_mode():
             parts = [self._see(filled(part, least))[: len(part)] for part in torch.split(images, AT_ONCE)]
         return torch.cat(parts).clone()  # a tensor of inference mode could not be learned from
@@ -180,41 +191,6 @@ def resizing(before: int, after: int) -> Tensor:
     each = torch.eye(before, dtype=torch.float64)[None, None]
     found = F.interpolate(each, size=[after, before], mode="bicubic", antialias=True)
     return found[0, 0].to(torch.float32)
-
-
-def averaging(before: int, after: int) -> Tensor:
-    """The matrix [after, before] of means over so many parts of a side, as equal as can be."""
-    found = torch.zeros(after, before)
-    for part in range(after):
-        start, end = part * before // after, -(-(part + 1) * before // after)
-        found[part, start:end] = 1 / (end - start)
-    return found
-
-
-def pooled(made: object, *, places: int = 1) -> Tensor:
-    """[n, d], or [n, d * places * places], of what a network gives. Raises `ConfigError`."""
-    if isinstance(made, Tensor) and made.ndim == 4 and 1 < places <= min(made.shape[2:]):
-        down, across = (averaging(side, places).to(made.device) for side in made.shape[2:])
-        return (down @ made.to(torch.float32) @ across.T).flatten(1)
-    if places > 1:
-        raise ConfigError(_too_many(made, places))
-    if isinstance(made, Tensor) and made.ndim == 4:
-        return made.mean((2, 3), dtype=torch.float32)
-    if isinstance(made, Tensor) and made.ndim == 3:
-        return made.mean(1, dtype=torch.float32)
-    if isinstance(made, Tensor) and made.ndim == 2:
-        return made
-    found = f"a tensor {list(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
-    expected = "features [n, d], maps [n, d, h, w] or tokens [n, t, d]"
-    raise ConfigError(f"an eye gave {found}; expected {expected} (eye.layer cuts the network there)")
-
-
-def _too_many(made: object, places: int) -> str:
-    found = f"{list(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
-    return (
-        f"eye.places is {places}, but the eye gives {found}: expected maps [n, d, h, w] of at least as many "
-        "places a side (eye.layer cuts the network where it has them)"
-    )
 
 
 def digest_of(network: nn.Module, *, sight: Sight, layer: str | None, places: int = 1) -> str:

@@ -13,7 +13,13 @@ import torch
 from streamlearner.bench import runner
 from streamlearner.bench.assembly import build_fixture
 from streamlearner.bench.catalogue import EXPERIMENTS
-from streamlearner.bench.experiments import eye_throughput, eyes, eyes_at_224, eyes_elsewhere
+from streamlearner.bench.experiments import (
+    eye_small_batches,
+    eye_throughput,
+    eyes,
+    eyes_at_224,
+    eyes_elsewhere,
+)
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Fixture
 from streamlearner.bench.kit.results import Result, Row
@@ -78,6 +84,8 @@ def test_every_arm_learns(arm: str, fixture: Fixture, monkeypatch: pytest.Monkey
     assert rows["accuracy"].value > 0.3
     assert rows["task_incremental_accuracy"].value >= rows["accuracy"].value
     assert rows["first_task_forgotten"].value <= rows["first_task_after"].value
+    assert rows["first_task_forgotten"].value <= rows["first_task_forgetting"].value <= 1
+    assert rows["class_incremental_forgetting"].value >= -1 <= rows["task_incremental_forgetting"].value
     assert budget == 0 or 0 < held <= budget
 
 
@@ -155,3 +163,15 @@ def test_throughput_is_counted_in_seconds_of_the_processor(
     assert rows["examples_per_cpu_s"] > 0
     assert ("ratio_to_eye" in rows) == (arm == "eye")
     assert rows.get("ratio_to_eye", 0.1) < 1.1
+
+
+def test_small_batches_are_measured_beside_the_eye_alone(
+    fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eye_small_batches, "EYE", EYE)
+    monkeypatch.setattr(eye_small_batches, "LARGE", 20)
+    trial = Trial("eye_in_tens", 245_760, 0)
+    found = list(eye_small_batches.EYE_SMALL_BATCHES.run(trial, fixture=fixture, scope=SCOPE))
+    rows = {row.metric: row.value for row in found}
+    assert rows["examples_per_cpu_s"] > 0
+    assert rows["ratio_to_eye_in_hundreds"] > 0 and rows["ratio_to_eye"] > 0

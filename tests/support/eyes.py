@@ -66,3 +66,43 @@ def no_module() -> str:
 
 def broken() -> nn.Module:
     raise RuntimeError("no weights here")
+
+
+class Sociable(nn.Module):
+    """Gives an image features that depend on how many others are seen with it, however many."""
+
+    input_size, mean, deviation = 16, 0.0, 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = tiny()
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.network(images) * (1 + len(images) * 1e-3)
+        return found
+
+
+class Counted(Fickle):
+    """Counts its passes."""
+
+    passes = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        Counted.passes += 1
+        return super().forward(images)
+
+
+class Squeamish(nn.Module):
+    """Ends at an image that is white all over."""
+
+    input_size = 16
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = tiny()
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > 2 and bool((images.flatten(1).amin(1) > 2).any()):
+            raise RuntimeError("too bright")
+        found: Tensor = self.network(images)
+        return found

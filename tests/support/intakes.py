@@ -8,6 +8,7 @@ import numpy as np
 
 from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.intake import Intake, TakenBatch
+from streamlearner.daemon.look_ahead import LookAhead
 from streamlearner.daemon.name_ceiling import Most
 from streamlearner.decoding.codec import Codec, encode_raw
 from streamlearner.stream import Message, Reject
@@ -30,6 +31,9 @@ class Unwatched:
 
     def begin(self, messages: Sequence[Message]) -> tuple[list[Message], list[Reject]]:
         return list(messages), []
+
+    def ahead(self, messages: Sequence[Message]) -> bool:
+        return True
 
     def narrow(self, messages: Sequence[Message], ids: tuple[str | None, ...]) -> None: ...
 
@@ -94,6 +98,7 @@ def an_intake(
     max_classes: int = 10_000,
     max_tasks: int = 10_000,
     uses_tasks: bool = True,
+    look_ahead: LookAhead | None = None,
 ) -> Intake:
     source.open(None)
     return Intake(
@@ -108,6 +113,7 @@ def an_intake(
         erased_ids=erased_ids,
         most=Most(max_classes, max_tasks, uses_tasks=uses_tasks),
         clock=clock or Clock(),
+        look_ahead=look_ahead,
     )
 
 

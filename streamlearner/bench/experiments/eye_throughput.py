@@ -86,7 +86,7 @@ def of_eye(fixture: Fixture, *, turns: int, seed: int, images: int) -> dict[str,
         for number in range(turns):
             part = torch.from_numpy(shown[number * images : (number + 1) * images].copy())
             ours = turn(images)
-            alone = cpu_seconds_of(partial(_see, eye, part))
+            alone = cpu_seconds_of(partial(see_all, eye, part, batch=EYE_BATCH))
             speeds.append(images / ours)
             ratios.append(alone / ours)
     return {
@@ -95,8 +95,8 @@ def of_eye(fixture: Fixture, *, turns: int, seed: int, images: int) -> dict[str,
     }
 
 
-def _see(eye: Any, images: Tensor) -> None:
-    for part in torch.split(images, EYE_BATCH):
+def see_all(eye: Any, images: Tensor, *, batch: int) -> None:
+    for part in torch.split(images, batch):
         eye.see(part)
 
 

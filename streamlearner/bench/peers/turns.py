@@ -62,7 +62,7 @@ class TurnSource(Source):
 def run_turn(daemon: Any, source: TurnSource) -> None:
     """The daemon's loop until the source has nothing left for this turn."""
     source.taken = []
-    while source.left:
+    while source.left or daemon.state.intake.holds_batch:
         source.taken.append(wake(daemon))
         daemon.consolidate()
         daemon.requests.run_pending(daemon)
