@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -30,6 +30,11 @@ class Pace(TypedDict):
     without_steps: int
 
 
+class InputKind(TypedDict):
+    shape: list[int]
+    dtype: Literal["uint8", "float32"]
+
+
 @shown(
     {
         "ready": True,
@@ -43,6 +48,7 @@ class Pace(TypedDict):
             "erased": 0,
         },
         "messages": 1757,
+        "input": {"shape": [8, 8], "dtype": "uint8"},
         "erased_ids": {"held": 0, "most": 100000},
         "rejects": {},
         "position": {"segment": 0, "offset": 1757},
@@ -73,6 +79,7 @@ class StatusDocument(TypedDict):
     ready: bool
     examples: Counts
     messages: int
+    input: InputKind | None
     erased_ids: dict[str, int]
     rejects: dict[str, int]
     position: Any

@@ -22,6 +22,7 @@ from streamlearner.config.loading import Config
 from streamlearner.daemon.memory_document import memory_document
 from streamlearner.daemon.reports import answered_document, retention_document
 from streamlearner.decoding.codec import REASONS
+from streamlearner.decoding.shapes import shown_kind
 from streamlearner.errors import StreamlearnerError
 from streamlearner.replicas.following import warm
 from streamlearner.replicas.port import NOTHING, ReplicaPort
@@ -126,6 +127,7 @@ class _Port(ReplicaPort):
             state.learner, budget_bits=self._config.memory.budget_bits, predictions=self._predictions
         )
         self._known = {"ready": True, "model_version": model_version, "route": state.learner.method.route}
+        self._known |= {"input": shown_kind(state.learner.input_shape)}
         self.version = version
 
     def status(self) -> dict[str, Any]:

@@ -94,16 +94,16 @@ class AsyncClient:
         return await self.send(calls.MEMORY)
 
     async def recollections(
-        self, *, per_class: int = 8, label: str | int | None = None, lists: bool = False
+        self, *, per_class: int = 8, label: Label | None = None, lists: bool = False
     ) -> models.RecollectionsDocument:
         """Inputs decoded from the memory, by class: as `predict` takes them, or nested `lists`."""
         return await self.send(calls.recollections(per_class, label=label, form="lists" if lists else "json"))
 
-    async def recollections_picture(self, *, per_class: int = 8) -> bytes:
+    async def recollections_picture(self, *, per_class: int = 8, label: Label | None = None) -> bytes:
         """The same as one PNG."""
-        return await self.send(calls.recollections_picture(per_class))
+        return await self.send(calls.recollections_picture(per_class, label=label))
 
-    async def exam(self, count: int = 16, *, label: str | None = None) -> models.ExamDocument:
+    async def exam(self, count: int = 16, *, label: Label | None = None) -> models.ExamDocument:
         """Examples of the exam, of one class or all, and what the model that answers now says of each."""
         return await self.send(calls.exam(count, label=label))
 

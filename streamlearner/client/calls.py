@@ -61,6 +61,11 @@ def _text_of(label: Label) -> str:
     return json.dumps(dict(label)) if isinstance(label, Mapping) else str(label)
 
 
+def _of_class(label: Label | None) -> dict[str, str | int]:
+    """Of a class of a factor, its JSON."""
+    return {} if label is None else {"label": _text_of(label)}
+
+
 def post(path: str, body: Any, *, repeatable: bool = False) -> Call[Any]:
     """The JSON that answers a body."""
     return Call("POST", path, _json, body=body, repeatable=repeatable)
@@ -125,8 +130,8 @@ def erase_all(*, label: Label | None = None, task: str | int | None = None) -> C
     return Call("DELETE", "/v1/examples", _json, params=params)
 
 
-def recollections_picture(per_class: int) -> Call[bytes]:
-    params: dict[str, str | int] = {"format": "png", "per_class": per_class}
+def recollections_picture(per_class: int, *, label: Label | None) -> Call[bytes]:
+    params: dict[str, str | int] = {"format": "png", "per_class": per_class, **_of_class(label)}
     return Call("GET", "/v1/recollections", _bytes, params=params, repeatable=True)
 
 
@@ -140,12 +145,8 @@ def _readiness(answer: httpx.Response) -> models.Ready:
     return {"ready": found["ready"], "reasons": found["reasons"]}
 
 
-def recollections(
-    per_class: int, *, label: str | int | None, form: str
-) -> Call[models.RecollectionsDocument]:
-    params: dict[str, str | int] = {"format": form, "per_class": per_class}
-    if label is not None:
-        params["label"] = str(label)
+def recollections(per_class: int, *, label: Label | None, form: str) -> Call[models.RecollectionsDocument]:
+    params: dict[str, str | int] = {"format": form, "per_class": per_class, **_of_class(label)}
     return Call("GET", "/v1/recollections", _json, params=params, repeatable=True)
 
 
@@ -153,10 +154,8 @@ def questions(count: int) -> Call[models.QuestionsDocument]:
     return Call("GET", "/v1/questions", _json, params={"n": count}, repeatable=True)
 
 
-def exam(count: int, *, label: str | None) -> Call[models.ExamDocument]:
-    params: dict[str, str | int] = {"most": count}
-    if label is not None:
-        params["label"] = label
+def exam(count: int, *, label: Label | None) -> Call[models.ExamDocument]:
+    params: dict[str, str | int] = {"most": count, **_of_class(label)}
     return Call("GET", "/v1/exam", _json, params=params, repeatable=True)
 
 

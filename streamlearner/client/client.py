@@ -100,16 +100,16 @@ class Client:
         return self.send(calls.MEMORY)
 
     def recollections(
-        self, *, per_class: int = 8, label: str | int | None = None, lists: bool = False
+        self, *, per_class: int = 8, label: Label | None = None, lists: bool = False
     ) -> models.RecollectionsDocument:
         """Inputs decoded from the memory, by class: as `predict` takes them, or nested `lists`."""
         return self.send(calls.recollections(per_class, label=label, form="lists" if lists else "json"))
 
-    def recollections_picture(self, *, per_class: int = 8) -> bytes:
+    def recollections_picture(self, *, per_class: int = 8, label: Label | None = None) -> bytes:
         """The same as one PNG."""
-        return self.send(calls.recollections_picture(per_class))
+        return self.send(calls.recollections_picture(per_class, label=label))
 
-    def exam(self, count: int = 16, *, label: str | None = None) -> models.ExamDocument:
+    def exam(self, count: int = 16, *, label: Label | None = None) -> models.ExamDocument:
         """Examples of the exam, of one class or all, and what the model that answers now says of each."""
         return self.send(calls.exam(count, label=label))
 

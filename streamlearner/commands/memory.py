@@ -42,7 +42,12 @@ def memory(
 
 def bits(answer: MemoryDocument) -> Table:
     """A line for each store, with its budget where it has one, and for the parameters of each module."""
-    budgets = {"recollections": answer["budget_bits"], "exam": answer["exam_budget_bits"]}
+    budgets: dict[str, int | None] = {
+        "recollections": answer["budget_bits"],
+        "exam": answer["exam_budget_bits"],
+        "dream": answer.get("dream_budget_bits"),
+        "predictions": answer.get("predictions_budget_bits"),
+    }
     table = Table("what", "bits", "of at most", box=None, header_style="dim", padding=(0, 2, 0, 0))
     for name, count in answer["stored_bits"].items():
         budget = budgets.get(name)

@@ -24,19 +24,21 @@ def recollections(
         Path | None, typer.Option("--out", help="A PNG file: a row of pictures for each class.")
     ] = None,
     per_class: Annotated[int, typer.Option(min=1, max=64, help="Of each class, at most.")] = 8,
-    label: Annotated[str | None, typer.Option(help="Only of this class; not with --out.")] = None,
+    label: Annotated[str | None, typer.Option(help="Only of this class.")] = None,
     address: AddressOption = ADDRESS,
     token: TokenOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Decodes inputs from a running daemon's memory: into a picture, or as JSON."""
-    if out is not None and (as_json or label is not None):
-        raise typer.BadParameter("--out is a picture of all classes; expected it without --json and --label")
+    if out is not None and as_json:
+        raise typer.BadParameter("--out is a picture; expected it without --json")
     client = connect(address, token, token_file)
     if out is not None:
-        save(client.recollections_picture(per_class=per_class), out)
-        typer.echo(f"wrote {out}: up to {per_class} recollections of each class")
+        save(client.recollections_picture(per_class=per_class, label=label), out)
+        typer.echo(
+            f"wrote {out}: up to {per_class} recollections of {'each class' if label is None else label}"
+        )
         return
     answer = client.recollections(per_class=per_class, label=label)
     if as_json:

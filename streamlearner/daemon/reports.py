@@ -10,6 +10,7 @@ from streamlearner.daemon.persistence import Persistence
 from streamlearner.daemon.requests import StatusDocuments
 from streamlearner.daemon.state import DaemonState
 from streamlearner.decoding.label_space import LabelSpace
+from streamlearner.decoding.shapes import shown_kind
 from streamlearner.evaluation.retention import by_age
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.served_accuracy import ServedAccuracy
@@ -53,6 +54,7 @@ def status_document(
         "ready": learner is not None and learner.method.classes > 0,
         "examples": _examples(state),
         "messages": state.tally.messages,
+        "input": None if state.schema is None else shown_kind(state.schema.shape),
         "erased_ids": {"held": len(state.erased), "most": state.erased.window},
         "rejects": dict(state.tally.reasons),
         "position": state.position,

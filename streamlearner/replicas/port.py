@@ -9,6 +9,7 @@ from torch import Tensor
 
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.decoding.labels import ClassName
+from streamlearner.decoding.shapes import shown_kind
 from streamlearner.replicas.following import Followed, Follower
 from streamlearner.serving import Conflict, IngestExamples, Receipt
 from streamlearner.serving.daemon_port import ExamSample
@@ -18,6 +19,7 @@ NOTHING: dict[str, Any] = {
         ("learned", "withheld", "rejected", "duplicate", "tombstone", "erased", "erasure"), 0
     ),
     "messages": 0,
+    "input": None,
     "rejects": {},
     "position": None,
     "lag": {},
@@ -60,6 +62,7 @@ class ReplicaPort:
         return {
             **NOTHING,
             "ready": now is not None,
+            "input": shown_kind(now.predictor.input_shape) if now else None,
             "connected": self.failure is None,
             "model_version": now.card.model_version if now else "0",
             "method": now.card.method if now else "",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from torch import Tensor
 
 from streamlearner.decoding.labels import ClassName, class_text, in_json
+from streamlearner.decoding.shapes import written
 from streamlearner.serving.daemon_port import DaemonPort
 from streamlearner.serving.parameters import Parameter
 from streamlearner.serving.problems import Json, Problem, busy
@@ -77,16 +78,17 @@ def _picture(found: list[tuple[ClassName, Tensor]], *, columns: int) -> Response
     return Response(draw_sheet(found, columns=columns), media_type="image/png")
 
 
-def _channels_last(one: Tensor) -> Tensor:
-    """[C, H, W] to [H, W, C], as requests write inputs; [d] stays."""
-    return one.permute(1, 2, 0).contiguous() if one.dim() == 3 else one.contiguous()
+def _as_written(one: Tensor) -> Tensor:
+    """[C, H, W] to [H, W, C], or [H, W] of one channel, as shapes are told everywhere; [d] stays."""
+    shape = written(one.shape)
+    return (one.permute(1, 2, 0) if one.dim() == 3 else one).contiguous().reshape(shape)
 
 
 def as_base64(one: Tensor) -> dict[str, Any]:
-    array = _channels_last(one).numpy()
+    array = _as_written(one).numpy()
     encoded = base64.b64encode(array.tobytes()).decode("ascii")
     return {"b64": encoded, "shape": list(array.shape), "dtype": str(array.dtype)}
 
 
 def _nested(one: Tensor) -> Any:
-    return _channels_last(one).tolist()
+    return _as_written(one).tolist()

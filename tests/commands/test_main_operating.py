@@ -17,7 +17,8 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 Ended = Callable[..., tuple[int, str, str]]
 
 MEMORY: dict[str, Any] = {
-    "budget_bits": 32768, "exam_budget_bits": 65536, "stored_bits": {"recollections": 32640, "exam": 39424},
+    "budget_bits": 32768, "exam_budget_bits": 65536, "predictions_budget_bits": 2048,
+    "stored_bits": {"recollections": 32640, "exam": 39424, "predictions": 1024},
     "parameter_bits": {"hippocampus": 2131264}, "recollections": 240,
     "recollections_by_class": {"[red]cat": 200, "dog": 40}, "seen": 1680,
 }  # fmt: skip
@@ -73,6 +74,7 @@ def test_memory_shows_bits_beside_their_budgets_and_what_is_held_of_each_class(
     lines = [line.split() for line in ended("memory")[1].splitlines()]
     assert ["recollections", "32,640", "32,768"] in lines
     assert ["exam", "39,424", "65,536"] in lines
+    assert ["predictions", "1,024", "2,048"] in lines
     assert ["parameters", "of", "hippocampus", "2,131,264"] in lines
     assert lines.index(["[red]cat", "200"]) < lines.index(["dog", "40"])
     assert json.loads(ended("memory", "--json")[1]) == MEMORY
@@ -90,6 +92,18 @@ def test_recollections_of_one_class_are_given_as_json(daemon: CannedDaemon, ende
     daemon.will_answer("/v1/recollections?format=json&per_class=8&label=cat", found)
     assert json.loads(ended("recollections", "--label", "cat", "--json")[1]) == found
     assert '"cat": 2' in ended("recollections", "--label", "cat")[1]
+
+
+def test_recollections_of_one_class_are_a_picture_too(
+    daemon: CannedDaemon, ended: Ended, tmp_path: Path
+) -> None:
+    daemon.will_answer("/v1/recollections?format=png&per_class=8&label=cat", b"\x89PNG")
+    code, out, _ = ended("recollections", "--label", "cat", "--out", "cat.png")
+    assert (code, (tmp_path / "cat.png").read_bytes(), out.strip().endswith("of cat")) == (
+        0,
+        b"\x89PNG",
+        True,
+    )
 
 
 def test_a_picture_that_cannot_be_written_or_is_asked_for_as_json_is_refused(

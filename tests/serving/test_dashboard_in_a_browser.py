@@ -152,8 +152,29 @@ def test_what_is_behind_the_figures_is_reached_by_keyboard(
     picture = Image.fromarray(np.kron(load_digits().images[0] * 15, np.ones((20, 20))).astype("uint8"))
     picture.convert("RGB").save(tmp_path / "zero.png")
     window.type("#file", str(tmp_path / "zero.png"))
-    window.until(lambda: "Seen as on the left (8 × 8 × 1)" in window.text("#tried"))
+    window.until(lambda: "Seen as on the left (8 × 8)" in window.text("#tried"))
     assert window.count("#answers li") > 1
+
+
+def test_a_picture_is_tried_also_where_no_picture_is_remembered(window: Browser, tmp_path: Path) -> None:
+    settings = QUICK | {"method": {"name": "streaming_statistics"}}
+    process = DaemonProcess(tmp_path, settings).start()
+    try:
+        process.wait_until(lambda status: True)
+        bundle = load_digits()
+        examples = [
+            {"input": image.round().astype(int).tolist(), "label": int(label)}
+            for image, label in zip(bundle.images[:60], bundle.target[:60], strict=True)
+        ]
+        process.ask("/v1/examples", {"examples": examples})
+        process.wait_until(lambda status: status["input"] == {"shape": [8, 8], "dtype": "uint8"})
+        Image.fromarray(bundle.images[0].astype("uint8")).save(tmp_path / "zero.png")
+        window.open(address(process))
+        window.until(lambda: window.text("#state") == "ready")
+        window.type("#file", str(tmp_path / "zero.png"))
+        window.until(lambda: "Seen as on the left (8 × 8)" in window.text("#tried"))
+    finally:
+        process.close()
 
 
 def test_a_stream_of_feature_vectors_shows_means_and_spreads_and_no_error(

@@ -15,7 +15,7 @@ def test_examples_of_a_class_come_with_what_is_answered(client: InProcess) -> No
         ("zero", "zero", True), ("zero", 2, False)
     ]  # fmt: skip
     shown = found["examples"][1]["input"]
-    assert (shown["shape"], shown["dtype"]) == ([4, 4, 1], "uint8")
+    assert (shown["shape"], shown["dtype"]) == ([4, 4], "uint8")
     assert base64.b64decode(shown["b64"]) == bytes([2] * 16)
     assert 0.0 < found["examples"][0]["probability"] <= 1.0
     assert client.post("/v1/predict", json={"inputs": [shown]}).json()["predictions"][0]["label"] == 2

@@ -10,7 +10,6 @@ const MOST_ROWS = 100,
   SEEN_LATELY = 1000;
 let byClass = {},
   lastSeen = {};
-export let inputShape = null;
 
 const order = () =>
   $("order").value === "name"
@@ -146,7 +145,6 @@ export async function gallery() {
   $("gallery-empty").hidden = found.length > 0;
   const classes = found.map(({ label, inputs }) => ({ name: named(label), inputs: inputs.map(decoded) }));
   classes.sort((a, b) => order()([a.name, byClass[a.name] ?? 2], [b.name, byClass[b.name] ?? 2]));
-  if (classes.length) inputShape = classes[0].inputs[0].shape;
   const profiles = classes.map(({ inputs }) =>
     inputs[0].isPicture ? null : spread(inputs.map(({ values }) => values)),
   );
@@ -178,7 +176,7 @@ export async function gallery() {
   show(
     "gallery-note",
     classes.length && profiles[0]
-      ? "means and spreads of the " + inputShape[0] + " features of up to " + SHOWN + ", decoded from memory"
+      ? "means and spreads of the " + classes[0].inputs[0].shape[0] + " features of up to " + SHOWN + ", decoded from memory"
       : "decoded from memory",
   );
 }

@@ -5,13 +5,13 @@ export function decoded({ b64, shape, dtype }) {
   const bytes = Uint8Array.from(atob(b64), (letter) => letter.charCodeAt(0));
   return {
     shape,
-    isPicture: shape.length === 3,
+    isPicture: shape.length > 1,
     values: dtype === "uint8" ? bytes : new Float32Array(bytes.buffer),
   };
 }
 
-/* [height, width, channels]: three channels are colours, of any other number the first is shown */
-export function picture({ shape: [height, width, channels], values }, { side } = {}) {
+/* [height, width], or with channels: three are colours, of any other number the first is shown */
+export function picture({ shape: [height, width, channels = 1], values }, { side } = {}) {
   const canvas = make("canvas", { width, height }),
     context = canvas.getContext("2d"),
     image = context.createImageData(width, height);

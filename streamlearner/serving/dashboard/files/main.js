@@ -5,8 +5,8 @@ import { $, show } from "./format.js";
 import * as history from "./history.js";
 import * as rejects from "./rejects.js";
 import * as tiles from "./tiles.js";
+import * as tryIt from "./try.js";
 import * as versions from "./versions.js";
-import "./try.js";
 
 const POLL_S = 1.5,
   SEEN_S = 12;
@@ -26,6 +26,7 @@ async function figures() {
   );
   counts = status.rejects || {};
   tiles.status(status);
+  tryIt.status(status);
   tiles.retention(retention);
   tiles.memory(memory);
   classes.retention(retention);

@@ -1,13 +1,16 @@
 /* A picture that is dropped, or numbers, and what the model says of it. */
 import { act } from "./api.js";
-import { inputShape } from "./classes.js";
 import { $, bars, known, named, percent, show } from "./format.js";
 import { picture } from "./inputs.js";
 
 const MOST_ANSWERS = 6;
 
+/* of the stream, not of what is remembered: with an eye that is features */
+let inputShape = null;
+export const status = ({ input }) => (inputShape = input ? input.shape : null);
+
 /* the picture in the shape that the stream has */
-async function fitted(file, [height, width, channels]) {
+async function fitted(file, [height, width, channels = 1]) {
   const bitmap = await createImageBitmap(file, {
     resizeWidth: width,
     resizeHeight: height,
@@ -78,7 +81,7 @@ async function tried(work) {
 const dropped = (file) =>
   tried(async () => {
     if (!inputShape) throw new Error("Nothing was learned yet: of which size pictures are is not known.");
-    if (inputShape.length !== 3)
+    if (inputShape.length === 1)
       throw new Error("This stream is of feature vectors: give " + inputShape[0] + " numbers.");
     const one = await fitted(file, inputShape);
     $("seen").replaceChildren(picture(one, { side: 140 }));
