@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from streamlearner.cluster.layout import LEARNERS, LEASE, REPLICAS, WANTED
 from streamlearner.cluster.status import status_document
 from streamlearner.cluster.store import Store
 from tests.support.daemon_process import free_port
+from tests.support.processes import begun_by_this
 
 CPUS = 8
 """Of a node: two nodes must hold all that runs, while a third is down."""
@@ -125,11 +127,30 @@ def _tried(start: Callable[[], Any]) -> Any:
     """On a busy machine a node may end before all of it is there, as Ray waits 30 s for a raylet, and a
     raylet 15 s for its agents, come what may: then another one is tried."""
     for left in reversed(range(STARTS)):
+        before = set(begun_by_this())
         try:
-            return start()
-        except Exception:  # Ray raises no other
+            with _light():
+                return start()
+        except Exception:  # Ray raises no other, and leaves what it had started
+            for pid in set(begun_by_this()) - before:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             if not left:
                 raise
+
+
+@contextmanager
+def _light() -> Iterator[None]:
+    """Agents as those of a Ray without the extra `default`, which serve no HTTP: what they import otherwise
+    takes seconds of a core, for each node, and nothing here asks them."""
+    from ray._private import utils
+
+    before = utils.get_dashboard_dependency_error
+    utils.get_dashboard_dependency_error = lambda: ImportError("no dashboard is wanted")
+    try:
+        yield
+    finally:
+        utils.get_dashboard_dependency_error = before
 
 
 def _ports() -> dict[str, Any]:
