@@ -10,6 +10,7 @@ import pytest
 from torch import Tensor
 
 from streamlearner.connectors.memory import MemorySource
+from streamlearner.daemon.batch_growth import BatchGrowth, steps_between
 from streamlearner.daemon.look_ahead import LookAhead
 from streamlearner.decoding.codec import Codec, encode_raw
 from streamlearner.stream import Message
@@ -54,6 +55,26 @@ def test_batches_and_positions_are_as_if_nothing_had_been_polled_behind(drops: l
     assert (held, positions) == (ahead, after)
     assert positions[-1] == {"index": len(messages)}
     assert not shown or max(shown) > BATCH - 2 or drops != [100]
+
+
+class NothingNoted:
+    """Every pace is decided now."""
+
+    def at(self, messages: int) -> None:
+        return None
+
+    def add(self, decided: object) -> None: ...
+
+
+def test_batches_that_follow_the_lag_are_as_large_as_if_nothing_had_been_polled_behind() -> None:
+    sizes = []
+    for wants in (None, 9, 50):
+        sight = wants and LookAhead(Greedy(wants))
+        intake = an_intake(Dripping([message(n) for n in range(2_000)], drops=[7]), look_ahead=sight or None)
+        intake.growth = BatchGrowth(steps_between(BATCH, 4 * BATCH), noted=NothingNoted())
+        sizes.append([(batch.messages, batch.position) for batch in everything(intake)])
+    assert sizes[0] == sizes[1] == sizes[2]
+    assert {size for size, _ in sizes[0]} >= {BATCH, 2 * BATCH, 4 * BATCH}
 
 
 def test_as_many_batches_are_shown_together_as_were_wanted() -> None:
