@@ -44,7 +44,7 @@ def test_an_eye_sees_a_data_set_once(fixture: Fixture) -> None:
     eye = fixture.build_eye(EYE)
 
     class Counted:
-        digest = eye.digest
+        digest, half_precision = eye.digest, False
 
         @staticmethod
         def see(images: torch.Tensor) -> torch.Tensor:
@@ -67,6 +67,12 @@ def test_another_eye_has_features_of_its_own(fixture: Fixture) -> None:
         for settings in (EYE, EYE | {"eye.input_size": 20})
     )
     assert one.shape == other.shape and not np.allclose(one, other, atol=1e-2)
+
+
+def test_what_is_seen_in_half_precision_is_kept_apart(fixture: Fixture) -> None:
+    for precision in ("fp32", "bf16"):
+        seen(fixture, EYE | {"precision": precision}, data="CIFAR100", train=False, most=None)
+    assert len({path.parent for path in cache_folder().rglob("*.parquet")}) == 2
 
 
 @pytest.mark.parametrize("arm", [*eyes.OURS, *eyes.here(), *feature_arms.UNBOUNDED])

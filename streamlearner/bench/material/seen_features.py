@@ -29,7 +29,8 @@ def seen(fixture: Fixture, eye: Settings, *, data: str, train: bool, most: int |
     """The training or test half of a data set, with features [n, d] float32 in place of its images."""
     dataset = fixture.load_dataset(data, train, most)
     network = fixture.build_eye(eye)
-    folder = cache_folder() / "eyes" / network.digest[:16] / f"{data}-{'train' if train else 'test'}"
+    eyes = f"{network.digest[:16]}{'-bf16' if network.half_precision else ''}"  # rounds otherwise
+    folder = cache_folder() / "eyes" / eyes / f"{data}-{'train' if train else 'test'}"
     name = "part" if most is None else f"first-{most}"
     parts = [
         _part(folder / f"{name}-{start:06d}.parquet", network, images) for start, images in _parts(dataset)
