@@ -194,15 +194,13 @@ class Predictor:
 
     def _choose(self, scores: Tensor, classes: Sequence[int], probabilities: bool) -> list[Choice]:
         """The best of these classes, whose scores [n, m] these are."""
-        names = [self._name(index) for index in classes]
         best = scores.max(dim=1)
-        rows = (
-            [dict(zip(names, row, strict=True)) for row in scores.tolist()]
-            if probabilities
-            else [None] * len(scores)
-        )
+        rows: Sequence[dict[Label, float] | None] = [None] * len(scores)
+        if probabilities:
+            names = [self._name(index) for index in classes]
+            rows = [dict(zip(names, row, strict=True)) for row in scores.tolist()]
         return [
-            Choice(names[place], value, row)
+            Choice(self._name(classes[place]), value, row)
             for place, value, row in zip(best.indices.tolist(), best.values.tolist(), rows, strict=True)
         ]
 

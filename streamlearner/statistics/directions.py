@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from streamlearner.statistics.averaging import averaged, averaging, side_within
+from streamlearner.statistics.averaging import averaged, averages, averaging, side_within
 from streamlearner.statistics.class_sums import HIGHEST
 from streamlearner.statistics.rule import (
     LEVELS,
@@ -144,8 +144,9 @@ class Directions(nn.Module):
         numbers[:, own_places] = own[:, self._own[: len(own_places)]]
         features = seen @ self._matrix[:, : len(random_places)] + self._offset[: len(random_places)]
         numbers[:, random_places] = np.maximum(features, 0.0) * STEPS_PER_DEVIATION
-        numbers += TIE
-        return torch.from_numpy(np.clip(np.rint(numbers), -HIGHEST, HIGHEST).astype(np.int8))
+        np.rint(np.add(numbers, TIE, out=numbers), out=numbers)
+        np.minimum(np.maximum(numbers, -HIGHEST, out=numbers), HIGHEST, out=numbers)
+        return torch.from_numpy(numbers.astype(np.int8))
 
     def rule(self, count: int) -> Rule:
         """The first `count` of them, as they are now."""
@@ -211,9 +212,10 @@ class Directions(nn.Module):
 
     def _of_images(self, inputs: Tensor) -> tuple[Floats, Floats]:
         side = side_within(self.input_shape, PROJECTED)
-        light = averaged(inputs.double(), side).flatten(1).numpy() / 255.0
-        mean, spread = light.mean(1, keepdims=True), light.std(1, keepdims=True)
-        return light @ self._pooling * LEVELS, (light - mean) / (spread + 1e-3)
+        light = averages(inputs, side) / 255.0
+        away = light - light.mean(1, keepdims=True)
+        away /= np.sqrt(np.square(away).mean(1, keepdims=True)) + 1e-3
+        return light @ self._pooling * LEVELS, away
 
 
 def _values_and_pooling(shape: tuple[int, ...], most: int) -> tuple[int, Floats]:
