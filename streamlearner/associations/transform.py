@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamlearner.associations.coefficients import SeparableTransform, candidate_count
 from streamlearner.associations.longer_codes import LongerCodes
-from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
+from streamlearner.associations.quantiser import cells_of, fitted, iterate_lloyd, levels_of
 from streamlearner.networks.outliers import outgrown, without_outliers
 
 _COSINES_PER_BIT = 4  # of CIFAR-100, 107 got some of 240 bits
@@ -158,7 +158,7 @@ class TransformAssociation(LongerCodes):
 
     def _symbols(self, values: Tensor) -> Tensor:
         """Quantiser cells int64 [n, c] of coefficients [n, c]."""
-        return (values.unsqueeze(-1) > self.thresholds).sum(-1)
+        return cells_of(values, self.thresholds)
 
     def _count_cells(self, values: Tensor) -> None:
         """Adds coefficients [n, c] to the counts and sums of their cells."""

@@ -13,7 +13,7 @@ from streamlearner.associations import rounded
 from streamlearner.associations.block_covariance import BlockCovariance
 from streamlearner.associations.contract import Association, CodingContext
 from streamlearner.associations.lengths import lengths_of, longer, shorter
-from streamlearner.associations.quantiser import fitted, levels_of, levels_towards_means
+from streamlearner.associations.quantiser import cells_of, fitted, levels_of, levels_towards_means
 from streamlearner.associations.transform import TransformAssociation
 from streamlearner.memory.code_size import LEAST_FEATURE_BITS
 from streamlearner.networks.outliers import REACH
@@ -172,7 +172,7 @@ class VectorAssociation(Association):
         return (inputs - self.mean).clamp(-limit, limit) @ self.into
 
     def _symbols(self, values: Tensor) -> Tensor:
-        return (values.unsqueeze(-1) > self.thresholds).sum(-1)
+        return cells_of(values, self.thresholds)
 
     def _count_cells(self, inputs: Tensor) -> None:
         values = self._along(inputs)

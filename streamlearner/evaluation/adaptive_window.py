@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 CONFIDENCE = 0.002
@@ -78,30 +77,29 @@ class AdaptiveWindow:
             self.rows.pop()
 
     def _differs(self) -> bool:
-        """Whether some older part has another rate than the rest, beyond the paper's bound (section 4)."""
-        if self.total in (0, self.width):
+        """Whether some older part has another rate than the rest, beyond the paper's bound (section 4). With
+        local names: it takes a good part of a small network's step."""
+        width, total, least = self.width, self.total, LEAST_IN_A_PART
+        if total in (0, width):
             return False  # all parts have the same rate
-        rate = self.total / self.width
-        strictness = math.log(2 * math.log(self.width) / CONFIDENCE)
-        spread = 2 * rate * (1 - rate) * strictness
-        for older, hits in self._parts():
-            newer = self.width - older
-            if min(older, newer) < LEAST_IN_A_PART:
-                continue
-            scale = 1 / (older - LEAST_IN_A_PART + 1) + 1 / (newer - LEAST_IN_A_PART + 1)
-            bound = math.sqrt(spread * scale) + 2 / 3 * strictness * scale
-            if abs(hits / older - (self.total - hits) / newer) > bound:
-                return True
-        return False
-
-    def _parts(self) -> Iterator[tuple[int, int]]:
-        """Answers, and hits among them, of each older part between buckets."""
-        older = hits = 0
+        rate = total / width
+        strictness = math.log(2 * math.log(width) / CONFIDENCE)
+        spread, further = 2 * rate * (1 - rate) * strictness, 2 / 3 * strictness
+        older = hits = 0  # in the part before a border between buckets
         for size in range(len(self.rows) - 1, -1, -1):
-            for total in self.rows[size]:
-                older += 2**size
-                hits += total
-                yield older, hits
+            for found in self.rows[size]:
+                older += 1 << size
+                hits += found
+                newer = width - older
+                if newer < least:
+                    return False
+                if older < least:
+                    continue
+                scale = 1 / (older - least + 1) + 1 / (newer - least + 1)
+                bound = math.sqrt(spread * scale) + further * scale
+                if abs(hits / older - (total - hits) / newer) > bound:
+                    return True
+        return False
 
     def state(self) -> list[list[int]]:
         """JSON: how many were seen, then the rows."""

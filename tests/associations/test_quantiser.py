@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.associations.quantiser import fitted, iterate_lloyd, levels_of
+from streamlearner.associations.quantiser import cells_of, fitted, iterate_lloyd, levels_of
 
 
 def one(bits: int, *, peaked: bool = False) -> Tensor:
@@ -69,3 +69,14 @@ def test_a_lloyd_iteration_fills_only_rows_whose_cells_were_all_met() -> None:
     assert torch.equal(
         table[1:], before[1:]
     )  # the one has other levels now, the other met a cell 4 times only
+
+
+def test_a_cell_is_how_many_thresholds_a_value_exceeds() -> None:
+    drawn = torch.Generator().manual_seed(0)
+    thresholds = torch.randn(6, 15, generator=drawn).sort(1).values
+    thresholds[1, 7:] = math.inf  # of a symbol with fewer levels
+    thresholds[2, 3:9] = thresholds[2, 3]
+    values = torch.randn(40, 6, generator=drawn)
+    values[:15] = thresholds.T  # on a threshold, which is not beyond it
+    values[15], values[16] = math.inf, -math.inf
+    assert torch.equal(cells_of(values, thresholds), (values[..., None] > thresholds).sum(-1))
