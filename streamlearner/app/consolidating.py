@@ -113,6 +113,7 @@ class Consolidating:
         learner.begin_consolidation()
         while (result := learner.consolidate(STEPS_AT_ONCE)) is None:
             pass
+        learner.finish_measuring()
         document = {
             "before": result.before,
             "after": result.after,

@@ -181,6 +181,7 @@ class EmbeddedState:
         try:
             while (end := learner.consolidate(STEPS_AT_ONCE)) is None:
                 pass
+            learner.finish_measuring()
         except BaseException:  # a generator that raised would look like one that has ended
             learner.abandon_consolidation()
             raise

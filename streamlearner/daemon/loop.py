@@ -101,7 +101,7 @@ class Daemon:
                 self.checkpoint()
 
     def status(self) -> dict[str, Any]:
-        """What `GET /v1/status` answers, from any thread: a moment old while `run` goes on."""
+        """What `GET /v1/status` answers, from any thread: a moment old."""
         return self.requests.status()
 
     @property
@@ -113,12 +113,12 @@ class Daemon:
         state, self.took_batch = self.state, False
         if self.persistence.waiting:
             return self.sleep(self.poll_timeout_s)
-        if state.asleep and (self.steps_per_batch == 0 or state.owed_steps):
+        if state.unfinished and (self.steps_per_batch == 0 or state.owed_steps):
             return
-        timeout_s = 0.0 if state.asleep and state.intake.idle else self.poll_timeout_s
+        timeout_s = 0.0 if state.unfinished and state.intake.idle else self.poll_timeout_s
         with state.failures.watched():
             if not state.intake.ready(timeout_s=timeout_s):
-                self.stopping |= self.stop_at_end and state.intake.finished and not state.asleep
+                self.stopping |= self.stop_at_end and state.intake.finished and not state.busy
             elif self.learner and not self.learner.has_room(state.intake.full):
                 self.learner.teach_ahead(IDLE_SLEEP_STEPS)  # the sleep needs what the batch would replace
             else:
@@ -136,7 +136,7 @@ class Daemon:
             evaluations = learner.progress.learned // self.evaluate_every_examples
             result = learner.learn(taken.batch, one_in=taken.one_in)
             if learner.progress.learned // self.evaluate_every_examples > evaluations:
-                learner.evaluate()
+                learner.begin_evaluation()
         accuracy = state.learner.prequential.accuracy if state.learner else None
         state.events.batch_taken(taken, result=result, accuracy=accuracy, seconds=self.clock() - started_s)
 
@@ -150,12 +150,11 @@ class Daemon:
             return
         if learner.owed_steps:
             return learner.rerun(IDLE_SLEEP_STEPS)
-        if learner.asleep and (
-            steps := self.state.sleep_steps(self.steps_per_batch, took_batch=self.took_batch)
-        ):
-            result = learner.consolidate(steps)
-            self.state.events.steps_done(steps)
-            if result is not None:
+        if not self.took_batch:
+            learner.evaluate_next()
+        if steps := self.state.sleep_steps(self.steps_per_batch, took_batch=self.took_batch):
+            self.state.events.steps_done(steps if learner.asleep else 0)
+            if (result := learner.consolidate(steps)) is not None:
                 self.end_consolidation(learner, result)
         if (reason := sleep_due(self.state.schedule, learner)) is not None:
             begin_sleep(self.state, learner, reason)
@@ -212,8 +211,9 @@ class Daemon:
         return begun
 
     def checkpoint(self, *, aside: bool = False) -> None:
-        """Weights, memory, generators, position: one unit. On failure the stream waits for a retry."""
-        if self.state.position is None:
+        """Weights, memory, generators, position: one unit. On failure the stream waits for a retry. One that
+        is only due (`aside`) waits for a readout under way."""
+        if self.state.position is None or (aside and self.state.probing and not self.persistence.waiting):
             return
         try:
             self.persistence.save(snapshot.capture(self.state, self.state.position), aside=aside)

@@ -79,7 +79,9 @@ class Snapshot:
 
 
 def capture(state: LearningState, position: Position) -> Snapshot:
-    """The state as it is now, which is that at `position`."""
+    """The state as it is now, which is that at `position`; a readout under way is measured to its end."""
+    if state.learner is not None:
+        state.learner.finish_probing()
     return Snapshot(
         tensors=tensors(state),
         facts=facts(state),

@@ -76,11 +76,28 @@ class DaemonState:
         return self.learner is not None and self.learner.asleep
 
     @property
+    def unfinished(self) -> bool:
+        return self.learner is not None and self.learner.unfinished
+
+    @property
+    def probing(self) -> bool:
+        """Whether a readout is being measured."""
+        return self.learner is not None and self.learner.probing is not None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way that goes on without a batch: this, or an evaluation."""
+        return self.unfinished or (self.learner is not None and self.learner.evaluation is not None)
+
+    @property
     def owed_steps(self) -> int:
         return 0 if self.learner is None else self.learner.owed_steps
 
     def sleep_steps(self, steps_per_batch: int, *, took_batch: bool) -> int:
-        """So many for each batch, so that a run can be repeated; more only while no batch is to come soon."""
+        """So many for each batch, so that a run can be repeated; more only while no batch is to come soon;
+        none awake, with nothing left to measure."""
+        if not self.unfinished:
+            return 0
         if steps_per_batch and took_batch:
             return steps_per_batch * self.intake.usual_batches
         return IDLE_SLEEP_STEPS if not steps_per_batch or self.intake.idle else 0
@@ -105,13 +122,15 @@ class DaemonState:
 
 
 def sleep_due(schedule: SleepSchedule, learner: Learner) -> str | None:
-    """The reason to sleep now, after a batch (`SleepSchedule.due`); None: stay awake."""
-    return schedule.due(
+    """The reason to sleep now, after a batch (`SleepSchedule.due`); None: stay awake, or what came of the
+    last sleep is measured first."""
+    reason = schedule.due(
         examples=learner.progress.learned,
         fullness=learner.method.fullness,
         falls=learner.served.falls,
         prequential_accuracy=learner.prequential.accuracy if learner.prequential.is_full else None,
     )
+    return None if learner.unfinished else reason
 
 
 def begin_sleep(state: DaemonState, learner: Learner, reason: str) -> None:

@@ -35,18 +35,26 @@ def readout_hits(features: Tensor, labels: Tensor) -> Tensor:
 
     `features` [n, f] float32; `labels` [n] int64. Returns [n] bool; all False for fewer than two examples.
     """
-    n = len(labels)
-    hits = torch.zeros(n, dtype=torch.bool)
-    folds = min(FOLDS, n)
-    if folds < 2:
-        return hits
-    classes, targets = torch.unique(labels, return_inverse=True)
-    place = _rank_in_class(targets) % folds
-    for fold in range(folds):
-        train, test = place != fold, place == fold
-        probe = LinearProbe(features[train], labels[train], classes=classes)
-        hits[test] = probe.predict(features[test]) == labels[test]
+    hits = torch.zeros(len(labels), dtype=torch.bool)
+    for fold in range(FOLDS):
+        tested, right = fold_hits(features, labels, fold=fold)
+        hits[tested] = right
     return hits
+
+
+def fold_hits(features: Tensor, labels: Tensor, *, fold: int) -> tuple[Tensor, Tensor]:
+    """Of `readout_hits` those of one fold of `FOLDS`: the places [m] int64 of its examples, and which of them
+    are classified right [m] bool."""
+    folds = min(FOLDS, len(labels))
+    if folds < 2:
+        places = torch.arange(len(labels) if fold == 0 else 0)
+        return places, torch.zeros(len(places), dtype=torch.bool)
+    classes, targets = torch.unique(labels, return_inverse=True)
+    test = _rank_in_class(targets) % folds == fold
+    if not bool(test.any()):
+        return torch.arange(0), torch.zeros(0, dtype=torch.bool)
+    probe = LinearProbe(features[~test], labels[~test], classes=classes)
+    return test.nonzero().flatten(), probe.predict(features[test]) == labels[test]
 
 
 def _with_bias(features: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,11 +9,8 @@ from typing import Any
 import torch
 
 from streamlearner.evaluation.exam import Exam
+from streamlearner.learning.graded import USUAL, piece
 from streamlearner.methods.base import DualMemory
-
-PIECE_VALUES, LEAST, USUAL = 2**15, 8, 10
-"""Values of the exam's inputs that are graded beside a batch of `USUAL` examples, and examples at least: with
-digits of MNIST a LeNet takes 8 ms for them (for an exam of 256 KiB 76 ms)."""
 
 
 @dataclass
@@ -51,9 +47,3 @@ class Choice:
         """Lets the method choose, by all that was graded."""
         hits = {name: torch.tensor(self.hits.get(name, []), dtype=torch.bool) for name in method.answerers}
         method.choose_answerer(hits, torch.tensor(self.labels, dtype=torch.int64))
-
-
-def piece(exam: Exam) -> int:
-    """Examples of a piece: a power of two, as `withheld.batches` are."""
-    most = max(LEAST, PIECE_VALUES // math.prod(exam.input_shape))
-    return 1 << (most.bit_length() - 1)

@@ -108,6 +108,11 @@ class Consolidation:
             if self._advance():
                 self.ahead += 1
                 continue
+            self.finish()
+
+    def finish(self) -> None:
+        """It has taken its last step: a restart takes none again, while it is judged."""
+        if not self.taught:
             self.taught = True
             self.close()
             self.start = lending.own_state(self.candidate)

@@ -10,6 +10,7 @@ import torch
 
 from streamlearner.decoding.erasures import Erasure, digest_of
 from streamlearner.learning import lending
+from streamlearner.learning.graded import Graded
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.targets import classes_of
 from streamlearner.methods.experience import Experience, Removed, Selection
@@ -44,6 +45,7 @@ def erase(learner: Learner, erasure: Erasure, *, learned: bool) -> Erased:
     """Removes it from memory, exam and statistics; a consolidation that is under way begins again without it.
     `learned`: an example of this id was learned, or withheld, for certain."""
     learner.rerun(learner.owed_steps)
+    learner.finish_measuring()
     selections, removed, exam, restarts = _selections(learner, erasure), Removed(), 0, False
     known = learned or any(_is_known(learner, selection) for selection in selections)
     for selection in selections:
@@ -55,6 +57,8 @@ def erase(learner: Learner, erasure: Erasure, *, learned: bool) -> Erased:
         part = learner.method.erase(selection)
         removed, exam = _sum(removed, part), exam + withheld
         _forget_accuracy(learner, selection)
+    if learner.judging is not None:
+        learner.judging = Graded()
     if restarts:
         learner.restart_consolidation()
     if exam or erasure.id is None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.learning import grading
 from streamlearner.learning.choice import Choice
+from streamlearner.learning.graded import Graded, piece
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner_state import LearnerState
 from streamlearner.methods.base import DualMemory
@@ -20,11 +21,14 @@ class Examined(LearnerState):
 
     exam_accuracy: ExamAccuracy | None
     measures_readout: bool
+    evaluation: Graded | None = None
+    """Of the exam, while it is graded."""
 
     def evaluate(self) -> ExamAccuracy:
         """Measures accuracy on the exam of what answers now, and keeps it in `exam_accuracy`."""
         measured = replace(self._evaluate(self.method), as_of=self.progress.learned)
         self.exam_accuracy = grading.beside_class_means(measured, self.exam, self.method)
+        self.evaluation = None
         return self.exam_accuracy
 
     @property
@@ -35,15 +39,46 @@ class Examined(LearnerState):
         names = [(index in known, self.labels.name(index)) for index in range(len(self.labels))]
         return {name for here, name in names if not here} - {name for here, name in names if here}
 
+    def begin_evaluation(self) -> None:
+        """Measures the same: at once, where the exam is small, else in pieces beside the next batches. None
+        of it is state: after a restart it is measured at once."""
+        if not self.in_pieces or not self.method.classes:
+            self.evaluate()
+        else:
+            self.evaluation = Graded()
+
+    def evaluate_next(self) -> None:
+        """The next piece of an evaluation that was begun."""
+        if (graded := self.evaluation) is None:
+            return
+        if graded.place < len(self.exam):
+            answer = grading.answer_of(self.method, None)
+            graded.grade(
+                self.exam, lambda inputs, tasks: {"": answer(inputs, tasks)}, names_tasks=len(self.tasks) > 0
+            )
+            return
+        measured = replace(graded.accuracy(""), as_of=self.progress.learned)
+        self.exam_accuracy = grading.beside_class_means(measured, self.exam, self.method)
+        self.evaluation = None
+
     def _evaluate(self, method: DualMemory, *, by: str | None = None) -> ExamAccuracy:
         return grading.evaluate(self.exam, method, names_tasks=len(self.tasks) > 0, by=by)
 
     def measure_readout(self) -> None:
         if self.measures_readout:
             found = grading.measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
-            self.readout = found
-            if "overall" in found:
-                self.method.heed_readout(found["overall"])
+            self.heed_readout(found)
+
+    def heed_readout(self, found: dict[str, float]) -> None:
+        """Keeps what a readout found, and tells the method."""
+        self.readout = found
+        if "overall" in found:
+            self.method.heed_readout(found["overall"])
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether the exam is so large that it is graded piece by piece."""
+        return len(self.exam) > piece(self.exam)
 
     def _choose_anew(self, before: int, withheld: Tensor) -> CodeChoice | None:
         """Who answers and, where its codes are poor, how the method codes, where that is due: `before`
@@ -51,7 +86,9 @@ class Examined(LearnerState):
         due = choices_until(self.progress.learned) > choices_until(before)
         if due and self.choice is None and len(self.method.answerers) > 1:
             self.choice = Choice()
-        if self.choice is not None:
+        if self.choice is None:
+            self.evaluate_next()
+        elif self.measuring is None and self.judging is None:  # else it has its turn there, or afterwards
             self._grade_next(beside=self.progress.learned - before)
         if not due and not grading.second_of_a_class(self.exam, withheld):
             return None

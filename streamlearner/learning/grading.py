@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -12,7 +13,7 @@ from streamlearner.associations.contract import Association
 from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.class_means import code_error, hits_of_class_means
 from streamlearner.evaluation.exam import Exam
-from streamlearner.evaluation.readout import readout_hits
+from streamlearner.evaluation.readout import FOLDS, fold_hits
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 from streamlearner.evaluation.withheld import batches
 from streamlearner.methods import code_choice
@@ -41,13 +42,19 @@ def evaluate(exam: Exam, method: DualMemory, *, names_tasks: bool, by: str | Non
     class yet."""
     if not method.classes:
         return _accuracy(exam, torch.zeros(len(exam), dtype=torch.bool))
+    answer = answer_of(method, by)
+    return _accuracy(exam, exam.hits(answer, names_tasks=names_tasks))
+
+
+def answer_of(method: DualMemory, by: str | None) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """Probabilities of what this method would answer, or of one of its answerers, for inputs and tasks."""
 
     def answer(inputs: Tensor, tasks: Tensor | None) -> Tensor:
         if by is None or by == method.route:
             return method.predict_proba(inputs, tasks)
-        return method.answers(inputs, tasks)[by]
+        return method.answers_by(by, inputs, tasks)
 
-    return _accuracy(exam, exam.hits(answer, names_tasks=names_tasks))
+    return answer
 
 
 def beside_class_means(measured: ExamAccuracy, exam: Exam, method: DualMemory) -> ExamAccuracy:
@@ -104,11 +111,29 @@ def measure_readout(
     if len(exam) < 2:
         return {}
     features = torch.cat([method.features(exam.read(part)) for part in batches(len(exam))])
-    hits, targets = torch.zeros(len(exam), dtype=torch.bool), exam.labels
+    hits = torch.zeros(len(exam), dtype=torch.bool)
+    for fold in range(FOLDS):
+        tested, right = readout_fold(features, exam.labels, labels=labels, fold=fold)
+        hits[tested] = right
+    return readout_document(_accuracy(exam, hits), labels=labels, tasks=tasks)
+
+
+def readout_fold(
+    features: Tensor, targets: Tensor, *, labels: LabelSpace, fold: int
+) -> tuple[Tensor, Tensor]:
+    """Of examples with `features` [n, f] and classes `targets` [n] those of one fold (`readout.FOLDS`),
+    places [m], and which of them are classified right, [m] bool, by a probe that was fitted to the others."""
+    found = []
     for classes in labels.factors.values():
-        among = torch.isin(targets, torch.tensor(classes))
-        hits[among] = readout_hits(features[among], targets[among])
-    accuracy = _accuracy(exam, hits)
+        among = torch.isin(targets, torch.tensor(classes)).nonzero().flatten()
+        tested, right = fold_hits(features[among], targets[among], fold=fold)
+        found.append((among[tested], right))
+    places, rights = zip(*found, strict=True)
+    return torch.cat(places), torch.cat(rights)
+
+
+def readout_document(accuracy: ExamAccuracy, *, labels: LabelSpace, tasks: LabelSpace) -> dict[str, float]:
+    """By slice: `overall`, `class:x`, `task:y`."""
     by_slice = {f"class:{labels.name(i)}": one for i, one in accuracy.by_class.items()}
     by_slice |= {f"task:{tasks.name(i)}": one for i, one in accuracy.by_task.items()}
     return {"overall": accuracy.overall or 0.0} | by_slice

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,11 +12,12 @@ from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.prequential import Prequential
-from streamlearner.evaluation.retention import ExamAccuracy, RetentionMatrix
+from streamlearner.evaluation.retention import RetentionMatrix
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
-from streamlearner.learning.observing import Observing
+from streamlearner.learning.ending import Ending
+from streamlearner.learning.graded import STEPS_OF_A_PIECE, pieces_of
 from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.results import SIGNIFICANCE, ConsolidationResult, LearningResult, judged
@@ -29,7 +29,7 @@ from streamlearner.networks.imputation import MeanImputation
 from streamlearner.state.versions import Version
 
 
-class Learner(Observing):
+class Learner(Ending):
     """The method and all that must agree with it: label spaces, exam, prequential window, R, versions, and
     the consolidation under way.
 
@@ -122,6 +122,7 @@ class Learner(Observing):
 
     def restart_consolidation(self) -> None:
         """What is under way, if anything, begins again from what is remembered now."""
+        self.judging = None
         if (current := self.consolidation) is None:
             return
         if current.transplant is None:
@@ -132,58 +133,33 @@ class Learner(Observing):
         self._begin_round(student)
 
     def _begin(self, candidate: DualMemory, transplant: Transplant | None = None) -> Consolidation:
+        self.finish_measuring()
         if self.consolidation:
             self.consolidation.close()  # it would go on setting aside what it reads
         return Consolidation.begin(self.method, candidate, transplant=transplant, seed=self.seed)
 
     def consolidate(self, steps: int) -> ConsolidationResult | None:
-        """Takes the next few steps, where a consolidation is under way; its result, once it has ended."""
+        """Takes the next few steps, where a consolidation is under way; its result, once it has ended. A
+        piece of the exam that judges it, or measures what came of it, takes the place of some steps."""
         if (current := self.consolidation) is None:
+            self.measure(pieces_of(steps))
             return None
         current.rerun(current.owed)
-        for _ in range(steps):
+        if self.judging is not None:
+            return self._judge(pieces_of(steps))
+        for taken in range(steps):
             if current.step():
                 continue
             current.close()
             if current.begins_another_round():
                 current = self._begin_round(current.candidate.neocortex)
             else:
-                return self._end_consolidation(current)
+                return self._end_consolidation(current, pieces=(steps - taken) // STEPS_OF_A_PIECE)
         return None
-
-    def _end_consolidation(self, ended: Consolidation) -> ConsolidationResult:
-        """Adopts the candidate unless who is taught in sleep would do worse on the exam (`judged`)."""
-        trial, taught = self.method.candidate(), self.method.taught_in_sleep
-        ended.try_on(trial)
-        before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
-        level = 1.0 if ended.transplant else self.significance  # another network must be no worse
-        judged_so = self._judged(before, after, significance=level, steps=ended.steps, name=self.labels.name)
-        result = ended.checked(judged_so)
-        if result.adopted:
-            ended.transfer_to(self.method)
-            ended.rebuild_sums(self.method)
-            self.progress.newest += 1
-            self.progress.version = self.progress.newest
-            self.choose_answerer()
-        result = replace(result, version=self.progress.version)
-        self.consolidation, accuracy = None, self.evaluate()
-        if ended.transplant is None:
-            self._close_period(accuracy, result)
-        elif result.adopted:
-            self.network = ended.transplant.to
-        self.measure_readout()
-        return result if ended.transplant is None else ended.transplant.end(result)
-
-    def _close_period(self, accuracy: ExamAccuracy, result: ConsolidationResult) -> None:
-        """Each sleep closes a period, adopted or not. (A transplant does not: periods divide the stream.)"""
-        self.progress.adopted += result.adopted
-        self.progress.refused += not result.adopted
-        self.last_sleep = result.document()
-        self.matrix.add(accuracy.by_period)
-        self.progress.period += 1
 
     def abandon_consolidation(self) -> None:
         """Gives up the sleep or transplant under way, if any: nothing of it stays."""
+        self.judging = None
         if self.consolidation:
             self.consolidation.close()
             if self.consolidation.transplant:
@@ -193,6 +169,7 @@ class Learner(Observing):
     def revert(self, version: Version) -> None:
         """Answers and learns on from an earlier version's neocortex, with its network. A sleep or transplant
         under way is given up."""
+        self.finish_measuring()
         self.abandon_consolidation()
         network = version.network or self.configured_network
         if network != self.network:

@@ -18,6 +18,7 @@ from streamlearner.evaluation.retention import RetentionMatrix
 from streamlearner.eyes.eye import Eye, check_same
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
+from streamlearner.learning.graded import Graded, Measuring
 from streamlearner.learning.predictor import ModelVersion
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.served_accuracy import ServedAccuracy
@@ -49,6 +50,10 @@ class LearnerState:
     last_sleep: dict[str, Any] | None
     choice: Choice | None = None
     """Of who answers, while it is graded."""
+    judging: Graded | None = None
+    """Of a consolidation that took its last step, while the exam judges it."""
+    measuring: Measuring | None = None
+    """Of what came of the last one, while it is measured."""
     refused_codes: dict[str, Any] | None = None
     """How often codes were refused, and what the last choice was; None before the first."""
     is_shard: bool = False
@@ -101,6 +106,11 @@ class LearnerState:
         return self.consolidation is not None
 
     @property
+    def unfinished(self) -> bool:
+        """Whether `consolidate` has work: asleep, or while what came of a sleep is measured."""
+        return self.asleep or self.measuring is not None
+
+    @property
     def owed_steps(self) -> int:
         """Of a consolidation before a restart: to be re-run, by `rerun` or all at once where it is needed."""
         return self.consolidation.owed if self.consolidation else 0
@@ -142,7 +152,9 @@ class LearnerState:
             added["consolidation_taught"] = self.consolidation.taught_steps
             added["consolidation_failed"] = self.consolidation.failed
         added |= {"keeps_ids": self.exam.keeps_ids, "refused_codes": self.refused_codes}
-        added |= {"choice": self.choice.state() if self.choice else None}
+        for name in ("choice", "judging", "measuring"):
+            under_way = getattr(self, name)
+            added[name] = under_way.state() if under_way else None
         return {name: fact for name, fact in added.items() if fact} | {
             "progress": self.progress.state(),
             "labels": self.labels.state(),
@@ -166,6 +178,8 @@ class LearnerState:
             self.transplant = Transplant(**last)
         self.last_sleep, self.refused_codes = facts.get("last_sleep"), facts.get("refused_codes")
         self.choice = Choice.restored(facts.get("choice"))
+        self.judging = Graded.restored(facts.get("judging"))
+        self.measuring = Measuring.restored(facts.get("measuring"))
         if not facts.get("keeps_ids"):
             self._keep_no_ids()
         if (watched := facts.get("served_accuracy")) is not None:

@@ -20,6 +20,10 @@ STATISTICS, AVERAGED, LIVE, BLEND = "statistics", "hippocampus", "live", "blend"
 """Class sums and a discriminant; the averaged weights; the network that learns; the product of the
 probabilities of the first two."""
 ANSWERERS = (STATISTICS, AVERAGED, LIVE, BLEND)
+NETWORKS: Mapping[str, tuple[str, ...]] = {STATISTICS: ()} | {
+    name: (AVERAGED if name == BLEND else name,) for name in ANSWERERS[1:]
+}
+"""Whose logits the answer of each takes."""
 
 SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
@@ -86,11 +90,6 @@ class Answering(nn.Module):
         """Whether all who may answer are compared on the next batch."""
         batches: int = self.choice.tolist()[3]
         return batches < COMPARE_ALL or batches % COMPARE_EVERY == 0
-
-    @property
-    def networks_asked(self) -> tuple[str, ...]:
-        """Whose logits the answer takes."""
-        return {STATISTICS: (), BLEND: (AVERAGED,)}.get(self.who, (self.who,))
 
     def needs_live(self, known: Mapping[str, Tensor]) -> bool:
         """Whether LIVE counts beside the answers that are known: it answers, or all are compared."""

@@ -80,8 +80,7 @@ class DualMemory(nn.Module, ABC):
 
     @classmethod
     def check(cls, settings: Any) -> None:
-        """Raises ConfigError where `build` could not succeed whatever the inputs: called at the start, as the
-        first input, which decides the shape, may come an hour later."""
+        """Raises ConfigError where `build` could not succeed whatever the inputs: called at the start."""
 
     @abstractmethod
     def observe(self, experience: Experience) -> Observation:
@@ -105,8 +104,7 @@ class DualMemory(nn.Module, ABC):
 
     @abstractmethod
     def revert(self, neocortex: dict[str, Tensor]) -> None:
-        """Returns to an earlier model version. `neocortex` is the state dict of its neocortex, which may know
-        fewer classes; the hippocampus continues from there."""
+        """Returns to an earlier model version, whose neocortex had this state. It may know fewer classes."""
 
     def erase(self, selection: Selection) -> Removed:
         """Removes what was kept of some examples. A class that goes is not answered until it comes again."""
@@ -133,8 +131,7 @@ class DualMemory(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} remembers no inputs to train another network from")
 
     def switch(self, network: nn.Module) -> None:
-        """Learns and predicts with copies of `network`, of any architecture, from now on. Raises
-        NotImplementedError for a method that keeps the network that it was built with."""
+        """Learns and predicts with copies of `network`, of any architecture; or NotImplementedError."""
         raise NotImplementedError(f"{type(self).__name__} keeps the network that it was built with")
 
     @abstractmethod
@@ -175,13 +172,16 @@ class DualMemory(nn.Module, ABC):
         """Probabilities as of `predict_proba`, of each of `answerers`."""
         return {self.route: self.predict_proba(inputs, tasks)}
 
+    def answers_by(self, name: str, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        """The same of one of them."""
+        return self.answers(inputs, tasks)[name]
+
     def choose_answerer(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
         """Told now and then which examples of the exam each answerer has right, [n] bool, and their `labels`
         [n]: another one may answer from now on."""
 
     def heed_readout(self, accuracy: float) -> None:
-        """Told after each sleep the accuracy of a linear readout of `features` on the exam, if there is one:
-        it may change how is learned from now on."""
+        """Told after each sleep the accuracy of a linear readout of `features` on the exam, if any."""
 
     @property
     def unsettled(self) -> bool:

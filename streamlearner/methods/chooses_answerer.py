@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from streamlearner.merging.contract import Mergeable
 from streamlearner.merging.shards import Codes, Indices, Recoded
-from streamlearner.methods.answering import AVERAGED, BLEND, LIVE, STATISTICS, Answering
+from streamlearner.methods.answering import AVERAGED, BLEND, LIVE, NETWORKS, STATISTICS, Answering
 from streamlearner.methods.base import DualMemory, unit_interval
 from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Experience, Removed, Selection
@@ -41,7 +41,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
         who = self.answering.who
         numbers = self.answering.numbers(inputs) if self.answering.asks_statistics else None
-        networks = self.answering.networks_asked
+        networks = NETWORKS[who]
         new = unit_interval(inputs) if networks else inputs
         return self._log_probabilities(new, numbers, tasks, networks=networks)[who].exp()
 
@@ -68,6 +68,13 @@ class ChoosesAnswerer(Remembering, Mergeable):
         return {name: scores.exp() for name, scores in found.items()}
 
     @torch.no_grad()
+    def answers_by(self, name: str, inputs: Tensor, tasks: Tensor | None) -> Tensor:
+        """Without the network that it does not take."""
+        numbers, networks = self.answering.numbers(inputs), NETWORKS[name]
+        new = unit_interval(inputs) if networks else inputs
+        return self._log_probabilities(new, numbers, tasks, networks=networks)[name].exp()
+
+    @torch.no_grad()
     def answers_before(
         self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None, *, thinned: bool = False
     ) -> dict[str, Tensor]:
@@ -79,7 +86,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
             scores = answering.statistics.comparable(numbers)
             return {STATISTICS: self.seen_classes.restricted(scores, tasks)}
         asked = numbers if compares or answering.asks_statistics else None
-        networks = (AVERAGED, LIVE) if compares else answering.networks_asked
+        networks = (AVERAGED, LIVE) if compares else NETWORKS[answering.who]
         if self.hippocampus.network.answers_as_it_trains and not thinned:
             networks = tuple(name for name in networks if name != LIVE)
         return self._log_probabilities(new, asked, tasks, networks=networks)

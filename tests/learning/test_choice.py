@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.learning import choice as pieces
+from streamlearner.learning import graded as pieces
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner import Learner
@@ -107,7 +107,7 @@ def test_a_large_batch_is_accompanied_by_as_much_more() -> None:
 def test_what_was_graded_of_another_network_does_not_count() -> None:
     learner, number = mid_choice()
     assert slept(learner).adopted
-    assert learner.choice is None
+    assert learner.choice == Choice()
     learner.learn(a_batch(number))
 
 

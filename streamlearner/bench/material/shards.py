@@ -58,6 +58,7 @@ def slept(learner: Learner) -> None:
     learner.begin_consolidation()
     while learner.consolidate(100) is None:
         pass
+    learner.finish_measuring()
 
 
 def accuracy(learner: Learner, test: Dataset) -> float:

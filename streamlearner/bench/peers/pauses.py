@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.peers.turns import TurnSource, run_turn
-from streamlearner.learning.choice import USUAL, Choice
+from streamlearner.learning.choice import Choice
+from streamlearner.learning.graded import READOUT, USUAL, Measuring
 
 CODES_BYTES, CODE_BITS = 64 * 2**20, 4_000
 AT_ONCE, EXAM_FRACTION = 500, 0.5
@@ -55,23 +56,43 @@ def _held_up(daemon: Any) -> dict[str, float]:
         time.sleep(0.01)
     return {
         "checkpoint_pause_cpu_s": checkpoint,
-        "evaluation_pause_cpu_s": _thread_seconds_of(learner.evaluate),
-        "readout_pause_cpu_s": _thread_seconds_of(learner.measure_readout),
-        "choice_pause_cpu_s": _longest_piece(learner),
+        "evaluation_pause_cpu_s": _longest_piece(_evaluation(learner)),
+        "readout_pause_cpu_s": _longest_piece(_readout(learner)),
+        "choice_pause_cpu_s": _longest_piece(_choice(learner)),
     }
 
 
-def _longest_piece(learner: Any) -> float:
-    """Of grading who is to answer, beside a batch of the usual size each."""
-    choice, spent = Choice(), [0.0]
+def _evaluation(learner: Any) -> Iterator[None]:
+    learner.begin_evaluation()
+    while learner.evaluation is not None:
+        learner.evaluate_next()
+        yield
 
-    def grades() -> None:
-        if choice.grade(learner.exam, learner.method, names_tasks=False, beside=USUAL):
+
+def _readout(learner: Any) -> Iterator[None]:
+    """As after a sleep."""
+    learner.measuring = Measuring(adds_row=False, stage=READOUT)
+    while learner.measuring is not None:
+        learner.measure(1)
+        yield
+
+
+def _choice(learner: Any) -> Iterator[None]:
+    """Of who is to answer, beside a batch of the usual size each."""
+    choice, ended = Choice(), False
+    while not ended:
+        if ended := choice.grade(learner.exam, learner.method, names_tasks=False, beside=USUAL):
             choice.make(learner.method)
+        yield
 
-    while choice.place < len(learner.exam):
-        spent.append(_thread_seconds_of(grades))
-    return max(spent)
+
+def _longest_piece(pieces: Iterator[None]) -> float:
+    spent = [0.0]
+    while True:
+        started = time.thread_time()
+        if next(pieces, spent) is spent:
+            return max(spent)
+        spent.append(time.thread_time() - started)
 
 
 def _fill(method: Any, dataset: Dataset) -> None:
