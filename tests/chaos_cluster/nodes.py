@@ -25,15 +25,16 @@ END_S = 300.0
 STARTS = 3
 """Tries for a node."""
 ENVIRONMENT = {
-    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_raylet_start_wait_time_s": "60",
     "RAY_agent_register_timeout_ms": "300000",
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_health_check_timeout_ms": "60000",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "90",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
-"""Ray gives a node, and a proxy, few seconds to start: too few beside other tests. The last one: it looks for
-127.0.0.1 at the machine's address otherwise, where these nodes do not listen."""
+"""Ray gives a node, and a proxy, few seconds to start: too few beside other tests. (A raylet that has ended
+is waited for as long as one that starts.) The last one: it looks for 127.0.0.1 at the machine's address
+otherwise, where these nodes do not listen."""
 AGENT_PORTS = (
     "metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port",
 )  # fmt: skip

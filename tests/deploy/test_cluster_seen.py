@@ -140,8 +140,15 @@ def test_the_scrape_gives_the_series_their_names_and_the_job_its_own() -> None:
     (rename,) = job["metric_relabel_configs"]
     (found,) = {re.fullmatch(rename["regex"], f"ray_{name}")[1][: len(PREFIX)] for name in DECLARED}  # type: ignore[index]
     assert found == PREFIX
+
+
+def test_the_file_of_targets_has_the_name_that_ray_gives_it() -> None:
+    ray = pytest.importorskip(
+        "ray._private.ray_constants", reason="ray is not installed (the extra `cluster`)"
+    )
+    (job,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
     (file,) = job["file_sd_configs"][0]["files"]
-    assert file.endswith("/prom_metrics_service_discovery.json"), "as Ray names it"
+    assert Path(file).name == ray.PROMETHEUS_SERVICE_DISCOVERY_FILE
 
 
 def test_panels_lie_side_by_side_have_a_unit_and_say_what_they_show() -> None:
