@@ -61,7 +61,8 @@ class LeadingStatistics(Statistics):
         self._found = None
 
     def grow(self, classes: int) -> None:
-        self._found = None
+        if classes > self.sums.classes:
+            self._found = None
         self.surprise.grow(classes)
         self.sums.budget_bits = self._room(classes)
         self.sums.grow(classes)

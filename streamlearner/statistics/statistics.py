@@ -48,8 +48,10 @@ class Statistics(nn.Module):
 
     def grow(self, classes: int) -> None:
         """Makes room for classes, giving up directions where the budget asks for it."""
-        self._found = None
-        self.sums.keep(self._fitting(classes, self.sums.directions, wide=self.sums.wide))
+        fitting = self._fitting(classes, self.sums.directions, wide=self.sums.wide)
+        if classes > self.sums.classes or fitting < self.sums.directions:
+            self._found = None  # else what was worked out to be served is right for the next batch, too
+        self.sums.keep(fitting)
         self.sums.grow(classes)
         self.surprise.grow(classes)
 
@@ -98,7 +100,7 @@ class Statistics(nn.Module):
         """Become those of these raw inputs, with their labels [n], and of nothing before. The `first` of them
         decide how inputs are scaled; directions that were given up stay so."""
         classes = self.sums.classes
-        self.surprise, self.sums = Surprise(), self._without_examples()
+        self.surprise, self.sums, self._found = Surprise(), self._without_examples(), None
         self.own_alone = None if self.own_alone is None else OwnAlone()
         self.grow(classes)
         self.directions.forget()

@@ -12,6 +12,7 @@ from torch import Tensor
 from streamlearner.app import make_method
 from streamlearner.config import loading as config
 from streamlearner.methods.base import DualMemory, Experience
+from streamlearner.statistics import statistics
 
 Data = tuple[Tensor, Tensor]
 
@@ -97,6 +98,23 @@ def test_a_class_is_answered_from_its_second_batch_on() -> None:
                 hits, asked = hits + int((answers == label).sum()), asked + len(answers)
             method.observe(Experience(own[start : start + 10], torch.full((10,), label)))
     assert hits / asked > 0.85
+
+
+def test_what_was_worked_out_to_be_served_is_not_worked_out_again_before_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, labels = digits()
+    method = learned((images[:200], labels[:200]), a_method((1, 8, 8), torch.uint8))
+    solved: list[int] = []
+    work_out = statistics.discriminant
+    monkeypatch.setattr(statistics, "discriminant", lambda *sums: solved.append(1) or work_out(*sums))
+    for start in range(200, 260, 10):
+        method.predict_proba(images[start : start + 10], None)
+        method.observe(Experience(images[start : start + 10], labels[start : start + 10]))
+    assert len(solved) == 6
+    again = a_method((1, 8, 8), torch.uint8)
+    again.load_state_dict(method.state_dict())
+    assert torch.equal(again.predict_proba(images[:50], None), method.predict_proba(images[:50], None))
 
 
 @pytest.mark.parametrize("budget_bits", [2_000, 20_000])
