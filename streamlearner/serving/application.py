@@ -24,7 +24,7 @@ from streamlearner.serving.examples import Examples
 from streamlearner.serving.label_studio import LabelStudio
 from streamlearner.serving.label_studio_events import Event
 from streamlearner.serving.labels import Labels
-from streamlearner.serving.open_inference.bodies import IndexBody, InferBody
+from streamlearner.serving.open_inference.bodies import HEADER_PARAMETER, IndexBody, InferBody
 from streamlearner.serving.open_inference.rest import OpenInference
 from streamlearner.serving.openapi import Application, Description
 from streamlearner.serving.parts import Parts
@@ -202,6 +202,7 @@ def _add_open_inference(routes: Routes, parts: Parts) -> None:
             answer=(models.Inferred, RAW),
             status=200,
             more=raw,
+            headers=[HEADER_PARAMETER],
             errors=(404, 503),
         )
     routes.post(

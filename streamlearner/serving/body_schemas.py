@@ -121,7 +121,8 @@ def input_schema(schema: Schema | None) -> JsonSchema:
     """One input of a body: a nested list, base64, or, of images, a file; while the stream has not begun, of
     any shape."""
     if schema is None:
-        return {"anyOf": [{"type": "array", "minItems": 1}, _raw({"type": "string"}, None, None), PICTURE]}
+        nested: JsonSchema = {"type": "array", "minItems": 1, "items": {}}
+        return {"anyOf": [nested, _raw({"type": "string"}, None, None), PICTURE]}
     if schema.dtype == "uint8":
         shape = written(schema.shape)
         raw = _raw(_base64(prod(shape)), shape, "uint8")

@@ -35,7 +35,7 @@ def _schema() -> JsonSchema:
     made, skipped = {"const": False}, {"const": True}
     annotation = {"anyOf": [_object(was_cancelled=made, result=result), _object(was_cancelled=skipped)]}
     labelled = _object(action={"enum": list(ANNOTATED)}, annotation=annotation, task=task)
-    lists = {"annotation": {"type": "array"}, "task": {"type": "array"}}
+    lists = {"annotation": {"type": "array", "items": {}}, "task": {"type": "array", "items": {}}}
     several = _object(action={"const": SEVERAL}, **lists)
     others: JsonSchema = {"type": "string", "not": {"enum": [*ANNOTATED, SEVERAL]}}
     return {"anyOf": [labelled, several, _object(action=others)]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -51,6 +52,32 @@ def test_every_success_and_every_error_has_a_schema(client: InProcess) -> None:
                 assert content["schema"], name
 
 
+def schemas_in(part: Any) -> Iterator[Document]:
+    """Every object of the description but examples, as schemas are among them."""
+    if isinstance(part, dict):
+        yield part
+        part = [value for key, value in part.items() if key not in ("example", "examples")]
+    for each in part if isinstance(part, list) else []:
+        yield from schemas_in(each)
+
+
+@pytest.mark.parametrize("shape", [None, (1, 4, 4), (6,)])
+def test_every_list_says_what_it_is_of_as_generators_of_clients_need(
+    make_serving: MakeServing, shape: tuple[int, ...] | None
+) -> None:
+    schema = None if shape is None else Schema(shape, "uint8" if len(shape) == 3 else "float32")
+    document = described(InProcess(make_serving(codec=Codec(schema=schema))))
+    lists = [each for each in schemas_in(document) if each.get("type") == "array"]
+    assert len(lists) > 10
+    assert [each for each in lists if not {"items", "prefixItems"} & each.keys()] == []
+
+
+def test_the_header_of_the_binary_extension_is_a_parameter(client: InProcess) -> None:
+    for name, operation in operations(described(client)):
+        headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
+        assert headers == (["Inference-Header-Content-Length"] if name.endswith("/infer") else []), name
+
+
 def test_answers_are_components_and_every_reference_leads_somewhere(client: InProcess) -> None:
     document = described(client)
     named = document["components"]["schemas"]
@@ -94,7 +121,7 @@ def input_of(document: Document) -> list[Document]:
 def test_inputs_are_described_as_the_stream_has_them_once_it_has_begun(make_serving: MakeServing) -> None:
     codec = Codec()
     client = InProcess(make_serving(codec=codec))
-    assert input_of(described(client))[0] == {"type": "array", "minItems": 1}
+    assert input_of(described(client))[0] == {"type": "array", "minItems": 1, "items": {}}
     codec.schema = Schema((1, 2, 3), "uint8")
     rows, shares, raw, picture = input_of(described(client))
     assert (rows["minItems"], rows["maxItems"], rows["items"]["maxItems"]) == (2, 2, 3)

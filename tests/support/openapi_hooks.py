@@ -40,10 +40,12 @@ def rows(count: int) -> bytes:
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
     """What is more than OpenAPI can demand: one of two parameters, and not both; of two times one before the
-    other."""
+    other; a length that is that of something."""
     meta, query = case.meta, case.query or {}
     if meta is None or not meta.generation.mode.is_positive:
         return True
+    if "Inference-Header-Content-Length" in (case.headers or {}):
+        return False  # which is the length of a part of the body
     if case.operation.label == "DELETE /v1/examples":
         return len({"label", "task"} & set(query)) == 1
     if case.operation.label == "GET /v1/history" and "since_s" in query:

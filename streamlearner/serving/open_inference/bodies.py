@@ -26,6 +26,14 @@ from streamlearner.serving.problems import Json
 
 HEADER = "inference-header-content-length"
 """How many bytes of the body are JSON; absent where all are."""
+HEADER_PARAMETER: dict[str, Any] = {
+    "name": "Inference-Header-Content-Length",
+    "in": "header",
+    "required": False,
+    "description": "how many bytes of the body are JSON, where the bytes of tensors stand behind it",
+    "schema": {"type": "integer", "minimum": 1},
+}
+"""The same in OpenAPI."""
 RAW = "application/octet-stream"
 
 Parameters = dict[str, Any]
