@@ -76,8 +76,9 @@ class Answer:
     @property
     def finite(self) -> bool:
         """False where a probability is not a finite number: weights or inputs overflowed."""
-        found = self.probability.values() if isinstance(self.probability, dict) else (self.probability,)
-        return all(math.isfinite(one) for one in found)
+        if isinstance(self.probability, dict):
+            return all(map(math.isfinite, self.probability.values()))
+        return math.isfinite(self.probability)
 
 
 PLAIN = "label"

@@ -22,7 +22,7 @@ class Accounting:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 path = getattr(scope.get("route"), "path", "other")
-                self._metrics.count_request(path=path, code=message["status"])
+                self._metrics.count_requests(path=path, code=message["status"])
             await send(message)
 
         await self._app(scope, receive, counted)

@@ -125,10 +125,9 @@ class Answers:
             self._metrics.count_missing(int(inputs.isnan().sum()), of="prediction")
         ids = [name for one in answered for name in one.ids]
         self._keep(ids, [answer for one in answered for answer in one.answers], inputs, predictor, task)
-        now_s = time.perf_counter()
-        for one, began_s in zip(answered, started_s, strict=True):
-            route, count = one.answers[0].route, len(one.answers)
-            self._metrics.observe_prediction(route=route, inputs=count, seconds=now_s - began_s)
+        now_s, route = time.perf_counter(), answered[0].answers[0].route
+        took_s = [now_s - began_s for began_s in started_s]
+        self._metrics.observe_predictions(route=route, inputs=len(ids), seconds=took_s)
 
     def _keep(
         self, ids: list[str], answers: list[Answer], inputs: Tensor, predictor: Predictor, task: str | None

@@ -65,8 +65,8 @@ class LentAnswers:
             )
         of_admitted = iter(found)
         told = [_told(next(of_admitted)) if may else None for may in admitted]
-        for _ in filter(None, told):
-            self._metrics.count_request(path="/v1/predict", code=200)
+        if given := sum(one is not None for one in told):
+            self._metrics.count_requests(given, path="/v1/predict", code=200)
         return Reply(str(predictor.version), predictor.method.route, told)
 
     def _admits(self, asker: Asker) -> bool:

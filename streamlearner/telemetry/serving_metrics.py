@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,11 +24,13 @@ class ServingMetrics:
 
     _series: Series
 
-    def observe_prediction(self, *, route: str, inputs: int, seconds: float) -> None:
-        """One answered request of `inputs` inputs. `route` is `hippocampus` or `neocortex`."""
+    def observe_predictions(self, *, route: str, inputs: int, seconds: Iterable[float]) -> None:
+        """Requests of so many `inputs` in all, answered together, and what each took. `route` is one of
+        `ROUTES`."""
         answered, duration = self._series.predicted[route]
         answered.inc(inputs)
-        duration.observe(seconds)
+        for each in seconds:
+            duration.observe(each)
 
     def prediction_durations(self) -> Durations:
         """Of every route together, as counted so far."""
@@ -52,9 +54,9 @@ class ServingMetrics:
         """The history on disk did not take figures."""
         self._series.history_failures.inc()
 
-    def count_request(self, *, path: str, code: int) -> None:
-        """One HTTP request. `path` is a route of the application, never what the client wrote."""
-        self._series.requests.labels(path, str(code)).inc()
+    def count_requests(self, count: int = 1, *, path: str, code: int) -> None:
+        """HTTP requests. `path` is a route of the application, never what the client wrote."""
+        self._series.requests.labels(path, str(code)).inc(count)
 
     def count_rpc(self, *, method: str, code: str) -> None:
         """One call of a method that there is; `code` is the name of gRPC's."""

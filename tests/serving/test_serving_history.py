@@ -65,7 +65,7 @@ def test_a_sample_holds_the_figures_of_the_documents_and_what_was_counted_since(
         "examples": {"learned": 37}, "lag": {"0": 5, "1": None, "2": 2}, "prequential_accuracy": 0.75,
         "rejects": {"image": 2}, "answered": {"by_window": {"1h": 0.25}},
     }  # fmt: skip
-    metrics.observe_prediction(route="neocortex", inputs=3, seconds=0.003)
+    metrics.observe_predictions(route="neocortex", inputs=3, seconds=[0.003])
     metrics.publish_checkpoint(size_bytes=1, saved_s=1_700_000_006.0)
     tick()
     found = figures(history)

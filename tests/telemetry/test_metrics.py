@@ -47,8 +47,8 @@ def lived(metrics: Metrics) -> None:
     metrics.observe_checkpoint(seconds=0.2, size_bytes=4096, now_s=101.0)
     metrics.count_checkpoint_failure()
     metrics.count_unreadable_checkpoint()
-    metrics.observe_prediction(route="neocortex", inputs=3, seconds=0.002)
-    metrics.count_request(path="/v1/predict", code=200)
+    metrics.observe_predictions(route="neocortex", inputs=3, seconds=[0.002])
+    metrics.count_requests(path="/v1/predict", code=200)
     metrics.count_pushed(accepted=2, duplicates=1)
     metrics.publish_served(examples=8, frozen_s=100.0)
 
