@@ -28,7 +28,7 @@ from streamlearner.serving.open_inference.bodies import HEADER_PARAMETER, IndexB
 from streamlearner.serving.open_inference.rest import OpenInference
 from streamlearner.serving.openapi import Application, Description
 from streamlearner.serving.parts import Parts
-from streamlearner.serving.predictions import IMAGES, RAW, Predictions
+from streamlearner.serving.predictions import BESIDE_IMAGES, IMAGES, RAW, Predictions
 from streamlearner.serving.problems import HANDLERS
 from streamlearner.serving.question_page import QuestionPage
 from streamlearner.serving.questions import QuestionQueue
@@ -69,7 +69,7 @@ def _add_predictions(routes: Routes, parts: Parts) -> None:
     raw = {RAW: {"schema": dict(RAW_INPUT)}}
     routes.post(
         "/v1/predict", predictions.predict, PredictBody, role=Role.PREDICT, answer=models.Predictions,
-        status=200, more=images | raw, errors=(503,),
+        status=200, more=images | raw, parameters=BESIDE_IMAGES, errors=(503,),
     )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def _add_open_inference(routes: Routes, parts: Parts) -> None:
             answer=(models.Inferred, RAW),
             status=200,
             more=raw,
-            headers=[HEADER_PARAMETER],
+            parameters=[HEADER_PARAMETER],
             errors=(404, 503),
         )
     routes.post(

@@ -16,12 +16,21 @@ from streamlearner.errors import InvalidInput
 from streamlearner.learning.predictor import Answer
 from streamlearner.serving.answers import Answered, Answers
 from streamlearner.serving.bodies import Bodies, PredictBody, check, media_type, parse
+from streamlearner.serving.body_schemas import TEXT
 from streamlearner.serving.connection import PLAIN
 from streamlearner.serving.problems import Json, Problem
 from streamlearner.serving.workers import Workers
 
 IMAGES = ("image/png", "image/jpeg", "image/webp", "image/tiff")
 RAW = "application/octet-stream"
+BESIDE_IMAGES: list[dict[str, Any]] = [
+    {
+        "name": name, "in": "query", "required": False, "schema": schema,
+        "description": f"as `{name}` of a JSON body, which comes first: beside an image or raw bytes",
+    }
+    for name, schema in {"task": TEXT, "return": {"type": "string", "enum": ["probabilities"]}}.items()
+]  # fmt: skip
+"""In OpenAPI."""
 
 
 class Predictions:
@@ -52,7 +61,7 @@ class Predictions:
         started = time.perf_counter()
         work = self._workers.run(lambda _: self._answer(request, media, body, started), client=request)
         answer = await work
-        if media == "application/json":
+        if media == "application/json" and not request.query_params:
             request.scope[PLAIN] = True
         return answer
 
@@ -67,7 +76,7 @@ class Predictions:
 
     def _read(self, request: Request, media: str, body: bytes) -> tuple[PredictBody, Tensor]:
         if media == "application/json":
-            query = parse(PredictBody, body)
+            query = _with(parse(PredictBody, body), request)
             if len(query.inputs) > self._max_batch:
                 text = f"{len(query.inputs)} inputs; expected at most {self._max_batch} (serving.max_batch)"
                 raise InvalidInput("too_large", text)
@@ -89,6 +98,15 @@ def _content(answered: Answered) -> dict[str, Any]:
         "model_version": answered.version,
         "prediction_id": answered.prediction_id,
     }
+
+
+def _with(query: PredictBody, request: Request) -> PredictBody:
+    """What the body does not say, the query may."""
+    if not request.query_params:
+        return query
+    beside = _query(request)
+    task = beside.task if query.task is None else query.task
+    return query.model_copy(update={"task": task, "returns": query.returns or beside.returns})
 
 
 def _query(request: Request) -> PredictBody:

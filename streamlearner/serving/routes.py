@@ -60,13 +60,13 @@ class Routes:
         status: int = 202,
         also: int | None = None,
         more: dict[str, Any] | None = None,
-        headers: Sequence[dict[str, Any]] = (),
+        parameters: Sequence[dict[str, Any]] = (),
         errors: Sequence[int] = (),
     ) -> None:
-        """A path that takes a JSON body, and what `more` names; `headers` describes those that it reads."""
+        """A path that takes a JSON body, and what `more` names; `parameters`: what it reads beside it."""
         content = {"application/json": {"schema": reference("schemas", body.__name__)}} | (more or {})
         extra: dict[str, Any] = {"requestBody": {"content": content, "required": _required(body)}}
-        extra |= {"parameters": list(headers)} if headers else {}
+        extra |= {"parameters": list(parameters)} if parameters else {}
         self.add(
             "POST", path, endpoint, role=role, answer=answer, status=status, also=also, extra=extra,
             errors=(*OF_BODIES, *errors),

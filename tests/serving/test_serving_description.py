@@ -72,6 +72,16 @@ def test_every_list_says_what_it_is_of_as_generators_of_clients_need(
     assert [each for each in lists if not {"items", "prefixItems"} & each.keys()] == []
 
 
+def test_what_stands_beside_an_image_is_a_parameter_of_the_query(client: InProcess) -> None:
+    named = {one["name"]: one for one in described(client)["paths"]["/v1/predict"]["post"]["parameters"]}
+    assert {name: one["in"] for name, one in named.items()} == {"task": "query", "return": "query"}
+    body = {"inputs": [[[1] * 4] * 4]}
+    asked = client.post("/v1/predict?return=probabilities", json=body).json()["predictions"][0]
+    assert "probabilities" in asked
+    for query in ("return=x", "task=", "taks=a"):
+        assert client.post(f"/v1/predict?{query}", json=body).status_code == 400
+
+
 def test_the_header_of_the_binary_extension_is_a_parameter(client: InProcess) -> None:
     for name, operation in operations(described(client)):
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
