@@ -136,6 +136,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
         their inputs from recollections of all. Who answers is chosen by the exam."""
         self.seen_classes.merge([shard.seen_classes for shard in shards], indices)
         self._grow()
+        self.answering.evidence.trust_exam()  # it goes on from another's network, as after a rollback
         self._merge_statistics([shard.answering for shard in shards], indices)
         self.share_budget()
         given = [Codes(it.memory, it.association, own) for it, own in zip(shards, indices, strict=True)]

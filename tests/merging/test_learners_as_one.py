@@ -16,7 +16,7 @@ from streamlearner.config import loading as config
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.codec import Schema
 from streamlearner.learning.learner import Learner
-from streamlearner.learning.merging import draw_apart, merge
+from streamlearner.learning.merging import continue_from, draw_apart, merge
 from streamlearner.merging.fits import best_fit, fit_digest, recode
 from streamlearner.merging.shards import Codes, Indices
 from streamlearner.methods.base import raw, unit_interval
@@ -163,6 +163,18 @@ def test_a_merged_exam_of_little_room_is_balanced() -> None:
     counts = torch.bincount(whole.exam.labels)
     assert len(whole.exam) == 20 and counts.tolist() == [2] * 10
     assert whole.exam.stored_bits <= whole.exam.budget_bits
+
+
+def test_who_answers_is_chosen_by_the_merged_exam_also_where_it_goes_on_from_a_version() -> None:
+    learners = [taught(a_learner(exam__fraction=0.2), GREY, part) for part in by_digit(GREY, 2)]
+    first, second = merged(GREY, learners), a_learner()
+    continue_from(second, first)
+    merge(second, learners, generator=torch.Generator().manual_seed(2))
+    assert second.method.route == "hippocampus"
+    labels = torch.arange(10).repeat(4)
+    hits = {name: torch.full((40,), name == "statistics") for name in second.method.answerers}
+    second.method.choose_answerer(hits, labels)
+    assert second.method.route == "statistics"
 
 
 def test_a_fit_is_known_by_what_its_codes_mean() -> None:

@@ -54,10 +54,11 @@ def rounds_of(stream: Dataset, rounds: int) -> list[Dataset]:
 
 
 def slept(learner: Learner) -> None:
-    """A whole sleep, while the stream waits."""
+    """A whole sleep, while the stream waits, and after it the exam, by which is chosen who answers."""
     learner.begin_consolidation()
     while learner.consolidate(100) is None:
         pass
+    learner.finish_measuring()
     learner.finish_measuring()
 
 
