@@ -121,7 +121,7 @@ class Lineage:
             "messages": tally.messages,
             "learned": learner.progress.learned if learner else 0,
             "withheld": learner.progress.withheld if learner else 0,
-            "lag": sum(self.daemon.state.source.lag().values()),
+            "lag": sum(self.daemon.state.intake.lag().values()),
             "bits": bits,
             "version": learner.progress.version if learner else 0,
         }

@@ -108,13 +108,18 @@ class Intake:
         if (growth := self.growth) is None:
             return self.batch_size
         if not growth.is_decided(self.taken):
-            growth.decide(self.taken, waiting=len(self._pending) + sum(self.source.lag().values()))
+            growth.decide(self.taken, waiting=len(self._pending) + sum(self.lag().values()))
         return growth.size(self.taken)
 
     @property
     def connected(self) -> bool:
         """Whether the source answers, and what messages need to be decoded."""
         return self.source.connected and self.codec.connected
+
+    def lag(self) -> dict[int, int]:
+        """Messages behind the next batch, for each partition: those the source has and those polled ahead."""
+        ahead = self._look_ahead.waiting() if self._look_ahead else {}
+        return {partition: count + ahead.get(partition, 0) for partition, count in self.source.lag().items()}
 
     def next_batch(self, *, timeout_s: float, known: Known = NOTHING) -> TakenBatch | None:
         """The next batch, or None where there is not enough yet; waits up to `timeout_s`. `known`: see
@@ -153,7 +158,7 @@ class Intake:
         if self.source.exhausted:
             return True
         waited = self._clock() - self._arrived_s >= self.linger_s
-        return waited and self.source.connected and not any(self.source.lag().values())
+        return waited and self.source.connected and not any(self.lag().values())
 
     @property
     def finished(self) -> bool:

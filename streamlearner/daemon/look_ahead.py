@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -47,6 +47,10 @@ class LookAhead:
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
         self._waiting: deque[Waiting] = deque()
+
+    def waiting(self) -> Counter[int]:
+        """How many messages of each partition were polled ahead, behind the next batch."""
+        return Counter(message.partition for each in self._waiting for message in each.messages)
 
     def next(self) -> Waiting | None:
         """What was polled of the next batch."""

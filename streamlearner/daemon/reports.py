@@ -58,7 +58,7 @@ def status_document(
         "erased_ids": {"held": len(state.erased), "most": state.erased.window},
         "rejects": dict(state.tally.reasons),
         "position": state.position,
-        "lag": {str(partition): count for partition, count in source.lag().items()},
+        "lag": {str(partition): count for partition, count in state.intake.lag().items()},
         "held_back": {str(partition): count for partition, count in source.held_back().items()},
         "connected": state.intake.connected,
         "gaps": source.gaps,
@@ -179,7 +179,9 @@ def publish_metrics(state: DaemonState, documents: StatusDocuments) -> None:
     status, metrics, source = documents.status, state.events.metrics, state.source
     state.events.doubted(status["doubts"])
     state.events.source_heard(source.connected)
-    metrics.publish_source(connected=state.intake.connected, lag=source.lag(), held_back=source.held_back())
+    metrics.publish_source(
+        connected=state.intake.connected, lag=state.intake.lag(), held_back=source.held_back()
+    )
     metrics.publish_pace(size=status["pace"]["batch_size"], one_in=status["pace"]["one_in"])
     state.events.messages_lost(source.gaps)
     metrics.publish_erased_ids(len(state.erased))

@@ -82,6 +82,16 @@ def test_as_many_batches_are_shown_together_as_were_wanted() -> None:
     assert shown == [12, 12, 12, 12, 8], "each time that no batch behind this one is polled"
 
 
+def test_what_was_polled_ahead_still_counts_as_lag() -> None:
+    lags = []
+    for ahead in (None, LookAhead(Greedy(8))):
+        intake = an_intake(Dripping([message(n) for n in range(20)], drops=[100]), look_ahead=ahead)
+        lags.append([sum(intake.lag().values()) for _ in range(4) if intake.next_batch(timeout_s=0.0)])
+        if ahead:
+            assert lags[-1][0] == 20 - 2 * BATCH, "all but the first batch and the next one"
+    assert lags[0][0] == 20 - BATCH
+
+
 def test_a_batch_is_not_decoded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     codec, decoded = Codec(), []
     decode = codec.decode
