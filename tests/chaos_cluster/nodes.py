@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from tests.support.processes import begun_by_this
 
 CPUS = 8
 """Of a node: two nodes must hold all that runs, while a third is down."""
-END_S = 300.0
+END_S, PROXY_S = 300.0, 90.0
 STARTS = 3
 """Tries for a node."""
 ENVIRONMENT = {
@@ -53,10 +54,12 @@ class Nodes:
                 command, stdout=words, stderr=words, env=os.environ | {"RAY_ADDRESS": self._ray.address}
             )
 
-    def add(self, count: int, *, limit_s: float) -> None:
+    def add(self, count: int, *, port: int, limit_s: float) -> None:
         """Nodes, once the command is connected: it ends with the node that it is connected to, so that must
         be the head."""
         until(lambda: "Connected to Ray cluster" in self._log.read_text(), limit_s=limit_s)
+        with suppress(AssertionError):  # all nodes have one address: the head's proxy is to have the port
+            until(lambda: _is_open(port), limit_s=PROXY_S)
         for _ in range(count):
             self._add()
 
@@ -165,6 +168,11 @@ def until(what: Callable[[], bool], *, limit_s: float, each_s: float = 1.0) -> N
     while not what():
         assert time.monotonic() < end_s, f"not within {limit_s} s"
         time.sleep(each_s)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as to:
+        return to.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _parent_of(pid: int) -> int:

@@ -46,7 +46,7 @@ def a_round(
     ours, asking, began_s = Nodes(config, store, folder / "log"), Asking(port), time.monotonic()
     fate = Fate(ours, kinds, seed)
     try:
-        ours.add(nodes, limit_s=begin_s)
+        ours.add(nodes, port=port, limit_s=begin_s)
         until(lambda: ours.status()["version"] > 0 and asking.began.is_set(), limit_s=begin_s)
         for nth in range(TRIES * len(kinds)):
             if not fate.left:
