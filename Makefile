@@ -16,6 +16,9 @@ N ?=
 
 INSTALL := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
 
+# What is imported is compiled once, whatever the shell says: else each daemon that a test starts compiles torch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup test-setup demo demo-cluster test lives soak chaos chaos-cluster lint audit format docs proto docs-pictures wheel clean
 
