@@ -32,7 +32,7 @@ def averages(images: Tensor, side: tuple[int, int]) -> Floats:
     if (whole := found.shape[2:]) != side:
         rows, columns = _averaging(whole[0], side[0]), _averaging(whole[1], side[1])
         found = rows @ found @ columns.T
-    return found.reshape(len(found), -1)
+    return found.reshape(len(found), math.prod(found.shape[1:]))
 
 
 def averaging(before: int, after: int) -> Floats:

@@ -12,6 +12,7 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon import batch_growth
 from streamlearner.daemon.batch_growth import BatchGrowth, steps_between
 from streamlearner.daemon.loop import Daemon
+from streamlearner.daemon.state import DaemonState
 from streamlearner.errors import ConfigError
 from streamlearner.learning import observing
 from streamlearner.state.batch_paces import Stretch
@@ -224,7 +225,10 @@ def test_bounds_in_the_wrong_order_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("grows_at_once")
-def test_a_sleep_takes_as_many_steps_for_each_message_in_a_grown_batch(tmp_path: Path) -> None:
+def test_a_sleep_takes_as_many_steps_for_each_message_in_a_grown_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DaemonState, "unfinished", True)  # as if asleep
     source = MemorySource([example(n) for n in range(200)])
     with closing(build(settings(tmp_path, **AUTO), source=source)) as daemon:
         source.open(None)

@@ -123,7 +123,7 @@ def test_plain_bodies_are_read(inputs: list[Any], more: dict[str, Any]) -> None:
     "body",
     [b"", b"{", b"[]", b'{"inputs": []}', b'{"inputs": [[NaN]]}', b'{"inputs": [[1e39]]}',
      b'{"inputs": [[[256]]]}', b'{"inputs": [[1], [1, 2]]}', b'{"inputs": [[1], [1], [1], [1]]}',
-     b'{"inputs": [[1]], "tasks": 1}', b'{"inputs": [[1]], "task": 1.0}', b'{"inputs": [[1]], "task": true}',
+     b'{"inputs": [[1]], "tasks": 1}', b'{"inputs": [[1]], "task": 1.5}', b'{"inputs": [[1]], "task": true}',
      b'{"inputs": [[1]], "task": 18446744073709551616}', b'{"inputs": [[1]], "task": ""}',
      b'{"inputs": [[1]], "return": null}', b'{"inputs": [{"image": "AAAA"}]}'],
 )  # fmt: skip

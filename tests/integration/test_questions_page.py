@@ -100,7 +100,7 @@ def test_ten_questions_are_labelled_by_key_and_learned_once_each(
     with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/metrics") as answer:
         metrics = answer.read().decode()
     assert 'streamlearner_questions_total{outcome="answered"} 10.0' in metrics
-    assert labels(browser) == ["–"] * 10, "the next ten are there"
+    browser.until(lambda: labels(browser) == ["–"] * 10)  # the next ten
     assert browser.complaints() == []
 
 

@@ -48,12 +48,17 @@ def lend(serving: Serving, one: http.client.HTTPConnection, **headers: str) -> h
 def gateways() -> list[int]:
     """Processes of this one."""
     tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    children = [int(child) for task in tasks for child in read(task / "children").split()]
     return [child for child in children if b"streamlearner.gateway" in command_of(child)]
 
 
 def command_of(process: int) -> bytes:
+    return read(Path(f"/proc/{process}/cmdline"))
+
+
+def read(path: Path) -> bytes:
+    """Nothing, where the process or the thread has ended."""
     try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
+        return path.read_bytes()
     except OSError:
         return b""
