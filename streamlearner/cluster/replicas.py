@@ -25,7 +25,8 @@ NAME = "streamlearner"
 
 
 def replica_application(setup: Setup) -> Any:
-    """What Ray Serve asks in a replica's process. A thread follows the published versions."""
+    """What Ray Serve asks in a replica's process. A thread follows the published versions; the newest one
+    answers before this returns, as Ray Serve sends requests from then on."""
     store, name = store_at(setup.store), f"{socket.gethostname()}-{os.getpid()}"
     versions = PublishedVersions(store)
     replica = Replica(
@@ -34,16 +35,20 @@ def replica_application(setup: Setup) -> Any:
         is_known=lambda prefix: prefix.isalnum() and store.read(f"{PREFIXES}/{prefix}.json") is not None,
     )
 
+    def look() -> None:
+        try:
+            replica.look(versions.newest, versions.folder)
+            told = {"name": name, "version": replica.version, "at_s": time.time()}
+            store.replace(f"{REPLICAS}/{name}.json", told)
+        except Exception:  # it answers with the version that it has
+            log.exception("a published version could not be followed")
+
     def follow() -> None:
         while True:
-            try:
-                replica.look(versions.newest, versions.folder)
-                told = {"name": name, "version": replica.version, "at_s": time.time()}
-                store.replace(f"{REPLICAS}/{name}.json", told)
-            except Exception:  # it answers with the version that it has
-                log.exception("a published version could not be followed")
             time.sleep(LOOK_EVERY_S)
+            look()
 
+    look()
     threading.Thread(target=follow, name="versions", daemon=True).start()
     return replica.application
 

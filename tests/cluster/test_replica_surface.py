@@ -227,9 +227,8 @@ def test_on_a_real_broker_a_label_finds_the_replica_that_answered_and_the_exampl
     broker: Any, topic: Callable[..., str], version: Path, tmp_path: Path
 ) -> None:
     examples, labels = topic(partitions=2, name="posted"), topic(name="labels-of-posted")
-    named = {"bootstrap_servers": broker.address, "topic": examples, "labels_topic": labels}
-    kafka = {f"source.kafka.{name}": value for name, value in named.items()}
-    settings = SETTINGS | {"source.type": "kafka", "state_dir": tmp_path} | kafka
+    kafka = {"source.kafka.bootstrap_servers": broker.address, "source.kafka.topic": examples}
+    settings = SETTINGS | KAFKA | kafka | {"source.kafka.labels_topic": labels, "state_dir": tmp_path}
     config, prefixes = load(path=None, settings=settings, environ={}), set[str]()
     with ExitStack() as opened:
         found = [Replica(config, register=prefixes.add, is_known=prefixes.__contains__) for _ in range(2)]
