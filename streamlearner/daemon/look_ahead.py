@@ -18,7 +18,7 @@ from streamlearner.stream import Message, Position, Reject, Source
 Decoded: TypeAlias = tuple[Batch, list[Reject]]
 
 
-class Sight(Protocol):
+class SeesAhead(Protocol):
     """Who sees images before their turn (`eyes.ahead.SeenAhead` is one)."""
 
     def wanted(self, images: Tensor) -> int: ...
@@ -44,8 +44,8 @@ class LookAhead:
     """Polls no more than what waits, and cuts it where the batches will end: each batch keeps the position
     after it, as if nothing had been polled behind it, and a run that is killed polls the rest again."""
 
-    def __init__(self, sight: Sight) -> None:
-        self._sight = sight
+    def __init__(self, eye: SeesAhead) -> None:
+        self._eye = eye
         self._waiting: deque[Waiting] = deque()
 
     def waiting(self) -> Counter[int]:
@@ -68,7 +68,7 @@ class LookAhead:
         """Lets these, [n, C, H, W] uint8, be seen together with those of the next batches, if that saves
         anything. `full_after` so many messages behind these: how many the batch there will have; 0 where
         that is not decided."""
-        if self._waiting or not (wanted := self._sight.wanted(images)):
+        if self._waiting or not (wanted := self._eye.wanted(images)):
             return
         whole = self._poll(wanted, full_after, source)
         messages = [message for each in whole for message in each.messages]
@@ -76,7 +76,7 @@ class LookAhead:
             return
         for each in whole:
             each.decoded = codec.decode(each.messages)
-        self._sight.look(torch.cat([images, *(each.decoded[0].inputs for each in whole if each.decoded)]))
+        self._eye.look(torch.cat([images, *(each.decoded[0].inputs for each in whole if each.decoded)]))
 
     def _poll(self, wanted: int, full_after: Callable[[int], int], source: Source) -> list[Waiting]:
         """The next batches, as many as have so many messages; those that are whole."""

@@ -66,10 +66,7 @@ def status_document(
         "owed_steps": state.owed_steps,
         "refused_steps": state.events.refused_steps,
         "pace": _pace(state),
-        "sleeps": {
-            "adopted": progress.adopted if progress else 0,
-            "refused": progress.refused if progress else 0,
-        },
+        "sleeps": {name: getattr(progress, name) if progress else 0 for name in ("adopted", "refused")},
         "last_sleep": learner.last_sleep if learner else None,
         "network": learner.network if learner else None,
         "transplant": _transplant_document(learner) if learner else None,

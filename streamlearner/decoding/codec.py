@@ -113,27 +113,17 @@ class Codec:
             if not message.value and (is_tombstone(message) or is_gone(message)):
                 continue
             try:
-                if (erasure := self._erasure(message)) is not None:
-                    erasures.append((len(kept), erasure))
-                    continue
-                found = self._reader.read(message.value, message.headers, schema=self.schema)
-                if isinstance(found, Gone):
-                    erasures += [(len(kept), _erasure_of(found, message))] if found.id is not None else []
-                    tombstones += found.id is None
-                    continue
-                gone, read = found if isinstance(found, Corrected) else (None, found)
-                corrected = [] if gone is None else [(len(kept), _correction_of(gone, read, message))]
-                if read is None:
-                    erasures += corrected
-                    continue
-                array, label, task, identity = read
-                self._check(array)
+                read, erasure = self._read(message)
             except InvalidInput as error:
                 rejects.append(Reject(message, error.reason, str(error)))
                 continue
+            erasures += [(len(kept), erasure)] if erasure is not None else []
+            tombstones += read is None and erasure is None
+            if read is None:
+                continue
+            array, label, task, identity = read
             if self.schema is None:
                 self.schema = Schema(shape=array.shape, dtype=array.dtype.name)
-            erasures += corrected
             arrays.append(array)
             labels.append(label)
             tasks.append(task)
@@ -141,6 +131,19 @@ class Codec:
             kept.append(message)
         named = tuple(labels), tuple(tasks), tuple(ids), tuple(kept)
         return Batch(self._stack(arrays), *named, tuple(erasures), tombstones), rejects
+
+    def _read(self, message: Message) -> tuple[Read | None, Erasure | None]:
+        """The example, if there is one, and what is erased before it; neither: a tombstone inside an
+        envelope. Raises `InvalidInput`."""
+        if (erasure := self._erasure(message)) is not None:
+            return None, erasure
+        found = self._reader.read(message.value, message.headers, schema=self.schema)
+        if isinstance(found, Gone):
+            return None, None if found.id is None else _erasure_of(found, message)
+        gone, read = found if isinstance(found, Corrected) else (None, found)
+        if read is not None:
+            self._check(read[0])
+        return read, None if gone is None else _correction_of(gone, read, message)
 
     def decode_input(self, value: object) -> Tensor:
         """One input of an HTTP body, in any form of `inputs.read_input`. Raises `InvalidInput`."""

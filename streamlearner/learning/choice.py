@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from streamlearner.evaluation.exam import Exam
-from streamlearner.learning.graded import USUAL, piece
+from streamlearner.learning.exam_pieces import USUAL, piece
 from streamlearner.methods.base import DualMemory
 
 

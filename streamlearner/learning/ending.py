@@ -1,7 +1,7 @@
 """How a consolidation ends: it is judged by the exam, adopted or refused, and what came of it is measured.
 
-An exam of one piece is graded at once. Of a larger one a piece takes the turn of a few steps: the stream, if
-it goes on meanwhile, waits for no more, and each piece is answered by what the method is then.
+An exam of one piece is evaluated at once. Of a larger one a piece takes the turn of a few steps: the stream,
+if it goes on meanwhile, waits for no more, and each piece is answered by what the method is then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.learning import grading
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
-from streamlearner.learning.graded import ACCURACY, CLASS_MEANS, READOUT, USUAL, Graded, Measuring
+from streamlearner.learning.exam_pieces import (
+    ACCURACY,
+    CLASS_MEANS,
+    READOUT,
+    USUAL,
+    Measuring,
+    PartialEvaluation,
+)
 from streamlearner.learning.grading import answer_of
 from streamlearner.learning.observing import Observing
 from streamlearner.learning.probing import Probing
@@ -37,7 +44,7 @@ class Ending(Observing):
         """Judges it at once, where the exam is small; else begins to, with so many pieces."""
         if self.in_pieces:
             ended.finish()
-            self.judging = Graded()
+            self.judging = PartialEvaluation()
             return self._judge(pieces) if pieces else None
         trial, taught = self._trial(ended), self.method.taught_in_sleep
         before, after = (self._evaluate(method, by=taught) for method in (self.method, trial))
@@ -67,7 +74,7 @@ class Ending(Observing):
             return {name: answer(inputs, tasks) for name, answer in answers.items()}
 
         for _ in range(pieces):
-            if self.judging.grade(self.exam, both, names_tasks=len(self.tasks) > 0, shared_by=2):
+            if self.judging.evaluate(self.exam, both, names_tasks=len(self.tasks) > 0, shared_by=2):
                 break
         else:
             return None
@@ -120,15 +127,15 @@ class Ending(Observing):
             elif now.stage == CLASS_MEANS:
                 assert self.exam_accuracy is not None
                 self.exam_accuracy = grading.beside_class_means(self.exam_accuracy, self.exam, self.method)
-                now.stage, now.graded = READOUT, Graded()
+                now.stage, now.evaluation = READOUT, PartialEvaluation()
             else:
                 self._probe()
 
     def _measure_accuracy(self, now: Measuring) -> None:
         if self.in_pieces and self.method.classes:
-            if not now.graded.grade(self.exam, self._answers_now, names_tasks=len(self.tasks) > 0):
+            if not now.evaluation.evaluate(self.exam, self._answers_now, names_tasks=len(self.tasks) > 0):
                 return
-            measured = now.graded.accuracy(NOW)
+            measured = now.evaluation.accuracy(NOW)
         else:
             measured = self._evaluate(self.method)
         self.exam_accuracy = replace(measured, as_of=self.progress.learned)

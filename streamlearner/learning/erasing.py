@@ -10,7 +10,7 @@ import torch
 
 from streamlearner.decoding.erasures import Erasure, digest_of
 from streamlearner.learning import lending
-from streamlearner.learning.graded import Graded
+from streamlearner.learning.exam_pieces import PartialEvaluation
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.targets import classes_of
 from streamlearner.methods.experience import Experience, Removed, Selection
@@ -58,7 +58,7 @@ def erase(learner: Learner, erasure: Erasure, *, learned: bool) -> Erased:
         removed, exam = _sum(removed, part), exam + withheld
         _forget_accuracy(learner, selection)
     if learner.judging is not None:
-        learner.judging = Graded()
+        learner.judging = PartialEvaluation()
     if restarts:
         learner.restart_consolidation()
     if exam or erasure.id is None:

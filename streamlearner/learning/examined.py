@@ -9,7 +9,7 @@ from torch import Tensor
 from streamlearner.evaluation.retention import ExamAccuracy
 from streamlearner.learning import grading
 from streamlearner.learning.choice import Choice
-from streamlearner.learning.graded import Graded, piece
+from streamlearner.learning.exam_pieces import PartialEvaluation, piece
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner_state import LearnerState
 from streamlearner.methods.base import DualMemory
@@ -21,8 +21,8 @@ class Examined(LearnerState):
 
     exam_accuracy: ExamAccuracy | None
     measures_readout: bool
-    evaluation: Graded | None = None
-    """Of the exam, while it is graded."""
+    evaluation: PartialEvaluation | None = None
+    """On the exam, while it is under way."""
 
     def evaluate(self) -> ExamAccuracy:
         """Measures accuracy on the exam of what answers now, and keeps it in `exam_accuracy`."""
@@ -45,19 +45,19 @@ class Examined(LearnerState):
         if not self.in_pieces or not self.method.classes:
             self.evaluate()
         else:
-            self.evaluation = Graded()
+            self.evaluation = PartialEvaluation()
 
     def evaluate_next(self) -> None:
         """The next piece of an evaluation that was begun."""
-        if (graded := self.evaluation) is None:
+        if (begun := self.evaluation) is None:
             return
-        if graded.place < len(self.exam):
+        if begun.place < len(self.exam):
             answer = grading.answer_of(self.method, None)
-            graded.grade(
+            begun.evaluate(
                 self.exam, lambda inputs, tasks: {"": answer(inputs, tasks)}, names_tasks=len(self.tasks) > 0
             )
             return
-        measured = replace(graded.accuracy(""), as_of=self.progress.learned)
+        measured = replace(begun.accuracy(""), as_of=self.progress.learned)
         self.exam_accuracy = grading.beside_class_means(measured, self.exam, self.method)
         self.evaluation = None
 
@@ -77,7 +77,7 @@ class Examined(LearnerState):
 
     @property
     def in_pieces(self) -> bool:
-        """Whether the exam is so large that it is graded piece by piece."""
+        """Whether the exam is so large that it is evaluated piece by piece."""
         return len(self.exam) > piece(self.exam)
 
     def _choose_anew(self, before: int, withheld: Tensor) -> CodeChoice | None:

@@ -17,7 +17,7 @@ from streamlearner.eyes.eye import Eye
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
 from streamlearner.learning.ending import Ending
-from streamlearner.learning.graded import STEPS_OF_A_PIECE, pieces_of
+from streamlearner.learning.exam_pieces import STEPS_OF_A_PIECE, pieces_of
 from streamlearner.learning.predictor import Predictor
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.results import SIGNIFICANCE, ConsolidationResult, LearningResult, judged

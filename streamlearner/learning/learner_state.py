@@ -18,7 +18,7 @@ from streamlearner.evaluation.retention import RetentionMatrix
 from streamlearner.eyes.eye import Eye, check_same
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
-from streamlearner.learning.graded import Graded, Measuring
+from streamlearner.learning.exam_pieces import Measuring, PartialEvaluation
 from streamlearner.learning.predictor import ModelVersion
 from streamlearner.learning.progress import Progress, Transplant
 from streamlearner.learning.served_accuracy import ServedAccuracy
@@ -50,7 +50,7 @@ class LearnerState:
     last_sleep: dict[str, Any] | None
     choice: Choice | None = None
     """Of who answers, while it is graded."""
-    judging: Graded | None = None
+    judging: PartialEvaluation | None = None
     """Of a consolidation that took its last step, while the exam judges it."""
     measuring: Measuring | None = None
     """Of what came of the last one, while it is measured."""
@@ -178,7 +178,7 @@ class LearnerState:
             self.transplant = Transplant(**last)
         self.last_sleep, self.refused_codes = facts.get("last_sleep"), facts.get("refused_codes")
         self.choice = Choice.restored(facts.get("choice"))
-        self.judging = Graded.restored(facts.get("judging"))
+        self.judging = PartialEvaluation.restored(facts.get("judging"))
         self.measuring = Measuring.restored(facts.get("measuring"))
         if not facts.get("keeps_ids"):
             self._keep_no_ids()

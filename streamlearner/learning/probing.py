@@ -9,7 +9,7 @@ from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.readout import FOLDS
 from streamlearner.learning import grading
-from streamlearner.learning.graded import Graded, piece
+from streamlearner.learning.exam_pieces import PartialEvaluation, piece
 from streamlearner.methods.base import DualMemory
 
 HIT = "hit"
@@ -24,7 +24,7 @@ class Probing:
 
     def __init__(self, method: DualMemory) -> None:
         self._frozen = method.frozen()
-        self._seen, self._features, self._fold = Graded(), list[Tensor](), 0
+        self._seen, self._features, self._fold = PartialEvaluation(), list[Tensor](), 0
         self._hits = torch.zeros(0, dtype=torch.bool)
 
     def probe(self, exam: Exam, *, labels: LabelSpace) -> bool:

@@ -30,16 +30,16 @@ def averages(images: Tensor, side: tuple[int, int]) -> Floats:
     matrices, which takes a part of the time."""
     found = images.numpy().astype(np.float64)
     if (whole := found.shape[2:]) != side:
-        rows, columns = _averaging(whole[0], side[0]), _averaging(whole[1], side[1])
+        rows, columns = (averaging(*each) for each in zip(whole, side, strict=True))
         found = rows @ found @ columns.T
     return found.reshape(len(found), math.prod(found.shape[1:]))
 
 
+@lru_cache(maxsize=16)
 def averaging(before: int, after: int) -> Floats:
     """The matrix [after, before] by which one side of an image is averaged."""
     each = torch.eye(before, dtype=torch.float64)[:, None, :]
     found: Floats = F.adaptive_avg_pool1d(each, after)[:, 0].T.numpy()
-    return np.ascontiguousarray(found)
-
-
-_averaging = lru_cache(maxsize=16)(averaging)
+    found = np.ascontiguousarray(found)
+    found.flags.writeable = False
+    return found

@@ -48,15 +48,7 @@ def a_round(
     try:
         ours.add(nodes, port=port, limit_s=begin_s)
         until(lambda: ours.status()["version"] > 0 and asking.began.is_set(), limit_s=begin_s)
-        for nth in range(TRIES * len(kinds)):
-            if not fate.left:
-                break
-            more = produce_digits(broker, topic, AT_ONCE, partitions=PARTITIONS, first=(10 + nth) * AT_ONCE)
-            sent = [one + other for one, other in zip(sent, more, strict=True)]
-            fate.strike()
-            time.sleep(fate.draw.uniform(*PAUSE_S))
-        assert not fate.left, f"never could be: {fate.left}"
-        fate.thaw(all_of_them=True)
+        sent = all_happen(fate, broker, topic, sent, tries=TRIES * len(kinds))
         until(lambda: ours.status()["examples"] == sum(sent), limit_s=end_s)
         asking.stop()
         assert ours.drain() == 0, ours.words()
@@ -77,6 +69,20 @@ def a_round(
         "versions": max(map(int, store.names("versions")), default=0),
         "seconds": round(time.monotonic() - began_s, 1),
     }
+
+
+def all_happen(fate: Fate, broker: Any, topic: str, sent: list[int], *, tries: int) -> list[int]:
+    """The events, one after the other, while more is sent: with that, examples of each partition."""
+    for nth in range(tries):
+        if not fate.left:
+            break
+        more = produce_digits(broker, topic, AT_ONCE, partitions=PARTITIONS, first=(10 + nth) * AT_ONCE)
+        sent = [one + other for one, other in zip(sent, more, strict=True)]
+        fate.strike()
+        time.sleep(fate.draw.uniform(*PAUSE_S))
+    assert not fate.left, f"never could be: {fate.left}"
+    fate.thaw(all_of_them=True)
+    return sent
 
 
 def assert_each_is_counted_once(store: Store, sent: list[int]) -> None:

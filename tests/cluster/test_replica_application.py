@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from sklearn.datasets import load_digits
 
-from streamlearner import Learner
 from streamlearner.app import cluster_writes
 from streamlearner.app.cluster_setup import setup_of_replicas
 from streamlearner.cluster import replicas
 from streamlearner.cluster.store import Store
-from streamlearner.cluster.versions import PublishedVersions
 from tests.support.http_surface import DIGIT, on_a_port
+from tests.support.published import published
 
 
 @pytest.fixture
@@ -32,15 +29,6 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings |= {"source": {"type": "kafka", "kafka": {"topic": "examples"}}}
     path.write_text(yaml.safe_dump(settings | {"cluster": {"store": str(tmp_path / "store")}}))
     return path
-
-
-def published(store: Store) -> None:
-    """A first version: of some digits."""
-    digits, aside = load_digits(), store.aside()
-    learner = Learner(memory_budget="16 KiB", seed=0)
-    learner.learn_many((digits.images[:100] * 15).astype(np.uint8), digits.target[:100])
-    learner.save(aside)
-    assert PublishedVersions(store).publish(aside, 1)
 
 
 def test_a_replica_that_is_made_anew_has_the_newest_version_before_its_first_request(

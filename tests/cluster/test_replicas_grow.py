@@ -13,19 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from sklearn.datasets import load_digits
 
-from streamlearner import Learner
 from streamlearner.cluster.status import status_document
 from streamlearner.cluster.store import Store
-from streamlearner.cluster.versions import PublishedVersions
 from tests.chaos_cluster.nodes import a_head
 from tests.support.daemon_process import free_port
 from tests.support.patience import Patience, cpu_seconds_of, cpu_steps
 from tests.support.processes import begun_by_this
+from tests.support.published import published
 
 pytestmark = pytest.mark.slow
 LEAST, MOST, HELD = 1, 2, 4
@@ -42,15 +39,6 @@ sys.stdin.read()
 serve.shutdown()
 """
 """What Ray Serve does with the import path of deploy/kuberay/replicas.yaml; it ends with its input."""
-
-
-def published(store: Store) -> None:
-    """A first version: of some digits."""
-    digits, aside = load_digits(), store.aside()
-    learner = Learner(memory_budget="16 KiB", seed=0)
-    learner.learn_many((digits.images[:60] * 15).astype(np.uint8), digits.target[:60])
-    learner.save(aside)
-    assert PublishedVersions(store).publish(aside, 1)
 
 
 def until(what: Callable[[], Any], log: Path) -> Any:

@@ -11,17 +11,9 @@ import pytest
 from PIL import Image
 
 from streamlearner.connectors.files import DatasetSource, ImageFolderSource
-from streamlearner.connectors.files.indexed import IndexedSource
 from streamlearner.errors import ConfigError, PositionLost, SourceError, SourceUnreachable
 from streamlearner.stream import Message
-
-
-def read(source: IndexedSource, max_messages: int = 7) -> list[Message]:
-    source.open(None)
-    messages: list[Message] = []
-    while polled := source.poll(max_messages, 0.0):
-        messages += polled
-    return messages
+from tests.support.parquet_sources import read
 
 
 def header(message: Message, name: str) -> bytes | None:

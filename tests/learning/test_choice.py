@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.learning import graded as pieces
+from streamlearner.learning import exam_pieces as pieces
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner import Learner

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.learning import graded
+from streamlearner.learning import exam_pieces
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.results import ConsolidationResult
 from streamlearner.methods.recollection_replay import RecollectionReplay
@@ -25,9 +25,9 @@ def one_thread() -> None:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two examples, as long as two steps."""
-    monkeypatch.setattr(graded, "PIECE_VALUES", 1)
-    monkeypatch.setattr(graded, "LEAST", 2)
-    monkeypatch.setattr(graded, "STEPS_OF_A_PIECE", 2)
+    monkeypatch.setattr(exam_pieces, "PIECE_VALUES", 1)
+    monkeypatch.setattr(exam_pieces, "LEAST", 2)
+    monkeypatch.setattr(exam_pieces, "STEPS_OF_A_PIECE", 2)
 
 
 def awake() -> Learner:
@@ -61,8 +61,8 @@ def test_in_pieces_a_sleep_ends_as_it_does_at_once(monkeypatch: pytest.MonkeyPat
     at_once, in_pieces = awake(), awake()
     assert not at_once.in_pieces
     expected = slept(at_once)
-    monkeypatch.setattr(graded, "PIECE_VALUES", 1)
-    monkeypatch.setattr(graded, "LEAST", 2)
+    monkeypatch.setattr(exam_pieces, "PIECE_VALUES", 1)
+    monkeypatch.setattr(exam_pieces, "LEAST", 2)
     assert in_pieces.in_pieces
     in_pieces.begin_consolidation()
     assert in_pieces.consolidate(1_000) == expected

@@ -104,9 +104,7 @@ def test_the_first_request_of_a_connection_is_the_gateways_while_others_wait(
 def test_a_body_that_comes_later_and_what_is_unusual_after_all_are_answered(
     make_serving: MakeServing, connect: Connect
 ) -> None:
-    serving = started(make_serving)
-    lend(serving, connect(serving))
-    wait_until(lambda: serving.lent == 0, "given back")
+    serving = known_by_name(make_serving, connect)
     body = json.dumps({"inputs": [picture(1)], "task": 1.5}).encode()  # only the daemon says what is wrong
 
     def was_lent() -> bool:
@@ -124,6 +122,14 @@ def test_a_body_that_comes_later_and_what_is_unusual_after_all_are_answered(
         wait_until(was_lent, "lent", every_s=0.02)
 
 
+def known_by_name(make_serving: MakeServing, connect: Connect) -> Serving:
+    """One that answered by the name that it is called, and has lent nothing any more."""
+    serving = started(make_serving)
+    lend(serving, connect(serving))
+    wait_until(lambda: serving.lent == 0, "given back")
+    return serving
+
+
 def is_lent_soon(serving: Serving) -> bool:
     for _ in range(50):
         if serving.lent:
@@ -135,9 +141,7 @@ def is_lent_soon(serving: Serving) -> bool:
 def test_a_connection_of_the_crowd_still_ends_when_its_client_does(
     make_serving: MakeServing, connect: Connect
 ) -> None:
-    serving = started(make_serving)
-    lend(serving, connect(serving))
-    wait_until(lambda: serving.lent == 0, "given back")
+    serving = known_by_name(make_serving, connect)
 
     def comes_and_goes() -> bool:
         one: http.client.HTTPConnection = connect(serving)

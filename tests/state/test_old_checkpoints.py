@@ -30,16 +30,8 @@ LEARNED_ON = 0.01
 GENERATORS = ("gumbel", "generative")
 """In the names of what learns one: no code flips there by a hair, so that what it shows stays the same."""
 COUNTS = (
-    "examples",
-    "messages",
-    "rejects",
-    "position",
-    "asleep",
-    "sleeps",
-    "network",
-    "model_version",
-    "method",
-)
+    "examples", "messages", "rejects", "position", "asleep", "sleeps", "network", "model_version", "method",
+)  # fmt: skip
 """Of a status: what messages decide and no rounding."""
 HELD = ("budget_bits", "exam_budget_bits", "recollections", "recollections_by_class", "seen")
 

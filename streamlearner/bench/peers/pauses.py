@@ -12,7 +12,7 @@ import torch
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.peers.turns import TurnSource, run_turn
 from streamlearner.learning.choice import Choice
-from streamlearner.learning.graded import READOUT, USUAL, Measuring
+from streamlearner.learning.exam_pieces import READOUT, USUAL, Measuring
 
 CODES_BYTES, CODE_BITS = 64 * 2**20, 4_000
 AT_ONCE, EXAM_FRACTION = 500, 0.5

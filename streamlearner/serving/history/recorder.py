@@ -48,7 +48,7 @@ class Recorder:
         self._taken_s = 0.0
         self._waiting: deque[Mark] = deque(maxlen=MOST_WAITING)
         self._erasing: dict[str, None] = {}
-        self._graded: tuple[str, Any] | None = None
+        self._noted: tuple[str, Any] | None = None
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
     def start(self) -> None:
@@ -125,11 +125,11 @@ class Recorder:
     def _note_version(self, status: Mapping[str, Any]) -> None:
         """What the exam said while this version answered, first and last."""
         retention, version = self._daemon.retention(), str(status.get("model_version", "0")).split(".")[0]
-        grade = {"at_s": self._now_s(), "network": status.get("network"), "as_of": retention.get("as_of")}
-        grade |= {key: retention.get(key) for key in ("overall", "by_class", "forgetting")}
-        if grade["overall"] is None or self._graded == (version, grade["as_of"]):
+        exam = {"at_s": self._now_s(), "network": status.get("network"), "as_of": retention.get("as_of")}
+        exam |= {key: retention.get(key) for key in ("overall", "by_class", "forgetting")}
+        if exam["overall"] is None or self._noted == (version, exam["as_of"]):
             return
-        self._graded = version, grade["as_of"]
+        self._noted = version, exam["as_of"]
         with contextlib.suppress(Exception):
             known = self._history.versions().get(int(version), {})
-            self._history.note_version(int(version), {"first": known.get("first", grade), "last": grade})
+            self._history.note_version(int(version), {"first": known.get("first", exam), "last": exam})

@@ -1,4 +1,4 @@
-"""What was graded of the exam so far: piece by piece between batches, so that none waits for all of it."""
+"""Evaluation on the exam, piece by piece between batches, so that none waits for all of it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.retention import ExamAccuracy, exam_accuracy
 
 PIECE_VALUES, LEAST, USUAL = 2**15, 8, 10
-"""Values of the exam's inputs that are graded beside a batch of `USUAL` examples, and examples at least: with
-digits of MNIST a LeNet takes 8 ms for them (for an exam of 256 KiB 76 ms)."""
+"""Values of the exam's inputs that are evaluated beside a batch of `USUAL` examples, and examples at least:
+with digits of MNIST a LeNet takes 8 ms for them (for an exam of 256 KiB 76 ms)."""
 STEPS_OF_A_PIECE = 8
 """Optimiser steps of a sleep that take about as long as a piece."""
 
@@ -25,7 +25,7 @@ Answers = Callable[[Tensor, Tensor | None], Mapping[str, Tensor]]
 
 
 @dataclass
-class Graded:
+class PartialEvaluation:
     """Examples of the exam and, by who answered, whether that was right. Part of the state: a restart goes on
     with the same piece. `place` is that of the next one in the exam, which may change meanwhile."""
 
@@ -36,14 +36,14 @@ class Graded:
     hits: dict[str, list[bool]] = field(default_factory=dict)
 
     @classmethod
-    def restored(cls, state: Mapping[str, Any] | None) -> Graded | None:
+    def restored(cls, state: Mapping[str, Any] | None) -> PartialEvaluation | None:
         return None if state is None else cls(**state)
 
     def state(self) -> dict[str, Any]:
         """JSON."""
         return asdict(self)
 
-    def grade(self, exam: Exam, answers: Answers, *, names_tasks: bool, shared_by: int = 1) -> bool:
+    def evaluate(self, exam: Exam, answers: Answers, *, names_tasks: bool, shared_by: int = 1) -> bool:
         """The next piece, which so many methods that answer share. Whether it was the last one."""
         count = max(1, piece(exam) // shared_by)
         part = slice(self.place, min(len(exam), self.place + count))
@@ -62,7 +62,7 @@ class Graded:
             self.hits.setdefault(name, []).extend(hits.tolist())
 
     def accuracy(self, name: str) -> ExamAccuracy:
-        """Of all that was graded of this answerer."""
+        """Of this answerer, on all that was evaluated."""
         return exam_accuracy(
             torch.tensor(self.hits.get(name, []), dtype=torch.bool),
             labels=torch.tensor(self.labels, dtype=torch.int64),
@@ -78,11 +78,15 @@ class Measuring:
 
     adds_row: bool
     stage: int = ACCURACY
-    graded: Graded = field(default_factory=Graded)
+    evaluation: PartialEvaluation = field(default_factory=PartialEvaluation)
 
     @classmethod
     def restored(cls, state: Mapping[str, Any] | None) -> Measuring | None:
-        return None if state is None else cls(**{**state, "graded": Graded(**state["graded"])})
+        return (
+            None
+            if state is None
+            else cls(**{**state, "evaluation": PartialEvaluation(**state["evaluation"])})
+        )
 
     def state(self) -> dict[str, Any]:
         """JSON."""
@@ -96,5 +100,5 @@ def piece(exam: Exam) -> int:
 
 
 def pieces_of(steps: int) -> int:
-    """Pieces that are graded in the place of so many steps."""
+    """Pieces that are evaluated in the place of so many steps."""
     return -(-steps // STEPS_OF_A_PIECE)
