@@ -31,7 +31,7 @@ from streamlearner.learning.merging import continue_from, draw_apart, merge, sha
 
 LEARNERS, ROUNDS = 4, 5
 QUICK_SIZES = 600, 100
-SETTINGS: Settings = {"memory.sampling": "balanced", "sleep.steps": 300}
+SETTINGS: Settings = {"memory.sampling": "balanced", "sleep.steps": 300, "precision": "fp32"}
 QUICK: Settings = {"sleep.steps": 20}
 EYE: dict[str, Any] = {"eye.name": "efficientnet_lite0", "eye.input_size": 96}
 Halves = tuple[Dataset, Dataset]
@@ -206,6 +206,6 @@ CLUSTER_FEATURES = ClusterExperiment(
     budgets_bits=(8 * 2**20,),
     halves=features,
     examples=50_000,
-    settings={"eye.ordered": True, "precision": "fp32"},
+    settings={"eye.ordered": True},
     held_out_one_in=5,
 )
