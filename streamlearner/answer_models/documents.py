@@ -66,6 +66,7 @@ class InputKind(TypedDict):
         "transplant": None,
         "model_version": "2.1757",
         "prequential_accuracy": 0.9,
+        "no_change_accuracy": 0.1,
         "served_accuracy": {"overall": 0.92, "by_class": {"4": 0.98}, "falls": 0, "last_fall": None},
         "answered": None,
         "method": "recollection_replay",
@@ -97,6 +98,7 @@ class StatusDocument(TypedDict):
     transplant: dict[str, Any] | None
     model_version: str
     prequential_accuracy: Share
+    no_change_accuracy: Share
     served_accuracy: dict[str, Any]
     answered: dict[str, Any] | None
     method: str

@@ -53,6 +53,7 @@ def facts(answers: Mapping[str, Any]) -> list[tuple[str, str]]:
         *([("rejects", rejects)] if rejects else []),
         ("lag", lag(now["lag"])),
         ("prequential", f"{percent(now['prequential_accuracy'])} answered rightly before they were learned"),
+        *no_change(now),
         ("retention", f"{percent(kept['overall'])} of {kept['exam']:,} exam examples{as_of(kept)}"),
         *([("", ages(kept["by_age"]))] if kept.get("by_age") else []),
         ("forgetting", forgetting(kept)),
@@ -77,6 +78,12 @@ def refusal(last: Mapping[str, Any]) -> str:
     more = last["classes_losing"] - len(worst)
     would = "lost" if last["outcome"] == "adopted" else "would have lost"
     return f"the last, {last['outcome']}, {would}: {', '.join(named)}" + (f", {more} more" if more else "")
+
+
+def no_change(now: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the label of the example before would have had, each time: one above it follows no order only."""
+    found = now.get("no_change_accuracy")
+    return [] if found is None else [("", f"{percent(found)} would be, by the label of the example before")]
 
 
 def as_of(kept: Mapping[str, Any]) -> str:

@@ -10,7 +10,10 @@ from streamlearner.learning.learner import Learner
 FEW = 30
 """Exam examples below which retention is a rough figure: its steps are more than 3 %."""
 BEGUN = 3_000
-"""Learned examples before which nothing is doubted. By default 2 % of them are withheld: twice `FEW`."""
+"""Learned examples before which nothing is doubted but the answers along the stream. By default 2 % of them
+are withheld: twice `FEW`."""
+ALONG = 1_000
+"""Learned examples before which these are not doubted, either."""
 REFUSALS = 3
 """Refused sleeps that are no accident, where at most one in four is adopted."""
 
@@ -21,9 +24,11 @@ DIVERGED = "diverged"
 
 def doubts(learner: Learner | None) -> dict[str, str]:
     """A sentence for each doubt that there is now, by name."""
-    if learner is None or learner.progress.learned < BEGUN:
+    learned = 0 if learner is None else learner.progress.learned
+    if learner is None or learned < ALONG:
         return {}
-    return {name: text for name, doubted in DOUBTS.items() if (text := doubted(learner))}
+    begun = DOUBTS if learned >= BEGUN else {"no_change": _no_change}
+    return {name: text for name, doubted in begun.items() if (text := doubted(learner))}
 
 
 def diverged(*, weight: str | None, answers: bool, refusing: float) -> dict[str, str]:
@@ -83,6 +88,21 @@ def _class_means(learner: Learner) -> str:
     )
 
 
+def _no_change(learner: Learner) -> str:
+    """By two standard errors of the difference, over the last full window."""
+    answered, repeated, window = learner.prequential, learner.no_change, learner.prequential.window
+    if not (answered.is_full and repeated.is_full) or answered.accuracy is None or repeated.accuracy is None:
+        return ""
+    spread = sum(rate * (1 - rate) for rate in (answered.accuracy, repeated.accuracy))
+    if answered.accuracy > repeated.accuracy + 2 * math.sqrt(spread / window):
+        return ""
+    return (
+        f"{answered.accuracy:.1%} of the last {window:,} examples were answered right before they were "
+        f"learned, and {repeated.accuracy:.1%} had the label of the one before: in such an order judge by "
+        "retention; if that is low, too, look at method.learning_rate and daemon.batch_size"
+    )
+
+
 def _codes(learner: Learner) -> str:
     measured = learner.exam_accuracy
     if measured is None or len(learner.exam) < FEW or (measured.code_error or 0.0) <= 1:
@@ -104,7 +124,7 @@ def _sleeps(learner: Learner) -> str:
 
 
 DOUBTS: Mapping[str, Callable[[Learner], str]] = {
-    "exam_small": _exam, "at_chance": _chance, "below_class_means": _class_means, "poor_codes": _codes,
-    "sleeps_refused": _sleeps,
+    "exam_small": _exam, "at_chance": _chance, "below_class_means": _class_means, "no_change": _no_change,
+    "poor_codes": _codes, "sleeps_refused": _sleeps,
 }  # fmt: skip
 """Each tells what is doubtful, or nothing."""

@@ -70,7 +70,7 @@ class Events:
             log.warning("the source does not answer: learning waits at its position, predictions go on")
 
     def batch_taken(
-        self, taken: TakenBatch, *, result: LearningResult | None, accuracy: float | None, seconds: float
+        self, taken: TakenBatch, *, result: LearningResult | None, learner: Learner | None, seconds: float
     ) -> None:
         """`result` is None where the batch held nothing new."""
         self._rejected(taken.rejects)
@@ -99,8 +99,10 @@ class Events:
             now_s=self.wall_clock(),
             loss=observation.loss if observation else None,
             distortion_l1=observation.distortion_l1 if observation else None,
-            prequential_accuracy=accuracy,
         )
+        if learner:
+            prequential, no_change = learner.prequential.accuracy, learner.no_change.accuracy
+            self.metrics.observe_accuracy(prequential=prequential, no_change=no_change)
 
     def erased(self, erasure: Erasure, found: Erased, *, classes: list[str]) -> None:
         """The name is not logged: it may be what must not be known any more. `classes` were erased whole."""

@@ -137,8 +137,8 @@ class Daemon:
             result = learner.learn(taken.batch, one_in=taken.one_in)
             if learner.progress.learned // self.evaluate_every_examples > evaluations:
                 learner.begin_evaluation()
-        accuracy = state.learner.prequential.accuracy if state.learner else None
-        state.events.batch_taken(taken, result=result, accuracy=accuracy, seconds=self.clock() - started_s)
+        seconds = self.clock() - started_s
+        state.events.batch_taken(taken, result=result, learner=state.learner, seconds=seconds)
 
     # sleep
 

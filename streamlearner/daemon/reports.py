@@ -72,6 +72,7 @@ def status_document(
         "transplant": _transplant_document(learner) if learner else None,
         "model_version": served.version,
         "prequential_accuracy": learner.prequential.accuracy if learner else None,
+        "no_change_accuracy": learner.no_change.accuracy if learner else None,
         "served_accuracy": (learner.served if learner else ServedAccuracy()).document(
             learner.labels.name if learner else str
         ),

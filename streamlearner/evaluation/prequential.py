@@ -1,4 +1,5 @@
-"""Prequential accuracy, in a sliding window: each example is predicted, then learned (Gama et al., 2013)."""
+"""Prequential accuracy, in a sliding window: each example is predicted, then learned (Gama et al., 2013).
+Beside it that of the no-change classifier, without which it tells little of a stream in order."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ class Prequential:
     """The fraction of right answers among the last `window` examples, and counts over the whole stream."""
 
     def __init__(self, *, window: int) -> None:
+        self.window = window
         self._hits: deque[bool] = deque(maxlen=window)
         self.seen = 0
         self.right = 0
@@ -44,3 +46,28 @@ class Prequential:
         self._hits = deque((hit == "1" for hit in state["hits"]), maxlen=self._hits.maxlen)
         self._right_in_window = sum(self._hits)
         self.seen, self.right = int(state["seen"]), int(state["right"])
+
+
+class NoChange(Prequential):
+    """The same of a classifier that says of each example the label of the one before (Bifet et al., 2013):
+    what is not above it may follow the order of the stream, and know nothing. `last` is that label's index;
+    None before the first."""
+
+    last: int | None = None
+
+    def follow(self, labels: Sequence[int]) -> None:
+        """Adds the indices of labels in the order of the stream."""
+        before = [self.last, *labels]
+        self.update([former == label for former, label in zip(before, labels, strict=False)])
+        self.last = before[-1]
+
+    def forget(self, index: int) -> None:
+        """A label of which nothing is to be known any more."""
+        self.last = None if self.last == index else self.last
+
+    def state(self) -> dict[str, Any]:
+        return super().state() | {"last": self.last}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.last = state["last"]

@@ -127,3 +127,4 @@ def _sum(one: Removed, other: Removed) -> Removed:
 def _forget_accuracy(learner: Learner, selection: Selection) -> None:
     if selection.label is not None:
         learner.served.forget(selection.label)
+        learner.no_change.forget(selection.label)

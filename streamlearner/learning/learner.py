@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.exam import Exam
-from streamlearner.evaluation.prequential import Prequential
+from streamlearner.evaluation.prequential import NoChange, Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
 from streamlearner.eyes.eye import Eye
 from streamlearner.learning.choice import Choice
@@ -62,6 +62,7 @@ class Learner(Ending):
         self.seed, self.measures_readout = seed, measures_readout
         self.method = make_method(network)
         self.exam, self.prequential, self.uses_tasks = exam, prequential, uses_tasks
+        self.no_change = NoChange(window=prequential.window)
         self.significance, self._judged = significance, partial(judged, tolerance=tolerance)
         self.labels, self.tasks = LabelSpace(), LabelSpace()
         self.matrix, self.progress, self.served = RetentionMatrix(), Progress(), ServedAccuracy()

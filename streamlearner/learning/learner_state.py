@@ -13,7 +13,7 @@ from streamlearner.decoding.batch import Batch
 from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.decoding.labels import ClassName
 from streamlearner.evaluation.exam import Exam
-from streamlearner.evaluation.prequential import Prequential
+from streamlearner.evaluation.prequential import NoChange, Prequential
 from streamlearner.evaluation.retention import RetentionMatrix
 from streamlearner.eyes.eye import Eye, check_same
 from streamlearner.learning.choice import Choice
@@ -40,6 +40,7 @@ class LearnerState:
     labels: LabelSpace
     tasks: LabelSpace
     prequential: Prequential
+    no_change: NoChange
     served: ServedAccuracy
     matrix: RetentionMatrix
     progress: Progress
@@ -148,6 +149,7 @@ class LearnerState:
         }
         added |= {"served_accuracy": self.served.state(), "eye": self.eye.state() if self.eye else None}
         added |= {"contradictions": self.exam.contradictions.state()}
+        added["no_change"] = self.no_change.state() if self.no_change.seen else None
         if self.consolidation:
             added["consolidation_taught"] = self.consolidation.taught_steps
             added["consolidation_failed"] = self.consolidation.failed
@@ -186,6 +188,8 @@ class LearnerState:
             self.served.restore(watched)
         if (votes := facts.get("contradictions")) is not None:
             self.exam.contradictions.restore(votes)
+        if (repeats := facts.get("no_change")) is not None:
+            self.no_change.restore(repeats)
 
     def _keep_no_ids(self) -> None:
         """A state of 0.1.0, which kept none with records and exam, goes on as it would have: what is learned

@@ -59,6 +59,7 @@ class Observing(Examined):
     def _count(self, hits: list[bool], targets: Targets) -> list[Fall]:
         self.prequential.update(hits)
         classes = targets.labels.tolist()
+        self.no_change.follow(classes)
         return self.served.update(hits, classes, name=self.labels.name, learned=self.progress.learned)
 
     def _observe(

@@ -34,6 +34,7 @@ NOTHING: dict[str, Any] = {
     "network": None,
     "transplant": None,
     "prequential_accuracy": None,
+    "no_change_accuracy": None,
     "served_accuracy": {},
     "doubts": {},
     "waiting_for_checkpoint": False,

@@ -46,7 +46,6 @@ class Metrics(ServingMetrics, PaceMetrics):
         now_s: float,
         loss: float | None = None,
         distortion_l1: float | None = None,
-        prequential_accuracy: float | None = None,
         tombstones: int = 0,
         erased: int = 0,
         erasures: int = 0,
@@ -64,8 +63,11 @@ class Metrics(ServingMetrics, PaceMetrics):
             self._series.loss.set(loss)
         if distortion_l1 is not None:
             self._series.distortion.set(distortion_l1)
-        if prequential_accuracy is not None:
-            self._series.prequential.set(prequential_accuracy)
+
+    def observe_accuracy(self, *, prequential: float | None, no_change: float | None) -> None:
+        """Along the stream; None while unknown."""
+        self._series.prequential.set(math.nan if prequential is None else prequential)
+        self._series.no_change.set(math.nan if no_change is None else no_change)
 
     def count_refused_steps(self, steps: int) -> None:
         """Steps that were not taken, as something was not finite."""

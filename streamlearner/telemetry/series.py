@@ -91,6 +91,9 @@ class Series:
                 "Share of recent examples answered right before being learned.",
             )
         )
+        self.no_change = unknown(
+            gauge("no_change_accuracy_ratio", "Share of the same examples with the label of the one before.")
+        )
         self.served_accuracy = Family(
             gauge("served_accuracy_ratio", "Share answered right since it last changed, by slice.", ["slice"])
         )

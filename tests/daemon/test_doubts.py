@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from streamlearner.config.loading import Config
 from streamlearner.connectors.memory import MemorySource
-from streamlearner.daemon.doubts import BEGUN, FEW, REFUSING, diverged, doubts
+from streamlearner.daemon.doubts import ALONG, BEGUN, FEW, REFUSING, diverged, doubts
 from streamlearner.daemon.events import Events
 from streamlearner.decoding.batch import Batch
+from streamlearner.evaluation.prequential import NoChange, Prequential
 from streamlearner.learning.learner import Learner
 from streamlearner.learning.results import LearningResult
 from streamlearner.networks.refused_steps import REFUSED
@@ -59,6 +61,34 @@ def test_answers_below_those_of_class_means_are_doubted() -> None:
     assert doubts(learner).keys() == {"below_class_means"}
     assert "90.0%" in doubts(learner)["below_class_means"]
     learner.exam_accuracy = replace(measured, hits=wrong, class_means=0.52)  # no more than chance tells
+    assert doubts(learner) == {}
+
+
+IN_CLASS_ORDER = [nth // 250 for nth in range(1_000)]
+SHUFFLED = random.Random(0).sample(IN_CLASS_ORDER, k=1_000)
+
+
+@pytest.mark.parametrize(
+    ("right", "labels", "doubted"),
+    [
+        pytest.param(0.9, SHUFFLED, False, id="knows"),
+        pytest.param(0.25, SHUFFLED, True, id="guesses"),
+        pytest.param(0.9, IN_CLASS_ORDER, True, id="in-class-order"),
+    ],
+)
+def test_answers_no_better_than_the_label_before_are_doubted(
+    right: float, labels: list[int], doubted: bool
+) -> None:
+    """Early on, too: a learner that guesses, or a stream in class order, where it would tell nothing."""
+    learner = learned(knows=1)
+    learner.prequential, learner.no_change = Prequential(window=1_000), NoChange(window=1_000)
+    learner.prequential.update([nth < 1_000 * right for nth in range(1_000)])
+    learner.no_change.follow(labels[:-1])
+    learner.progress.learned = ALONG
+    assert doubts(learner) == {}  # its window is not full
+    learner.no_change.follow(labels[-1:])
+    assert doubts(learner).keys() == ({"no_change"} if doubted else set())
+    learner.progress.learned = ALONG - 1
     assert doubts(learner) == {}
 
 

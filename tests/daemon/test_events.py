@@ -37,7 +37,7 @@ def test_a_fall_of_served_accuracy_is_told_and_counted(caplog: pytest.LogCapture
     result = LearningResult(
         withheld=0, learned=1, observation=None, falls=[Fall("cat", change), Fall(None, change)]
     )
-    told.batch_taken(a_batch(), result=result, accuracy=None, seconds=0.1)
+    told.batch_taken(a_batch(), result=result, learner=None, seconds=0.1)
     assert warnings(caplog) == [
         f"served accuracy {what} fell from 90.0% to 25.0%, in the last 64 answers: {why}"
         for what, why in (
@@ -59,7 +59,7 @@ def test_refused_codes_are_told_with_the_setting_to_look_at_and_counted(
 ) -> None:
     told, code = events(), CodeChoice(before=2.5, after=0.5, code_bits=(140, 280), recollections=99)
     result = LearningResult(withheld=0, learned=1, observation=None, code=code)
-    told.batch_taken(a_batch(), result=result, accuracy=None, seconds=0.1)
+    told.batch_taken(a_batch(), result=result, learner=None, seconds=0.1)
     (line,) = warnings(caplog)
     for said in ("140 bits are refused", "2.50 of that of the mean", "280 bits", "memory.budget_bits"):
         assert said in line
@@ -90,7 +90,7 @@ def test_steps_that_were_refused_are_counted_and_told_once(caplog: pytest.LogCap
     told = events()
     for _ in range(2):
         REFUSED.add()
-        told.batch_taken(a_batch(), result=None, accuracy=None, seconds=0.1)
+        told.batch_taken(a_batch(), result=None, learner=None, seconds=0.1)
         REFUSED.add()
         told.steps_done(1)
     assert told.refused_steps == 4

@@ -161,8 +161,8 @@ def test_a_torn_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path: Pa
     assert daemon.state.tally.messages == COUNT
     assert figure(daemon, "streamlearner_checkpoint_unreadable_total") == 1
     ended, calmly = state(tmp_path / "harmed"), state(tmp_path / "calm")
-    assert differing(ended, calmly) == ["learner"]
     names = {"newest", "version", "rollbacks"}  # of models: what the torn one held is another future
+    assert {"learner"} <= set(differing(ended, calmly)) <= {"learner", "intake/versions"}
     differing_in = differing(ended["learner"]["progress"], calmly["learner"]["progress"])
     assert "rollbacks" in differing_in and set(differing_in) <= names
     assert differing(ended["learner"], calmly["learner"]) == ["progress"]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from streamlearner.evaluation.prequential import Prequential
+from streamlearner.evaluation.prequential import NoChange, Prequential
 
 
 def after(hits: str, *, window: int) -> Prequential:
@@ -79,3 +79,25 @@ def test_a_longer_window_at_a_restart_counts_only_what_it_knows() -> None:
     prequential.update([False])
     assert prequential.is_full
     assert (prequential.seen, prequential.right) == (8, 3)
+
+
+def test_no_change_says_the_label_of_the_example_before() -> None:
+    repeated = NoChange(window=4)
+    for labels in ([], [3, 3], [3], [], [5, 5, 3]):  # cut anywhere
+        repeated.follow(labels)
+    assert (repeated.seen, repeated.right, repeated.last) == (6, 3, 3)
+    assert repeated.accuracy == 0.5  # of the last four: as before, another, as before, another
+
+
+def test_no_change_goes_on_after_a_restart_and_forgets_an_erased_label() -> None:
+    one, other = NoChange(window=4), NoChange(window=4)
+    one.follow([1, 1, 2])
+    other.restore(json.loads(json.dumps(one.state())))
+    for repeated in (one, other):
+        repeated.follow([2])
+        repeated.forget(1)
+        assert repeated.last == 2
+        repeated.forget(2)
+        repeated.follow([2])
+    assert one.state() == other.state()
+    assert one.right == 2  # the label before was known no more

@@ -26,8 +26,8 @@ def lived(metrics: Metrics) -> None:
     """Something in every series."""
     metrics.observe_batch(
         learned=8, withheld=1, duplicates=1, seconds=0.004, now_s=100.0, loss=0.5, distortion_l1=0.1,
-        prequential_accuracy=0.75,
     )  # fmt: skip
+    metrics.observe_accuracy(prequential=0.75, no_change=0.5)
     metrics.count_reject("shape")
     metrics.count_gaps(4)
     metrics.publish_dead_letters(delivered=1, pending=2)
@@ -197,8 +197,8 @@ def test_counting_a_batch_is_cheap(metrics: Metrics) -> None:
     def batch() -> None:
         metrics.observe_batch(
             learned=10, withheld=1, duplicates=0, seconds=0.002, now_s=1.0, loss=0.1, distortion_l1=0.1,
-            prequential_accuracy=0.5,
         )  # fmt: skip
+        metrics.observe_accuracy(prequential=0.5, no_change=0.1)
 
     def nothing() -> None:
         sum(range(1000))

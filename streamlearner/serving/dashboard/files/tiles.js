@@ -58,7 +58,11 @@ export function status(found) {
     pace = found.pace || {},
     labelled = answered.labelled || 0;
   show("method", [found.method, found.network].filter(Boolean).join(" · ").replaceAll("_", " "));
-  tile("prequential", percent(found.prequential_accuracy), "answered rightly before learning");
+  tile(
+    "prequential",
+    percent(found.prequential_accuracy),
+    "answered rightly before learning; the label before again: " + percent(found.no_change_accuracy),
+  );
   tile(
     "answered",
     labelled ? percent(answered.overall) : "–",
