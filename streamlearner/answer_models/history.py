@@ -116,7 +116,7 @@ class RejectsDocument(TypedDict):
     rejects: Annotated[dict[str, list[RejectDocument]], Field(description="by reason")]
 
 
-class Grade(TypedDict):
+class ExamSummary(TypedDict):
     at_s: float
     network: str | None
     as_of: int | None
@@ -130,9 +130,9 @@ class VersionDocument(TypedDict):
     kept: Annotated[bool, Field(description="whether a rollback can go to it")]
     answers: bool
     first: Annotated[
-        Grade | None, Field(description="what the exam said when it began to answer; null: not known")
+        ExamSummary | None, Field(description="what the exam said when it began to answer; null: not known")
     ]
-    last: Grade | None
+    last: ExamSummary | None
 
 
 @shown(

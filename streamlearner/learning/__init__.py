@@ -5,6 +5,6 @@ Read learner.py first.
 learner.py        Learner: the method and all that must agree with it, saved and restored as one
 targets.py        what is to be learned of a batch
 consolidation.py  a sleep or transplant under way, and its result
-grading.py        accuracy on the exam
+evaluating.py        accuracy on the exam
 predictor.py      predictions, and the frozen copy that is served
 """

@@ -1,4 +1,4 @@
-"""The choice of who answers, graded in pieces between batches, so that no batch waits for the whole exam."""
+"""The choice of who answers, evaluated in pieces between batches: no batch waits for the whole exam."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamlearner.methods.base import DualMemory
 @dataclass
 class Choice:
     """One under way. Part of the state: a restart goes on with the same piece. `labels` of the examples that
-    were graded so far, and `hits` on them by answerer; `place` of the next one in the exam."""
+    were evaluated so far, and `hits` on them by answerer; `place` of the next one in the exam."""
 
     place: int = 0
     labels: list[int] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Choice:
         """JSON."""
         return asdict(self)
 
-    def grade(self, exam: Exam, method: DualMemory, *, names_tasks: bool, beside: int) -> bool:
+    def evaluate(self, exam: Exam, method: DualMemory, *, names_tasks: bool, beside: int) -> bool:
         """The next piece, beside a batch of so many examples. Whether it was the last one."""
         part = slice(self.place, min(len(exam), self.place + piece(exam) * max(1, beside // USUAL)))
         found = exam.hits_by(method.answers, names_tasks=names_tasks, part=part)
@@ -44,6 +44,6 @@ class Choice:
         return self.place >= len(exam)
 
     def make(self, method: DualMemory) -> None:
-        """Lets the method choose, by all that was graded."""
+        """Lets the method choose, by all that was evaluated."""
         hits = {name: torch.tensor(self.hits.get(name, []), dtype=torch.bool) for name in method.answerers}
         method.choose_answerer(hits, torch.tensor(self.labels, dtype=torch.int64))

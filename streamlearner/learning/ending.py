@@ -12,9 +12,10 @@ from dataclasses import replace
 from torch import Tensor
 
 from streamlearner.evaluation.retention import ExamAccuracy
-from streamlearner.learning import grading
+from streamlearner.learning import evaluating
 from streamlearner.learning.choice import Choice
 from streamlearner.learning.consolidation import Consolidation
+from streamlearner.learning.evaluating import answer_of
 from streamlearner.learning.exam_pieces import (
     ACCURACY,
     CLASS_MEANS,
@@ -23,7 +24,6 @@ from streamlearner.learning.exam_pieces import (
     Measuring,
     PartialEvaluation,
 )
-from streamlearner.learning.grading import answer_of
 from streamlearner.learning.observing import Observing
 from streamlearner.learning.probing import Probing
 from streamlearner.learning.results import ConsolidationResult
@@ -126,7 +126,7 @@ class Ending(Observing):
                 self._measure_accuracy(now)
             elif now.stage == CLASS_MEANS:
                 assert self.exam_accuracy is not None
-                self.exam_accuracy = grading.beside_class_means(self.exam_accuracy, self.exam, self.method)
+                self.exam_accuracy = evaluating.beside_class_means(self.exam_accuracy, self.exam, self.method)
                 now.stage, now.evaluation = READOUT, PartialEvaluation()
             else:
                 self._probe()

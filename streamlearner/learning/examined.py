@@ -7,10 +7,10 @@ from dataclasses import replace
 from torch import Tensor
 
 from streamlearner.evaluation.retention import ExamAccuracy
-from streamlearner.learning import grading
+from streamlearner.learning import evaluating
 from streamlearner.learning.choice import Choice
+from streamlearner.learning.evaluating import choices_until
 from streamlearner.learning.exam_pieces import PartialEvaluation, piece
-from streamlearner.learning.grading import choices_until
 from streamlearner.learning.learner_state import LearnerState
 from streamlearner.methods.base import DualMemory
 from streamlearner.methods.code_choice import CodeChoice
@@ -27,7 +27,7 @@ class Examined(LearnerState):
     def evaluate(self) -> ExamAccuracy:
         """Measures accuracy on the exam of what answers now, and keeps it in `exam_accuracy`."""
         measured = replace(self._evaluate(self.method), as_of=self.progress.learned)
-        self.exam_accuracy = grading.beside_class_means(measured, self.exam, self.method)
+        self.exam_accuracy = evaluating.beside_class_means(measured, self.exam, self.method)
         self.evaluation = None
         return self.exam_accuracy
 
@@ -52,21 +52,21 @@ class Examined(LearnerState):
         if (begun := self.evaluation) is None:
             return
         if begun.place < len(self.exam):
-            answer = grading.answer_of(self.method, None)
+            answer = evaluating.answer_of(self.method, None)
             begun.evaluate(
                 self.exam, lambda inputs, tasks: {"": answer(inputs, tasks)}, names_tasks=len(self.tasks) > 0
             )
             return
         measured = replace(begun.accuracy(""), as_of=self.progress.learned)
-        self.exam_accuracy = grading.beside_class_means(measured, self.exam, self.method)
+        self.exam_accuracy = evaluating.beside_class_means(measured, self.exam, self.method)
         self.evaluation = None
 
     def _evaluate(self, method: DualMemory, *, by: str | None = None) -> ExamAccuracy:
-        return grading.evaluate(self.exam, method, names_tasks=len(self.tasks) > 0, by=by)
+        return evaluating.evaluate(self.exam, method, names_tasks=len(self.tasks) > 0, by=by)
 
     def measure_readout(self) -> None:
         if self.measures_readout:
-            found = grading.measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
+            found = evaluating.measure_readout(self.exam, self.method, labels=self.labels, tasks=self.tasks)
             self.heed_readout(found)
 
     def heed_readout(self, found: dict[str, float]) -> None:
@@ -90,9 +90,9 @@ class Examined(LearnerState):
             self.evaluate_next()
         elif self.measuring is None and self.judging is None:  # else it has its turn there, or afterwards
             self._grade_next(beside=self.progress.learned - before)
-        if not due and not grading.second_of_a_class(self.exam, withheld):
+        if not due and not evaluating.second_of_a_class(self.exam, withheld):
             return None
-        if code := grading.refuse_poor_codes(self.exam, self.method):
+        if code := evaluating.refuse_poor_codes(self.exam, self.method):
             self.refused_codes = {"count": (self.refused_codes or {}).get("count", 0) + 1, **code.document()}
         return code
 
@@ -100,11 +100,11 @@ class Examined(LearnerState):
         """The next piece of the choice under way; after the last one the choice."""
         assert self.choice is not None
         names_tasks = len(self.tasks) > 0
-        if self.choice.grade(self.exam, self.method, names_tasks=names_tasks, beside=beside):
+        if self.choice.evaluate(self.exam, self.method, names_tasks=names_tasks, beside=beside):
             self.choice.make(self.method)
             self.choice = None
 
     def choose_answerer(self) -> None:
-        """At once, on the whole exam: what was graded of a choice under way was of another network."""
+        """At once, on the whole exam: what was evaluated for a choice under way was of another network."""
         self.choice = None
-        grading.choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)
+        evaluating.choose_answerer(self.exam, self.method, names_tasks=len(self.tasks) > 0)

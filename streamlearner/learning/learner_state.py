@@ -50,7 +50,7 @@ class LearnerState:
     transplant: Transplant | None
     last_sleep: dict[str, Any] | None
     choice: Choice | None = None
-    """Of who answers, while it is graded."""
+    """Of who answers, while it is evaluated."""
     judging: PartialEvaluation | None = None
     """Of a consolidation that took its last step, while the exam judges it."""
     measuring: Measuring | None = None

@@ -8,7 +8,7 @@ from torch import Tensor
 from streamlearner.decoding.label_space import LabelSpace
 from streamlearner.evaluation.exam import Exam
 from streamlearner.evaluation.readout import FOLDS
-from streamlearner.learning import grading
+from streamlearner.learning import evaluating
 from streamlearner.learning.exam_pieces import PartialEvaluation, piece
 from streamlearner.methods.base import DualMemory
 
@@ -39,7 +39,7 @@ class Probing:
         if not self._fold:
             self._hits = torch.zeros(len(self._seen.labels), dtype=torch.bool)
         targets = torch.tensor(self._seen.labels)
-        tested, right = grading.readout_fold(
+        tested, right = evaluating.readout_fold(
             torch.cat(self._features), targets, labels=labels, fold=self._fold
         )
         self._hits[tested] = right
@@ -47,6 +47,6 @@ class Probing:
         return self._fold >= FOLDS
 
     def found(self, *, labels: LabelSpace, tasks: LabelSpace) -> dict[str, float]:
-        """Accuracies by slice, as of `grading.measure_readout`."""
+        """Accuracies by slice, as of `evaluating.measure_readout`."""
         self._seen.hits[HIT] = self._hits.tolist()
-        return grading.readout_document(self._seen.accuracy(HIT), labels=labels, tasks=tasks)
+        return evaluating.readout_document(self._seen.accuracy(HIT), labels=labels, tasks=tasks)

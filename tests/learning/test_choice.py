@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamlearner.learning import exam_pieces as pieces
 from streamlearner.learning.choice import Choice
-from streamlearner.learning.grading import choices_until
+from streamlearner.learning.evaluating import choices_until
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from tests.support.learners import a_batch, everything, restarted, slept, with_replay
@@ -85,7 +85,7 @@ def test_pieces_make_up_the_whole_exam_and_none_is_larger_than_asked(monkeypatch
 
     monkeypatch.setattr(method, "answers", noted)
     choice = Choice()
-    while not choice.grade(exam, method, names_tasks=True, beside=10):
+    while not choice.evaluate(exam, method, names_tasks=True, beside=10):
         again = Choice.restored(json.loads(json.dumps(choice.state())))
         assert again is not None
         choice = again
@@ -99,7 +99,7 @@ def test_pieces_make_up_the_whole_exam_and_none_is_larger_than_asked(monkeypatch
 def test_a_large_batch_is_accompanied_by_as_much_more() -> None:
     learner, _ = mid_choice()
     choice = Choice()
-    choice.grade(learner.exam, learner.method, names_tasks=True, beside=45)
+    choice.evaluate(learner.exam, learner.method, names_tasks=True, beside=45)
     assert choice.place == min(len(learner.exam), 8)
 
 
@@ -116,7 +116,7 @@ def test_where_others_may_answer_grading_begins_again() -> None:
     learner, _ = mid_choice()
     choice, method = Choice(), learner.method
     assert isinstance(method, RecollectionReplay)
-    choice.grade(learner.exam, method, names_tasks=True, beside=10)
+    choice.evaluate(learner.exam, method, names_tasks=True, beside=10)
     method.answering.statistics = None
-    assert not choice.grade(learner.exam, method, names_tasks=True, beside=10)
+    assert not choice.evaluate(learner.exam, method, names_tasks=True, beside=10)
     assert choice == Choice()

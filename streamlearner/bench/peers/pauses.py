@@ -81,7 +81,7 @@ def _choice(learner: Any) -> Iterator[None]:
     """Of who is to answer, beside a batch of the usual size each."""
     choice, ended = Choice(), False
     while not ended:
-        if ended := choice.grade(learner.exam, learner.method, names_tasks=False, beside=USUAL):
+        if ended := choice.evaluate(learner.exam, learner.method, names_tasks=False, beside=USUAL):
             choice.make(learner.method)
         yield
 
