@@ -88,10 +88,11 @@ class Nodes:
         return [pid for pid in pids if pid and self._ray.address in _command_of(_parent_of(pid))]
 
     def kill_node(self, draw: random.Random) -> None:
-        """Returns once no replica that ran on it is left: they end a moment after their raylet."""
+        """Returns once nothing that ran on it is left: replicas, and the proxy whose socket some client may
+        just have, end a moment after their raylet."""
         nodes = sorted(self._ray.worker_nodes, key=lambda node: str(node.unique_id))
         node = draw.choice(nodes)
-        lost = [pid for pid in self.replicas() if node.raylet_socket_name in _command_of(_parent_of(pid))]
+        lost = [pid for pid in begun_by_this() if node.raylet_socket_name in _command_of(_parent_of(pid))]
         self._ray.remove_node(node, allow_graceful=False)
         until(lambda: not any(map(_command_of, lost)), limit_s=END_S, each_s=0.1)
 
