@@ -6,10 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 
 from streamlearner.bench.assembly import build_fixture
 from streamlearner.bench.experiments import cluster
 from streamlearner.bench.kit.experiment import Scope, Trial
+from streamlearner.bench.material import shards
+from streamlearner.networks.by_name import build_network
 from tests.support.tiny_bench import dataset
 
 
@@ -28,3 +31,14 @@ def test_the_consolidated_model_of_features_knows_what_each_learner_saw(
         assert all(row.stored_bits <= 200_000 for row in rows)
     assert found["ours"]["accuracy"] > 0.5 and found["alone"]["accuracy"] > 0.5
     assert found["federated_averaging"].keys() == {"accuracy_of_network"}
+
+
+def test_networks_that_know_other_numbers_of_classes_are_averaged() -> None:
+    networks = [build_network(name="mlp", input_shape=(5,), generator=torch.Generator()) for _ in range(2)]
+    for network, classes in zip(networks, (3, 40), strict=True):
+        network.head.grow(classes)
+        network.head.weight.data[2] = float(classes)
+    mean = shards.averaged(shards.states_alike(networks), [3.0, 1.0])
+    assert mean["head.weight"].shape == networks[1].head.weight.shape == networks[0].head.weight.shape
+    assert mean["head.weight"][2].tolist() == pytest.approx([(3 * 3 + 40) / 4] * networks[0].head.in_features)
+    assert not mean["head.weight"][20:].any()

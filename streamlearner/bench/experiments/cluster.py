@@ -24,6 +24,7 @@ from streamlearner.bench.material.shards import (
     network_accuracy,
     rounds_of,
     slept,
+    states_alike,
 )
 from streamlearner.bench.streams.continual import QUARTER, quarter_length
 from streamlearner.learning.learner import Learner
@@ -145,7 +146,7 @@ def federated_averaging(fixture: Fixture, settings: Mapping[str, Any], stream: D
     for number in range(ROUNDS):
         for learner, part in zip(learners, parts, strict=True):
             _learn(learner, part[number])
-        states = [learner.method.hippocampus.average.state_dict() for learner in learners]  # type: ignore[union-attr]
+        states = states_alike([learner.method.hippocampus.average for learner in learners])  # type: ignore[misc]
         mean = averaged(states, [float(learner.progress.learned) for learner in learners])
         for learner in learners:
             learner.method.revert(mean)

@@ -13,6 +13,7 @@ from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.decoding.batch import Batch
 from streamlearner.learning.learner import Learner
 from streamlearner.methods.base import unit_interval
+from streamlearner.networks.base import Network
 from streamlearner.statistics.scale import Scale
 
 BATCH, ASKED_AT_ONCE = 10, 500
@@ -79,6 +80,15 @@ def _right(learner: Learner, test: Dataset, answer: Callable[[Tensor], Tensor]) 
     known = np.array([learner.labels.label(k) for k in range(len(learner.labels))])
     said = [answer(part)[:, : len(known)].argmax(1).numpy() for part in torch.split(inputs, ASKED_AT_ONCE)]
     return float((known[np.concatenate(said)] == names).mean())
+
+
+def states_alike(networks: Sequence[Network]) -> list[dict[str, Tensor]]:
+    """Their states, once each head has a row for every class that any of them knows: one of a class that a
+    network has not seen is zero."""
+    rows = max(network.head.rows for network in networks)
+    for network in networks:
+        network.head.grow(rows)
+    return [network.state_dict() for network in networks]
 
 
 @torch.no_grad()
