@@ -22,13 +22,14 @@ def test_the_consolidated_model_of_features_knows_what_each_learner_saw(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cluster, "EYE", {"eye.name": "tests.support.eyes:tiny"})
     fixture = dataclasses.replace(build_fixture(data=tmp_path), load_dataset=dataset)
-    found = {}
+    scope, found = Scope(seeds=1, budgets_bits=None, quick=True), {}
     for arm in ("ours", "alone", "federated_averaging"):
-        rows = cluster.CLUSTER_FEATURES.run(
-            Trial(arm, 200_000, 0), fixture=fixture, scope=Scope(seeds=1, budgets_bits=None, quick=True)
-        )
+        rows = list(cluster.CLUSTER_FEATURES.run(Trial(arm, 200_000, 0), fixture=fixture, scope=scope))
         found[arm] = {row.metric: row.value for row in rows}
         assert all(row.stored_bits <= 200_000 for row in rows)
+    quarter = Trial("federated_averaging", 200_000, 0, 150)
+    rows = list(cluster.CLUSTER_FEATURES.run(quarter, fixture=fixture, scope=scope))
+    assert {row.trial for row in rows} == {("federated_averaging", 200_000, 0, 150)}  # not run again
     assert found["ours"]["accuracy"] > 0.5 and found["alone"]["accuracy"] > 0.5
     assert found["federated_averaging"].keys() == {"accuracy_of_network"}
 

@@ -48,6 +48,7 @@ def trial_rows(
             paper=(paper or {}).get(metric),
             seconds=round(seconds, 2),
             examples_per_s=round(examples / seconds, 1),
+            examples=trial.examples,
         )
 
 
