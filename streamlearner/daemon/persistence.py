@@ -236,6 +236,7 @@ class Persistence:
         compare(found, method=self.method, digest=self.config_digest, settings=self.settings)
         if found.skipped:  # what they held is a future that is abandoned
             roll_back(self.checkpoints, self.versions, found.number)
+        self.versions.keep_rollbacks(rollbacks(found.facts))  # who saved it may have ended before it could
         size_bytes, saved_s = self.checkpoints.size_bytes(), found.manifest.created
         self.metrics.publish_checkpoint(size_bytes=size_bytes, saved_s=saved_s)
         if self._exports is not None:
@@ -243,8 +244,7 @@ class Persistence:
         return found
 
     def restored(self, messages: int, *, newest_version: int) -> Lineage:
-        """What was restored, if anything, covers `messages` and the versions up to `newest_version`: the
-        next checkpoint is counted from there, and later versions are not of this history. Returns what
-        futures that were abandoned have used up."""
+        """What was restored, if anything, covers `messages` and versions up to `newest_version`: from there
+        checkpoints are counted, and later versions set aside. Returns what abandoned futures used up."""
         self._saved_messages = messages
         return self.versions.set_aside_above(newest_version)

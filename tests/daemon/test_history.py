@@ -16,7 +16,7 @@ from streamlearner.connectors.memory import MemorySource
 from streamlearner.daemon.loop import Daemon
 from streamlearner.daemon.snapshot import rollbacks
 from streamlearner.state.rollback import roll_back
-from streamlearner.state.versions import Lineage, Versions
+from streamlearner.state.versions import LINEAGE, Lineage, Versions
 from tests.support.daemon_runs import (
     a_stream,
     ask,
@@ -189,3 +189,20 @@ def test_a_rollback_is_not_forgotten_with_the_checkpoint_that_holds_it(tmp_path:
     assert again.learner is not None and again.learner.progress.rollbacks == 2
     roll_back(store(tmp_path), versions_in(tmp_path), kept[0].number)
     assert versions_in(tmp_path).lineage().rollbacks == 3
+
+
+def test_a_start_notes_the_rollbacks_of_its_checkpoint_before_it_serves_them(tmp_path: Path) -> None:
+    """The process that saved it was killed before it could; a flipped bit in that checkpoint, and the next
+    rollback would give its name to another model."""
+    source = MemorySource(STREAM, finite=False)
+    with running(build(settings(tmp_path), source=source)) as daemon:
+        wait_until(lambda: source.committed == {"index": COUNT} and not daemon.state.asleep, "all learned")
+        ask(daemon, "/v1/rollback", {"version": 1})
+        wait_until(lambda: predict(daemon)["model_version"].endswith(".1"), "served")
+    (tmp_path / "versions" / LINEAGE).unlink()
+    daemon = build(settings(tmp_path), source=MemorySource(STREAM))
+    try:
+        daemon.restore()
+    finally:
+        daemon.close()
+    assert versions_in(tmp_path).lineage().rollbacks == 1
