@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor
 
+from streamlearner.daemon.after_erasure import AfterErasure
 from streamlearner.daemon.aside import ASIDE_BYTES, Aside, Written, only_told
 from streamlearner.daemon.changed_settings import compare
 from streamlearner.daemon.exports import Exports
@@ -84,8 +86,7 @@ class Persistence:
         self._saved_messages = 0
         self._saves_here = 0  # in succession, that cover the same messages
         self.saves = 0
-        self._to_renew = 0
-        self._alone = 0
+        self._after = AfterErasure()
         self._saved_s = clock()
         self._retry_at_s: float | None = None
         self._new_version: Version | None = None
@@ -101,16 +102,14 @@ class Persistence:
     def keep_version(
         self, number: int, neocortex: Mapping[str, Tensor], *, network: str, alone: bool = False
     ) -> None:
-        """A version was adopted: a copy is written with the next checkpoint, which is due at once. `alone`:
-        earlier versions go then, and checkpoints that hold their weights."""
+        """A version was adopted: written with the next checkpoint, due at once. `alone`: earlier ones go."""
         if alone:
-            self._alone = number
-            self.renew()
+            self._after = AfterErasure(self.checkpoints.keep, oldest_version=number)
         self._new_version = Version(number, network, {name: it.clone() for name, it in neocortex.items()})
 
     def renew(self) -> None:
         """Something was erased: as many checkpoints as are kept are saved soon, and none still holds it."""
-        self._to_renew = self.checkpoints.keep
+        self._after = replace(self._after, renewals=self.checkpoints.keep)
 
     def due(self, messages: int) -> bool:
         """Whether to save now, `messages` having been taken in all."""
@@ -119,7 +118,7 @@ class Persistence:
         now_s = self.clock()
         if self._retry_at_s is not None:
             return now_s >= self._retry_at_s
-        if self._new_version is not None or (self._to_renew and now_s - self._saved_s >= RENEW_EVERY_S):
+        if self._new_version is not None or (self._after.renewals and now_s - self._saved_s >= RENEW_EVERY_S):
             return True
         fresh = messages - self._saved_messages
         if fresh > 0 and self.dead_letters.waiting_bytes >= HELD_BYTES:
@@ -136,23 +135,23 @@ class Persistence:
         With `aside` a large one that is only due becomes durable later, as `due` says: a copy is written in a
         thread, while more is learned. Who erases, adopts or asks waits for it in any case."""
         self.finish()
-        urgent = self._to_renew or self._new_version or self.source.crowded or self.waiting
+        urgent = self._after.renewals or self._new_version or self.source.crowded or self.waiting
         if aside and not urgent and snapshot.size_bytes >= ASIDE_BYTES:
             return self._save_aside(snapshot)
         started_s = self.clock()
         with self._failures_counted():
             self._prepare(snapshot)
-            written = self._write(snapshot, self._new_version, self._alone)
-        self._new_version = None
+            after = self._after.saved_once()
+            written = self._write(snapshot, self._new_version, after)
+        self._new_version, self._after = None, after
         self.saves += 1
-        self._to_renew = max(0, self._to_renew - 1)
         self._saved(snapshot, written, started_s)
 
     def _save_aside(self, snapshot: Snapshot) -> None:
         started_s = self.clock()
         with self._failures_counted():
             self._prepare(snapshot)
-        write = partial(self._write, version=None, alone=self._alone)
+        write = partial(self._write, version=None, after=self._after)
         self._aside.begin(snapshot, write, started_s=started_s)
         self.saves += 1  # now: what is erased meanwhile is still in it
 
@@ -203,13 +202,13 @@ class Persistence:
         snapshot.check()
         self.dead_letters.flush(timeout_s=self.retry_s)
 
-    def _write(self, snapshot: Snapshot, version: Version | None, alone: int) -> Written:
+    def _write(self, snapshot: Snapshot, version: Version | None, after: AfterErasure) -> Written:
         """In the thread, or while that does nothing."""
         if version is not None:
             self.versions.save(version)
         self.checkpoints.save(
             tensors=snapshot.tensors,
-            facts={**snapshot.facts, "settings": self.settings},
+            facts={**snapshot.facts, **after.facts(), "settings": self.settings},
             position=snapshot.position,
             method=self.method,
             config_digest=self.config_digest,
@@ -219,7 +218,7 @@ class Persistence:
         oldest = None
         with only_told():
             self.checkpoints.prune()
-            self.versions.forget_before(alone)
+            self.versions.forget_before(after.oldest_version)
             oldest = self.checkpoints.oldest_position()
         return Written(oldest, self.checkpoints.size_bytes())
 
@@ -237,6 +236,7 @@ class Persistence:
         if found.skipped:  # what they held is a future that is abandoned
             roll_back(self.checkpoints, self.versions, found.number)
         self.versions.keep_rollbacks(rollbacks(found.facts))  # who saved it may have ended before it could
+        self._after = AfterErasure.of(found.facts)
         size_bytes, saved_s = self.checkpoints.size_bytes(), found.manifest.created
         self.metrics.publish_checkpoint(size_bytes=size_bytes, saved_s=saved_s)
         if self._exports is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from streamlearner.app import build
 from streamlearner.connectors.memory import MemorySource
+from streamlearner.daemon import persistence
 from streamlearner.daemon.known_ids import ErasedIds, RememberedIds
 from streamlearner.decoding.erasures import Erasure
 from streamlearner.stream import Message
@@ -19,12 +21,14 @@ from tests.support.daemon_runs import (
     learned,
     run,
     run_with_crashes,
+    running,
     settings,
     state,
     store,
 )
 from tests.support.erasures import erasure, holds
 from tests.support.intakes import an_intake, everything, message
+from tests.support.patience import wait_until
 
 COUNT = 200
 IDS, LABELS, AGAIN = range(20, COUNT, 7), range(60, COUNT, 41), range(33, COUNT, 21)
@@ -79,6 +83,25 @@ def test_an_erased_example_is_held_no_more_and_is_not_learned_when_it_comes_agai
     assert after.learner is not None and before.learner is not None
     held = (after.learner.method.remembered, len(after.learner.exam))
     assert sum(held) == before.learner.method.remembered + len(before.learner.exam), "one went, one came"
+
+
+def test_a_process_that_ends_too_soon_leaves_the_next_to_save_checkpoints_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, or asked to end: no checkpoint that is kept holds what was erased, though no message comes."""
+    name, messages = "example-3", [*a_stream(60), erasure(60, by="id", name="example-3")]
+    config = settings(tmp_path, memory__budget_bits=40_000, checkpoint__every_examples=20)
+
+    def holding() -> list[int]:
+        kept = [entry.number for entry in store(tmp_path).entries()]
+        return [number for number in kept if holds(store(tmp_path).load(number).tensors, name)]
+
+    monkeypatch.setattr(persistence, "RENEW_EVERY_S", math.inf)
+    run(config, MemorySource(messages))
+    assert holding()
+    monkeypatch.undo()
+    with running(build(config, source=MemorySource(messages, finite=False))):
+        wait_until(lambda: not holding(), "no checkpoint holds it")
 
 
 def newest(folder: Path) -> int:

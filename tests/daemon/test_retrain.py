@@ -51,7 +51,12 @@ def test_a_fresh_network_answers_and_earlier_versions_are_gone(tmp_path: Path) -
         newest = daemon.learner.progress.newest
         wait_until(lambda: daemon.persistence.versions.numbers() == [newest], "the others are deleted")
         assert predict(daemon, label=1)["predictions"][0]["label"] != 3
-    assert list((tmp_path / "versions").glob("*.safetensors")) != []
+    (present,) = (tmp_path / "versions").glob("*.safetensors")
+    earlier = present.with_name("000001.safetensors")  # as if it had been killed before it could delete it
+    earlier.write_bytes(present.read_bytes())
+    source = MemorySource(STREAM, finite=False)
+    with running(build(a_config(tmp_path, **SLEEPY), source=source)) as daemon:
+        wait_until(lambda: not earlier.exists(), "it is deleted after the next start")
 
 
 def test_it_is_taught_by_labels_alone_also_after_a_restart(tmp_path: Path) -> None:

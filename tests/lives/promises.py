@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from streamlearner.daemon.after_erasure import NAME as AFTER_ERASURE
 from streamlearner.daemon.learning_failures import FAILED
 from streamlearner.daemon.loop import Daemon
 from streamlearner.learning.predictor import Predictor
@@ -201,6 +202,7 @@ def _flat(checkpoint: Checkpoint, numbers: bool) -> dict[str, Any]:
         for name, tensor in part.items()
     }
     facts = dict(checkpoint.facts)
+    facts.pop(AFTER_ERASURE, None)  # of the disk, not of what is known
     learner = dict(facts.pop("learner") or {})
     progress = dict(learner.pop("progress", {}))
     if not numbers:

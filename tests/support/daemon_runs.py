@@ -18,6 +18,7 @@ from streamlearner.app import build
 from streamlearner.config import loading as configuration
 from streamlearner.config.loading import Config
 from streamlearner.connectors.memory import Crash, CrashMarker, MemorySource
+from streamlearner.daemon.after_erasure import NAME as AFTER_ERASURE
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.state.checkpoint import CheckpointStore
@@ -141,7 +142,7 @@ def running(daemon: Daemon) -> Iterator[Daemon]:
 
 
 def state(daemon_or_folder: Path) -> dict[str, Any]:
-    """The newest checkpoint by name: tensors as bytes, facts, position."""
+    """The newest checkpoint by name: tensors as bytes, facts, position; not how many are to be saved anew."""
     found = store(daemon_or_folder).latest()
     assert found is not None, "there is no checkpoint"
     tensors = {
@@ -149,7 +150,8 @@ def state(daemon_or_folder: Path) -> dict[str, Any]:
         for file, part in found.tensors.items()
         for key, tensor in part.items()
     }
-    return tensors | found.facts | {"position": found.manifest.position}
+    facts = {name: fact for name, fact in found.facts.items() if name != AFTER_ERASURE}
+    return tensors | facts | {"position": found.manifest.position}
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
