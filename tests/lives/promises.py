@@ -112,6 +112,7 @@ class Promises:
             keep(number, neocortex, **more)
 
         def rolled_back(version: int) -> None:
+            self.rolled.pop(daemon.state.tally.messages, None)  # this time it may be unreadable
             rollback(version)
             assert daemon.learner is not None
             found = digest(daemon.learner.method.neocortex.weight)
