@@ -81,7 +81,7 @@ def refusal(last: Mapping[str, Any]) -> str:
 
 
 def no_change(now: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the label of the example before would have had, each time: one above it follows no order only."""
+    """What the label of the example before would have had: only what is above it was learned."""
     found = now.get("no_change_accuracy")
     return [] if found is None else [("", f"{percent(found)} would be, by the label of the example before")]
 

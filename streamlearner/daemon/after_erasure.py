@@ -30,3 +30,7 @@ class AfterErasure:
     def saved_once(self) -> AfterErasure:
         """One of the checkpoints was."""
         return replace(self, renewals=max(0, self.renewals - 1))
+
+    def versions_deleted(self) -> AfterErasure:
+        """Those before `oldest_version` were."""
+        return replace(self, oldest_version=0)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from streamlearner.daemon.after_erasure import AfterErasure
 from streamlearner.daemon.snapshot import Snapshot
 from streamlearner.errors import StreamlearnerError
 from streamlearner.stream import Position
@@ -19,10 +20,12 @@ ASIDE_BYTES = 4 * 2**20
 
 
 class Written(NamedTuple):
-    """After a checkpoint: the position of the oldest one that is kept, and the bytes of all."""
+    """After a checkpoint: the position of the oldest one that is kept, the bytes of all, and what is still to
+    be done after an erasure."""
 
     oldest_position: Position | None
     size_bytes: int
+    owed: AfterErasure
 
 
 class Begun(NamedTuple):

@@ -24,10 +24,9 @@ DIVERGED = "diverged"
 
 def doubts(learner: Learner | None) -> dict[str, str]:
     """A sentence for each doubt that there is now, by name."""
-    learned = 0 if learner is None else learner.progress.learned
-    if learner is None or learned < ALONG:
+    if learner is None or learner.progress.learned < ALONG:
         return {}
-    begun = DOUBTS if learned >= BEGUN else {"no_change": _no_change}
+    begun = DOUBTS if learner.progress.learned >= BEGUN else {"no_change": _no_change}
     return {name: text for name, doubted in begun.items() if (text := doubted(learner))}
 
 

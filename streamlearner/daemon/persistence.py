@@ -141,9 +141,8 @@ class Persistence:
         started_s = self.clock()
         with self._failures_counted():
             self._prepare(snapshot)
-            after = self._after.saved_once()
-            written = self._write(snapshot, self._new_version, after)
-        self._new_version, self._after = None, after
+            written = self._write(snapshot, self._new_version, self._after.saved_once())
+        self._new_version, self._after = None, written.owed
         self.saves += 1
         self._saved(snapshot, written, started_s)
 
@@ -215,12 +214,13 @@ class Persistence:
             examples=snapshot.examples,
         )
         self.versions.keep_rollbacks(rollbacks(snapshot.facts))
-        oldest = None
+        oldest, owed = None, after
         with only_told():
             self.checkpoints.prune()
             self.versions.forget_before(after.oldest_version)
+            owed = after.versions_deleted()
             oldest = self.checkpoints.oldest_position()
-        return Written(oldest, self.checkpoints.size_bytes())
+        return Written(oldest, self.checkpoints.size_bytes(), owed)
 
     def latest(self) -> Checkpoint | None:
         """The newest checkpoint that can be read, or None where there is none at all. Newer ones are set

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
-
 import torch
 
 from streamlearner.evaluation.exam import Exam
-from streamlearner.learning.exam_pieces import USUAL, piece
+from streamlearner.learning.exam_pieces import USUAL, EvaluatedSoFar, piece
 from streamlearner.methods.base import DualMemory
 
 
-@dataclass
-class Choice:
-    """One under way. Part of the state: a restart goes on with the same piece. `labels` of the examples that
-    were evaluated so far, and `hits` on them by answerer; `place` of the next one in the exam."""
-
-    place: int = 0
-    labels: list[int] = field(default_factory=list)
-    hits: dict[str, list[bool]] = field(default_factory=dict)
-
-    @classmethod
-    def restored(cls, state: Mapping[str, Any] | None) -> Choice | None:
-        return None if state is None else cls(**state)
-
-    def state(self) -> dict[str, Any]:
-        """JSON."""
-        return asdict(self)
+class Choice(EvaluatedSoFar):
+    """One under way."""
 
     def evaluate(self, exam: Exam, method: DualMemory, *, names_tasks: bool, beside: int) -> bool:
         """The next piece, beside a batch of so many examples. Whether it was the last one."""

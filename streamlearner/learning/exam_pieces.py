@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -25,23 +25,30 @@ Answers = Callable[[Tensor, Tensor | None], Mapping[str, Tensor]]
 
 
 @dataclass
-class PartialEvaluation:
-    """Examples of the exam and, by who answered, whether that was right. Part of the state: a restart goes on
-    with the same piece. `place` is that of the next one in the exam, which may change meanwhile."""
+class EvaluatedSoFar:
+    """Labels of examples of the exam and, by who answered, whether that was right. Part of the state: a
+    restart goes on with the same piece. `place` is that of the next one in the exam, which may change
+    meanwhile."""
 
     place: int = 0
     labels: list[int] = field(default_factory=list)
-    tasks: list[int] = field(default_factory=list)
-    periods: list[int] = field(default_factory=list)
     hits: dict[str, list[bool]] = field(default_factory=dict)
 
     @classmethod
-    def restored(cls, state: Mapping[str, Any] | None) -> PartialEvaluation | None:
+    def restored(cls, state: Mapping[str, Any] | None) -> Self | None:
         return None if state is None else cls(**state)
 
     def state(self) -> dict[str, Any]:
         """JSON."""
         return asdict(self)
+
+
+@dataclass
+class PartialEvaluation(EvaluatedSoFar):
+    """Also by task and period."""
+
+    tasks: list[int] = field(default_factory=list)
+    periods: list[int] = field(default_factory=list)
 
     def evaluate(self, exam: Exam, answers: Answers, *, names_tasks: bool, shared_by: int = 1) -> bool:
         """The next piece, which so many methods that answer share. Whether it was the last one."""

@@ -11,12 +11,15 @@ import torch
 from streamlearner.app import build
 from streamlearner.client import Client
 from streamlearner.connectors.memory import MemorySource
+from streamlearner.daemon.after_erasure import AfterErasure
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.codec import encode_raw
 from streamlearner.decoding.erasures import digest_of
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.remembering import Remembering
 from streamlearner.serving import Conflict
+from streamlearner.state.checkpoint import CheckpointError
+from streamlearner.state.versions import Versions
 from streamlearner.stream import Message
 from tests.support.daemon_runs import ask, running, store
 from tests.support.patience import wait_until
@@ -51,12 +54,31 @@ def test_a_fresh_network_answers_and_earlier_versions_are_gone(tmp_path: Path) -
         newest = daemon.learner.progress.newest
         wait_until(lambda: daemon.persistence.versions.numbers() == [newest], "the others are deleted")
         assert predict(daemon, label=1)["predictions"][0]["label"] != 3
-    (present,) = (tmp_path / "versions").glob("*.safetensors")
-    earlier = present.with_name("000001.safetensors")  # as if it had been killed before it could delete it
-    earlier.write_bytes(present.read_bytes())
-    source = MemorySource(STREAM, finite=False)
-    with running(build(a_config(tmp_path, **SLEEPY), source=source)) as daemon:
-        wait_until(lambda: not earlier.exists(), "it is deleted after the next start")
+    assert list((tmp_path / "versions").glob("*.safetensors")) != []
+
+
+def test_earlier_versions_that_could_not_be_deleted_go_after_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it is killed between the checkpoint and that. Once they are gone, nothing more is deleted."""
+
+    def fails(versions: Versions, number: int) -> None:
+        if number:
+            raise CheckpointError("it cannot be deleted")
+
+    monkeypatch.setattr(Versions, "forget_before", fails)
+    with running(build(a_config(tmp_path, **SLEEPY), source=MemorySource(STREAM, finite=False))) as daemon:
+        wait_until(lambda: daemon.state.tally.messages == len(STREAM) and not daemon.state.asleep, "learned")
+        wait_until(lambda: len(daemon.persistence.versions.numbers()) >= 2, "versions are kept")
+        assert ask(daemon, "/v1/retrain", {"steps": 60})["to"] == "lenet"
+        wait_until(lambda: ended(daemon), "it was taught")
+        newest = daemon.learner.progress.newest  # type: ignore[union-attr]
+        wait_until(lambda: newest in daemon.persistence.versions.numbers(), "the fresh one is kept")
+    monkeypatch.undo()
+    with running(build(a_config(tmp_path, **SLEEPY), source=MemorySource(STREAM, finite=False))) as daemon:
+        wait_until(lambda: daemon.persistence.versions.numbers() == [newest], "the others are deleted")
+    saved = store(tmp_path).latest()
+    assert saved is not None and AfterErasure.of(saved.facts).oldest_version == 0
 
 
 def test_it_is_taught_by_labels_alone_also_after_a_restart(tmp_path: Path) -> None:

@@ -83,8 +83,7 @@ def _right(learner: Learner, test: Dataset, answer: Callable[[Tensor], Tensor]) 
 
 
 def states_alike(networks: Sequence[Network]) -> list[dict[str, Tensor]]:
-    """Their states, once each head has a row for every class that any of them knows: one of a class that a
-    network has not seen is zero."""
+    """Their states, once their heads have as many rows as the largest: those that are added are zero."""
     rows = max(network.head.rows for network in networks)
     for network in networks:
         network.head.grow(rows)

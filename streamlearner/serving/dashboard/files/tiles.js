@@ -61,7 +61,7 @@ export function status(found) {
   tile(
     "prequential",
     percent(found.prequential_accuracy),
-    "answered rightly before learning; the label before again: " + percent(found.no_change_accuracy),
+    "answered rightly before learning · no change " + percent(found.no_change_accuracy),
   );
   tile(
     "answered",
