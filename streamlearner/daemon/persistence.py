@@ -83,9 +83,8 @@ class Persistence:
         self.clock = clock
         self.wall_clock = wall_clock
         self._exports = exports
-        self._saved_messages = 0
+        self._saved_messages = self.saves = 0
         self._saves_here = 0  # in succession, that cover the same messages
-        self.saves = 0
         self._after = AfterErasure()
         self._saved_s = clock()
         self._retry_at_s: float | None = None
@@ -223,11 +222,12 @@ class Persistence:
         return Written(oldest, self.checkpoints.size_bytes(), owed)
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint that can be read, or None where there is none at all. Newer ones are set
-        aside: they might be read again, and their positions are not of the history that goes on. Raises
-        `NoReadableCheckpoint` where not one can be read, `ConfigError` for one of another method."""
-        found = self.checkpoints.latest()
-        if found is None:
+        """The newest checkpoint that can be read, or None where there is none at all; a power cut cannot take
+        it any more. Newer ones are set aside: they might be read again, and their positions are not of the
+        history that goes on. Raises `NoReadableCheckpoint`, `ConfigError` for one of another method."""
+        self.checkpoints.make_durable()
+        self.versions.make_durable()
+        if (found := self.checkpoints.latest()) is None:
             return None
         for skipped in found.skipped:
             self.metrics.count_unreadable_checkpoint()

@@ -140,6 +140,11 @@ class CheckpointStore:
             )
         return None
 
+    def make_durable(self) -> None:
+        """What is there outlives a power cut, though a process was killed in mid-save. Raises
+        `CheckpointError`."""
+        self._folder.make_durable()
+
     def load(self, number: int, *, without: Collection[str] = ()) -> Checkpoint:
         """One checkpoint, verified, `without` these tensor files. Raises `CheckpointError` where it is
         absent, torn or altered."""

@@ -57,6 +57,11 @@ class NumberedFolder:
                 numbers = [number for number in numbers if not low < number <= high]
         return numbers
 
+    def make_durable(self) -> None:
+        """What is listed outlives a power cut: whoever renamed it may have been killed before the sync."""
+        with self.explained("the names of the checkpoints cannot be made durable"):
+            self._disk.sync_folder(self.path)
+
     def next_number(self) -> int:
         """One above every number here, those set aside included."""
         there = [*self._numbers_in(self.path), *self._numbers_in(self.path / ROLLED_BACK)]

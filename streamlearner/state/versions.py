@@ -89,6 +89,12 @@ class Versions:
             if number not in kept:
                 delete_exported(folder, number, disk=self._disk)
 
+    def make_durable(self) -> None:
+        """What is there outlives a power cut, though a process was killed while it wrote."""
+        if self._disk.is_folder(self.folder):
+            with self._writing("model versions cannot be made durable in"):
+                pass
+
     def lineage(self) -> Lineage:
         """What was used up, as far as rollbacks to checkpoints are concerned. Where the file of it is damaged
         beyond reading, more than that: the next rollbacks have numbers that no one before can have had."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -15,6 +16,7 @@ from streamlearner.state.checkpoint import CheckpointStore
 from streamlearner.state.disk import FileStatus
 from streamlearner.state.versions import Version, Versions
 from tests.lives.disk import SimulatedDisk
+from tests.lives.faults import Fault, Killed
 from tests.lives.outside import Outside
 from tests.support.checkpoint_store import save, value_of
 
@@ -68,6 +70,46 @@ def test_a_model_version_stays_with_its_folder() -> None:
     disk.power_cut(Merciless(0))
     kept = Versions(STATE / "versions", keep=2, disk=disk)
     assert kept.numbers() == [1] and kept.load(1).neocortex["w"].tolist() == [1, 1, 1]
+
+
+class Killing(SimulatedDisk):
+    """The process is killed before a folder of this name is synced."""
+
+    before: str | None = None
+
+    def sync_folder(self, path: Path) -> None:
+        if path.name == self.before:
+            self.outside.dead = Fault("kill", "disk", at=0)
+        super().sync_folder(path)
+
+    def kill(self, before: str, act: Callable[[], object]) -> None:
+        self.before = before
+        with pytest.raises(Killed):
+            act()
+        self.before = self.outside.dead = None
+
+
+def test_what_a_start_goes_on_from_is_not_lost_though_a_kill_left_its_name_without_a_sync() -> None:
+    disk = Killing(Outside((), limit=1_000_000, seed=0), STATE, keep=3)
+    save(a_store(disk), 1)
+    disk.kill("checkpoints", lambda: save(a_store(disk), 2))
+    store = a_store(disk)
+    store.make_durable()
+    assert value_of(store.latest()) == 2
+    disk.power_cut(Merciless(0))
+    assert value_of(a_store(disk).latest()) == 2
+
+
+def test_rollbacks_that_a_start_counts_are_not_forgotten_either() -> None:
+    disk = Killing(Outside((), limit=1_000_000, seed=0), STATE, keep=3)
+    versions = Versions(STATE / "versions", keep=2, disk=disk)
+    versions.keep_rollbacks(1)
+    disk.kill("versions", lambda: versions.keep_rollbacks(2))
+    again = Versions(STATE / "versions", keep=2, disk=disk)
+    again.make_durable()
+    assert again.lineage().rollbacks == 2
+    disk.power_cut(Merciless(0))
+    assert Versions(STATE / "versions", keep=2, disk=disk).lineage().rollbacks == 2
 
 
 class Unreadable(SimulatedDisk):
