@@ -91,9 +91,10 @@ class Versions:
 
     def make_durable(self) -> None:
         """What is there outlives a power cut, though a process was killed while it wrote."""
-        if self._disk.is_folder(self.folder):
-            with self._writing("model versions cannot be made durable in"):
-                pass
+        with explained("the model versions cannot be made durable", self.folder, disk=self._disk):
+            if self._disk.is_folder(self.folder):
+                self._disk.sync_folder(self.folder)
+                self._disk.sync_folder(self.folder.parent)
 
     def lineage(self) -> Lineage:
         """What was used up, as far as rollbacks to checkpoints are concerned. Where the file of it is damaged

@@ -125,9 +125,20 @@ class Unreadable(SimulatedDisk):
         self._fail("names", folder)
         return super().names(folder)
 
+    def is_folder(self, path: Path) -> bool:
+        self._fail("is_folder", path)
+        return super().is_folder(path)
+
     def _fail(self, call: str, path: Path) -> None:
         if call in self.failing:
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+
+def test_versions_whose_folder_cannot_be_read_are_an_error_at_the_start_that_says_so() -> None:
+    disk = Unreadable(Outside((), limit=1_000_000, seed=0), STATE, keep=3)
+    disk.failing = ("is_folder",)
+    with pytest.raises(CheckpointError, match=r"versions cannot be made durable: .*EIO"):
+        Versions(STATE / "versions", keep=2, disk=disk).make_durable()
 
 
 @pytest.mark.parametrize("call", ["status", "names"])
