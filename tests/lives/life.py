@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +27,7 @@ from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.state.rollback import roll_back
 from streamlearner.state.versions import Versions
 from streamlearner.telemetry.metrics import Metrics
+from tests.lives.around import add_client, spare_what_a_start_goes_back_to
 from tests.lives.disk import SimulatedDisk
 from tests.lives.faults import Fault, Killed, Stuck
 from tests.lives.method import Poisoned
@@ -201,7 +202,8 @@ class Life:
             serve=serve,
             resources=ExitStack(),
         )
-        _add_client(daemon, self.world, self.promises)
+        spare_what_a_start_goes_back_to(daemon, self.disk)
+        add_client(daemon, self.world, self.promises)
         self.promises.watch_versions(daemon)
         return daemon
 
@@ -211,33 +213,3 @@ class Life:
             return found.latest()
         except StreamlearnerError as error:
             raise Broken(f"at the end: {error}") from error
-
-
-def _add_client(daemon: Daemon, lived_in: World, promises: Promises) -> None:
-    """Asks behind its places in the stream, and again where they are read again: before anything is saved or
-    consolidated there, so that what it asks is part of the history."""
-    consolidate: Callable[[], None] = daemon.consolidate
-
-    def ask_and_go_on() -> None:
-        asked = lived_in.requests.get(daemon.state.tally.messages)
-        if daemon.took_batch and daemon.predictor is not None:
-            promises.named(daemon.predictor)
-            _ask(daemon, asked)
-        elif asked in ("rollback", "revert") and not daemon.state.asleep:
-            return  # the sleep that a rollback gave up is due again: behind the next batch, or by the clock
-        consolidate()
-
-    daemon.consolidate = ask_and_go_on  # type: ignore[method-assign]
-
-
-def _ask(daemon: Daemon, request: str | None) -> None:
-    if request == "sleep":
-        daemon.requests.request_sleep()
-    elif request == "checkpoint":
-        daemon.requests.request_checkpoint()
-    elif request is not None and daemon.learner is not None:
-        most = daemon.learner.progress.version - (request == "rollback")
-        with suppress(CheckpointError):  # the client is told so
-            kept = [number for number in daemon.persistence.versions.numbers() if number <= most]
-            if kept:
-                daemon.requests.request_rollback(kept[-1])

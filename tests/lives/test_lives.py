@@ -14,7 +14,7 @@ from tests.lives.mutants import lives_until_caught
 from tests.lives.simulation import violation
 
 LIVES = 40
-ONCE_BROKEN = (52, 1_946, 2_787, 29_267, 61_563, 114_561, 115_705, 360_859, 380_891, 512_851)
+ONCE_BROKEN = (52, 1_946, 2_787, 29_267, 61_563, 114_561, 115_705, 360_859, 380_891, 512_851, 604_486)
 """Seeds of longer runs that found something."""
 
 
