@@ -11,7 +11,7 @@ from streamlearner.app.parts import make_association
 from streamlearner.associations.gumbel import parameter_bits
 from streamlearner.config.loading import load
 from streamlearner.memory.plan import Coding, Measure, Measured
-from streamlearner.methods.answering import settled_bits
+from streamlearner.methods.answering import Answering
 from streamlearner.methods.base import Rng
 
 
@@ -35,3 +35,11 @@ def measure_for(input_shape: tuple[int, ...]) -> Measure:
 def statistics_for(input_shape: tuple[int, ...], *, classes: int) -> Callable[[int], int]:
     """What statistics of so many classes keep of a budget in bits, in the default method."""
     return cache(lambda budget_bits: settled_bits(budget_bits, input_shape=input_shape, classes=classes))
+
+
+def settled_bits(budget_bits: int, *, input_shape: tuple[int, ...], classes: int) -> int:
+    """What statistics keep of the budget once a network answers: 0 where that is too little to be of use."""
+    answering = Answering.build(budget_bits=budget_bits, input_shape=input_shape, seed=0)
+    answering.grow(classes)
+    answering.settle()
+    return budget_bits - answering.bits_for_recollections

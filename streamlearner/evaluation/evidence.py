@@ -139,6 +139,9 @@ class Evidence(nn.Module):
         return right, asked.index_add_(0, labels[known], torch.ones(int(known.sum())))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        if (hits := state_dict.get(prefix + "hits")) is not None:  # later ones were never right before
+            missing = hits.new_zeros(len(self.answerers) - len(hits), hits.shape[1])
+            state_dict[prefix + "hits"] = torch.cat([hits, missing])
         for name in ("hits", "weights", "newest"):
             if prefix + name in state_dict:
                 setattr(self, name, torch.zeros_like(state_dict[prefix + name]))

@@ -27,5 +27,6 @@ class Choice(EvaluatedSoFar):
 
     def make(self, method: DualMemory) -> None:
         """Lets the method choose, by all that was evaluated."""
-        hits = {name: torch.tensor(self.hits.get(name, []), dtype=torch.bool) for name in method.answerers}
+        names = self.hits or method.answerers  # of an empty exam there are none
+        hits = {name: torch.tensor(self.hits.get(name, []), dtype=torch.bool) for name in names}
         method.choose_answerer(hits, torch.tensor(self.labels, dtype=torch.int64))

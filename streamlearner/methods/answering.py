@@ -1,4 +1,4 @@
-"""Who answers for a method that has a network: the network, statistics beside it, or both together."""
+"""Who answers for a method that has a network: the network, statistics, both, or recollections."""
 
 from __future__ import annotations
 
@@ -11,19 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamlearner.evaluation.evidence import Evidence
+from streamlearner.methods.answerers import ANSWERERS, AVERAGED, BLEND, LIVE, NEAREST, STATISTICS
 from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.leading import LeadingStatistics
 from streamlearner.statistics.shares import LEAST_DIRECTIONS, MOST_DIRECTIONS, statistics_share
 from streamlearner.statistics.statistics import Statistics
-
-STATISTICS, AVERAGED, LIVE, BLEND = "statistics", "hippocampus", "live", "blend"
-"""Class sums and a discriminant; the averaged weights; the network that learns; the product of the
-probabilities of the first two."""
-ANSWERERS = (STATISTICS, AVERAGED, LIVE, BLEND)
-NETWORKS: Mapping[str, tuple[str, ...]] = {STATISTICS: ()} | {
-    name: (AVERAGED if name == BLEND else name,) for name in ANSWERERS[1:]
-}
-"""Whose logits the answer of each takes."""
 
 SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
@@ -40,9 +32,9 @@ class Answering(nn.Module):
     """Chooses the answerer by evidence, and divides the budget between statistics and recollections.
 
     Statistics answer first. They take half of the budget; once a network has been chosen again and again,
-    they shrink to an eighth, or go where that is too little to be of use. `choice` [4] int64 is state: the
-    index of who answers, for how many choices in a row a network was chosen, 1 once settled, and how many
-    batches were learned.
+    they shrink to an eighth, or go where that is too little to be of use. `choice` [5] int64 is state: the
+    index of who answers, for how many choices in a row a network was chosen, 1 once settled, how many batches
+    were learned, and 1 where recollections are so few that the nearest may answer.
     """
 
     choice: Tensor
@@ -53,7 +45,7 @@ class Answering(nn.Module):
         self.budget_bits = budget_bits
         self.statistics = statistics
         self.evidence = Evidence(ANSWERERS)
-        self.register_buffer("choice", torch.tensor([0 if statistics else 1, 0, 0, 0]))
+        self.register_buffer("choice", torch.tensor([0 if statistics else 1, 0, 0, 0, 0]))
 
     @classmethod
     def build(
@@ -83,7 +75,8 @@ class Answering(nn.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """Who may be chosen."""
-        return ANSWERERS if self.statistics else (AVERAGED, LIVE)
+        held = (STATISTICS, AVERAGED, LIVE, BLEND) if self.statistics else (AVERAGED, LIVE)
+        return (*held, NEAREST) if self.choice.tolist()[4] else held
 
     @property
     def compares(self) -> bool:
@@ -136,11 +129,11 @@ class Answering(nn.Module):
         return self.statistics.numbers(inputs) if self.statistics else None
 
     def answers(
-        self, numbers: Tensor | None, networks: Mapping[str, Tensor], restrict: Restrict
+        self, numbers: Tensor | None, scores: Mapping[str, Tensor], restrict: Restrict
     ) -> dict[str, Tensor]:
-        """Log-probabilities [n, classes] by answerer. `networks` has the logits of AVERAGED, and perhaps of
-        LIVE. An input that statistics take for a young class is theirs to answer."""
-        found = {name: restrict(logits).log_softmax(1) for name, logits in networks.items()}
+        """Log-probabilities [n, classes] by answerer. `scores` are those of AVERAGED, LIVE and NEAREST, or of
+        some of them. An input that statistics take for a young class is theirs to answer."""
+        found = {name: restrict(given).log_softmax(1) for name, given in scores.items()}
         if self.statistics is None or numbers is None:
             return found
         own = restrict(self.statistics.scores(numbers)).log_softmax(1)
@@ -149,7 +142,7 @@ class Answering(nn.Module):
         return {STATISTICS: own} | {name: self.with_young(scores, own) for name, scores in found.items()}
 
     def with_young(self, scores: Tensor, own: Tensor | None) -> Tensor:
-        """Scores of a network, but of statistics (`own`, None: not asked) where these see a young class."""
+        """Scores of another, but of statistics (`own`, None: not asked) where these see a young class."""
         if own is None or not (young := self.young).any():
             return scores
         return own.where(torch.from_numpy(young)[own.argmax(1)][:, None], scores)
@@ -174,17 +167,29 @@ class Answering(nn.Module):
             self.choice[:2] = torch.tensor([ANSWERERS.index(STATISTICS), 0])
         return changed
 
-    def weigh(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
-        """Chooses anew: `exam_hits` [n] bool by answerer on exam examples with `labels` [n]. Statistics may
-        make room: give `bits_for_recollections` to the memory afterwards."""
+    def weigh(
+        self, exam_hits: Mapping[str, Tensor], labels: Tensor, *, by_recollections: str | None = None
+    ) -> None:
+        """Chooses anew: `exam_hits` [n] bool by answerer on exam examples with `labels` [n]. Where evidence
+        leaves it open whether NEAREST answers or statistics, those do who are better `by_recollections`
+        (None: neither). Statistics may make room: give `bits_for_recollections` to the memory afterwards."""
         # the live network must be better each time anew: by chance it often looks as good as its average
         now = AVERAGED if self.who == LIVE else self.who
-        hits, akin = {name: exam_hits[name] for name in self.names}, (STATISTICS, BLEND)
+        hits, akin = {name: exam_hits[name] for name in self.names if name in exam_hits}, (STATISTICS, BLEND)
         who = self.evidence.best(now, hits, labels, akin=akin)
+        is_open = {who, by_recollections} in ({NEAREST, STATISTICS}, {NEAREST, BLEND})
+        if by_recollections and is_open:
+            who = self.evidence.best(by_recollections, hits, labels, akin=(*akin, NEAREST))
         in_a_row = int(self.choice[1]) + 1 if who in (AVERAGED, LIVE) else 0
         self.choice[:2] = torch.tensor([ANSWERERS.index(who), in_a_row])
         if int(self.choice[1]) >= SETTLED_AFTER and not self.choice[2]:
             self.settle()
+
+    def offer_nearest(self, few: bool) -> None:
+        """Whether recollections are so few that the nearest may answer."""
+        if self.choice.tolist()[4] != few:
+            self.choice[4] = few
+            self._choose_among_those_left()
 
     def rely_on_network(self) -> None:
         """The network is another one: it answers, until there is evidence of it."""
@@ -216,7 +221,7 @@ class Answering(nn.Module):
 
     def _choose_among_those_left(self) -> None:
         if self.who not in self.names:
-            self.choice[0] = ANSWERERS.index(AVERAGED)
+            self.choice[0] = ANSWERERS.index(STATISTICS if self.statistics else AVERAGED)
 
     def expect(self, state_dict: dict[str, Any], prefix: str) -> None:
         """Divides the budget as it was when `state_dict` was saved, before that is loaded."""
@@ -234,16 +239,10 @@ class Answering(nn.Module):
             for name in [name for name in state_dict if name.startswith(prefix + "statistics.")]:
                 del state_dict[name]
         if prefix + "choice" not in state_dict:
-            state_dict[prefix + "choice"] = torch.tensor([ANSWERERS.index(AVERAGED), 0, 1, 0])
+            state_dict[prefix + "choice"] = torch.tensor([ANSWERERS.index(AVERAGED), 0, 1, 0, 0])
             for name, part in Evidence(ANSWERERS).state_dict().items():
                 state_dict[f"{prefix}evidence.{name}"] = part
+        saved = state_dict[prefix + "choice"]
+        state_dict[prefix + "choice"] = torch.cat([saved, saved.new_zeros(len(self.choice) - len(saved))])
         super()._load_from_state_dict(state_dict, prefix, *rest)
         self._choose_among_those_left()
-
-
-def settled_bits(budget_bits: int, *, input_shape: tuple[int, ...], classes: int) -> int:
-    """What statistics keep of the budget once a network answers: 0 where that is too little to be of use."""
-    answering = Answering.build(budget_bits=budget_bits, input_shape=input_shape, seed=0)
-    answering.grow(classes)
-    answering.settle()
-    return budget_bits - answering.bits_for_recollections

@@ -6,25 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from streamlearner.merging.contract import Mergeable
 from streamlearner.merging.shards import Codes, Indices, Recoded
-from streamlearner.methods.answering import AVERAGED, BLEND, LIVE, NETWORKS, STATISTICS, Answering
-from streamlearner.methods.base import DualMemory, unit_interval
+from streamlearner.methods.answerers import NEAREST
+from streamlearner.methods.answering import Answering
+from streamlearner.methods.base import DualMemory, raw
 from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Experience, Removed, Selection
-from streamlearner.methods.graphs import BothAnswer, NetworkAnswers, StatisticsAnswers
-from streamlearner.methods.remembering import STATISTICS_SAMPLE, Remembering
-from streamlearner.networks import by_hand
+from streamlearner.methods.held_out import better_on_recollections
+from streamlearner.methods.remembering import STATISTICS_SAMPLE
+from streamlearner.methods.several_answerers import SeveralAnswerers
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.networks.base import Network
 from streamlearner.networks.head_rows import state_with_rows_at
-from streamlearner.statistics.graph import StatisticsGraph
 from streamlearner.statistics.mirrors import Mirrors
 
 
-class ChoosesAnswerer(Remembering, Mergeable):
+class ChoosesAnswerer(SeveralAnswerers, Mergeable):
     """Adds to a method that remembers what lets it choose who answers. `answering` and `memory` share the
     budget."""
 
@@ -36,70 +36,6 @@ class ChoosesAnswerer(Remembering, Mergeable):
     stores = (*DualMemory.stores, "answering.statistics")
     lent = (*DualMemory.lent, "answering.statistics")
     not_merged = (*Mergeable.not_merged, "hippocampus")
-
-    @torch.no_grad()
-    def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        who = self.answering.who
-        numbers = self.answering.numbers(inputs) if self.answering.asks_statistics else None
-        networks = NETWORKS[who]
-        new = unit_interval(inputs) if networks else inputs
-        return self._log_probabilities(new, numbers, tasks, networks=networks)[who].exp()
-
-    def _as_learned(self, inputs: Tensor) -> Tensor:
-        """Raw inputs as they are learned, and remembered."""
-        return unit_interval(inputs)
-
-    def graph(self) -> nn.Module:
-        who, answering = self.answering.who, self.answering
-        statistics = StatisticsGraph(answering.statistics) if answering.statistics else None
-        if who == STATISTICS and statistics:
-            return StatisticsAnswers(statistics, self.seen_classes)
-        asked = self.hippocampus.network if who == LIVE else self.hippocampus.average
-        network = NetworkAnswers(asked, self.seen_classes)
-        if statistics is None or not answering.asks_statistics:
-            return network
-        young = torch.from_numpy(answering.young)
-        return BothAnswer(network, statistics, young=young, blend=who == BLEND)
-
-    @torch.no_grad()
-    def answers(self, inputs: Tensor, tasks: Tensor | None) -> dict[str, Tensor]:
-        numbers, new = self.answering.numbers(inputs), unit_interval(inputs)
-        found = self._log_probabilities(new, numbers, tasks, networks=(AVERAGED, LIVE))
-        return {name: scores.exp() for name, scores in found.items()}
-
-    @torch.no_grad()
-    def answers_by(self, name: str, inputs: Tensor, tasks: Tensor | None) -> Tensor:
-        """Without the network that it does not take."""
-        numbers, networks = self.answering.numbers(inputs), NETWORKS[name]
-        new = unit_interval(inputs) if networks else inputs
-        return self._log_probabilities(new, numbers, tasks, networks=networks)[name].exp()
-
-    @torch.no_grad()
-    def answers_before(
-        self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None, *, thinned: bool = False
-    ) -> dict[str, Tensor]:
-        """Log-probabilities [n, classes] before a batch is learned, by answerer: of all where they are
-        compared, else at least of who answers (of statistics alone: scores of the same order). LIVE is left
-        out where its first step tells the same, of all in a batch that is not `thinned`."""
-        compares, answering = self.answering.compares, self.answering
-        if not compares and answering.who == STATISTICS and answering.statistics and numbers is not None:
-            scores = answering.statistics.comparable(numbers)
-            return {STATISTICS: self.seen_classes.restricted(scores, tasks)}
-        asked = numbers if compares or answering.asks_statistics else None
-        networks = (AVERAGED, LIVE) if compares else NETWORKS[answering.who]
-        if self.hippocampus.network.answers_as_it_trains and not thinned:
-            networks = tuple(name for name in networks if name != LIVE)
-        return self._log_probabilities(new, asked, tasks, networks=networks)
-
-    def _log_probabilities(
-        self, new: Tensor, numbers: Tensor | None, tasks: Tensor | None, *, networks: tuple[str, ...]
-    ) -> dict[str, Tensor]:
-        """By answerer, [n, classes], of those that these networks, and statistics of `numbers`, make up."""
-        both = {AVERAGED: self.hippocampus.average, LIVE: self.hippocampus.network}
-        logits = {name: by_hand.logits(both[name], new)[:, : self.classes] for name in networks}
-        return self.answering.answers(
-            numbers, logits, lambda scores: self.seen_classes.restricted(scores, tasks)
-        )
 
     def learn_answering(
         self, experience: Experience, numbers: Tensor | None, predicted: Mapping[str, Tensor]
@@ -120,12 +56,26 @@ class ChoosesAnswerer(Remembering, Mergeable):
             self.augmentation = self.augmentation.without_mirrors()
 
     def choose_answerer(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
-        self.answering.weigh(exam_hits, labels)
+        self.answering.weigh(exam_hits, labels, by_recollections=self._better_on_recollections())
         self.share_budget()
+
+    @torch.no_grad()
+    def _better_on_recollections(self) -> str | None:
+        """Where meanings changed, recollections have the old ones, too, and statistics fewer of these."""
+        statistics = self.answering.statistics
+        if statistics is None or statistics.sums.halvings or NEAREST not in self.answerers:
+            return None
+        held = self.memory.contents()
+        shown = self.association.decode(held.symbols)
+        numbers = statistics.numbers(raw(shown))
+        return better_on_recollections(
+            shown, numbers, held.labels, statistics=statistics, classes=self.classes
+        )
 
     def share_budget(self) -> None:
         """Recollections have what statistics leave of the budget."""
         self.memory.resize(self.answering.bits_for_recollections)
+        self.answering.offer_nearest(self._recollections_are_few)
 
     @torch.no_grad()
     def merge(
@@ -141,6 +91,7 @@ class ChoosesAnswerer(Remembering, Mergeable):
         self.share_budget()
         given = [Codes(it.memory, it.association, own) for it, own in zip(shards, indices, strict=True)]
         recoded = self._merge_codes(given, generator)
+        self.answering.offer_nearest(self._recollections_are_few)
         if len(self.memory):
             shown = self.association.decode(self.memory.sample(STATISTICS_SAMPLE, generator).symbols)
             for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
@@ -174,7 +125,9 @@ class ChoosesAnswerer(Remembering, Mergeable):
     def erase(self, selection: Selection) -> Removed:
         if selection.label is not None:
             self.answering.evidence.erase(selection.label)
-        return erased(self.answering.statistics, selection, super().erase(selection))
+        removed = super().erase(selection)
+        self.answering.offer_nearest(self._recollections_are_few)
+        return erased(self.answering.statistics, selection, removed)
 
     @torch.no_grad()
     def rebuild_sums(self) -> None:
@@ -185,28 +138,8 @@ class ChoosesAnswerer(Remembering, Mergeable):
         self.answering.fit()
         self.share_budget()
 
-    @property
-    def route(self) -> str:
-        return self.answering.who
-
-    @property
-    def answerers(self) -> tuple[str, ...]:
-        return self.answering.names
-
-    @property
-    def unsettled(self) -> bool:
-        return self.answering.unsettled
-
     def stored_bits(self) -> dict[str, int]:
         return super().stored_bits() | self.answering.stored_bits()
-
-    def unused_by_predictions(self) -> tuple[str, ...]:
-        unused = (*super().unused_by_predictions(), "answering.evidence")
-        return unused if self.route == LIVE else (*unused, "hippocampus.network")
-
-    @torch.no_grad()
-    def features(self, inputs: Tensor) -> Tensor:
-        return self.hippocampus.average.eval().features(unit_interval(inputs))
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         found = super().load_state_dict(*args, **kwargs)
@@ -218,7 +151,3 @@ class ChoosesAnswerer(Remembering, Mergeable):
         self.answering.expect(state_dict, prefix + "answering.")
         self.share_budget()
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-    @property
-    def taught_in_sleep(self) -> str | None:
-        return AVERAGED

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from streamlearner.generative.generative_memory import GenerativeMemory
 from streamlearner.generative.variational_autoencoder import VariationalAutoencoder
+from streamlearner.methods.nearest import NearestRecollections
 from streamlearner.methods.seen_classes import SeenClasses
 from streamlearner.networks.base import Network
 
@@ -137,13 +138,36 @@ class StatisticsAnswers(nn.Module):
         return found
 
 
+class NearestAnswers(nn.Module):
+    """Of the nearest recollections."""
+
+    def __init__(self, nearest: NearestRecollections, seen: SeenClasses) -> None:
+        super().__init__()
+        self.scale, self.nearest, self.restriction = UnitInterval(), nearest, Restriction(seen)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        found: Tensor = self.nearest(self.scale(inputs))
+        return found
+
+    def forward(self, inputs: Tensor, tasks: Tensor | None = None) -> Tensor:
+        found: Tensor = self.restriction(self.logits(inputs), tasks).softmax(1)
+        return found
+
+
 class BothAnswer(nn.Module):
-    """Of a network with statistics beside it: an input that these take for a `young` class [classes] bool is
-    theirs, others the network's, or with `blend` the product's of both."""
+    """Of a network, or recollections, with statistics beside it: an input that these take for a `young` class
+    [classes] bool is theirs, others the network's, or with `blend` the product's of both."""
 
     young: Tensor
 
-    def __init__(self, network: NetworkAnswers, statistics: nn.Module, *, young: Tensor, blend: bool) -> None:
+    def __init__(
+        self,
+        network: NetworkAnswers | NearestAnswers,
+        statistics: nn.Module,
+        *,
+        young: Tensor,
+        blend: bool,
+    ) -> None:
         super().__init__()
         self.network, self.statistics, self.blend = network, statistics, blend
         self.register_buffer("young", young.clone())

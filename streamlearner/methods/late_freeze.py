@@ -62,6 +62,10 @@ class LateFreeze(RecollectionReplay):
     def can_transplant(self) -> bool:  # type: ignore[override]
         return not self.is_cut
 
+    @property
+    def _recollections_are_few(self) -> bool:
+        return not self.is_cut and super()._recollections_are_few
+
     def observe(self, experience: Experience) -> Observation:
         if self._is_time and self._halves:
             self._freeze()

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from streamlearner.associations.contract import Association
 from streamlearner.memory.records import Recollections
 from streamlearner.memory.reservoir import RecollectionMemory
-from streamlearner.methods.answering import LIVE, STATISTICS, Answering
+from streamlearner.methods.answerers import LIVE, STATISTICS
+from streamlearner.methods.answering import Answering
 from streamlearner.methods.base import Experience, Observation, Rng
 from streamlearner.methods.chooses_answerer import ChoosesAnswerer
 from streamlearner.methods.components import Components, Sleep

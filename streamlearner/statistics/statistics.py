@@ -173,9 +173,16 @@ class Statistics(nn.Module):
     def solve(self) -> Discriminant:
         """What follows from the sums as they are; worked out once for each state of theirs."""
         if self._found is None:
-            alone = self.own_alone is not None and self.own_alone.preferred
-            self._found = self._of_own() if alone else self._of_all()
+            self._found = self._of_own() if self._alone else self._of_all()
         return self._found
+
+    @property
+    def _alone(self) -> bool:
+        return self.own_alone is not None and self.own_alone.preferred
+
+    def used(self, numbers: Tensor) -> Tensor:
+        """Those of inputs along the directions, [n, directions], that weigh anything, [n, used]."""
+        return numbers[:, self.directions.places(self.sums.directions)[0]] if self._alone else numbers
 
     def _of_all(self) -> Discriminant:
         return discriminant(self.sums.counts, self.sums.sums, self.sums.square())

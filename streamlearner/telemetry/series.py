@@ -19,7 +19,7 @@ from prometheus_client.samples import Sample
 
 OUTCOMES = ("learned", "withheld", "rejected", "duplicate", "tombstone", "erased", "erasure")
 SLEEP_OUTCOMES = ("adopted", "refused", "interrupted")
-ROUTES = ("hippocampus", "neocortex", "statistics", "live", "blend")
+ROUTES = ("hippocampus", "neocortex", "statistics", "live", "blend", "nearest")
 _STEP_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _LONG_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 

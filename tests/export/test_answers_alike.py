@@ -11,7 +11,7 @@ from torch import Tensor
 
 from streamlearner.export.graph import as_sent
 from streamlearner.learning.learner import Learner
-from streamlearner.methods.answering import ANSWERERS
+from streamlearner.methods.answerers import ANSWERERS
 from streamlearner.networks.imputation import MeanImputation
 from tests.support.exports import (
     OnnxModel,
@@ -106,7 +106,7 @@ def vectors(count: int) -> tuple[Tensor, list[str]]:
     return inputs, [f"kind {kind}" for kind in kinds.tolist()]
 
 
-@pytest.mark.parametrize("who", ["statistics", "blend"])
+@pytest.mark.parametrize("who", ["statistics", "blend", "nearest"])
 def test_vectors_are_standardised_by_the_graph_and_missing_numbers_filled(who: str) -> None:
     inputs, labels = vectors(MANY)
     inputs[::7, 3] = torch.nan
@@ -121,7 +121,7 @@ def test_vectors_are_standardised_by_the_graph_and_missing_numbers_filled(who: s
     assert found.card.signature.missing
 
 
-@pytest.mark.parametrize("who", ["statistics", "hippocampus", "blend"])
+@pytest.mark.parametrize("who", ["statistics", "hippocampus", "blend", "nearest"])
 def test_a_task_restricts_the_answer_to_its_classes(who: str) -> None:
     inputs, labels = vectors(MANY)
     tasks = ["low" if label in ("kind 0", "kind 1") else "high" for label in labels]

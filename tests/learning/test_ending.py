@@ -143,6 +143,6 @@ def test_an_evaluation_in_pieces_is_that_of_the_whole_exam() -> None:
 
 def test_one_answerer_asked_alone_answers_as_among_all() -> None:
     method, inputs = (learner := awake()).method, learner.exam.inputs
-    assert len(method.answerers) == 4
+    assert len(method.answerers) >= 4
     for name, expected in method.answers(inputs, None).items():
         assert torch.equal(method.answers_by(name, inputs, None), expected)
