@@ -17,8 +17,8 @@ from streamlearner.statistics.statistics import Statistics
 FOLDS, OF_A_FOLD, LEAST = 4, 128, 50
 """Groups of recollections, of which one after the other is held out and asked; how many each has at most; and
 recollections, fewer of which tell nothing."""
-DOUBT = 1.0
-"""Standard errors of the difference by which one must be better."""
+DOUBT = 2.0
+"""Standard errors of the difference by which one must be better: it is asked again and again."""
 
 
 def better_on_recollections(
