@@ -120,7 +120,7 @@ class SeveralAnswerers(Remembering):
             unused.remove("hippocampus.network")
         if self.route == NEAREST:
             unused -= {"memory", "association"}
-        return tuple(unused)
+        return tuple(sorted(unused))
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:
