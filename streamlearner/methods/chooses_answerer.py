@@ -37,6 +37,11 @@ class ChoosesAnswerer(SeveralAnswerers, Mergeable):
     lent = (*DualMemory.lent, "answering.statistics")
     not_merged = (*Mergeable.not_merged, "hippocampus")
 
+    @property
+    def _networks(self) -> tuple[Network, Network, Network]:
+        """All that have the same classes."""
+        return self.hippocampus.network, self.hippocampus.average, self.neocortex
+
     def learn_answering(
         self, experience: Experience, numbers: Tensor | None, predicted: Mapping[str, Tensor]
     ) -> bool:
@@ -94,7 +99,7 @@ class ChoosesAnswerer(SeveralAnswerers, Mergeable):
         self.answering.offer_nearest(self._recollections_are_few)
         if len(self.memory):
             shown = self.association.decode(self.memory.sample(STATISTICS_SAMPLE, generator).symbols)
-            for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
+            for network in self._networks:
                 network.update_input_statistics(shown)
         return recoded
 

@@ -20,7 +20,6 @@ from streamlearner.merging.shards import Indices, Recoded
 from streamlearner.methods.base import Experience, Observation, unit_interval
 from streamlearner.methods.components import Components
 from streamlearner.methods.recollection_replay import RecollectionReplay
-from streamlearner.networks.base import Network
 from streamlearner.networks.halves import halfway
 from streamlearner.registry.methods import LateFreezeSection, RecollectionReplaySection
 
@@ -109,10 +108,6 @@ class LateFreeze(RecollectionReplay):
         for network in self._networks:
             network.cut_at(self._halves, shape)
         self.register_buffer("cut", torch.tensor(self.hippocampus.network.cut))
-
-    @property
-    def _networks(self) -> tuple[Network, Network, Network]:
-        return self.hippocampus.network, self.hippocampus.average, self.neocortex
 
     def _association_above(self) -> VectorAssociation:
         shape = (self.hippocampus.network.features_at_cut,)

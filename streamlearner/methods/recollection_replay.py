@@ -82,8 +82,7 @@ class RecollectionReplay(ChoosesAnswerer):
         self.rng = rng
         self.hippocampus = AveragedNetwork(network, own_batch_statistics=distillation > 0 or teacher_targets)
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
-        self.association = association
-        self.memory = memory
+        self.association, self.memory = association, memory
         self.answering = answering
         self.share_budget()
         self.seen_classes = SeenClasses()
@@ -154,7 +153,7 @@ class RecollectionReplay(ChoosesAnswerer):
         return Observation(answered, loss=step.loss, distortion_l1=distortion, changed=changed)
 
     def _grow(self) -> None:
-        for network in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
+        for network in self._networks:
             network.head.grow(self.classes)
         self.answering.grow(self.classes)
         self.share_budget()
@@ -233,7 +232,7 @@ class RecollectionReplay(ChoosesAnswerer):
         self.neocortex.load_state_dict(after.state_dict())
 
     def revert(self, neocortex: dict[str, Tensor]) -> None:
-        for network in (self.neocortex, self.hippocampus.network, self.hippocampus.average):
+        for network in self._networks:
             network.load_state_dict(neocortex)
             network.head.grow(self.classes)
         self.answering.rely_on_network()
@@ -245,7 +244,7 @@ class RecollectionReplay(ChoosesAnswerer):
             learner, steps=self.hippocampus.steps, own_batch_statistics=self.hippocampus.own_batch_statistics
         )
         self.neocortex = copy.deepcopy(network).requires_grad_(False)
-        for one in (self.hippocampus.network, self.hippocampus.average, self.neocortex):
+        for one in self._networks:
             one.head.grow(self.classes)
         self.answering.rely_on_network()
         self.learning_rate = network.learning_rate

@@ -141,8 +141,7 @@ class CheckpointStore:
         return None
 
     def make_durable(self) -> None:
-        """What is there outlives a power cut, though a process was killed in mid-save. Raises
-        `CheckpointError`."""
+        """What is there outlives a power cut, though a process was killed in mid-save."""
         self._folder.make_durable()
 
     def load(self, number: int, *, without: Collection[str] = ()) -> Checkpoint:
@@ -238,10 +237,8 @@ class CheckpointStore:
         with suppress(CheckpointError):
             manifest = read_manifest(path, number, disk=self._disk)
             created, examples = manifest.created, manifest.examples
-        size_bytes = self._disk.size_bytes(path)
-        return CheckpointInfo(
-            number, created, examples, size_bytes, not problems, "; ".join(problems) or None
-        )
+        problem, size_bytes = "; ".join(problems) or None, self._disk.size_bytes(path)
+        return CheckpointInfo(number, created, examples, size_bytes, problem is None, problem)
 
     def _is_readable(self, number: int) -> bool:
         """Verified now, or earlier and untouched since: or each prune would read `keep` checkpoints."""

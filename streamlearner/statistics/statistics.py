@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from streamlearner.statistics.class_sums import ClassSums, directions_within
@@ -182,14 +183,20 @@ class Statistics(nn.Module):
 
     def used(self, numbers: Tensor) -> Tensor:
         """Those of inputs along the directions, [n, directions], that weigh anything, [n, used]."""
-        return numbers[:, self.directions.places(self.sums.directions)[0]] if self._alone else numbers
+        return numbers[:, self._own] if self._alone else numbers
+
+    @property
+    def _own(self) -> NDArray[np.int64]:
+        """Where the input's own numbers stand."""
+        places: NDArray[np.int64] = self.directions.places(self.sums.directions)[0]
+        return places
 
     def _of_all(self) -> Discriminant:
         return discriminant(self.sums.counts, self.sums.sums, self.sums.square())
 
     def _of_own(self) -> Discriminant:
         """Of the input's own numbers; random features weigh nothing."""
-        own = self.directions.places(self.sums.directions)[0]
+        own = self._own
         few = discriminant(self.sums.counts, self.sums.sums[:, own], self.sums.square(own))
         weight = few.weight.new_zeros(len(few.weight), self.sums.directions)
         weight[:, own] = few.weight
