@@ -56,12 +56,12 @@ def verify(
 ) -> None:
     """Reads every byte again and holds it against the digests; exit code 1 where one is torn or altered."""
     store = store_in(load_config(config, set_))
-    problems = {
-        each: store.verify(each)
-        for each in ([entry.number for entry in store.entries()] if number is None else [number])
-    }
+    if number is None:  # `entries` leaves out what the daemon prunes meanwhile
+        problems = {entry.number: entry.problem for entry in store.entries()}
+    else:
+        problems = {number: "; ".join(store.verify(number))}
     for each, found in problems.items():
-        typer.echo(f"{each}: {'; '.join(found) or 'good'}")
+        typer.echo(f"{each}: {found or 'good'}")
     raise typer.Exit(1 if any(problems.values()) else 0)
 
 

@@ -125,13 +125,17 @@ class CheckpointStore:
         some exist and none can be read, or later code wrote the newest: to start afresh, or further back, is
         for a person to say."""
         skipped: list[CheckpointInfo] = []
-        for number in reversed(self._folder.numbers()):
+        for number in reversed(there := self._folder.numbers()):
             try:
                 return replace(self.load(number, without=without), skipped=tuple(skipped))
             except NewerFormat:
                 raise
             except CheckpointError:
                 skipped.append(self._entry(number))
+        if not set(there) <= set(
+            self._folder.numbers()
+        ):  # pruned by a writer beside us: there are newer ones
+            return self.latest(without=without)
         if skipped:
             problems = "; ".join(str(entry.problem) for entry in skipped)
             raise NoReadableCheckpoint(
@@ -195,10 +199,8 @@ class CheckpointStore:
 
     def prune(self) -> list[int]:
         """Deletes what is older than the last `keep` readable checkpoints; returns the numbers deleted.
-
         Unreadable ones in between stay as evidence until they are that old. Of those set aside by rollbacks
-        the last `keep` stay. Where nothing can be read nothing is deleted.
-        """
+        the last `keep` stay. Where nothing can be read nothing is deleted."""
         with self._folder.writing("pruning stopped half-way, nothing that is kept was touched"):
             before = self._folder.numbers()
             kept = [number for number in before if self._is_readable(number)][-self.keep :]

@@ -93,19 +93,24 @@ def test_a_process_that_ends_too_soon_leaves_the_next_to_save_checkpoints_anew(
     config = settings(tmp_path, memory__budget_bits=40_000, checkpoint__every_examples=20)
 
     def holding() -> list[int]:
-        kept = [entry.number for entry in store(tmp_path).entries()]
-        return [number for number in kept if holds(store(tmp_path).load(number).tensors, name)]
+        return [number for number in listed(tmp_path) if holds(store(tmp_path).load(number).tensors, name)]
 
     monkeypatch.setattr(persistence, "RENEW_EVERY_S", math.inf)
     run(config, MemorySource(messages))
-    assert holding()
+    before = set(holding())
+    assert before
     monkeypatch.undo()
     with running(build(config, source=MemorySource(messages, finite=False))):
-        wait_until(lambda: not holding(), "no checkpoint holds it")
+        wait_until(lambda: not before & set(listed(tmp_path)), "those that hold it are gone")
+    assert not holding()
+
+
+def listed(folder: Path) -> list[int]:
+    return [entry.number for entry in store(folder).entries()]
 
 
 def newest(folder: Path) -> int:
-    return max(entry.number for entry in store(folder).entries())
+    return max(listed(folder))
 
 
 def test_what_is_erased_in_the_batch_that_brought_it_is_not_learned_at_all() -> None:

@@ -8,9 +8,12 @@ import resource
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from streamlearner.commands.main import app
 from streamlearner.errors import CheckpointError
-from streamlearner.state.disk import LOCAL_DISK
+from streamlearner.state.checkpoint import CheckpointInfo, CheckpointStore
+from streamlearner.state.disk import LOCAL_DISK, LocalDisk
 from tests.support.checkpoint_store import (
     a_store,
     disk_error,
@@ -142,3 +145,36 @@ class TestTwoAtWork:
         save(writer, 1)
         assert set(seen) == {None, 1}
         assert seen == [None] * seen.count(None) + [1] * seen.count(1)
+
+    def test_one_that_the_writer_prunes_in_mid_read_is_passed_over(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        writer, read = a_store(tmp_path, keep=1), LOCAL_DISK.read
+        save(writer, 1)
+
+        def read_late(disk: LocalDisk, path: Path) -> bytes:
+            monkeypatch.undo()
+            save(writer, 2)
+            assert writer.prune() == [1]
+            return read(path)
+
+        monkeypatch.setattr(LocalDisk, "read", read_late)
+        assert value_of(a_store(tmp_path).latest()) == 2
+
+    def test_one_that_the_writer_prunes_once_it_was_listed_does_not_stop_the_others_from_being_verified(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        writer, entries = a_store(tmp_path / "checkpoints", keep=1), CheckpointStore.entries
+        save(writer, 1)
+        save(writer, 2)
+
+        def listed(store: CheckpointStore) -> list[CheckpointInfo]:
+            found = entries(store)
+            writer.prune()
+            return found
+
+        monkeypatch.setattr(CheckpointStore, "entries", listed)
+        verified = CliRunner().invoke(app, ["checkpoint", "verify", "--set", f"state_dir={tmp_path}"])
+        assert (verified.exit_code, verified.output) == (0, "1: good\n2: good\n")
+        monkeypatch.undo()
+        assert numbers(writer) == [2]
