@@ -219,6 +219,7 @@ def test_runs_on_two_machines_name_both() -> None:
     both = merged(first, {"processor": "B", "cores": "2"})
     assert both == {"processor": "A; B", "cores": "2"}
     assert merged(both, first) == both
+    assert merged(both, both) == merged(first, both) == both
 
 
 def test_arms_keep_the_order_of_their_first_rows() -> None:

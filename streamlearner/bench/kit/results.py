@@ -219,7 +219,7 @@ def merged(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
     found = dict(before)
     for name, value in now.items():
         known = found.get(name, value).split("; ")
-        found[name] = "; ".join(known if value in known else [*known, value])
+        found[name] = "; ".join(dict.fromkeys([*known, *value.split("; ")]))
     return found
 
 
