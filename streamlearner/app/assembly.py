@@ -6,13 +6,12 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 
-import torch
-from joblib import cpu_count
 from prometheus_client import CollectorRegistry
 
 from streamlearner.app.access import make_token, tell_access
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.codec import make_codec
+from streamlearner.app.cores import use_threads
 from streamlearner.app.exports import make_exports
 from streamlearner.app.intake import make_failures, make_intake
 from streamlearner.app.labels import with_labels
@@ -60,7 +59,7 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
 
     From here to `close`, with which `run` ends, the daemon has its `state_dir` to itself: `StateInUse` where
     another one has it, in this process or another. It is meant to have its process to itself, too: `build`
-    sets the number of torch's threads (`threads`) and lets the C library keep freed memory.
+    sets the number of threads of torch (`threads`) and numpy (one), lets the C library keep freed memory.
 
     >>> import tempfile
     >>> import numpy as np
@@ -88,7 +87,7 @@ def build(config: Settings = None, *, source: Source | None = None) -> Daemon:
         make_token(config)
         tell_access(config)
         keep_freed_memory()
-        torch.set_num_threads(config.threads or max(1, cpu_count() - 1))
+        use_threads(config.threads)
         check_device(config)
         check_network(config, fetch=True)  # inputs, and with them the network, may come an hour later
         check_method(config)

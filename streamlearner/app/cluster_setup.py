@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from streamlearner.app.allocator import keep_freed_memory
 from streamlearner.app.cluster import lineage_config
+from streamlearner.app.cores import use_threads
 from streamlearner.app.learning import check_method
 from streamlearner.app.outside import make_source
 from streamlearner.app.parts import check_device
@@ -140,7 +139,7 @@ def open_config(setup: Setup) -> Config:
     """In a process of the cluster: the configuration of the command that started it."""
     keep_freed_memory()
     config = load(path=setup.path, settings=setup.settings)
-    torch.set_num_threads(config.threads or 1)
+    use_threads(config.threads or 1)
     check_device(config)
     check_method(config)
     return config

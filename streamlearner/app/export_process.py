@@ -15,8 +15,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from streamlearner.app.cores import use_threads
 from streamlearner.app.exporting import export_learner, restored
 from streamlearner.app.publisher import make_publisher
 from streamlearner.config.export_settings import ExportSection
@@ -48,7 +47,7 @@ def main() -> None:
 
 
 def _done(job: dict[str, Any]) -> Generator[Report]:
-    torch.set_num_threads(1)
+    use_threads(1)
     published = Published(Path(job["state_dir"]) / "versions")
     section = load_config({"export": job["export"]}).export
     if not job.get("is_exported"):

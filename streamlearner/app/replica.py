@@ -7,12 +7,11 @@ import threading
 import time
 from dataclasses import replace
 
-import torch
-from joblib import cpu_count
 from prometheus_client import CollectorRegistry
 
 from streamlearner.app.access import make_access, make_token, tell_access
 from streamlearner.app.codec import make_codec
+from streamlearner.app.cores import use_threads
 from streamlearner.app.parts import make_eye
 from streamlearner.app.serving import make_serving
 from streamlearner.config.loading import Config
@@ -103,7 +102,7 @@ def build_replica(config: Config, *, where: str, every_s: float) -> Replica:
     with private_files():
         make_token(config)
     tell_access(config)
-    torch.set_num_threads(config.threads or max(1, cpu_count() - 1))
+    use_threads(config.threads)
     codec = make_codec(config)
     metrics = Metrics(CollectorRegistry(), version=__version__, reject_reasons=REASONS)
     port = ReplicaPort(where=where, clock=time.monotonic)
