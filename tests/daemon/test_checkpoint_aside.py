@@ -22,6 +22,7 @@ from tests.support.daemon_runs import (
     ask,
     differing,
     figure,
+    kept,
     run,
     running,
     settings,
@@ -130,7 +131,7 @@ def test_who_asks_for_one_waits_for_the_one_before_and_a_stop_does_too(tmp_path:
         disk.go.set()
         asked.join(60)
         wait_until(lambda: source.committed == {"index": 40}, "both are durable")
-    positions = [store(tmp_path).load(each.number).manifest.position for each in store(tmp_path).entries()]
+    positions = [each.manifest.position for each in kept(tmp_path)]
     assert positions[:2] == [{"index": FIRST}, {"index": 40}]
 
 
@@ -139,7 +140,7 @@ def test_what_is_erased_meanwhile_is_not_taken_for_gone_from_the_one_being_writt
     disk, source = SlowDisk(), MemorySource(STREAM[:FIRST], finite=False)
     with running(on(disk, tmp_path, source)) as daemon:
         begun(daemon, disk)
-        before = daemon.persistence.saves
+        wait_until(lambda: daemon.persistence.saves == 1, "it counts while it is being written")
         disk.go.set()
         wait_until(lambda: source.committed == {"index": FIRST}, "it is durable")
-        assert daemon.persistence.saves == before
+        assert daemon.persistence.saves == 1

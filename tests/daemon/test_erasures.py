@@ -18,6 +18,7 @@ from tests.support.daemon_runs import (
     differing,
     example,
     figure,
+    kept,
     learned,
     run,
     run_with_crashes,
@@ -93,7 +94,7 @@ def test_a_process_that_ends_too_soon_leaves_the_next_to_save_checkpoints_anew(
     config = settings(tmp_path, memory__budget_bits=40_000, checkpoint__every_examples=20)
 
     def holding() -> list[int]:
-        return [number for number in listed(tmp_path) if holds(store(tmp_path).load(number).tensors, name)]
+        return [each.number for each in kept(tmp_path) if holds(each.tensors, name)]
 
     monkeypatch.setattr(persistence, "RENEW_EVERY_S", math.inf)
     run(config, MemorySource(messages))

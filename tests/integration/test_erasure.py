@@ -10,9 +10,7 @@ import pytest
 
 from streamlearner.client import Client
 from tests.support.daemon_process import DaemonProcess
-from tests.support.daemon_runs import (
-    store,
-)
+from tests.support.daemon_runs import kept, store
 from tests.support.erasures import holds
 
 COUNT = 120
@@ -31,9 +29,7 @@ def held_ids(folder: Path) -> list[str]:
 
 
 def checkpoints_holding(folder: Path, id: str) -> list[int]:
-    checkpoints = store(folder)
-    numbers = [entry.number for entry in checkpoints.entries()]
-    return [number for number in numbers if holds(checkpoints.load(number).tensors, id)]
+    return [each.number for each in kept(folder) if holds(each.tensors, id)]
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from streamlearner.connectors.memory import Crash, CrashMarker, MemorySource
 from streamlearner.daemon.after_erasure import NAME as AFTER_ERASURE
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.codec import encode_raw
-from streamlearner.state.checkpoint import CheckpointStore
+from streamlearner.errors import CheckpointError
+from streamlearner.state.checkpoint import Checkpoint, CheckpointStore
 from streamlearner.stream import Message, Source
 from tests.support.patience import wait_until
 
@@ -98,6 +99,17 @@ def a_mixed_stream(count: int) -> list[Message]:
 
 def store(state_dir: Path) -> CheckpointStore:
     return CheckpointStore(state_dir / "checkpoints", keep=3, clock=time.time)
+
+
+def kept(state_dir: Path) -> list[Checkpoint]:
+    """All checkpoints, oldest first, without those that a daemon beside the test prunes meanwhile."""
+    found, checkpoints = [], store(state_dir)
+    for entry in checkpoints.entries():
+        try:
+            found.append(checkpoints.load(entry.number))
+        except CheckpointError:
+            assert entry.number not in [each.number for each in checkpoints.entries()]
+    return found
 
 
 def run(config: Config, source: Source) -> Daemon:
