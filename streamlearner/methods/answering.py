@@ -175,7 +175,8 @@ class Answering(nn.Module):
         (None: neither). Statistics may make room: give `bits_for_recollections` to the memory afterwards."""
         # the live network must be better each time anew: by chance it often looks as good as its average
         now = AVERAGED if self.who == LIVE else self.who
-        hits, akin = {name: exam_hits[name] for name in self.names if name in exam_hits}, (STATISTICS, BLEND)
+        hits = {name: exam_hits[name] for name in self.names if name in exam_hits}
+        akin = () if self.ordered else (STATISTICS, BLEND)  # of ordered features statistics know most
         who = self.evidence.best(now, hits, labels, akin=akin)
         is_open = {who, by_recollections} in ({NEAREST, STATISTICS}, {NEAREST, BLEND})
         if by_recollections and is_open:

@@ -9,6 +9,8 @@ import torch
 
 from streamlearner.app import make_method
 from streamlearner.config import loading
+from streamlearner.methods.answerers import AVERAGED, BLEND, STATISTICS
+from streamlearner.methods.answering import Answering
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from streamlearner.statistics.shares import LEAST_DIRECTIONS
@@ -69,3 +71,18 @@ def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
         torch.equal(held, other[name]) if isinstance(held, torch.Tensor) else True
         for name, held in one.items()
     )
+
+
+@pytest.mark.parametrize(("ordered", "chosen"), [(True, STATISTICS), (False, BLEND)])
+def test_of_ordered_features_a_few_examples_of_the_exam_are_no_reason_to_ask_a_network_too(
+    ordered: bool, chosen: str
+) -> None:
+    """Five of 65 more, of a hundred classes: among that many choices chance does that, and the network has
+    forgotten most of the classes that do not come now."""
+    answering = Answering.build(budget_bits=2_000_000, input_shape=(64,), seed=0, ordered=ordered)
+    answering.grow(65)
+    right = torch.arange(65) % 2 == 0
+    better = right | (torch.arange(65) < 10)
+    exam = {STATISTICS: right, AVERAGED: right & (torch.arange(65) % 4 == 0), BLEND: better}
+    answering.weigh(exam, torch.arange(65))
+    assert answering.who == chosen
