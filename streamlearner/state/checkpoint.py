@@ -132,9 +132,7 @@ class CheckpointStore:
                 raise
             except CheckpointError:
                 skipped.append(self._entry(number))
-        if not set(there) <= set(
-            self._folder.numbers()
-        ):  # pruned by a writer beside us: there are newer ones
+        if set(there) - set(self._folder.numbers()):  # pruned by a writer beside us: there are newer ones
             return self.latest(without=without)
         if skipped:
             problems = "; ".join(str(entry.problem) for entry in skipped)
