@@ -22,7 +22,7 @@ from tests.support.daemon_runs import (
     ask,
     differing,
     figure,
-    kept,
+    kept_checkpoints,
     run,
     running,
     settings,
@@ -131,7 +131,7 @@ def test_who_asks_for_one_waits_for_the_one_before_and_a_stop_does_too(tmp_path:
         disk.go.set()
         asked.join(60)
         wait_until(lambda: source.committed == {"index": 40}, "both are durable")
-    positions = [each.manifest.position for each in kept(tmp_path)]
+    positions = [each.manifest.position for each in kept_checkpoints(tmp_path)]
     assert positions[:2] == [{"index": FIRST}, {"index": 40}]
 
 

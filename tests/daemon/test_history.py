@@ -23,6 +23,7 @@ from tests.support.daemon_runs import (
     differing,
     example,
     figure,
+    kept_checkpoints,
     predict,
     run,
     running,
@@ -180,14 +181,14 @@ def test_a_rollback_is_not_forgotten_with_the_checkpoint_that_holds_it(tmp_path:
         wait_until(lambda: source.committed == {"index": COUNT} and not daemon.state.asleep, "all learned")
         ask(daemon, "/v1/rollback", {"version": 1})
         wait_until(lambda: predict(daemon)["model_version"].endswith(".1"), "served")
-    kept = [store(tmp_path).load(entry.number) for entry in store(tmp_path).entries()]
-    holding = [one for one in kept if rollbacks(one.facts)]
-    assert holding and len(holding) < len(kept)
+    found = kept_checkpoints(tmp_path)
+    holding = [one for one in found if rollbacks(one.facts)]
+    assert holding and len(holding) < len(found)
     for one in holding:
         (one.path / "facts.json").write_text("{")
     again = run(settings(tmp_path), MemorySource(STREAM))  # which goes back for want of them
     assert again.learner is not None and again.learner.progress.rollbacks == 2
-    roll_back(store(tmp_path), versions_in(tmp_path), kept[0].number)
+    roll_back(store(tmp_path), versions_in(tmp_path), found[0].number)
     assert versions_in(tmp_path).lineage().rollbacks == 3
 
 

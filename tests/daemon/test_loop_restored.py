@@ -19,6 +19,7 @@ from tests.support.daemon_runs import (
     a_stream,
     differing,
     figure,
+    kept_checkpoints,
     learned,
     predict,
     run,
@@ -179,9 +180,9 @@ def test_a_checkpoint_that_could_not_be_read_for_a_while_is_no_part_of_what_goes
         spoil(tmp_path / "checkpoints" / f"{entry.number:012d}" / "facts.json")
     run(config, MemorySource([*STREAM[:145], Crash()]))
     (tmp_path / "checkpoints" / "rolled-back" / name).write_bytes(content)
-    kept = [store(tmp_path).load(entry.number) for entry in store(tmp_path).entries()]
-    places = [one.manifest.position["index"] for one in kept]  # type: ignore[index]
-    assert places == sorted(places) and second.number not in {one.number for one in kept}
+    found = kept_checkpoints(tmp_path)
+    places = [one.manifest.position["index"] for one in found]  # type: ignore[index]
+    assert places == sorted(places) and second.number not in {one.number for one in found}
 
 
 def test_where_no_checkpoint_can_be_read_a_person_must_decide(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from streamlearner.app import build
 from streamlearner.daemon.loop import Daemon
 from streamlearner.decoding.inputs import wire_input
-from tests.support.daemon_runs import ask, kept, running, settings, store, wait_until
+from tests.support.daemon_runs import ask, kept_checkpoints, running, settings, store, wait_until
 
 
 def examples(count: int) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_a_log_that_nobody_writes_to_keeps_what_older_checkpoints_would_read_aga
         wait_until(lambda: daemon.state.source.position["offset"] == 41, "all was polled")
         daemon.requests.request_checkpoint()
         wait_until(lambda: store(tmp_path).latest(), "a checkpoint")
-        positions = [each.manifest.position for each in kept(tmp_path)]
+        positions = [each.manifest.position for each in kept_checkpoints(tmp_path)]
     assert len(positions) == len({position["offset"] for position in positions})
 
 

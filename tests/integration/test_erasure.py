@@ -10,7 +10,7 @@ import pytest
 
 from streamlearner.client import Client
 from tests.support.daemon_process import DaemonProcess
-from tests.support.daemon_runs import kept, store
+from tests.support.daemon_runs import kept_checkpoints, store
 from tests.support.erasures import holds
 
 COUNT = 120
@@ -29,7 +29,7 @@ def held_ids(folder: Path) -> list[str]:
 
 
 def checkpoints_holding(folder: Path, id: str) -> list[int]:
-    return [each.number for each in kept(folder) if holds(each.tensors, id)]
+    return [each.number for each in kept_checkpoints(folder) if holds(each.tensors, id)]
 
 
 @pytest.fixture

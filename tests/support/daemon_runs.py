@@ -101,7 +101,7 @@ def store(state_dir: Path) -> CheckpointStore:
     return CheckpointStore(state_dir / "checkpoints", keep=3, clock=time.time)
 
 
-def kept(state_dir: Path) -> list[Checkpoint]:
+def kept_checkpoints(state_dir: Path) -> list[Checkpoint]:
     """All checkpoints, oldest first, without those that a daemon beside the test prunes meanwhile."""
     found, checkpoints = [], store(state_dir)
     for entry in checkpoints.entries():

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from streamlearner.app.cluster import make_lineage
 from streamlearner.app.consolidating import Consolidating
+from streamlearner.app.cores import use_threads
 from streamlearner.cluster.assignment import assigned
 from streamlearner.cluster.consolidator import Consolidator
 from streamlearner.cluster.layout import ASSIGNMENT, LEARNERS, REPORT
@@ -130,7 +129,7 @@ def consolidate(folder: str, settings: Settings, name: str, core: int, stopping:
 
 def _opened(settings: Settings, core: int) -> Any:
     os.sched_setaffinity(0, {core})
-    torch.set_num_threads(1)
+    use_threads(1)
     return load(path=None, settings=dict(settings), environ={})
 
 
