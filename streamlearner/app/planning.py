@@ -39,7 +39,7 @@ def statistics_for(input_shape: tuple[int, ...], *, classes: int) -> Callable[[i
 
 def settled_bits(budget_bits: int, *, input_shape: tuple[int, ...], classes: int) -> int:
     """What statistics keep of the budget once a network answers: 0 where that is too little to be of use."""
-    answering = Answering.build(budget_bits=budget_bits, input_shape=input_shape, seed=0)
+    answering = Answering(budget_bits=budget_bits, input_shape=input_shape, seed=0)
     answering.grow(classes)
     answering.settle()
     return budget_bits - answering.bits_for_recollections

@@ -151,7 +151,7 @@ def rows(plan: Plan) -> list[tuple[str, str, str]]:
 def _statistics(plan: Plan) -> list[tuple[str, str, str]]:
     if not plan.statistics_bits:
         return []
-    meaning = "bits that statistics keep; until a network answers, up to half of the budget"
+    meaning = "bits that statistics keep; until a network answers, up to three quarters of the budget"
     return [("statistics", f"{plan.statistics_bits:,}", meaning)]
 
 

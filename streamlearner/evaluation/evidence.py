@@ -18,7 +18,8 @@ ENOUGH = 0.5
 DOUBT = 1.0
 """Standard errors by which another must be better than who answers now."""
 DOUBT_OF_KIN = 0.25
-"""The same between two who answer alike but for a few inputs: their errors are mostly the same."""
+"""The same between two who answer alike but for a few inputs: their errors are mostly the same. For one of
+them that is expected to be better nothing is asked, and against it as much as between any two."""
 
 
 class Evidence(nn.Module):
@@ -93,10 +94,11 @@ class Evidence(nn.Module):
         labels: Tensor,
         *,
         akin: Collection[str] = (),
+        expected: str | None = None,
     ) -> str:
         """Who of those in `exam_hits` should answer: `now`, who does, unless another is better beyond doubt.
         `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples. Between two who are
-        `akin` there is less doubt."""
+        `akin` there is less doubt; of these one may be `expected` to be the best."""
         rates, variances, judged = self._by_class(exam_hits, labels)
         if judged.float().mean() < ENOUGH:
             return now
@@ -105,7 +107,7 @@ class Evidence(nn.Module):
         absent = torch.tensor([name not in exam_hits for name in self.answerers])
         means, current = means.masked_fill(absent, -1.0), self.answerers.index(now)
         best = int(means.argmax())
-        doubt = DOUBT_OF_KIN if {now, self.answerers[best]} <= {*akin} else DOUBT
+        doubt = _doubt(now, self.answerers[best], akin, expected)
         margin = doubt * (variance[best] + variance[current]).sqrt()
         return self.answerers[best] if means[best] - means[current] > margin else now
 
@@ -146,3 +148,10 @@ class Evidence(nn.Module):
             if prefix + name in state_dict:
                 setattr(self, name, torch.zeros_like(state_dict[prefix + name]))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _doubt(now: str, other: str, akin: Collection[str], expected: str | None) -> float:
+    """Standard errors by which `other` must be better."""
+    if expected == now or not {now, other} <= {*akin}:
+        return DOUBT
+    return 0.0 if expected == other else DOUBT_OF_KIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,8 @@ from torch import Tensor, nn
 
 from streamlearner.evaluation.evidence import Evidence
 from streamlearner.methods.answerers import ANSWERERS, AVERAGED, BLEND, LIVE, NEAREST, STATISTICS
-from streamlearner.statistics.directions import Directions
+from streamlearner.statistics import shares
 from streamlearner.statistics.leading import LeadingStatistics
-from streamlearner.statistics.shares import LEAST_DIRECTIONS, MOST_DIRECTIONS, statistics_share
-from streamlearner.statistics.statistics import Statistics
 
 SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
@@ -31,41 +30,35 @@ Restrict = Callable[[Tensor], Tensor]
 class Answering(nn.Module):
     """Chooses the answerer by evidence, and divides the budget between statistics and recollections.
 
-    Statistics answer first. They take half of the budget; once a network has been chosen again and again,
-    they shrink to an eighth, or go where that is too little to be of use. `choice` [5] int64 is state: the
-    index of who answers, for how many choices in a row a network was chosen, 1 once settled, how many batches
-    were learned, and 1 where recollections are so few that the nearest may answer.
+    Statistics answer first. They take three quarters of the budget, of a small one half; once a network has
+    been chosen again and again, they shrink to an eighth, or go where that is too little to be of use.
+    `choice` [6] int64 is state: the index of who answers, for how many choices in a row a network was chosen,
+    1 once settled, how many batches were learned, 1 where recollections are so few that the nearest may
+    answer, and the most directions of how the budget was divided at first (0: BEFORE).
     """
 
     choice: Tensor
 
-    def __init__(self, *, budget_bits: int, statistics: Statistics | None) -> None:
-        super().__init__()
-        self.ordered = isinstance(statistics, LeadingStatistics)
-        self.budget_bits = budget_bits
-        self.statistics = statistics
-        self.evidence = Evidence(ANSWERERS)
-        self.register_buffer("choice", torch.tensor([0 if statistics else 1, 0, 0, 0, 0]))
-
-    @classmethod
-    def build(
-        cls,
+    def __init__(
+        self,
         *,
         budget_bits: int,
         input_shape: tuple[int, ...],
         seed: int,
         wanted: bool = True,
         ordered: bool = False,
-    ) -> Answering:
+    ) -> None:
         """With statistics, where they are wanted and have room. `ordered`: the first features tell most."""
-        share = statistics_share(budget_bits, settled=False, ordered=ordered)
-        if ordered and input_shape[0] >= LEAST_DIRECTIONS:
-            statistics: Statistics = LeadingStatistics(features=input_shape[0], budget_bits=share)
-        else:
-            directions = Directions(input_shape=input_shape, most=MOST_DIRECTIONS, seed=seed)
-            statistics = Statistics(directions=directions, budget_bits=share, most=MOST_DIRECTIONS)
-        useful = wanted and statistics.sums.directions >= LEAST_DIRECTIONS
-        return cls(budget_bits=budget_bits, statistics=statistics if useful else None)
+        super().__init__()
+        self.budget_bits = budget_bits
+        self._made = partial(
+            shares.statistics_within, budget_bits, input_shape=input_shape, seed=seed, ordered=ordered
+        )
+        self.statistics = self._made(shares.TODAY) if wanted else None
+        self.ordered = isinstance(self.statistics, LeadingStatistics)
+        self.evidence = Evidence(ANSWERERS)
+        first = [0 if self.statistics else 1, 0, 0, 0, 0, shares.TODAY.most_directions]
+        self.register_buffer("choice", torch.tensor(first))
 
     @property
     def who(self) -> str:
@@ -177,7 +170,7 @@ class Answering(nn.Module):
         now = AVERAGED if self.who == LIVE else self.who
         hits = {name: exam_hits[name] for name in self.names if name in exam_hits}
         akin = () if self.ordered else (STATISTICS, BLEND)  # of ordered features statistics know most
-        who = self.evidence.best(now, hits, labels, akin=akin)
+        who = self.evidence.best(now, hits, labels, akin=akin, expected=BLEND)
         is_open = {who, by_recollections} in ({NEAREST, STATISTICS}, {NEAREST, BLEND})
         if by_recollections and is_open:
             who = self.evidence.best(by_recollections, hits, labels, akin=(*akin, NEAREST))
@@ -210,13 +203,12 @@ class Answering(nn.Module):
         """Limits statistics to their share of the budget, which may be smaller since the last restart."""
         if self.statistics is None:
             return
-        share = statistics_share(self.budget_bits, settled=bool(self.choice[2]), ordered=self.ordered)
-        self.statistics.limit(share)
+        self.statistics.limit(self._share(self.choice))
         self._drop_what_is_of_no_use()
 
     def _drop_what_is_of_no_use(self) -> None:
         """At once, not at the next restart: the daemon that goes on is the one that was started again."""
-        if self.statistics and self.statistics.sums.directions < LEAST_DIRECTIONS:
+        if self.statistics and self.statistics.sums.directions < shares.LEAST_DIRECTIONS:
             self.statistics = None
         self._choose_among_those_left()
 
@@ -227,12 +219,19 @@ class Answering(nn.Module):
     def expect(self, state_dict: dict[str, Any], prefix: str) -> None:
         """Divides the budget as it was when `state_dict` was saved, before that is loaded."""
         held = any(name.startswith(prefix + "statistics.") for name in state_dict)
-        if not held:
+        choice = state_dict.get(prefix + "choice")
+        if not held or choice is None:
             self.statistics = None
-        elif self.statistics is not None and prefix + "choice" in state_dict:
-            settled = bool(state_dict[prefix + "choice"][2])
-            share = statistics_share(self.budget_bits, settled=settled, ordered=self.ordered)
-            self.statistics.budget_bits = share
+        elif self.statistics is not None:
+            if (division := shares.division_of(choice)) is not shares.division_of(self.choice):
+                self.statistics = self._made(division)
+            if self.statistics is not None:
+                self.statistics.budget_bits = self._share(choice)
+
+    def _share(self, choice: Tensor) -> int:
+        """Bits that statistics may take, as `choice` has it."""
+        settled, division = bool(choice[2]), shares.division_of(choice)
+        return shares.statistics_share(self.budget_bits, division, settled=settled, ordered=self.ordered)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Checkpoints of version 0.1.0 have no answerers: the network goes on answering for them."""
@@ -240,7 +239,7 @@ class Answering(nn.Module):
             for name in [name for name in state_dict if name.startswith(prefix + "statistics.")]:
                 del state_dict[name]
         if prefix + "choice" not in state_dict:
-            state_dict[prefix + "choice"] = torch.tensor([ANSWERERS.index(AVERAGED), 0, 1, 0, 0])
+            state_dict[prefix + "choice"] = torch.tensor([ANSWERERS.index(AVERAGED), 0, 1])
             for name, part in Evidence(ANSWERERS).state_dict().items():
                 state_dict[f"{prefix}evidence.{name}"] = part
         saved = state_dict[prefix + "choice"]

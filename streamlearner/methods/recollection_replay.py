@@ -106,7 +106,7 @@ class RecollectionReplay(ChoosesAnswerer):
             network=components.network,
             association=association,
             memory=components.make_memory(association),
-            answering=Answering.build(
+            answering=Answering(
                 budget_bits=components.budget_bits,
                 input_shape=components.input_shape,
                 seed=components.seed,

@@ -66,6 +66,19 @@ def test_less_tells_of_two_who_are_akin() -> None:
     assert evidence().best(CAREFUL, *same, akin=(CAREFUL, HASTY)) == CAREFUL
 
 
+def test_of_two_who_are_akin_one_may_be_expected_to_be_better() -> None:
+    """Nothing is asked of it, and against it as much as between any two."""
+    akin = (CAREFUL, HASTY)
+    a_little = exam((0.80, 0.84), (0.80, 0.84), of_each=25)
+    assert evidence().best(CAREFUL, *a_little, akin=akin, expected=HASTY) == HASTY
+    assert evidence().best(HASTY, *exam((0.84, 0.80), (0.84, 0.80), of_each=25), akin=akin) == CAREFUL
+    backwards = exam((0.84, 0.80), (0.84, 0.80), of_each=25)
+    assert evidence().best(HASTY, *backwards, akin=akin, expected=HASTY) == HASTY
+    beyond_doubt = exam((0.99, 0.80), (0.99, 0.80), of_each=25)
+    assert evidence().best(HASTY, *beyond_doubt, akin=akin, expected=HASTY) == CAREFUL
+    assert evidence().best(CAREFUL, *a_little, expected=HASTY) == CAREFUL
+
+
 def test_after_a_change_of_meaning_the_exam_says_nothing_for_a_while() -> None:
     made = evidence()
     came(made, 0, careful=0.9, hasty=0.9)

@@ -13,7 +13,8 @@ from streamlearner.methods.answerers import AVERAGED, BLEND, STATISTICS
 from streamlearner.methods.answering import Answering
 from streamlearner.methods.base import Experience
 from streamlearner.methods.recollection_replay import RecollectionReplay
-from streamlearner.statistics.shares import LEAST_DIRECTIONS
+from streamlearner.statistics import shares
+from streamlearner.statistics.shares import BEFORE, LEAST_DIRECTIONS, TODAY, statistics_share
 
 COLUMNS = 12
 
@@ -66,6 +67,40 @@ def test_a_restart_changes_nothing_of_them(with_many_classes: RecollectionReplay
     assert equal(again.state_dict(), with_many_classes.state_dict())
 
 
+@pytest.fixture
+def from_before(monkeypatch: pytest.MonkeyPatch) -> RecollectionReplay:
+    """A memory that began when there was but one way to divide a budget, which nobody wrote down."""
+    with monkeypatch.context() as then:
+        then.setattr(shares, "TODAY", BEFORE)
+        method = made(524_288)
+        learn(method, list(range(8)) * 5, seed=0)
+    method.answering.choice = method.answering.choice[:5]
+    return method
+
+
+def test_a_memory_keeps_the_rule_that_it_began_with(from_before: RecollectionReplay) -> None:
+    again = made(524_288)
+    assert again.answering.statistics and from_before.answering.statistics
+    assert again.answering.statistics.directions.digest != from_before.answering.statistics.directions.digest
+    again.load_state_dict(from_before.state_dict())
+    assert again.answering.statistics.directions.digest == from_before.answering.statistics.directions.digest
+    assert again.memory.budget_bits == from_before.memory.budget_bits
+    shown = torch.randn(50, COLUMNS, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(again.predict_proba(shown, None), from_before.predict_proba(shown, None))
+    learn(again, list(range(8)) * 5, seed=2)
+    once_more = made(524_288)
+    once_more.load_state_dict(again.state_dict())
+    assert torch.equal(once_more.predict_proba(shown, None), again.predict_proba(shown, None))
+
+
+@pytest.mark.parametrize(
+    ("budget_bits", "share"), [(62_720, 31_360), (245_760, 122_880), (393_216, 262_144), (524_288, 393_216)]
+)
+def test_recollections_keep_room_where_statistics_take_more_than_half(budget_bits: int, share: int) -> None:
+    assert statistics_share(budget_bits, TODAY, settled=False, ordered=False) == share
+    assert statistics_share(budget_bits, TODAY, settled=True, ordered=False) == budget_bits // 8
+
+
 def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(
         torch.equal(held, other[name]) if isinstance(held, torch.Tensor) else True
@@ -79,7 +114,7 @@ def test_of_ordered_features_a_few_examples_of_the_exam_are_no_reason_to_ask_a_n
 ) -> None:
     """Five of 65 more, of a hundred classes: among that many choices chance does that, and the network has
     forgotten most of the classes that do not come now."""
-    answering = Answering.build(budget_bits=2_000_000, input_shape=(64,), seed=0, ordered=ordered)
+    answering = Answering(budget_bits=2_000_000, input_shape=(64,), seed=0, ordered=ordered)
     answering.grow(65)
     right = torch.arange(65) % 2 == 0
     better = right | (torch.arange(65) < 10)

@@ -28,8 +28,11 @@ FEATURES: dict[str, Any] = {"eye.ordered": True, "precision": "fp32", "daemon.ba
 OURS: dict[str, dict[str, Any]] = {
     "ours": {"method.name": "streaming_statistics"},
     "ours_once": {"method.name": "streaming_statistics"},
+    "ours_planned": {"method.name": "streaming_statistics"},
     "ours_default_method": {},
 }
+PLANNED = dict(zip(BUDGETS_BITS, (107, 309, 686), strict=True))
+"""Features that each budget still holds at the end, with a hundred classes and all images."""
 PEERS_BATCH = 500
 PERIOD = 10
 """Classes that come at once."""
@@ -50,7 +53,8 @@ class Eyes:
         "them, in 16-bit floats, each the mean of an image and its mirror image; ours_once: of the image "
         "alone. Budget of ours: all that was learned, codes, labels, statistics and counts; the eye's 150 "
         "million bits are none of it, and of ours_default_method the network is not. ours: method "
-        "streaming_statistics; ours_default_method: recollection_replay. slda_float32, ncm_float32, "
+        "streaming_statistics; ours_planned: with no more features from the first image on than fit at the "
+        "end (its setting directions); ours_default_method: recollection_replay. slda_float32, ncm_float32, "
         "capymoa_slda and capymoa_ncm: as many of the leading features as the budget holds in 32-bit "
         "numbers. siesta_like and remind_like: 32 bytes of product-quantised features and 7 bits of label "
         "each; raw_images: remind_like with whole images in place of codes; the first ten classes are the "
@@ -112,7 +116,10 @@ def in_class_order(dataset: Dataset, *, seed: int, at_once: int = PERIOD) -> Dat
 def of_daemon(
     trial: Trial, fixture: Fixture, stream: Dataset, test: Dataset, tests: ClassIncremental
 ) -> Iterator[Row | Curve]:
-    own = OURS[trial.arm.rpartition("/")[2]] | {"memory.budget_bits": trial.budget_bits, "seed": trial.seed}
+    arm = trial.arm.rpartition("/")[2]
+    own = OURS[arm] | {"memory.budget_bits": trial.budget_bits, "seed": trial.seed}
+    if arm == "ours_planned":
+        own["method.streaming_statistics.directions"] = PLANNED.get(trial.budget_bits)
     outcome = learn_stream(fixture, FEATURES | own, stream, test, names_tasks=False, tests=tests)
     yield from trial_rows(
         trial,
