@@ -18,7 +18,8 @@ class RecollectionReplaySection(Section):
 
     statistics: bool = True
     """statistics of the classes answer while they do better than the network, which needs more examples; they
-    take up to half of memory.budget_bits at first, an eighth or nothing once the network answers"""
+    take up to three quarters of memory.budget_bits at first (half of a small one), an eighth or nothing once
+    the network answers"""
     views_per_step: int = Field(default=2, ge=0)
     """new inputs also learned as their own codes show them, so that a class alone in its batch is learned"""
     candidates: Count = 1
@@ -139,7 +140,8 @@ class StreamingStatisticsSection(Section):
     """Sums of each class and a linear discriminant: no gradient, nothing of an input is kept."""
 
     directions: Count | None = Field(default=None, examples=[160])
-    """numbers that describe an input, at most; fewer where memory.budget_bits asks for it. null: 256"""
+    """numbers that describe an input, at most; fewer where memory.budget_bits asks for it. null: 256, or of
+    ordered features (eye) all"""
 
 
 METHODS.register(
