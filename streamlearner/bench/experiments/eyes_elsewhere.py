@@ -53,7 +53,7 @@ class EyesElsewhere:
     eye: Mapping[str, Any] = field(default_factory=lambda: EYE)
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        ours = [arm for arm in OURS if arm != "ours_once"]  # all see once here
+        ours = [arm for arm in OURS if arm not in ("ours_once", "ours_planned")]  # all see once here
         for name in SLICES:
             for arm in (*ours, *here()):
                 yield from (Trial(f"{name}/{arm}", TEN, seed) for seed in range(scope.seeds))
