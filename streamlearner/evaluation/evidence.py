@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,30 @@ LATEST = 0.7
 """What the latest examples of a class weigh; the exam has the rest."""
 ENOUGH = 0.5
 """Share of the classes of which there must be evidence."""
-DOUBT = 1.0
-"""Standard errors by which another must be better than who answers now."""
+DOUBT, MUCH_DOUBT = 1.0, 3.0
+"""Standard errors by which another must be better than who answers now; and where the exam has but few of the
+classes, so that it says little of the others."""
 DOUBT_OF_KIN = 0.25
 """The same between two who answer alike but for a few inputs: their errors are mostly the same. For one of
 them that is expected to be better nothing is asked, and against it as much as between any two."""
+
+
+TINY = 1e-9
+"""Instead of no example, to divide by."""
+
+
+class Seen(NamedTuple):
+    """Examples by class [classes]: the `latest`, those that the exam `asked`, and the `share` that the former
+    have of the judgement."""
+
+    latest: Tensor
+    asked: Tensor
+    share: Tensor
+
+    @property
+    def judged(self) -> Tensor:
+        """Classes [classes] bool of which there is evidence."""
+        return (self.latest > 0) | (self.asked > 0)
 
 
 class Evidence(nn.Module):
@@ -95,38 +115,52 @@ class Evidence(nn.Module):
         *,
         akin: Collection[str] = (),
         expected: str | None = None,
+        doubt: float = DOUBT,
     ) -> str:
-        """Who of those in `exam_hits` should answer: `now`, who does, unless another is better beyond doubt.
-        `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples. Between two who are
-        `akin` there is less doubt; of these one may be `expected` to be the best."""
-        rates, variances, judged = self._by_class(exam_hits, labels)
-        if judged.float().mean() < ENOUGH:
+        """Who of those in `exam_hits` should answer: `now`, who does, unless another is better beyond
+        `doubt`. `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples. Between two
+        who are `akin` there is less; of these one may be `expected` to be the best."""
+        rates, seen = self._by_class(exam_hits, labels)
+        if seen.judged.float().mean() < ENOUGH:
             return now
-        means = rates[:, judged].mean(1)
-        variance = variances[:, judged].sum(1) / judged.sum() ** 2
+        means = rates[:, seen.judged].mean(1)
         absent = torch.tensor([name not in exam_hits for name in self.answerers])
         means, current = means.masked_fill(absent, -1.0), self.answerers.index(now)
         best = int(means.argmax())
-        doubt = _doubt(now, self.answerers[best], akin, expected)
-        margin = doubt * (variance[best] + variance[current]).sqrt()
-        return self.answerers[best] if means[best] - means[current] > margin else now
+        other = self.answerers[best]
+        if best == current or now not in exam_hits:
+            return other
+        if {now, other} <= {*akin} and expected != now:
+            doubt = 0.0 if expected == other else DOUBT_OF_KIN
+        variances = self._variances((current, best), exam_hits[now], exam_hits[other], labels, seen)
+        error = (variances[seen.judged].sum() / seen.judged.sum() ** 2).sqrt()
+        return other if means[best] - means[current] > doubt * error else now
 
-    def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rates of right answers [answerers, classes], their variances, and the classes [classes] bool of
-        which there is evidence."""
+    def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Seen]:
+        """Rates of right answers [answerers, classes], and what they are of."""
         of_exam, asked = self._of_exam(exam_hits, labels)
-        recent = (self.weights > 0) & (self.seen - self.newest < RECENT)
-        of_latest, latest = self.hits, self.weights * recent
-        share = torch.where(asked > 0, LATEST, 1.0) * recent
-        rates = variances = torch.zeros_like(self.hits)
-        for hits, weights, part in ((of_latest, latest, share), (of_exam, asked, 1 - share)):
-            held = weights.clamp_min(1e-9)
-            # few examples are never quite sure: (hits + 1) / (weights + 2)
-            careful = (hits + 1) / (weights + 2)
-            rates = rates + part * hits / held
-            variances = variances + part**2 * careful * (1 - careful) / held
-        judged = (latest > 0) | (asked > 0)
-        return rates, variances, judged
+        latest = self.weights * (self.seen - self.newest < RECENT)
+        share = torch.where(asked > 0, LATEST, 1.0) * (latest > 0)
+        rates = share * self.hits / latest.clamp_min(TINY) + (1 - share) * of_exam / asked.clamp_min(TINY)
+        return rates, Seen(latest, asked, share)
+
+    def _variances(
+        self, pair: tuple[int, int], one: Tensor, other: Tensor, labels: Tensor, seen: Seen
+    ) -> Tensor:
+        """Of the difference of two rates, by class [classes]. Both were asked the same: chance counts only
+        where they differ. On the exam (`one` and `other` [n] bool) it is known where; of the latest examples
+        they are taken to share as much. Few are never quite sure: as if of two more one was right."""
+        known = labels < len(self.weights) if bool(seen.asked.any()) else torch.zeros_like(labels).bool()
+        differ = (one != other)[known].float()
+        first, second = ((hits[known].sum() + 1) / (len(differ) + 2) for hits in (one, other))
+        by_chance = first * (1 - second) + second * (1 - first)
+        kept = ((differ.sum() + 1) / (by_chance * len(differ) + 1)).clamp_max(1.0)
+        share = (differ.sum() + 2 * by_chance) / (len(differ) + 2)
+        of_class = torch.zeros(len(self.weights)).index_add_(0, labels[known], differ)
+        of_exam = (of_class + share) / (seen.asked + 1) / seen.asked.clamp_min(TINY)
+        right = (self.hits[list(pair)] + 1) / (self.weights + 2)
+        of_latest = kept * (right * (1 - right)).sum(0) / seen.latest.clamp_min(TINY)
+        return seen.share**2 * of_latest + (1 - seen.share) ** 2 * of_exam
 
     def _of_exam(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Hits [answerers, classes] on the exam, and its examples [classes]; none for a while after a
@@ -148,10 +182,3 @@ class Evidence(nn.Module):
             if prefix + name in state_dict:
                 setattr(self, name, torch.zeros_like(state_dict[prefix + name]))
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def _doubt(now: str, other: str, akin: Collection[str], expected: str | None) -> float:
-    """Standard errors by which `other` must be better."""
-    if expected == now or not {now, other} <= {*akin}:
-        return DOUBT
-    return 0.0 if expected == other else DOUBT_OF_KIN

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamlearner.evaluation.evidence import Evidence
+from streamlearner.evaluation.evidence import DOUBT, MUCH_DOUBT, Evidence
 from streamlearner.methods.answerers import ANSWERERS, AVERAGED, BLEND, LIVE, NEAREST, STATISTICS
 from streamlearner.statistics import shares
 from streamlearner.statistics.leading import LeadingStatistics
@@ -169,8 +169,9 @@ class Answering(nn.Module):
         # the live network must be better each time anew: by chance it often looks as good as its average
         now = AVERAGED if self.who == LIVE else self.who
         hits = {name: exam_hits[name] for name in self.names if name in exam_hits}
-        akin = () if self.ordered else (STATISTICS, BLEND)  # of ordered features statistics know most
-        who = self.evidence.best(now, hits, labels, akin=akin, expected=BLEND)
+        # of ordered features statistics know most, and classes may be many more than exam examples
+        akin, doubt = ((), MUCH_DOUBT) if self.ordered else ((STATISTICS, BLEND), DOUBT)
+        who = self.evidence.best(now, hits, labels, akin=akin, expected=BLEND, doubt=doubt)
         is_open = {who, by_recollections} in ({NEAREST, STATISTICS}, {NEAREST, BLEND})
         if by_recollections and is_open:
             who = self.evidence.best(by_recollections, hits, labels, akin=(*akin, NEAREST))

@@ -52,31 +52,46 @@ def test_what_comes_now_is_judged_by_its_latest_examples_and_not_by_an_exam_of_w
     assert made.best(CAREFUL, *exam((1.0, 0.0), (1.0, 0.0))) == HASTY
 
 
+PLACES = torch.arange(100)
+OF_ONE_CLASS = torch.zeros(100, dtype=torch.int64)
+EIGHTY, THREE_MORE, THREE_MORE_IN_ALL = PLACES < 80, PLACES < 83, PLACES >= 17
+"""Right answers: the last two are 83 each, of which 80 or 63 are among the first."""
+
+
 def test_a_difference_that_may_be_chance_changes_nothing() -> None:
-    made = evidence()
-    assert made.best(CAREFUL, *exam((0.80, 0.84), (0.80, 0.84), of_each=25)) == CAREFUL
-    assert made.best(CAREFUL, *exam((0.80, 0.99), (0.80, 0.99), of_each=25)) == HASTY
+    """Of 100 answers three more are right, of three that differ, or of 37."""
+    made = evidence(1)
+    assert made.best(CAREFUL, {CAREFUL: EIGHTY, HASTY: THREE_MORE}, OF_ONE_CLASS) == HASTY
+    assert made.best(CAREFUL, {CAREFUL: EIGHTY, HASTY: THREE_MORE_IN_ALL}, OF_ONE_CLASS) == CAREFUL
+    assert made.best(CAREFUL, {CAREFUL: EIGHTY, HASTY: THREE_MORE}, OF_ONE_CLASS, doubt=2.0) == CAREFUL
+    assert made.best(CAREFUL, {CAREFUL: EIGHTY, HASTY: PLACES < 99}, OF_ONE_CLASS, doubt=2.0) == HASTY
 
 
 def test_less_tells_of_two_who_are_akin() -> None:
-    shown = exam((0.80, 0.84), (0.80, 0.84), of_each=25)
-    assert evidence().best(CAREFUL, *shown, akin=(CAREFUL, HASTY)) == HASTY
-    assert evidence().best(CAREFUL, *shown, akin=(CAREFUL, "another")) == CAREFUL
-    same = exam((0.80, 0.80), (0.80, 0.80), of_each=25)
-    assert evidence().best(CAREFUL, *same, akin=(CAREFUL, HASTY)) == CAREFUL
+    shown = {CAREFUL: EIGHTY, HASTY: THREE_MORE_IN_ALL}
+    made = evidence(1)
+    assert made.best(CAREFUL, shown, OF_ONE_CLASS, akin=(CAREFUL, HASTY)) == HASTY
+    assert made.best(CAREFUL, shown, OF_ONE_CLASS, akin=(CAREFUL, "another")) == CAREFUL
+    same = {CAREFUL: EIGHTY, HASTY: EIGHTY}
+    assert made.best(CAREFUL, same, OF_ONE_CLASS, akin=(CAREFUL, HASTY)) == CAREFUL
 
 
 def test_of_two_who_are_akin_one_may_be_expected_to_be_better() -> None:
     """Nothing is asked of it, and against it as much as between any two."""
-    akin = (CAREFUL, HASTY)
-    a_little = exam((0.80, 0.84), (0.80, 0.84), of_each=25)
-    assert evidence().best(CAREFUL, *a_little, akin=akin, expected=HASTY) == HASTY
-    assert evidence().best(HASTY, *exam((0.84, 0.80), (0.84, 0.80), of_each=25), akin=akin) == CAREFUL
-    backwards = exam((0.84, 0.80), (0.84, 0.80), of_each=25)
-    assert evidence().best(HASTY, *backwards, akin=akin, expected=HASTY) == HASTY
-    beyond_doubt = exam((0.99, 0.80), (0.99, 0.80), of_each=25)
-    assert evidence().best(HASTY, *beyond_doubt, akin=akin, expected=HASTY) == CAREFUL
-    assert evidence().best(CAREFUL, *a_little, expected=HASTY) == CAREFUL
+    akin, made = (CAREFUL, HASTY), evidence(1)
+    hardly = {CAREFUL: EIGHTY, HASTY: PLACES >= 19}
+    assert made.best(CAREFUL, hardly, OF_ONE_CLASS, akin=akin) == CAREFUL
+    assert made.best(CAREFUL, hardly, OF_ONE_CLASS, akin=akin, expected=HASTY) == HASTY
+    assert made.best(CAREFUL, hardly, OF_ONE_CLASS, expected=HASTY) == CAREFUL
+    against_it = {CAREFUL: THREE_MORE_IN_ALL, HASTY: EIGHTY}
+    assert made.best(HASTY, against_it, OF_ONE_CLASS, akin=akin) == CAREFUL
+    assert made.best(HASTY, against_it, OF_ONE_CLASS, akin=akin, expected=HASTY) == HASTY
+    beyond_doubt = {CAREFUL: PLACES < 99, HASTY: EIGHTY}
+    assert made.best(HASTY, beyond_doubt, OF_ONE_CLASS, akin=akin, expected=HASTY) == CAREFUL
+
+
+def test_who_can_answer_no_more_is_replaced() -> None:
+    assert evidence(1).best(HASTY, {CAREFUL: EIGHTY}, OF_ONE_CLASS) == CAREFUL
 
 
 def test_after_a_change_of_meaning_the_exam_says_nothing_for_a_while() -> None:
