@@ -15,7 +15,7 @@ RECENT = 1_000
 LATEST = 0.7
 """What the latest examples of a class weigh; the exam has the rest."""
 ENOUGH = 0.5
-"""Share of the classes of which there must be evidence."""
+"""Share of the classes of which there must be evidence, unless who takes over forgets none of the others."""
 DOUBT, MUCH_DOUBT = 1.0, 3.0
 """Standard errors by which another must be better than who answers now; and where the exam has but few of the
 classes, so that it says little of the others."""
@@ -61,9 +61,10 @@ class Evidence(nn.Module):
     seen: Tensor
     changed: Tensor
 
-    def __init__(self, answerers: tuple[str, ...]) -> None:
+    def __init__(self, answerers: tuple[str, ...], *, lasting: str | None = None) -> None:
+        """`lasting`: one of the answerers that does not forget."""
         super().__init__()
-        self.answerers = answerers
+        self.answerers, self.lasting = answerers, lasting
         self.register_buffer("hits", torch.zeros(len(answerers), 0))
         self.register_buffer("weights", torch.zeros(0))
         self.register_buffer("newest", torch.zeros(0, dtype=torch.int64))
@@ -121,10 +122,12 @@ class Evidence(nn.Module):
         `doubt`. `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples. Between two
         who are `akin` there is less; of these one may be `expected` to be the best."""
         rates, seen = self._by_class(exam_hits, labels)
-        if seen.judged.float().mean() < ENOUGH:
+        if not seen.judged.any():
             return now
+        of_enough = bool(seen.judged.float().mean() >= ENOUGH)
+        asked = [name for name in exam_hits if of_enough or name in (now, self.lasting)]
         means = rates[:, seen.judged].mean(1)
-        absent = torch.tensor([name not in exam_hits for name in self.answerers])
+        absent = torch.tensor([name not in asked for name in self.answerers])
         means, current = means.masked_fill(absent, -1.0), self.answerers.index(now)
         best = int(means.argmax())
         other = self.answerers[best]

@@ -20,8 +20,9 @@ SETTLED_AFTER = 6
 """Choices in a row for a network after which statistics make room for recollections."""
 YOUNG = 100
 """A class of which fewer examples were seen is answered by statistics, unless all are about as rare."""
-COMPARE_ALL, COMPARE_EVERY = 20, 4
-"""First batches on which all who may answer are compared, and then one in so many: it takes a while."""
+COMPARE_ALL, COMPARE_EVERY, GOLDEN = 20, 4, 0.6180339887
+"""First batches on which all who may answer are compared, and then one in so many: it takes a while. By the
+golden ratio, as streams have periods: of classes of two batches each fourth was always the first."""
 
 Restrict = Callable[[Tensor], Tensor]
 """Scores [n, classes], with minus infinity for classes that may not be predicted."""
@@ -56,7 +57,7 @@ class Answering(nn.Module):
         )
         self.statistics = self._made(shares.TODAY) if wanted else None
         self.ordered = isinstance(self.statistics, LeadingStatistics)
-        self.evidence = Evidence(ANSWERERS)
+        self.evidence = Evidence(ANSWERERS, lasting=STATISTICS)
         first = [0 if self.statistics else 1, 0, 0, 0, 0, shares.TODAY.most_directions]
         self.register_buffer("choice", torch.tensor(first))
 
@@ -75,7 +76,7 @@ class Answering(nn.Module):
     def compares(self) -> bool:
         """Whether all who may answer are compared on the next batch."""
         batches: int = self.choice.tolist()[3]
-        return batches < COMPARE_ALL or batches % COMPARE_EVERY == 0
+        return batches < COMPARE_ALL or batches * GOLDEN % 1 < 1 / COMPARE_EVERY
 
     def needs_live(self, known: Mapping[str, Tensor]) -> bool:
         """Whether LIVE counts beside the answers that are known: it answers, or all are compared."""

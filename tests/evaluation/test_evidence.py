@@ -90,6 +90,13 @@ def test_of_two_who_are_akin_one_may_be_expected_to_be_better() -> None:
     assert made.best(HASTY, beyond_doubt, OF_ONE_CLASS, akin=akin, expected=HASTY) == CAREFUL
 
 
+def test_of_few_classes_only_who_forgets_none_of_the_others_takes_over() -> None:
+    made = Evidence((CAREFUL, HASTY), lasting=CAREFUL)
+    made.grow(3)
+    assert made.best(HASTY, {CAREFUL: PLACES < 99, HASTY: EIGHTY}, OF_ONE_CLASS) == CAREFUL
+    assert made.best(CAREFUL, {CAREFUL: EIGHTY, HASTY: PLACES < 99}, OF_ONE_CLASS) == CAREFUL
+
+
 def test_who_can_answer_no_more_is_replaced() -> None:
     assert evidence(1).best(HASTY, {CAREFUL: EIGHTY}, OF_ONE_CLASS) == CAREFUL
 

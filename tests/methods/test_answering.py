@@ -121,3 +121,16 @@ def test_of_ordered_features_a_few_examples_of_the_exam_are_no_reason_to_ask_a_n
     exam = {STATISTICS: right, AVERAGED: right & (torch.arange(65) % 4 == 0), BLEND: better}
     answering.weigh(exam, torch.arange(65))
     assert answering.who == chosen
+
+
+@pytest.mark.parametrize("period", [2, 3, 4, 5, 8, 10])
+def test_a_stream_with_a_period_is_compared_at_each_place_of_it(period: int) -> None:
+    """Of classes that come for two batches each fourth batch was the first of one, which nobody answers."""
+    answering = Answering(budget_bits=64_000, input_shape=(COLUMNS,), seed=0)
+    places = []
+    for batch in range(20, 1_020):
+        answering.choice[3] = batch
+        if answering.compares:
+            places.append(batch % period)
+    assert 240 <= len(places) <= 260
+    assert all(abs(places.count(place) - len(places) / period) <= 5 for place in range(period))
