@@ -18,7 +18,12 @@ from streamlearner.bench.streams.one_pass import learn_stream
 from streamlearner.bench.streams.pretraining import association_bits
 from tests.support.tiny_bench import TinyBench, dataset
 
-SMALL: dict[str, Any] = {"network.name": "mlp", "exam.fraction": 0.0, "evaluation.readout": False}
+SMALL: dict[str, Any] = {
+    "network.name": "mlp",
+    "exam.fraction": 0.0,
+    "evaluation.readout": False,
+    "method.statistics": False,  # they would take more of a budget that has less to give to others
+}
 ARM = Arm(settings={**SMALL, "association.name": "transform", "association.code_bits": 50})
 BUDGET = 400_000
 EXPERIMENT = ContinualExperiment(
