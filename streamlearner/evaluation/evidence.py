@@ -22,15 +22,13 @@ classes, so that it says little of the others."""
 DOUBT_OF_KIN = 0.25
 """The same between two who answer alike but for a few inputs: their errors are mostly the same. For one of
 them that is expected to be better nothing is asked, and against it as much as between any two."""
-
-
 TINY = 1e-9
 """Instead of no example, to divide by."""
 
 
-class Seen(NamedTuple):
-    """Examples by class [classes]: the `latest`, those that the exam `asked`, and the `share` that the former
-    have of the judgement."""
+class Basis(NamedTuple):
+    """What rates are of, by class [classes]: how many of the `latest` examples, how many that the exam
+    `asked`, and the `share` that the former have of the judgement."""
 
     latest: Tensor
     asked: Tensor
@@ -121,13 +119,13 @@ class Evidence(nn.Module):
         """Who of those in `exam_hits` should answer: `now`, who does, unless another is better beyond
         `doubt`. `exam_hits` [n] bool by answerer, with the `labels` [n] of the exam's examples. Between two
         who are `akin` there is less; of these one may be `expected` to be the best."""
-        rates, seen = self._by_class(exam_hits, labels)
-        if not seen.judged.any():
+        rates, basis = self._by_class(exam_hits, labels)
+        if not basis.judged.any():
             return now
-        of_enough = bool(seen.judged.float().mean() >= ENOUGH)
-        asked = [name for name in exam_hits if of_enough or name in (now, self.lasting)]
-        means = rates[:, seen.judged].mean(1)
-        absent = torch.tensor([name not in asked for name in self.answerers])
+        of_enough = bool(basis.judged.float().mean() >= ENOUGH)
+        candidates = [name for name in exam_hits if of_enough or name in (now, self.lasting)]
+        means = rates[:, basis.judged].mean(1)
+        absent = torch.tensor([name not in candidates for name in self.answerers])
         means, current = means.masked_fill(absent, -1.0), self.answerers.index(now)
         best = int(means.argmax())
         other = self.answerers[best]
@@ -135,35 +133,35 @@ class Evidence(nn.Module):
             return other
         if {now, other} <= {*akin} and expected != now:
             doubt = 0.0 if expected == other else DOUBT_OF_KIN
-        variances = self._variances((current, best), exam_hits[now], exam_hits[other], labels, seen)
-        error = (variances[seen.judged].sum() / seen.judged.sum() ** 2).sqrt()
+        variances = self._variances((current, best), exam_hits[now], exam_hits[other], labels, basis)
+        error = (variances[basis.judged].sum() / basis.judged.sum() ** 2).sqrt()
         return other if means[best] - means[current] > doubt * error else now
 
-    def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Seen]:
+    def _by_class(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Basis]:
         """Rates of right answers [answerers, classes], and what they are of."""
         of_exam, asked = self._of_exam(exam_hits, labels)
         latest = self.weights * (self.seen - self.newest < RECENT)
         share = torch.where(asked > 0, LATEST, 1.0) * (latest > 0)
         rates = share * self.hits / latest.clamp_min(TINY) + (1 - share) * of_exam / asked.clamp_min(TINY)
-        return rates, Seen(latest, asked, share)
+        return rates, Basis(latest, asked, share)
 
     def _variances(
-        self, pair: tuple[int, int], one: Tensor, other: Tensor, labels: Tensor, seen: Seen
+        self, pair: tuple[int, int], one: Tensor, other: Tensor, labels: Tensor, basis: Basis
     ) -> Tensor:
         """Of the difference of two rates, by class [classes]. Both were asked the same: chance counts only
         where they differ. On the exam (`one` and `other` [n] bool) it is known where; of the latest examples
         they are taken to share as much. Few are never quite sure: as if of two more one was right."""
-        known = labels < len(self.weights) if bool(seen.asked.any()) else torch.zeros_like(labels).bool()
+        known = labels < len(self.weights) if bool(basis.asked.any()) else torch.zeros_like(labels).bool()
         differ = (one != other)[known].float()
         first, second = ((hits[known].sum() + 1) / (len(differ) + 2) for hits in (one, other))
         by_chance = first * (1 - second) + second * (1 - first)
         kept = ((differ.sum() + 1) / (by_chance * len(differ) + 1)).clamp_max(1.0)
         share = (differ.sum() + 2 * by_chance) / (len(differ) + 2)
         of_class = torch.zeros(len(self.weights)).index_add_(0, labels[known], differ)
-        of_exam = (of_class + share) / (seen.asked + 1) / seen.asked.clamp_min(TINY)
+        of_exam = (of_class + share) / (basis.asked + 1) / basis.asked.clamp_min(TINY)
         right = (self.hits[list(pair)] + 1) / (self.weights + 2)
-        of_latest = kept * (right * (1 - right)).sum(0) / seen.latest.clamp_min(TINY)
-        return seen.share**2 * of_latest + (1 - seen.share) ** 2 * of_exam
+        of_latest = kept * (right * (1 - right)).sum(0) / basis.latest.clamp_min(TINY)
+        return basis.share**2 * of_latest + (1 - basis.share) ** 2 * of_exam
 
     def _of_exam(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Hits [answerers, classes] on the exam, and its examples [classes]; none for a while after a
