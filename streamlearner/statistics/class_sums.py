@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from streamlearner.statistics.halving import Sums, halved
+
 BITS, NARROW = 32, 16
 """Of each number held; of sums by class while all of them fit."""
 HIGHEST = 63
@@ -135,8 +137,11 @@ class ClassSums(nn.Module):
 
     def halve(self) -> None:
         """What was seen so far counts half from now on."""
-        for part in (self.counts, self.sums, self.scatter):
-            part.copy_(torch.div(part, 2, rounding_mode="trunc"))
+        held = (part.numpy().astype(np.int64) for part in (self.counts, self.sums, self.square()))
+        counts, sums, square = halved(Sums(*held))
+        places = _upper(self.directions)
+        for part, half in ((self.counts, counts), (self.sums, sums), (self.scatter, square[places])):
+            part.numpy()[:] = half
         self.halvings += 1
         self._narrow()
 

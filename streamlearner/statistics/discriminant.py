@@ -51,19 +51,25 @@ def discriminant(counts: Tensor, sums: Tensor, scatter: Tensor) -> Discriminant:
     spread = _spread(within.diagonal(), square.diagonal() / total - middle**2)
     centred = (means - middle) / spread
     within /= spread[:, None] * spread
-    solved = _solved(shrunk(within, float(freedom)), centred.T).T
+    solved = _solved(*shrunk(within, float(freedom)), centred.T).T
     weight = solved / spread
     bias = -0.5 * (solved * centred).sum(1) - weight @ middle
     return Discriminant(torch.from_numpy(weight), torch.from_numpy(np.where(seen, bias, -np.inf)))
 
 
-def _solved(covariance: Floats, towards: Floats) -> Floats:
-    """What times a symmetric covariance [d, d] is `towards` [d, n]: by Cholesky's factor, but where rounding
-    left it without one."""
+def _solved(covariance: Floats, least: float, towards: Floats) -> Floats:
+    """What times a symmetric covariance [d, d] is `towards` [d, n]: by Cholesky's factor. That tells where a
+    variance lies below the `least` that there can be, which only sums have that were halved, or from which
+    was subtracted what is no longer known exactly: then variances are raised to it."""
     matrix, right = torch.from_numpy(covariance), torch.from_numpy(towards)
     factor, failed = torch.linalg.cholesky_ex(matrix)
-    found = torch.linalg.solve(matrix, right) if failed else torch.cholesky_solve(right, factor)
-    return found.numpy()
+    if failed or bool((factor.diagonal().square() < (1 - 1e-6) * least).any()):
+        variances, directions = torch.linalg.eigh(matrix)
+        found = directions @ (directions.T @ right / variances.clamp_min(least)[:, None])
+    else:
+        found = torch.cholesky_solve(right, factor)
+    solved: Floats = found.numpy()
+    return solved
 
 
 def _spread(within: Floats, overall: Floats) -> Floats:
@@ -73,17 +79,18 @@ def _spread(within: Floats, overall: Floats) -> Floats:
     return np.sqrt(np.where(found > 1e-9, found, 1.0))
 
 
-def shrunk(covariance: Floats, freedom: float) -> Floats:
+def shrunk(covariance: Floats, freedom: float) -> tuple[Floats, float]:
     """The covariance [d, d], moved towards a multiple of the identity by `shrinkage`, so that it can be
-    inverted."""
+    inverted; and the least variance that it then has in any direction."""
     d = len(covariance)
     mean = float(covariance.trace()) / max(d, 1)
     if not freedom or mean <= 0:
-        return np.eye(d)
+        return np.eye(d), 1.0
     rate = shrinkage(covariance, freedom)
+    least = rate * mean + 1e-6
     moved = (1 - rate) * covariance
-    moved.flat[:: d + 1] += rate * mean + 1e-6
-    return moved
+    moved.flat[:: d + 1] += least
+    return moved, least
 
 
 def shrinkage(covariance: Floats, freedom: float) -> float:

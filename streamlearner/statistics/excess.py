@@ -7,30 +7,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from streamlearner.statistics.halving import Ints, Sums
 from streamlearner.statistics.packed_integers import packed_bits, width_of
-
-Ints = NDArray[np.int64]
 
 GROUPS = 8
 """Parts of the directions, one after the other, whose sums and products have a width of their own: those of
 the last directions are smaller."""
 WIDE = 32
 """Bits of each count."""
-
-
-class Sums(NamedTuple):
-    """Counts [classes], sums by class [classes, directions], and the scatter about 0 [directions,
-    directions]."""
-
-    counts: Ints
-    sums: Ints
-    scatter: Ints
-
-    def first(self, directions: int) -> Sums:
-        """Along the first directions alone."""
-        return Sums(self.counts, self.sums[:, :directions], self.scatter[:directions, :directions])
 
 
 class Excess(NamedTuple):
@@ -73,10 +58,6 @@ def fewer(excess: Excess, widths: list[tuple[int, int]], budget_bits: int) -> in
     """Directions, at least one less, that might fit: bits grow no faster than by the square."""
     share = budget_bits / bits_of(excess, widths)
     return max(0, min(len(excess.total) - 1, int(len(excess.total) * (share + 1) / 2)))
-
-
-def halved(found: Sums) -> Sums:
-    return Sums(*(part // 2 for part in found))
 
 
 def excess_of(found: Sums) -> Excess:

@@ -10,15 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from streamlearner.statistics.excess import (
-    Ints,
-    Sums,
     bits_of,
     excess_of,
     expected_of,
     fewer,
     groups_of,
-    halved,
 )
+from streamlearner.statistics.halving import Ints, Sums, halved
 from streamlearner.statistics.packed_integers import pack, packed_bits, unpack
 
 UNBOUNDED = 2**62
