@@ -101,7 +101,8 @@ class ReadableMemory(TensorState):
 
     def spread(self, most: int) -> Recollections:
         """Up to so many records, from places evenly spread over all."""
-        return self._records.recall(range(0, len(self), max(1, -(-len(self) // most))))
+        chosen = min(most, len(self))
+        return self._records.recall([number * len(self) // chosen for number in range(chosen)])
 
     def by_class(
         self, most: int | None = None, *, only: Collection[int] | None = None

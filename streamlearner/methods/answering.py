@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streamlearner.evaluation.evidence import DOUBT, MUCH_DOUBT, Evidence
-from streamlearner.methods.answerers import ANSWERERS, AVERAGED, BLEND, LIVE, NEAREST, STATISTICS
+from streamlearner.evaluation.evidence import Evidence
+from streamlearner.methods.answerers import ALL, ANSWERERS, AVERAGED, BLEND, LIVE, NEAREST, STATISTICS
+from streamlearner.methods.choosing import choose
 from streamlearner.statistics import shares
 from streamlearner.statistics.leading import LeadingStatistics
 
@@ -34,8 +35,8 @@ class Answering(nn.Module):
     Statistics answer first. They take three quarters of the budget, of a small one half; once a network has
     been chosen again and again, they shrink to an eighth, or go where that is too little to be of use.
     `choice` [6] int64 is state: the index of who answers, for how many choices in a row a network was chosen,
-    1 once settled, how many batches were learned, 1 where recollections are so few that the nearest may
-    answer, and the most directions of how the budget was divided at first (0: BEFORE).
+    1 once settled, how many batches were learned, whether the nearest recollections may answer (0, or by
+    ALL or PART of what was seen), and the most directions of how the budget was divided at first (0: BEFORE).
     """
 
     choice: Tensor
@@ -162,29 +163,27 @@ class Answering(nn.Module):
         return changed
 
     def weigh(
-        self, exam_hits: Mapping[str, Tensor], labels: Tensor, *, by_recollections: str | None = None
+        self, exam_hits: Mapping[str, Tensor], labels: Tensor, *, nearest_ahead: float | None = None
     ) -> None:
-        """Chooses anew: `exam_hits` [n] bool by answerer on exam examples with `labels` [n]. Where evidence
-        leaves it open whether NEAREST answers or statistics, those do who are better `by_recollections`
-        (None: neither). Statistics may make room: give `bits_for_recollections` to the memory afterwards."""
-        # the live network must be better each time anew: by chance it often looks as good as its average
-        now = AVERAGED if self.who == LIVE else self.who
-        hits = {name: exam_hits[name] for name in self.names if name in exam_hits}
-        # of ordered features statistics know most, and classes may be many more than exam examples
-        akin, doubt = ((), MUCH_DOUBT) if self.ordered else ((STATISTICS, BLEND), DOUBT)
-        who = self.evidence.best(now, hits, labels, akin=akin, expected=BLEND, doubt=doubt)
-        is_open = {who, by_recollections} in ({NEAREST, STATISTICS}, {NEAREST, BLEND})
-        if by_recollections and is_open:
-            who = self.evidence.best(by_recollections, hits, labels, akin=(*akin, NEAREST))
+        """Chooses anew (`choose`). Statistics may make room: give `bits_for_recollections` to the memory."""
+        who = choose(
+            self.evidence,
+            self.who,
+            {name: exam_hits[name] for name in self.names if name in exam_hits},
+            labels,
+            ordered=self.ordered,
+            all_looked_at=self.choice.tolist()[4] == ALL,
+            nearest_ahead=nearest_ahead,
+        )
         in_a_row = int(self.choice[1]) + 1 if who in (AVERAGED, LIVE) else 0
         self.choice[:2] = torch.tensor([ANSWERERS.index(who), in_a_row])
         if int(self.choice[1]) >= SETTLED_AFTER and not self.choice[2]:
             self.settle()
 
-    def offer_nearest(self, few: bool) -> None:
-        """Whether recollections are so few that the nearest may answer."""
-        if self.choice.tolist()[4] != few:
-            self.choice[4] = few
+    def offer_nearest(self, looked_at: int) -> None:
+        """Lets the nearest recollections answer, by ALL that was seen, by PART, or not at all (0)."""
+        if self.choice.tolist()[4] != looked_at:
+            self.choice[4] = looked_at
             self._choose_among_those_left()
 
     def rely_on_network(self) -> None:

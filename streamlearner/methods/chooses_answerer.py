@@ -15,7 +15,8 @@ from streamlearner.methods.answering import Answering
 from streamlearner.methods.base import DualMemory, raw
 from streamlearner.methods.erased_statistics import erased
 from streamlearner.methods.experience import Experience, Removed, Selection
-from streamlearner.methods.held_out import better_on_recollections
+from streamlearner.methods.held_out import nearest_ahead
+from streamlearner.methods.nearest import most_of
 from streamlearner.methods.remembering import STATISTICS_SAMPLE
 from streamlearner.methods.several_answerers import SeveralAnswerers
 from streamlearner.networks.averaged import AveragedNetwork
@@ -61,26 +62,24 @@ class ChoosesAnswerer(SeveralAnswerers, Mergeable):
             self.augmentation = self.augmentation.without_mirrors()
 
     def choose_answerer(self, exam_hits: Mapping[str, Tensor], labels: Tensor) -> None:
-        self.answering.weigh(exam_hits, labels, by_recollections=self._better_on_recollections())
+        self.answering.weigh(exam_hits, labels, nearest_ahead=self._nearest_ahead())
         self.share_budget()
 
     @torch.no_grad()
-    def _better_on_recollections(self) -> str | None:
+    def _nearest_ahead(self) -> float | None:
         """Where meanings changed, recollections have the old ones, too, and statistics fewer of these."""
         statistics = self.answering.statistics
         if statistics is None or statistics.sums.halvings or NEAREST not in self.answerers:
             return None
-        held = self.memory.contents()
+        held = self.memory.spread(most_of(self.association.input_shape))
         shown = self.association.decode(held.symbols)
         numbers = statistics.numbers(raw(shown))
-        return better_on_recollections(
-            shown, numbers, held.labels, statistics=statistics, classes=self.classes
-        )
+        return nearest_ahead(shown, numbers, held.labels, statistics=statistics, classes=self.classes)
 
     def share_budget(self) -> None:
         """Recollections have what statistics leave of the budget."""
         self.memory.resize(self.answering.bits_for_recollections)
-        self.answering.offer_nearest(self._recollections_are_few)
+        self.answering.offer_nearest(self._looked_at)
 
     @torch.no_grad()
     def merge(
@@ -96,7 +95,7 @@ class ChoosesAnswerer(SeveralAnswerers, Mergeable):
         self.share_budget()
         given = [Codes(it.memory, it.association, own) for it, own in zip(shards, indices, strict=True)]
         recoded = self._merge_codes(given, generator)
-        self.answering.offer_nearest(self._recollections_are_few)
+        self.answering.offer_nearest(self._looked_at)
         if len(self.memory):
             shown = self.association.decode(self.memory.sample(STATISTICS_SAMPLE, generator).symbols)
             for network in self._networks:
@@ -131,7 +130,7 @@ class ChoosesAnswerer(SeveralAnswerers, Mergeable):
         if selection.label is not None:
             self.answering.evidence.erase(selection.label)
         removed = super().erase(selection)
-        self.answering.offer_nearest(self._recollections_are_few)
+        self.answering.offer_nearest(self._looked_at)
         return erased(self.answering.statistics, selection, removed)
 
     @torch.no_grad()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from streamlearner.methods.answerers import NEAREST, STATISTICS
 from streamlearner.methods.nearest import NearestRecollections
 from streamlearner.statistics.discriminant import discriminant
 from streamlearner.statistics.statistics import Statistics
@@ -17,16 +16,20 @@ from streamlearner.statistics.statistics import Statistics
 FOLDS, OF_A_FOLD, LEAST = 4, 128, 50
 """Groups of recollections, of which one after the other is held out and asked; how many each has at most; and
 recollections, fewer of which tell nothing."""
-DOUBT = 2.0
-"""Standard errors of the difference by which one must be better: it is asked again and again."""
+TINY = 1e-9
+"""Instead of no error at all, to divide by."""
 
 
-def better_on_recollections(
+def nearest_ahead(
     shown: Tensor, numbers: Tensor, labels: Tensor, *, statistics: Statistics, classes: int
-) -> str | None:
-    """STATISTICS, NEAREST, or None where there is little between them. `shown` [m, *input_shape] are
-    recollections as learned, `numbers` [m, directions] the same as `statistics` see them, with `labels`
-    [m]."""
+) -> float | None:
+    """By how many standard errors the nearest recollections answer better than statistics; negative: less
+    well; None: too few are remembered to tell. `shown` [m, *input_shape] are recollections as learned,
+    `numbers` [m, directions] the same as `statistics` see them, with `labels` [m].
+
+    Both are given the rest of the recollections, also where statistics saw many more examples and answer
+    better than that: their own sums tell nothing here, as recollections are coarser than the inputs that were
+    summed, and answered less well."""
     if len(labels) < LEAST:
         return None
     seen, of_class = statistics.used(numbers).double(), nn.functional.one_hot(labels, classes).double()
@@ -34,7 +37,7 @@ def better_on_recollections(
     differences = []
     for fold in range(FOLDS):
         of_fold = torch.arange(fold, len(labels), FOLDS)
-        asked = of_fold[:: -(-len(of_fold) // OF_A_FOLD)]
+        asked = of_fold[torch.arange(most := min(OF_A_FOLD, len(of_fold))) * len(of_fold) // most]
         rest = torch.ones(len(labels), dtype=torch.bool).index_fill_(0, asked, False)
         nearest = NearestRecollections(shown[rest], labels[rest], classes=classes)(shown[asked]).argmax(1)
         own, theirs = seen[asked], of_class[asked]
@@ -42,7 +45,4 @@ def better_on_recollections(
         summed = of_rest.scores(own).argmax(1)
         differences.append((nearest == labels[asked]).double() - (summed == labels[asked]).double())
     difference = torch.cat(differences)
-    margin = DOUBT * float((difference.var() / len(difference)).sqrt())
-    if abs(mean := float(difference.mean())) <= margin:
-        return None
-    return NEAREST if mean > 0 else STATISTICS
+    return float(difference.mean() / (difference.var() / len(difference)).sqrt().clamp_min(TINY))

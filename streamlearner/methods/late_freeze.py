@@ -62,8 +62,8 @@ class LateFreeze(RecollectionReplay):
         return not self.is_cut
 
     @property
-    def _recollections_are_few(self) -> bool:
-        return not self.is_cut and super()._recollections_are_few
+    def _looked_at(self) -> int:
+        return 0 if self.is_cut else super()._looked_at
 
     def observe(self, experience: Experience) -> Observation:
         if self._is_time and self._halves:

@@ -1,4 +1,4 @@
-"""Answers by the recollections that are nearest to an input: all are looked at, so they have to be few."""
+"""Answers by the recollections that are nearest to an input: all, or as many as can be looked at."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from streamlearner.associations.contract import Association
 from streamlearner.memory.reservoir import RecollectionMemory
 
 MOST, MOST_VALUES, LEAST_ROOM = 2_048, 2**17, 512
-"""Recollections that are looked at for one answer, and values of theirs: decoding 2,048 of 64 values takes
-about as long as learning a batch. Inputs of so many values that not 512 could be are not answered so."""
+"""Recollections that are looked at for one answer, and values of theirs: 2,048 of 16 values take 1.4 ms, of
+64 values 3.4. Inputs of so many values that not 512 could be are not answered so."""
 NEIGHBOURS, BANDWIDTH = 5, 0.15
 """The kernel's variance is this share of the mean squared distance of so many nearest recollections. (Right
 after 200 and 1,350 digits of 8 x 8, 130 wines, 430 of breast cancer, means of 8 divisions, in %: 95.1, 98.9,
@@ -23,10 +23,10 @@ FARTHEST, NOWHERE = -600.0, 1e-300
 """Lowest exponent of the kernel, and what is added to each class's sum, lest it be 0."""
 
 
-def may_answer(held: int, input_shape: Sequence[int]) -> bool:
-    """Whether so many recollections of inputs of this shape are few enough to be looked at each time."""
+def most_of(input_shape: Sequence[int]) -> int:
+    """Recollections of inputs of this shape that can be looked at each time; 0: too few to answer by."""
     room = min(MOST, MOST_VALUES // math.prod(input_shape))
-    return room >= LEAST_ROOM and 0 < held <= room
+    return room if room >= LEAST_ROOM else 0
 
 
 class NearestRecollections(nn.Module):
@@ -59,8 +59,9 @@ class NearestRecollections(nn.Module):
     def of(
         cls, memory: RecollectionMemory, association: Association, *, classes: int
     ) -> NearestRecollections:
-        """Over all that is held now."""
-        held = memory.contents()
+        """Over what is held now; of many over as many as can be looked at, evenly spread. (Three spirals in a
+        plane, 2,250 drawn shuffled: 99.9 % right with 2,048 of them as with all, by whoever else 79.)"""
+        held = memory.spread(most_of(association.input_shape))
         return cls(association.decode(held.symbols), held.labels, classes=classes)
 
     def forward(self, inputs: Tensor) -> Tensor:

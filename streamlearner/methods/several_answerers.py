@@ -7,15 +7,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from streamlearner.methods.answerers import AVERAGED, BLEND, LIVE, NEAREST, NETWORKS, STATISTICS
+from streamlearner.methods.answerers import ALL, AVERAGED, BLEND, LIVE, NEAREST, NETWORKS, PART, STATISTICS
 from streamlearner.methods.answering import Answering
 from streamlearner.methods.base import unit_interval
 from streamlearner.methods.graphs import BothAnswer, NearestAnswers, NetworkAnswers, StatisticsAnswers
-from streamlearner.methods.nearest import NearestRecollections, may_answer
+from streamlearner.methods.nearest import NearestRecollections, most_of
 from streamlearner.methods.remembering import Remembering
 from streamlearner.networks import by_hand
 from streamlearner.networks.averaged import AveragedNetwork
 from streamlearner.statistics.graph import StatisticsGraph
+
+MUCH_MORE = 2
+"""Times as many examples were seen as are remembered: these are but a part of it."""
 
 
 class SeveralAnswerers(Remembering):
@@ -98,9 +101,12 @@ class SeveralAnswerers(Remembering):
         return NearestRecollections.of(self.memory, self.association, classes=self.classes)
 
     @property
-    def _recollections_are_few(self) -> bool:
-        """Whether the nearest may answer."""
-        return may_answer(len(self.memory), self.association.input_shape)
+    def _looked_at(self) -> int:
+        """Whether the nearest recollections may answer, by nearly ALL that was seen, by PART, or not (0)."""
+        held, most = len(self.memory), most_of(self.association.input_shape)
+        if not held or not most:
+            return 0
+        return ALL if held <= most and self.memory.seen <= MUCH_MORE * held else PART
 
     @property
     def route(self) -> str:

@@ -12,8 +12,8 @@ from streamlearner.methods import nearest as nearest_recollections
 from streamlearner.methods.answerers import ANSWERERS, AVERAGED, NEAREST, STATISTICS
 from streamlearner.methods.base import Experience
 from streamlearner.methods.experience import Selection
-from streamlearner.methods.held_out import better_on_recollections
-from streamlearner.methods.nearest import BANDWIDTH, NEIGHBOURS, NearestRecollections, may_answer
+from streamlearner.methods.held_out import nearest_ahead
+from streamlearner.methods.nearest import BANDWIDTH, NEIGHBOURS, NearestRecollections, most_of
 from streamlearner.methods.recollection_replay import RecollectionReplay
 from streamlearner.statistics.directions import Directions
 from streamlearner.statistics.statistics import Statistics
@@ -60,12 +60,10 @@ def test_pixels_of_an_image_are_not_scaled_by_how_much_they_vary() -> None:
     assert NearestRecollections(shown, torch.arange(3), classes=3)(asked).argmax(1).tolist() == [1]
 
 
-def test_only_few_small_recollections_may_answer() -> None:
-    assert may_answer(1, (64,)) and may_answer(2_048, (1, 8, 8))
-    assert not may_answer(0, (64,))
-    assert not may_answer(2_049, (64,))
-    assert not may_answer(10, (1, 28, 28))
-    assert may_answer(512, (256,)) and not may_answer(513, (256,))
+def test_only_small_recollections_may_answer() -> None:
+    assert most_of((64,)) == most_of((1, 8, 8)) == 2_048
+    assert most_of((256,)) == 512
+    assert most_of((1, 28, 28)) == 0
 
 
 def made() -> RecollectionReplay:
@@ -100,18 +98,22 @@ def answer(method: RecollectionReplay, who: str) -> None:
     method.answering.choice[0] = ANSWERERS.index(who)
 
 
-def test_they_may_answer_from_the_first_batch_until_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_an_even_part_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They did not answer any more: right 99.9 % of the time became 79, from one batch to the next."""
     monkeypatch.setattr(nearest_recollections, "MOST", 512)
     method = made()
     assert NEAREST not in method.answerers
-    offered = []
+    looked_at, right = [], []
     for number in range(60):
-        method.observe(batch(number))
-        offered.append(NEAREST in method.answerers)
-        if number == 40:
-            answer(method, NEAREST)
-    assert offered == [len_held <= 512 for len_held in range(10, 601, 10)]
-    assert method.route == STATISTICS  # who can
+        asked = batch(number)
+        method.observe(asked)
+        answer(method, NEAREST)
+        looked_at.append(len(method._nearest().shown))
+        answered = method.predict_proba(batch(1_000 + number).inputs, None).argmax(1)
+        right.append(float((answered == batch(1_000 + number).labels).float().mean()))
+    assert looked_at == [min(512, held) for held in range(10, 601, 10)]
+    assert method.route == NEAREST
+    assert sum(right[-9:]) / 9 > sum(right[40:49]) / 9 - 0.05
 
 
 def test_without_statistics_the_network_takes_over_from_them() -> None:
@@ -188,29 +190,69 @@ def test_checkpoints_from_before_they_could_answer_are_read() -> None:
     assert again.answering.evidence.hits.shape == method.answering.evidence.hits.shape
 
 
-@pytest.fixture(scope="module")
-def statistics() -> Statistics:
+def statistics_of(inputs: Tensor, labels: Tensor) -> Statistics:
     directions = Directions(input_shape=(COLUMNS,), most=12, seed=0)
-    return Statistics(directions=directions, budget_bits=100_000, most=12)
+    found = Statistics(directions=directions, budget_bits=100_000, most=12)
+    found.directions.calibrate(inputs)
+    found.grow(2)
+    for start in range(0, len(inputs), 10):
+        part = slice(start, start + 10)
+        found.learn(found.numbers(inputs[part]), labels[part], None)
+    return found
 
 
-def better(inputs: Tensor, labels: Tensor, statistics: Statistics) -> str | None:
-    statistics.directions.calibrate(inputs)
-    return better_on_recollections(
-        inputs, statistics.numbers(inputs), labels, statistics=statistics, classes=2
-    )
+def ahead(inputs: Tensor, labels: Tensor, *, of: Statistics) -> float | None:
+    return nearest_ahead(inputs, of.numbers(inputs), labels, statistics=of, classes=2)
 
 
-def test_held_out_recollections_tell_who_is_better(statistics: Statistics) -> None:
+def noisy(count: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Two classes that overlap in one column, among others that tell nothing."""
+    labels = torch.arange(count) % 2
+    inputs = torch.randn(count, COLUMNS, generator=torch.Generator().manual_seed(seed))
+    inputs[:, 0] += 1.5 * labels
+    return inputs, labels
+
+
+def test_held_out_recollections_tell_who_is_better() -> None:
     clouds = batch(0, size=600)
-    assert better(clouds.inputs, clouds.labels, statistics) == NEAREST
-    chance = torch.Generator().manual_seed(2)
-    labels = torch.arange(600) % 2
-    noisy = torch.randn(600, COLUMNS, generator=chance)
-    noisy[:, 0] += 1.5 * labels
-    assert better(noisy, labels, statistics) == STATISTICS
-    shuffled = labels[torch.randperm(600, generator=chance)]
-    assert better(noisy[:40], shuffled[:40], statistics) is None
+    found = ahead(clouds.inputs, clouds.labels, of=statistics_of(clouds.inputs, clouds.labels))
+    assert found is not None and found > 2
+    inputs, labels = noisy(600, seed=2)
+    found = ahead(inputs, labels, of=statistics_of(inputs, labels))
+    assert found is not None and found < -2
+    assert ahead(inputs[:40], labels[:40], of=statistics_of(inputs, labels)) is None
+
+
+@pytest.mark.parametrize("who", [NEAREST, STATISTICS])
+def test_the_nearest_do_not_answer_where_they_are_behind_on_recollections(who: str) -> None:
+    """An exam of few examples may say the contrary by chance."""
+    method = learned(30)
+    answer(method, who)
+    hits = {name: torch.full((8,), name == NEAREST) for name in method.answerers}
+    method.answering.weigh(hits, torch.arange(8) % 2, nearest_ahead=-0.5)
+    assert method.route != NEAREST
+    method.answering.weigh(hits, torch.arange(8) % 2, nearest_ahead=0.5)
+    assert method.route == NEAREST
+
+
+@pytest.mark.parametrize(("of_100", "who"), [(63, AVERAGED), (90, NEAREST)])
+def test_of_a_part_they_must_be_better_each_time_anew(
+    of_100: int, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network learns from all, they look at as many as ever."""
+    method = learned(30)
+    labels = torch.arange(100) % 2
+    hits = {name: torch.arange(100) < 30 for name in method.answerers}
+    hits |= {AVERAGED: torch.arange(100) < 60, NEAREST: torch.arange(100) >= 100 - of_100}
+    for looked_at, expected in ((300, NEAREST), (200, who)):
+        monkeypatch.setattr(nearest_recollections, "MOST", looked_at)
+        monkeypatch.setattr(nearest_recollections, "LEAST_ROOM", 100)
+        method.share_budget()
+        answer(method, NEAREST)
+        method.answering.evidence.forget_latest()
+        method.answering.evidence.trust_exam()
+        method.answering.weigh(hits, labels, nearest_ahead=1.0)
+        assert method.route == expected
 
 
 @pytest.mark.parametrize("changed", [False, True])
