@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,8 @@ class SeveralAnswerers(Remembering):
 
     hippocampus: AveragedNetwork
     answering: Answering
+    decoded: NearestRecollections | None = None
+    """Of a frozen copy, where they answer: the recollections that are looked at, decoded once."""
 
     @torch.no_grad()
     def predict_proba(self, inputs: Tensor, tasks: Tensor | None) -> Tensor:
@@ -98,7 +101,7 @@ class SeveralAnswerers(Remembering):
         )
 
     def _nearest(self) -> NearestRecollections:
-        return NearestRecollections.of(self.memory, self.association, classes=self.classes)
+        return self.decoded or NearestRecollections.of(self.memory, self.association, classes=self.classes)
 
     @property
     def _looked_at(self) -> int:
@@ -124,9 +127,13 @@ class SeveralAnswerers(Remembering):
         unused = {*super().unused_by_predictions(), "answering.evidence", "hippocampus.network"}
         if self.route == LIVE:
             unused.remove("hippocampus.network")
-        if self.route == NEAREST:
-            unused -= {"memory", "association"}
         return tuple(sorted(unused))
+
+    def frozen(self) -> Self:
+        copied = super().frozen()
+        if self.route == NEAREST:
+            object.__setattr__(copied, "decoded", self._nearest())  # no submodule: it is no state
+        return copied
 
     @torch.no_grad()
     def features(self, inputs: Tensor) -> Tensor:

@@ -146,8 +146,18 @@ def test_a_frozen_copy_answers_the_same_and_goes_on_doing_so() -> None:
         method.observe(batch(number))
     assert torch.equal(frozen.predict_proba(asked, None), expected)
     assert not torch.equal(method.predict_proba(asked, None), expected)
-    answer(method, STATISTICS)
-    assert not isinstance(method.frozen().memory, type(method.memory))
+    assert torch.equal(frozen.frozen().predict_proba(asked, None), expected)
+
+
+@pytest.mark.parametrize("who", [NEAREST, STATISTICS])
+def test_a_frozen_copy_holds_no_memory(who: str) -> None:
+    """Of a large one a copy took its time with each refresh, and decoded it for each answer."""
+    method = learned(10)
+    answer(method, who)
+    frozen = method.frozen()
+    assert not isinstance(frozen.memory, type(method.memory))
+    assert (frozen.decoded is not None) == (who == NEAREST)
+    assert frozen.state_dict().keys() <= method.state_dict().keys()
 
 
 def test_what_is_erased_answers_no_more() -> None:
