@@ -112,7 +112,7 @@ class Persistence:
 
     def due(self, messages: int) -> bool:
         """Whether to save now, `messages` having been taken in all."""
-        if not self.finish(waits=False):
+        if not self.finish(waits=self._new_version is not None):  # or the next would take its place
             return False
         now_s = self.clock()
         if self._retry_at_s is not None:

@@ -135,6 +135,26 @@ def test_who_asks_for_one_waits_for_the_one_before_and_a_stop_does_too(tmp_path:
     assert positions[:2] == [{"index": FIRST}, {"index": 40}]
 
 
+def test_each_version_that_is_adopted_meanwhile_is_kept(tmp_path: Path) -> None:
+    """The next one took its place where the disk was slow: no rollback to it, and no file of its weights."""
+    disk, source = SlowDisk(), MemorySource(STREAM[:FIRST], finite=False)
+    more = {"sleep__tolerance": 1.0, "sleep__every_examples": 20, "sleep__min_examples": 10}
+    with running(on(disk, tmp_path, source, **more)) as daemon:
+        begun(daemon, disk)
+        source.extend(STREAM[FIRST:])
+        wait_until(lambda: newest(daemon) >= 1, "a sleep is adopted")
+        time.sleep(0.5)  # further ones, if it does not wait
+        disk.go.set()
+        wait_until(lambda: daemon.state.tally.messages == len(STREAM), "all is learned")
+        wait_until(lambda: not daemon.state.asleep, "the last sleep ends")
+    assert newest(daemon) >= 3
+    assert daemon.persistence.versions.numbers() == [*range(1, newest(daemon) + 1)]
+
+
+def newest(daemon: Daemon) -> int:
+    return daemon.learner.progress.newest if daemon.learner else 0
+
+
 def test_what_is_erased_meanwhile_is_not_taken_for_gone_from_the_one_being_written(tmp_path: Path) -> None:
     """Of three that are kept, none may hold it: the one that was being written counts for none."""
     disk, source = SlowDisk(), MemorySource(STREAM[:FIRST], finite=False)
