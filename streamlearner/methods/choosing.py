@@ -43,7 +43,8 @@ def choose(
     if NEAREST not in exam_hits or behind:
         return who
     if not all_looked_at:
-        return evidence.best(who, {name: exam_hits[name] for name in (who, NEAREST)}, labels)
+        both = {name: exam_hits[name] for name in (who, NEAREST)}
+        return evidence.best(who, both, labels, doubt=doubt)
     if who in (STATISTICS, BLEND) and nearest_ahead is not None and nearest_ahead > AHEAD:
         return evidence.best(NEAREST, exam_hits, labels, akin=(*akin, NEAREST))
     return who
