@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from streamlearner.evaluation.evidence import TINY
 from streamlearner.methods.nearest import NearestRecollections
 from streamlearner.statistics.discriminant import discriminant
 from streamlearner.statistics.statistics import Statistics
@@ -16,8 +17,6 @@ from streamlearner.statistics.statistics import Statistics
 FOLDS, OF_A_FOLD, LEAST = 4, 128, 50
 """Groups of recollections, of which one after the other is held out and asked; how many each has at most; and
 recollections, fewer of which tell nothing."""
-TINY = 1e-9
-"""Instead of no error at all, to divide by."""
 
 
 def nearest_ahead(

@@ -1,4 +1,4 @@
-"""The nearest recollections as an answerer: what they answer, while they may, and when they are chosen."""
+"""The nearest recollections as an answerer: what they answer, and where they may."""
 
 from __future__ import annotations
 
@@ -6,20 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from streamlearner.app import make_method
-from streamlearner.config import loading
 from streamlearner.methods import nearest as nearest_recollections
-from streamlearner.methods.answerers import ANSWERERS, AVERAGED, NEAREST, STATISTICS
-from streamlearner.methods.base import Experience
+from streamlearner.methods.answerers import AVERAGED, NEAREST, STATISTICS
 from streamlearner.methods.experience import Selection
-from streamlearner.methods.held_out import nearest_ahead
 from streamlearner.methods.nearest import BANDWIDTH, NEIGHBOURS, NearestRecollections, most_of
-from streamlearner.methods.recollection_replay import RecollectionReplay
-from streamlearner.statistics.directions import Directions
-from streamlearner.statistics.statistics import Statistics
-
-COLUMNS = 6
-CLOUDS = torch.randn(60, COLUMNS, generator=torch.Generator().manual_seed(8))
+from tests.support.clouds import answer, batch, choose, learned, made
 
 
 def by_hand(inputs: Tensor, shown: Tensor, labels: Tensor, *, classes: int) -> Tensor:
@@ -66,38 +57,6 @@ def test_only_small_recollections_may_answer() -> None:
     assert most_of((1, 28, 28)) == 0
 
 
-def made() -> RecollectionReplay:
-    config = loading.load(path=None, settings={"memory.budget_bits": 400_000}, environ={})
-    method = make_method(config, input_shape=(COLUMNS,), dtype=torch.float32)
-    assert isinstance(method, RecollectionReplay)
-    return method
-
-
-def batch(number: int, size: int = 10) -> Experience:
-    """Small clouds anywhere, each of one of two classes."""
-    chance = torch.Generator().manual_seed(number)
-    cloud = torch.randint(len(CLOUDS), (size,), generator=chance)
-    inputs = CLOUDS[cloud] + 0.1 * torch.randn(size, COLUMNS, generator=chance)
-    return Experience(inputs, cloud % 2, ids=torch.arange(size) + 1 + number * size)
-
-
-def learned(batches: int) -> RecollectionReplay:
-    method = made()
-    for number in range(batches):
-        method.observe(batch(number))
-    return method
-
-
-def choose(method: RecollectionReplay) -> None:
-    """Of an exam that tells nothing."""
-    none = torch.zeros(0, dtype=torch.bool)
-    method.choose_answerer(dict.fromkeys(method.answerers, none), torch.zeros(0, dtype=torch.int64))
-
-
-def answer(method: RecollectionReplay, who: str) -> None:
-    method.answering.choice[0] = ANSWERERS.index(who)
-
-
 def test_of_many_an_even_part_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """They did not answer any more: right 99.9 % of the time became 79, from one batch to the next."""
     monkeypatch.setattr(nearest_recollections, "MOST", 512)
@@ -105,12 +64,12 @@ def test_of_many_an_even_part_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert NEAREST not in method.answerers
     looked_at, right = [], []
     for number in range(60):
-        asked = batch(number)
-        method.observe(asked)
+        method.observe(batch(number))
         answer(method, NEAREST)
         looked_at.append(len(method._nearest().shown))
-        answered = method.predict_proba(batch(1_000 + number).inputs, None).argmax(1)
-        right.append(float((answered == batch(1_000 + number).labels).float().mean()))
+        asked = batch(1_000 + number)
+        answered = method.predict_proba(asked.inputs, None).argmax(1)
+        right.append(float((answered == asked.labels).float().mean()))
     assert looked_at == [min(512, held) for held in range(10, 601, 10)]
     assert method.route == NEAREST
     assert sum(right[-9:]) / 9 > sum(right[40:49]) / 9 - 0.05
@@ -198,71 +157,6 @@ def test_checkpoints_from_before_they_could_answer_are_read() -> None:
     again.observe(batch(20))
     assert NEAREST in again.answerers
     assert again.answering.evidence.hits.shape == method.answering.evidence.hits.shape
-
-
-def statistics_of(inputs: Tensor, labels: Tensor) -> Statistics:
-    directions = Directions(input_shape=(COLUMNS,), most=12, seed=0)
-    found = Statistics(directions=directions, budget_bits=100_000, most=12)
-    found.directions.calibrate(inputs)
-    found.grow(2)
-    for start in range(0, len(inputs), 10):
-        part = slice(start, start + 10)
-        found.learn(found.numbers(inputs[part]), labels[part], None)
-    return found
-
-
-def ahead(inputs: Tensor, labels: Tensor, *, of: Statistics) -> float | None:
-    return nearest_ahead(inputs, of.numbers(inputs), labels, statistics=of, classes=2)
-
-
-def noisy(count: int, *, seed: int) -> tuple[Tensor, Tensor]:
-    """Two classes that overlap in one column, among others that tell nothing."""
-    labels = torch.arange(count) % 2
-    inputs = torch.randn(count, COLUMNS, generator=torch.Generator().manual_seed(seed))
-    inputs[:, 0] += 1.5 * labels
-    return inputs, labels
-
-
-def test_held_out_recollections_tell_who_is_better() -> None:
-    clouds = batch(0, size=600)
-    found = ahead(clouds.inputs, clouds.labels, of=statistics_of(clouds.inputs, clouds.labels))
-    assert found is not None and found > 2
-    inputs, labels = noisy(600, seed=2)
-    found = ahead(inputs, labels, of=statistics_of(inputs, labels))
-    assert found is not None and found < -2
-    assert ahead(inputs[:40], labels[:40], of=statistics_of(inputs, labels)) is None
-
-
-@pytest.mark.parametrize("who", [NEAREST, STATISTICS])
-def test_the_nearest_do_not_answer_where_they_are_behind_on_recollections(who: str) -> None:
-    """An exam of few examples may say the contrary by chance."""
-    method = learned(30)
-    answer(method, who)
-    hits = {name: torch.full((8,), name == NEAREST) for name in method.answerers}
-    method.answering.weigh(hits, torch.arange(8) % 2, nearest_ahead=-0.5)
-    assert method.route != NEAREST
-    method.answering.weigh(hits, torch.arange(8) % 2, nearest_ahead=0.5)
-    assert method.route == NEAREST
-
-
-@pytest.mark.parametrize(("of_100", "who"), [(63, AVERAGED), (90, NEAREST)])
-def test_of_a_part_they_must_be_better_each_time_anew(
-    of_100: int, who: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The network learns from all, they look at as many as ever."""
-    method = learned(30)
-    labels = torch.arange(100) % 2
-    hits = {name: torch.arange(100) < 30 for name in method.answerers}
-    hits |= {AVERAGED: torch.arange(100) < 60, NEAREST: torch.arange(100) >= 100 - of_100}
-    for looked_at, expected in ((300, NEAREST), (200, who)):
-        monkeypatch.setattr(nearest_recollections, "MOST", looked_at)
-        monkeypatch.setattr(nearest_recollections, "LEAST_ROOM", 100)
-        method.share_budget()
-        answer(method, NEAREST)
-        method.answering.evidence.forget_latest()
-        method.answering.evidence.trust_exam()
-        method.answering.weigh(hits, labels, nearest_ahead=1.0)
-        assert method.route == expected
 
 
 @pytest.mark.parametrize("changed", [False, True])
