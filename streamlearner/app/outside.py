@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +16,7 @@ from streamlearner.connectors.push import AppendTooLarge, PushLog, PushRecord, P
 from streamlearner.connectors.push import BacklogFull as LogFull
 from streamlearner.decoding.codec import Example, encode_raw
 from streamlearner.decoding.erasures import Erasure
+from streamlearner.decoding.headers import Headers
 from streamlearner.decoding.inputs import Array
 from streamlearner.decoding.labels import label_text
 from streamlearner.decoding.rows import Rows
@@ -22,6 +25,9 @@ from streamlearner.registry.dead_letters import DEAD_LETTERS
 from streamlearner.registry.sources import SOURCES, KafkaSection, PushSection
 from streamlearner.serving import BacklogFull, Receipt, TooLarge, Unavailable
 from streamlearner.stream import Factors, Label, Message, Source, Surroundings
+
+Named = tuple[Label | Factors, str | None, str | None]
+"""Label, task and id of an example."""
 
 
 def push_log(config: Config) -> PushLog:
@@ -64,31 +70,32 @@ def log_erasure(log: PushLog, erasure: Erasure) -> tuple[str, int]:
 
 
 def push_records(examples: Sequence[Example] | Rows) -> list[PushRecord]:
-    return row_records(examples) if isinstance(examples, Rows) else [push_record(one) for one in examples]
-
-
-def push_record(example: Example) -> PushRecord:
-    value, headers = encode_raw(
-        _shown(example.input), label=example.label, id=example.id, task=example.task, missing=True
-    )
-    return PushRecord(
-        value=value, key=None, headers=headers, id=example.id, timestamp_ms=int(time.time() * 1000)
-    )
-
-
-def row_records(rows: Rows) -> list[PushRecord]:
-    """As `push_record`, of many at once: what they have in common is written once."""
-    now_ms, array = int(time.time() * 1000), np.ascontiguousarray(rows.inputs)
-    common = (
-        ("content-type", b"application/octet-stream"),
-        ("shape", ",".join(map(str, array.shape[1:])).encode()),
-        ("dtype", array.dtype.name.encode()),
-    )
-    values = map(bytes, array.reshape(len(rows), -1))
+    """Of examples that a codec read, and so valid, in the default wire format."""
+    arrays, named = _taken_apart(examples)
+    now_ms = int(time.time() * 1000)
     return [
-        PushRecord(value, None, (*common, *_named(label, task)), id, now_ms)
-        for value, label, task, id in zip(values, rows.labels, rows.tasks, rows.ids, strict=True)
+        PushRecord(
+            array.tobytes(), None, (*_common(array.shape, array.dtype), *_named(label, task)), id, now_ms
+        )
+        for array, (label, task, id) in zip(arrays, named, strict=True)
     ]
+
+
+def _taken_apart(examples: Sequence[Example] | Rows) -> tuple[Iterable[Array], Iterable[Named]]:
+    if isinstance(examples, Rows):
+        return examples.inputs, zip(examples.labels, examples.tasks, examples.ids, strict=True)
+    arrays = [_shown(example.input) for example in examples]
+    return arrays, [(example.label, example.task, example.id) for example in examples]
+
+
+@lru_cache(maxsize=64)
+def _common(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Headers:
+    """What examples of one shape have in common."""
+    return (
+        ("content-type", b"application/octet-stream"),
+        ("shape", ",".join(map(str, shape)).encode()),
+        ("dtype", dtype.name.encode()),
+    )
 
 
 def _named(label: Label | Factors, task: str | None) -> tuple[tuple[str, bytes], ...]:

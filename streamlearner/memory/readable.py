@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+import numpy as np
 import torch
 
 from streamlearner.memory.class_index import ClassIndex
@@ -101,8 +102,10 @@ class ReadableMemory(TensorState):
 
     def spread(self, most: int) -> Recollections:
         """Up to so many records, from places evenly spread over all."""
-        chosen = min(most, len(self))
-        return self._records.recall([number * len(self) // chosen for number in range(chosen)])
+        held = len(self)
+        chosen = min(most, held)
+        places: list[int] = (np.arange(chosen, dtype=np.int64) * held // max(1, chosen)).tolist()
+        return self._records.recall(places)
 
     def by_class(
         self, most: int | None = None, *, only: Collection[int] | None = None

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from streamlearner.app.cluster_writes import TopicWrites
-from streamlearner.app.outside import push_record, row_records
+from streamlearner.app.outside import push_records
 from streamlearner.connectors.push.log import PushLog
 from streamlearner.connectors.push.records import PushRecord
 from streamlearner.decoding.codec import Codec
@@ -37,7 +37,7 @@ def one_by_one(array: np.ndarray[Any, Any]) -> list[PushRecord]:
     for body, one in zip(bodies, array, strict=True):
         shown = one if one.ndim == 1 else one[None] if one.ndim == 2 else one.transpose(2, 0, 1)
         body["input"] = wire_input(shown)
-    return [push_record(Codec().decode_example(body)) for body in bodies]
+    return push_records([Codec().decode_example(body) for body in bodies])
 
 
 def stored(path: Path, records: list[PushRecord]) -> list[Message]:
@@ -58,7 +58,7 @@ def stored(path: Path, records: list[PushRecord]) -> list[Message]:
 def test_rows_are_the_messages_that_they_would_be_one_by_one(
     tmp_path: Path, array: np.ndarray[Any, Any]
 ) -> None:
-    found = stored(tmp_path / "rows", row_records(Codec().decode_rows(rows(array), most=10)))
+    found = stored(tmp_path / "rows", push_records(Codec().decode_rows(rows(array), most=10)))
     batch, rejects = Codec().decode(found)
     expected, _ = Codec().decode(stored(tmp_path / "each", one_by_one(array)))
     assert not rejects
@@ -70,7 +70,7 @@ def test_rows_are_the_messages_that_they_would_be_one_by_one(
 def test_of_rows_one_is_erased_by_its_id_before_it_was_read(tmp_path: Path) -> None:
     array = np.zeros((4, 5), np.float32)
     with PushLog(tmp_path / "log") as log:
-        log.append(row_records(Codec().decode_rows(rows(array), most=10)))
+        log.append(push_records(Codec().decode_rows(rows(array), most=10)))
         log.begin_reading(log.begin)
         receipt = log.erase(
             PushRecord(b"", headers=(("erase", b"id"), ("id", "\u00e9".encode()))),
