@@ -102,6 +102,7 @@ class LateFreeze(RecollectionReplay):
         present = self._shortened(present, coming=0) or present
         self.memory.recode(present.radices, lambda codes: present.encode(below(former.decode(codes))))
         self.association = present
+        self.answering.offer_nearest(self._looked_at)
 
     def _cut_in_half(self) -> None:
         shape = self.association.input_shape

@@ -109,7 +109,7 @@ class _Shrunk(nn.Module):
         super().__init__()
         assert rule.rows is not None and rule.columns is not None
         self.register_buffer("faintest", torch.tensor(1e-3, dtype=torch.float64))
-        self.register_buffer("rows", torch.from_numpy(rule.rows))
+        self.register_buffer("rows", torch.from_numpy(rule.rows.copy()))
         self.register_buffer("columns", torch.from_numpy(rule.columns.T.copy()))
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,11 +15,12 @@ from streamlearner.app.cluster_setup import check_cluster
 from streamlearner.config.loading import load
 from streamlearner.errors import ConfigError
 from streamlearner.merging.shards import Indices
+from streamlearner.methods.answerers import ANSWERERS, NEAREST
 from streamlearner.methods.base import Experience
 from streamlearner.methods.late_freeze import LateFreeze
 from streamlearner.networks.halves import halfway
 from streamlearner.testing.states import differing
-from tests.support.late_freezing import digits, method, observe
+from tests.support.late_freezing import AT, digits, method, observe
 
 
 def below(learner: LateFreeze) -> dict[str, Tensor]:
@@ -138,3 +139,16 @@ def test_the_cut_leaves_something_above() -> None:
     assert halfway(nn.Sequential(none, linear, none, linear)) == 3
     assert halfway(nn.Sequential(none, linear)) == 0
     assert halfway(linear) == 0
+
+
+def test_recollections_of_features_are_not_asked_in_the_batch_that_freezes() -> None:
+    learner = method()
+    observe(learner, 0, AT // 10)
+    assert NEAREST in learner.answerers
+    learner.answering.choice[0] = ANSWERERS.index(NEAREST)
+    images, labels = digits()
+    part = slice(AT, AT + 10)
+    observed = learner.observe(Experience(images[part], labels[part]))
+    assert learner.is_cut
+    assert learner.route != NEAREST
+    assert (observed.predicted == labels[part]).float().mean() > 0.5
