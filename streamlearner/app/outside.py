@@ -26,7 +26,7 @@ from streamlearner.registry.sources import SOURCES, KafkaSection, PushSection
 from streamlearner.serving import BacklogFull, Receipt, TooLarge, Unavailable
 from streamlearner.stream import Factors, Label, Message, Source, Surroundings
 
-Named = tuple[Label | Factors, str | None, str | None]
+Names = tuple[Label | Factors, str | None, str | None]
 """Label, task and id of an example."""
 
 
@@ -71,17 +71,18 @@ def log_erasure(log: PushLog, erasure: Erasure) -> tuple[str, int]:
 
 def push_records(examples: Sequence[Example] | Rows) -> list[PushRecord]:
     """Of examples that a codec read, and so valid, in the default wire format."""
-    arrays, named = _taken_apart(examples)
+    arrays, names = _taken_apart(examples)
     now_ms = int(time.time() * 1000)
     return [
         PushRecord(
             array.tobytes(), None, (*_common(array.shape, array.dtype), *_named(label, task)), id, now_ms
         )
-        for array, (label, task, id) in zip(arrays, named, strict=True)
+        for array, (label, task, id) in zip(arrays, names, strict=True)
     ]
 
 
-def _taken_apart(examples: Sequence[Example] | Rows) -> tuple[Iterable[Array], Iterable[Named]]:
+def _taken_apart(examples: Sequence[Example] | Rows) -> tuple[Iterable[Array], Iterable[Names]]:
+    """Their inputs, channels last, and what they are called."""
     if isinstance(examples, Rows):
         return examples.inputs, zip(examples.labels, examples.tasks, examples.ids, strict=True)
     arrays = [_shown(example.input) for example in examples]
