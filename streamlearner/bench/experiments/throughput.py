@@ -14,29 +14,30 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from streamlearner.bench.kit.experiment import Scope, Trial
 from streamlearner.bench.kit.fixture import Dataset, Fixture
 from streamlearner.bench.kit.results import Row
-from streamlearner.bench.peers.behind import ratios_when_behind
+from streamlearner.bench.peers.behind import accuracies_when_behind, ratios_when_behind
+from streamlearner.bench.peers.growth import growth_ratios
 from streamlearner.bench.peers.loops import (
     BATCH,
     BareErAce,
     Loop,
     ObserveAlone,
     OwnSteps,
-    learn_all,
     learn_as,
+    tensors_of,
 )
 from streamlearner.bench.peers.pauses import CODES_BYTES, pauses
 from streamlearner.bench.peers.turns import Taken, TurnSource, cpu_seconds_of, run_turn
 
 TURNS, MOST_SEEN = 7, 3_000
+BUDGET_BITS, OF_200_IMAGES = 62_720, 1_254_400
 SETTINGS = {
     "memory.sampling": "balanced",
-    "memory.budget_bits": 62_720,
+    "memory.budget_bits": BUDGET_BITS,
     "sleep.every_examples": None,
     "sleep.first_examples": None,
     "association.code_bits": 100,
@@ -61,14 +62,16 @@ STREAMS = {
     "resnet": Stream("resnet18_reduced", 200),
 }
 BEHIND = {
-    "behind": Stream("lenet", MOST_SEEN),
-    "mlp_behind": Stream("mlp", MOST_SEEN, images=False),
+    "behind": Stream("lenet", 6_400),
+    "mlp_behind": Stream("mlp", 6_400, images=False),
 }
+BEHIND_ACCURACY = "behind_accuracy"
+UNTIL_LARGE, SPLIT = 70_000, 20_000
+"""Shuffled examples after which batches are as large as they get; those in which their accuracy is told."""
 AS_TAKEN = ("bare", "observe")
 """Loops that learn batches of the sizes that the daemon learned, in as many steps; the others have theirs."""
 GROWTH, PAUSES = "growth", "pauses"
 UNTIL_PAUSE = 1_500
-TIMES = (10, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,41 +89,62 @@ class Throughput:
         "bare ER-ACE loop of the same network with 12 raw "
         "items of a reservoir of 600, which neither augments nor averages. growth: observe with 10 and 100 "
         "times the codes and classes over observe with few. behind, mlp_behind: the daemon with "
-        "daemon.batch_size auto (thin: daemon.when_behind thin, too) while many messages wait, over the same "
-        "daemon with batches of ten. pauses: seconds of CPU for which the learning thread is held up by a "
+        "daemon.batch_size auto (thin: daemon.when_behind thin, too), over the same daemon with batches of "
+        "ten, in turns of 6,400 examples after 70,000, all shuffled and waiting, by which batches have grown "
+        "to 640. behind_accuracy: batches of ten and auto on 20,000 of Split-MNIST, all waiting, LeNet, "
+        "1,254,400 bits: accuracy along it, each batch answered before it is learned, and after it on the "
+        "test images. pauses: seconds of CPU for which the learning thread is held up by a "
         "checkpoint with 64 MiB of codes, and by an evaluation, a readout and a choice of who answers on an "
         "exam of 256 KiB (LeNet). Values are medians of ratios of examples a second of CPU, of CPU seconds "
         "(growth), taken in turns, or of CPU seconds (pauses)."
     )
 
     def trials(self, scope: Scope) -> Iterable[Trial]:
-        arms = [arm for arm in (*STREAMS, *BEHIND, GROWTH, PAUSES) if arm != "kafka" or scope.kafka]
-        return [Trial(arm, 62_720, seed) for seed in range(scope.seeds) for arm in arms]
+        arms = [
+            arm
+            for arm in (*STREAMS, *BEHIND, BEHIND_ACCURACY, GROWTH, PAUSES)
+            if arm != "kafka" or scope.kafka
+        ]
+        bits = {BEHIND_ACCURACY: OF_200_IMAGES}
+        return [Trial(arm, bits.get(arm, BUDGET_BITS), seed) for seed in range(scope.seeds) for arm in arms]
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
         turns, started = 2 if scope.quick else TURNS, time.perf_counter()
         if trial.arm == GROWTH:
             examples = 600 if scope.quick else MOST_SEEN
             dataset = mnist(fixture, turns * examples, seed=trial.seed)
-            measured, speed = growth_ratios(dataset, fixture, turns=turns, seed=trial.seed)
+            settings = {**SETTINGS, "seed": trial.seed}
+            measured, speed = growth_ratios(dataset, fixture, settings, turns=turns)
         elif trial.arm == PAUSES:
             settings = {**SETTINGS, "network.name": "lenet", "seed": trial.seed}
             dataset = mnist(fixture, 200 if scope.quick else UNTIL_PAUSE, seed=trial.seed)
             codes = CODES_BYTES // 16 if scope.quick else CODES_BYTES
             measured, speed = pauses(dataset, fixture, settings, turns=turns, codes_bytes=codes)
+        elif trial.arm == BEHIND_ACCURACY:
+            settings = {**SETTINGS, "memory.budget_bits": trial.budget_bits, "seed": trial.seed}
+            dataset = mnist(fixture, 600 if scope.quick else SPLIT, seed=trial.seed)
+            test = fixture.load_dataset("MNIST", False)
+            measured, speed = accuracies_when_behind(dataset, test, fixture, settings)
         else:
             stream = (STREAMS | BEHIND)[trial.arm]
-            count = turns * (min(stream.turn, 100) if scope.quick else stream.turn)
-            dataset = mnist(fixture, count, seed=trial.seed) if stream.images else clusters(count, trial.seed)
+            turn = min(stream.turn, 100) if scope.quick else stream.turn
             kafka = scope.kafka if trial.arm == "kafka" else None
             settings = {**SETTINGS, "network.name": stream.network, "seed": trial.seed}
             if trial.arm in BEHIND:
-                measured, speed = ratios_when_behind(dataset, fixture, settings, turns=turns)
+                count = (turns + 1) * turn + (600 if scope.quick else UNTIL_LARGE)
+                dataset = shuffled(fixture, count, images=stream.images, seed=trial.seed)
+                measured, speed = ratios_when_behind(dataset, fixture, settings, turns=turns, turn=turn)
             else:
+                count = turns * turn
+                dataset = (
+                    mnist(fixture, count, seed=trial.seed) if stream.images else clusters(count, trial.seed)
+                )
                 measured, speed = daemon_ratios(dataset, fixture, settings, turns=turns, kafka=kafka)
         seconds = round(time.perf_counter() - started, 2)
         for metric, value in measured.items():
-            yield Row(trial.arm, 62_720, 0, 0, trial.seed, metric, value, None, seconds, round(speed, 1))
+            yield Row(
+                trial.arm, trial.budget_bits, 0, 0, trial.seed, metric, value, None, seconds, round(speed, 1)
+            )
 
 
 def mnist(fixture: Fixture, count: int, *, seed: int) -> Dataset:
@@ -137,6 +161,14 @@ def clusters(count: int, seed: int) -> Dataset:
     labels = np.sort(np.arange(count) % 10 // 2) * 2 + chosen.integers(2, size=count)
     vectors = (centres[labels] + chosen.normal(size=(count, FEATURES))).astype(np.float32)
     return Dataset(vectors, labels.tolist())
+
+
+def shuffled(fixture: Fixture, count: int, *, images: bool, seed: int) -> Dataset:
+    """So many examples, all classes mixed; of MNIST some more than once."""
+    if not images:
+        return clusters(count, seed).select(np.random.default_rng(seed).permutation(count))
+    dataset = fixture.load_dataset("MNIST", True)
+    return dataset.select(np.resize(np.random.default_rng(seed).permutation(len(dataset.labels)), count))
 
 
 def daemon_ratios(
@@ -181,52 +213,6 @@ def loops_beside(method: Any, inputs: Tensor, *, seed: int) -> dict[str, Loop]:
     own.classes = network.head.rows
     er_ace = BareErAce(network, classes=network.head.rows, input_shape=shape, seed=seed)
     return {"bare": own, "observe": ObserveAlone(method), "er_ace": er_ace}
-
-
-def growth_ratios(
-    dataset: Dataset, fixture: Fixture, *, turns: int, seed: int
-) -> tuple[dict[str, float], float]:
-    """Seconds of observe with so many times the codes and classes over those with few, by metric, and the
-    examples a second of the latter."""
-    inputs, _ = tensors_of(dataset)
-    turn_examples = min(1_000, len(inputs))
-    filled = {times: _filled(dataset, fixture, times=times, seed=seed) for times in (1, *TIMES)}
-    ratios: dict[int, list[float]] = {times: [] for times in TIMES}
-    speed = 0.0
-    for _ in range(turns):
-        seconds = {
-            times: cpu_seconds_of(partial(learn_all, loop, inputs[:turn_examples], labels[:turn_examples]))
-            for times, (loop, labels) in filled.items()
-        }
-        speed = turn_examples / seconds[1]
-        for times in TIMES:
-            ratios[times].append(seconds[times] / seconds[1])
-    named = {f"step_cost_{times}x_codes_{times}x_classes": each for times, each in ratios.items()}
-    return {name: statistics.median(each) for name, each in named.items()}, speed
-
-
-def _filled(dataset: Dataset, fixture: Fixture, *, times: int, seed: int) -> tuple[Loop, Tensor]:
-    """A method whose memory is full, with labels of so many times ten classes."""
-    inputs, _ = tensors_of(dataset)
-    labels = torch.arange(len(inputs)) % (10 * times)
-    settings = {**SETTINGS, "memory.budget_bits": 62_720 + 69_700 * (times - 1), "seed": seed}
-    with fixture.daemon(settings, fixture.messages(dataset.select(np.arange(BATCH)))) as daemon:
-        daemon.run()
-        loop = ObserveAlone(daemon.learner.method)
-    known = min(len(inputs), 10 * times)
-    learn_all(loop, inputs[:known], labels[:known])
-    memory, association = loop.method.memory, loop.method.association
-    while not loop.method.fullness:
-        for part in torch.split(torch.arange(len(inputs)), 500):
-            memory.insert(association.encode(inputs[part].float() / 255), labels[part])
-    return loop, labels
-
-
-def tensors_of(dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """As a method takes them: images [n, 1, H, W] uint8 or vectors [n, d] float32, labels [n]."""
-    inputs = torch.from_numpy(dataset.images)
-    labels = torch.tensor([int(label) for label in dataset.labels])
-    return (inputs[:, None] if inputs.ndim == 3 else inputs), labels
 
 
 THROUGHPUT = Throughput()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from streamlearner.bench.kit.fixture import Dataset
 from streamlearner.bench.peers.turns import Taken
 from streamlearner.methods.base import Experience, unit_interval
 
@@ -122,3 +123,10 @@ def er_ace(logits: Tensor, new: Tensor, old: Tensor) -> Tensor:
     absent[new] = False
     loss = F.cross_entropy(logits[: len(new)].masked_fill(absent, -torch.inf), new)
     return loss + F.cross_entropy(logits[len(new) :], old) if len(old) else loss
+
+
+def tensors_of(dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """As a method takes them: images [n, 1, H, W] uint8 or vectors [n, d] float32, labels [n]."""
+    inputs = torch.from_numpy(dataset.images)
+    labels = torch.tensor([int(label) for label in dataset.labels])
+    return (inputs[:, None] if inputs.ndim == 3 else inputs), labels
