@@ -198,11 +198,13 @@ def test_arms_are_chosen_by_pattern() -> None:
 
 
 def rows() -> list[Row]:
-    """Ours a point behind on one stream, far behind the majority on another, best on a third."""
+    """Ours a point behind on one stream, far behind the majority on another, best on a third; on the last,
+    behind its own statistics alone."""
     values = {
         "wine-class": {"ours": 0.90, "lda": 0.91, "no_change": 0.2, "er": 0.5},
         "bananas": {"ours": 0.60, "majority": 0.8, "er": 0.7, "joint": 0.99},
         "phishing": {"ours": 0.95, "no_change": 0.9, "er_ace": 0.94},
+        "segments-class": {"ours": 0.80, "lda": 0.79, "statistics": 0.85},
     }
     usual = Row("", 1, 0, 0, 0, "along", 0.0, None, 2.0, 1.0)
     return [
@@ -214,20 +216,21 @@ def rows() -> list[Row]:
 
 def test_the_table_counts_how_often_ours_keeps_up_and_names_the_worst_gap() -> None:
     text = list(tables(summarise(rows()), chosen_on=streams.CHOSEN_ON))
-    assert "| reported | 2 | 1 | 1 | 1 | 20.0 points behind majority on bananas |" in text
-    assert "| settings chosen on | 1 | 1 | 1 | 1 | 1.0 points behind lda on wine-class |" in text
+    assert "| reported | 3 | 1 | 1 | 2 | 2 | 20.0 points behind majority on bananas |" in text
+    assert "| settings chosen on | 1 | 1 | 1 | 1 | 1 | 1.0 points behind lda on wine-class |" in text
     (wine,) = [line for line in text if line.startswith("| wine-class* |") and "91.0" in line]
-    assert wine == "| wine-class* | 90.0 | 20.0 |  | **91.0** | 50.0 |  |  |"
-    assert "| bananas | 60.0 |  | **80.0** |  | 70.0 |  | 99.0 |" in text
-    assert "| mean, of arms that have all | 81.7 |  |  |  |  |  |  |" in text
+    assert wine == "| wine-class* | 90.0 | 20.0 |  | **91.0** |  | 50.0 |  |  |"
+    assert "| bananas | 60.0 |  | **80.0** |  |  | 70.0 |  | 99.0 |" in text
+    assert "| mean, of arms that have all | 81.2 |  |  |  |  |  |  |  |" in text
 
 
 def test_the_best_of_each_kind_is_named_and_joint_is_none_of_them() -> None:
-    _, bananas, phishing = comparisons(
-        figures(summarise(rows()), "along"), ["wine-class", "bananas", "phishing"]
+    _, bananas, phishing, segments = comparisons(
+        figures(summarise(rows()), "along"), ["wine-class", "bananas", "phishing", "segments-class"]
     )
     assert (bananas.simple, bananas.replay) == ((0.8, "majority"), (0.7, "er"))
     assert (phishing.simple, phishing.seeing, phishing.replay) == ((0.9, "no_change"), None, (0.94, "er_ace"))
+    assert (segments.simple, segments.of_others) == ((0.85, "statistics"), (0.79, "lda"))
 
 
 def test_the_picture_has_a_row_for_each_stream(tmp_path: Path) -> None:
