@@ -35,7 +35,7 @@ from streamlearner.bench.peers.turns import Taken, TurnSource, cpu_seconds_of, r
 
 TURNS, MOST_SEEN = 7, 3_000
 BUDGET_BITS, OF_200_IMAGES = 62_720, 1_254_400
-SETTINGS = {
+SETTINGS: Mapping[str, Any] = {
     "memory.sampling": "balanced",
     "memory.budget_bits": BUDGET_BITS,
     "sleep.every_examples": None,
@@ -86,16 +86,16 @@ class Throughput:
         "four partitions) to weights, with checkpoints, exam, metrics and serving, over (bare) a loop of the "
         "same optimiser steps on ready tensors, as many and of the same sizes, which encodes, stores, counts "
         "and answers nothing, (observe) a loop of the method's own observe, in as many steps, (er_ace) a "
-        "bare ER-ACE loop of the same network with 12 raw "
-        "items of a reservoir of 600, which neither augments nor averages. growth: observe with 10 and 100 "
-        "times the codes and classes over observe with few. behind, mlp_behind: the daemon with "
-        "daemon.batch_size auto (thin: daemon.when_behind thin, too), over the same daemon with batches of "
-        "ten, in turns of 6,400 examples after 70,000, all shuffled and waiting, by which batches have grown "
-        "to 640. behind_accuracy: batches of ten and auto on 20,000 of Split-MNIST, all waiting, LeNet, "
-        "1,254,400 bits: accuracy along it, each batch answered before it is learned, and after it on the "
-        "test images. pauses: seconds of CPU for which the learning thread is held up by a "
-        "checkpoint with 64 MiB of codes, and by an evaluation, a readout and a choice of who answers on an "
-        "exam of 256 KiB (LeNet). Values are medians of ratios of examples a second of CPU, of CPU seconds "
+        "bare ER-ACE loop of the same network with 12 raw items of a reservoir of 600, which neither "
+        "augments nor averages. growth: observe with 10 and 100 times the codes and classes over observe "
+        "with few. behind, mlp_behind: the daemon with daemon.batch_size auto (thin: daemon.when_behind "
+        "thin, too), over the same daemon with batches of ten, in turns of 6,400 examples after 70,000, all "
+        "shuffled and waiting, by which batches have grown to 640. behind_accuracy: batches of ten and auto "
+        "on 20,000 of Split-MNIST, all waiting, LeNet, 1,254,400 bits: accuracy along it, each batch "
+        "answered before it is learned, and after it on the test images; the ratio is of the whole stream, "
+        "once each. pauses: seconds of CPU for which the learning thread is held up by a checkpoint with 64 "
+        "MiB of codes, and by an evaluation, a readout and a choice of who answers on an exam of 256 KiB "
+        "(LeNet). All other values are medians of ratios of examples a second of CPU, of CPU seconds "
         "(growth), taken in turns, or of CPU seconds (pauses)."
     )
 
@@ -109,42 +109,46 @@ class Throughput:
         return [Trial(arm, bits.get(arm, BUDGET_BITS), seed) for seed in range(scope.seeds) for arm in arms]
 
     def run(self, trial: Trial, *, fixture: Fixture, scope: Scope) -> Iterator[Row]:
-        turns, started = 2 if scope.quick else TURNS, time.perf_counter()
-        if trial.arm == GROWTH:
-            examples = 600 if scope.quick else MOST_SEEN
-            dataset = mnist(fixture, turns * examples, seed=trial.seed)
-            settings = {**SETTINGS, "seed": trial.seed}
-            measured, speed = growth_ratios(dataset, fixture, settings, turns=turns)
-        elif trial.arm == PAUSES:
-            settings = {**SETTINGS, "network.name": "lenet", "seed": trial.seed}
-            dataset = mnist(fixture, 200 if scope.quick else UNTIL_PAUSE, seed=trial.seed)
-            codes = CODES_BYTES // 16 if scope.quick else CODES_BYTES
-            measured, speed = pauses(dataset, fixture, settings, turns=turns, codes_bytes=codes)
-        elif trial.arm == BEHIND_ACCURACY:
-            settings = {**SETTINGS, "memory.budget_bits": trial.budget_bits, "seed": trial.seed}
-            dataset = mnist(fixture, 600 if scope.quick else SPLIT, seed=trial.seed)
-            test = fixture.load_dataset("MNIST", False)
-            measured, speed = accuracies_when_behind(dataset, test, fixture, settings)
-        else:
-            stream = (STREAMS | BEHIND)[trial.arm]
-            turn = min(stream.turn, 100) if scope.quick else stream.turn
-            kafka = scope.kafka if trial.arm == "kafka" else None
-            settings = {**SETTINGS, "network.name": stream.network, "seed": trial.seed}
-            if trial.arm in BEHIND:
-                count = (turns + 1) * turn + (600 if scope.quick else UNTIL_LARGE)
-                dataset = shuffled(fixture, count, images=stream.images, seed=trial.seed)
-                measured, speed = ratios_when_behind(dataset, fixture, settings, turns=turns, turn=turn)
-            else:
-                count = turns * turn
-                dataset = (
-                    mnist(fixture, count, seed=trial.seed) if stream.images else clusters(count, trial.seed)
-                )
-                measured, speed = daemon_ratios(dataset, fixture, settings, turns=turns, kafka=kafka)
+        started = time.perf_counter()
+        measured, speed = (measured_behind if trial.arm in BEHIND else measured_in)(trial, fixture, scope)
         seconds = round(time.perf_counter() - started, 2)
         for metric, value in measured.items():
             yield Row(
                 trial.arm, trial.budget_bits, 0, 0, trial.seed, metric, value, None, seconds, round(speed, 1)
             )
+
+
+def measured_in(trial: Trial, fixture: Fixture, scope: Scope) -> tuple[dict[str, float], float]:
+    """Values by metric of any arm but those of `BEHIND`, and examples a second of CPU."""
+    turns = 2 if scope.quick else TURNS
+    settings = {**SETTINGS, "memory.budget_bits": trial.budget_bits, "seed": trial.seed}
+    if trial.arm == GROWTH:
+        dataset = mnist(fixture, turns * (600 if scope.quick else MOST_SEEN), seed=trial.seed)
+        return growth_ratios(dataset, fixture, settings, turns=turns)
+    if trial.arm == PAUSES:
+        dataset = mnist(fixture, 200 if scope.quick else UNTIL_PAUSE, seed=trial.seed)
+        codes = CODES_BYTES // 16 if scope.quick else CODES_BYTES
+        settings |= {"network.name": "lenet"}
+        return pauses(dataset, fixture, settings, turns=turns, codes_bytes=codes)
+    if trial.arm == BEHIND_ACCURACY:
+        dataset = mnist(fixture, 600 if scope.quick else SPLIT, seed=trial.seed)
+        return accuracies_when_behind(dataset, fixture.load_dataset("MNIST", False), fixture, settings)
+    stream = STREAMS[trial.arm]
+    count = turns * (min(stream.turn, 100) if scope.quick else stream.turn)
+    dataset = mnist(fixture, count, seed=trial.seed) if stream.images else clusters(count, trial.seed)
+    kafka = scope.kafka if trial.arm == "kafka" else None
+    settings |= {"network.name": stream.network}
+    return daemon_ratios(dataset, fixture, settings, turns=turns, kafka=kafka)
+
+
+def measured_behind(trial: Trial, fixture: Fixture, scope: Scope) -> tuple[dict[str, float], float]:
+    """Ratios by metric of an arm of `BEHIND`, and examples a second of CPU."""
+    stream, turns = BEHIND[trial.arm], 2 if scope.quick else TURNS
+    turn = 100 if scope.quick else stream.turn
+    count = (turns + 1) * turn + (600 if scope.quick else UNTIL_LARGE)
+    dataset = shuffled(fixture, count, images=stream.images, seed=trial.seed)
+    settings = {**SETTINGS, "network.name": stream.network, "seed": trial.seed}
+    return ratios_when_behind(dataset, fixture, settings, turns=turns, turn=turn)
 
 
 def mnist(fixture: Fixture, count: int, *, seed: int) -> Dataset:
