@@ -72,14 +72,15 @@ def export_learner(
 
 
 def grades(learner: Learner) -> dict[str, Any]:
-    """How it did on the exam, by class and task name; `as_of`: examples learned when it was measured."""
+    """How it did on the exam, by class and task name; `as_of`: examples learned when it was measured, on so
+    many `examples` of the exam."""
     found = learner.exam_accuracy or learner.evaluate()
     return {
         "overall": found.overall,
         "by_class": {learner.labels.name(i): each for i, each in found.by_class.items()},
         "by_task": {learner.tasks.name(i): each for i, each in found.by_task.items()},
         "as_of": found.as_of,
-        "examples": len(learner.exam),
+        "examples": len(found.hits) or len(learner.exam),  # measured before a restart, it has no hits
     }
 
 

@@ -61,11 +61,12 @@ def _exam(learner: Learner) -> str:
 
 def _chance(learner: Learner) -> str:
     """By two standard errors, of the last measurement."""
-    measured, held = learner.exam_accuracy, len(learner.exam)
-    if measured is None or measured.overall is None or held < FEW or len(measured.by_class) < 2:
+    measured = learner.exam_accuracy
+    if measured is None or measured.overall is None or len(measured.by_class) < 2:
         return ""
+    graded = len(measured.hits) or len(learner.exam)  # a measurement of before a restart has no hits
     guessed = 1 / len(measured.by_class)
-    if measured.overall > guessed + 2 * math.sqrt(guessed * (1 - guessed) / held):
+    if graded < FEW or measured.overall > guessed + 2 * _standard_error(guessed, graded):
         return ""
     return (
         f"retention is {measured.overall:.1%}, and guessing gives {guessed:.1%}: look at the labels, the "
@@ -74,17 +75,23 @@ def _chance(learner: Learner) -> str:
 
 
 def _class_means(learner: Learner) -> str:
-    """By two standard errors, of the last measurement."""
-    measured, held = learner.exam_accuracy, len(learner.exam)
-    if measured is None or measured.class_means is None or held < FEW:
+    """By two standard errors, of the last measurement: of the examples that it graded, not of those that
+    were withheld since."""
+    measured = learner.exam_accuracy
+    if measured is None or measured.class_means is None or (graded := len(measured.hits)) < FEW:
         return ""
-    means, answered = measured.class_means, sum(measured.hits) / held
-    if not measured.hits or answered >= means - 2 * math.sqrt(means * (1 - means) / held):
+    means, answered = measured.class_means, sum(measured.hits) / graded
+    if answered >= means - 2 * _standard_error((means * graded + 1) / (graded + 2), graded):
         return ""
     return (
         f"{answered:.1%} of the exam is answered right, and the mean of each class has {means:.1%}: look at "
         "method.learning_rate, or use method: streaming_statistics"
     )
+
+
+def _standard_error(rate: float, examples: int) -> float:
+    """Of a share of so many."""
+    return math.sqrt(rate * (1 - rate) / examples)
 
 
 def _no_change(learner: Learner) -> str:

@@ -64,6 +64,31 @@ def test_answers_below_those_of_class_means_are_doubted() -> None:
     assert doubts(learner) == {}
 
 
+@pytest.mark.parametrize(("wrong", "doubted"), [(0, set()), (1, set()), (6, {"below_class_means"})])
+def test_a_slip_or_two_are_no_doubt_where_class_means_are_always_right(wrong: int, doubted: set[str]) -> None:
+    learner = learned(knows=4)
+    measured = learner.exam_accuracy
+    assert measured is not None
+    hits = (False,) * wrong + (True,) * (40 - wrong)
+    learner.exam_accuracy = replace(measured, hits=hits, class_means=1.0)
+    assert doubts(learner).keys() == doubted
+
+
+@pytest.mark.parametrize(("class_means", "overall"), [(1.0, 1.0), (0.5, 0.27)])
+def test_examples_withheld_since_the_measurement_are_not_counted_as_wrong(
+    class_means: float, overall: float
+) -> None:
+    learner = learned(knows=4)
+    measured = learner.exam_accuracy
+    assert measured is not None
+    graded = measured.hits[:FEW]
+    assert len(learner.exam) > FEW and all(graded)
+    learner.exam_accuracy = replace(measured, hits=graded, class_means=class_means, overall=overall)
+    found = doubts(learner)
+    assert "below_class_means" not in found
+    assert ("at_chance" in found) == (overall < 0.5)
+
+
 IN_CLASS_ORDER = [nth // 250 for nth in range(1_000)]
 SHUFFLED = random.Random(0).sample(IN_CLASS_ORDER, k=1_000)
 
