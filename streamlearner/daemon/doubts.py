@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+from streamlearner.learning.evaluating import COMPARED
 from streamlearner.learning.learner import Learner
 
 FEW = 30
@@ -75,13 +76,14 @@ def _chance(learner: Learner) -> str:
 
 
 def _class_means(learner: Learner) -> str:
-    """By two standard errors, of the last measurement: of the examples that it graded, not of those that
-    were withheld since."""
+    """By two standard errors of the difference, of the last measurement: of the examples that it graded, not
+    of those that were withheld since; means were asked of a part of them."""
     measured = learner.exam_accuracy
     if measured is None or measured.class_means is None or (graded := len(measured.hits)) < FEW:
         return ""
-    means, answered = measured.class_means, sum(measured.hits) / graded
-    if answered >= means - 2 * _standard_error((means * graded + 1) / (graded + 2), graded):
+    means, answered, asked = measured.class_means, sum(measured.hits) / graded, min(graded, COMPARED)
+    spreads = _standard_error((means * asked + 1) / (asked + 2), asked), _standard_error(answered, graded)
+    if answered >= means - 2 * math.hypot(*spreads):
         return ""
     return (
         f"{answered:.1%} of the exam is answered right, and the mean of each class has {means:.1%}: look at "
