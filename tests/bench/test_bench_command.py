@@ -189,7 +189,7 @@ def test_a_budget_that_is_none_is_refused(budget: str, said: str) -> None:
 
 
 def test_a_budget_that_an_experiment_cannot_take_is_refused() -> None:
-    assert "its budgets are fixed (62,720)" in refused("run", "throughput", "--budget", "1000")
+    assert "its budgets are fixed (62,720, 1,254,400)" in refused("run", "throughput", "--budget", "1000")
 
 
 def test_data_is_looked_for_beside_the_repository_then_in_it(
