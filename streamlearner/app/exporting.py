@@ -80,7 +80,7 @@ def grades(learner: Learner) -> dict[str, Any]:
         "by_class": {learner.labels.name(i): each for i, each in found.by_class.items()},
         "by_task": {learner.tasks.name(i): each for i, each in found.by_task.items()},
         "as_of": found.as_of,
-        "examples": len(found.hits) or len(learner.exam),  # measured before a restart, it has no hits
+        "examples": len(found.hits),
     }
 
 

@@ -65,8 +65,7 @@ def _chance(learner: Learner) -> str:
     measured = learner.exam_accuracy
     if measured is None or measured.overall is None or len(measured.by_class) < 2:
         return ""
-    graded = len(measured.hits) or len(learner.exam)  # a measurement of before a restart has no hits
-    guessed = 1 / len(measured.by_class)
+    guessed, graded = 1 / len(measured.by_class), len(measured.hits)
     if graded < FEW or measured.overall > guessed + 2 * _standard_error(guessed, graded):
         return ""
     return (

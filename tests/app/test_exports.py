@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from streamlearner.app.exporting import grades
 from streamlearner.app.exports import ExportProcess, same_modules
 from streamlearner.config.given import load_config
+from tests.support.learners import of_classes, with_oracle
 
 
 def test_what_lies_in_the_folder_that_the_daemon_runs_in_is_not_run(
@@ -33,3 +35,14 @@ def test_ones_own_parts_are_found_where_the_daemon_finds_them(
     monkeypatch.setattr(sys, "path", ["", *sys.path])  # as of python -m
     environment = {"PYTHONPATH": same_modules()}
     subprocess.run([sys.executable, "-P", "-c", "import ones_own_part"], env=environment, check=True)
+
+
+def test_grades_say_how_many_examples_were_graded() -> None:
+    learner = with_oracle(retains=2, fraction=0.5)
+    for _ in range(20):
+        learner.learn(of_classes(["0", "1"]))
+    graded = len(learner.exam)
+    learner.evaluate()
+    for _ in range(20):
+        learner.learn(of_classes(["0", "1"]))
+    assert grades(learner)["examples"] == graded < len(learner.exam)

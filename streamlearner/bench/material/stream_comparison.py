@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from statistics import fmean
 
 from streamlearner.bench.kit.summary import Summary
@@ -112,10 +111,9 @@ def summary_table(by_stream: Figures, metric: str, chosen_on: Mapping[str, bool]
 
 
 def summary_row(part: str, compared: Sequence[Comparison]) -> str:
-    near, near_seeing, near_others = (
-        sum(each.gap_to(best(each)) <= TOLERANCE for each in compared)
-        for best in (attrgetter("simple"), attrgetter("seeing"), attrgetter("of_others"))
-    )
+    near = sum(each.gap_to(each.simple) <= TOLERANCE for each in compared)
+    near_seeing = sum(each.gap_to(each.seeing) <= TOLERANCE for each in compared)
+    near_others = sum(each.gap_to(each.of_others) <= TOLERANCE for each in compared)
     above = sum(each.gap_to(each.replay) <= 0 for each in compared)
     gap, worst, name = max(
         (each.gap_to(best), each.stream, best[1])
