@@ -11,5 +11,11 @@ TestMnistSplit = ExperimentConformance.of("mnist-split", load_dataset=dataset)
 TestThroughput = ExperimentConformance.of(
     "throughput", arm="mlp", timed=("ratio_to_bare", "ratio_to_observe", "ratio_to_er_ace")
 )
+TestBehind = ExperimentConformance.of(
+    "throughput", arm="mlp_behind", timed=("ratio_of_auto_to_ten", "ratio_of_thin_to_ten")
+)
+TestBehindAccuracy = ExperimentConformance.of(
+    "throughput", arm="behind_accuracy", load_dataset=dataset, timed=("ratio_of_auto_to_ten",)
+)
 TestIngest = ExperimentConformance.of("ingest", arm="rows", timed=("ratio_to_memory",))
 TestStart = ExperimentConformance.of("start", arm="help", timed=("help_cpu_s",))
